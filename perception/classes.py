@@ -1,0 +1,121 @@
+"""Class sets with their colours, and what the labels of public data sets mean in them.
+
+A public label may say less than the `drive` set asks ("vehicle or two-wheeler", "anything but paint"). So a
+label maps to a *set* of classes, kept as bits of a uint16: one bit is a full label, several bits a partial
+one, no bit means ignore.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+UNKNOWN = 255
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """Names and RGB colours of classes; a class's id is its position. `things` come as instances."""
+
+    name: str
+    names: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    things: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def id(self, name: str) -> int:
+        return self.names.index(name)
+
+    @property
+    def thing_ids(self) -> tuple[int, ...]:
+        return tuple(self.id(name) for name in self.things)
+
+    def bits(self, *names: str) -> int:
+        """The set of the named classes as bits: class id i is bit i."""
+        return sum(1 << self.id(name) for name in names)
+
+    def palette_bgr(self) -> npt.NDArray[np.uint8]:
+        """uint8 (256, 1, 3), BGR, for `cv2.applyColorMap`; unknown and unused ids are black."""
+        palette = np.zeros((256, 1, 3), np.uint8)
+        palette[: len(self), 0] = np.array(self.colours, np.uint8)[:, ::-1]
+        return palette
+
+
+DRIVE = ClassSet(
+    name="drive",
+    names=(
+        "sky", "building", "pole", "road", "sidewalk", "vegetation", "traffic_sign", "fence",
+        "vehicle", "pedestrian", "two_wheeler", "lane_marking",
+    ),
+    colours=(
+        (70, 130, 180), (90, 90, 96), (190, 170, 120), (128, 64, 128), (226, 90, 190), (96, 150, 40),
+        (240, 210, 0), (170, 120, 100), (20, 90, 230), (230, 30, 60), (250, 130, 20), (245, 245, 245),
+    ),
+    things=("vehicle", "pedestrian", "two_wheeler"),
+)  # fmt: skip
+
+_GROUND = ("road", "lane_marking")
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """What each label of a public data set means: label → names of the classes it may be.
+
+    A label that is not listed is ignored.
+    """
+
+    name: str
+    meaning: dict[int, tuple[str, ...]]
+
+    def lookup(self, classes: ClassSet = DRIVE) -> npt.NDArray[np.uint16]:
+        """uint16 (256,): class bits for each label value."""
+        table = np.zeros(256, np.uint16)
+        for label, names in self.meaning.items():
+            table[label] = classes.bits(*names)
+        return table
+
+
+def _apollo(classes: ClassSet = DRIVE) -> dict[int, tuple[str, ...]]:
+    unpainted = tuple(name for name in classes.names if name != "lane_marking")
+    lines = (200, 201, 203, 204, 206, 207, 208, 209, 211, 213, 216)
+    symbols = (215, 217, 214, 210, 202, 220, 221, 222, 224, 225, 226, 228, 229, 230, 231, 233, 223, 250)
+    return {0: unpainted} | dict.fromkeys(lines + symbols, ("lane_marking",))
+
+
+LABEL_MAPS = {
+    "drive": LabelMap("drive", {i: (name,) for i, name in enumerate(DRIVE.names)}),
+    # Its paint is labelled road, so road says no more than "ground".
+    "camvid": LabelMap(
+        "camvid", {i: _GROUND if name == "road" else (name,) for i, name in enumerate(DRIVE.names[:11])}
+    ),
+    "cityscapes": LabelMap(
+        "cityscapes",
+        {
+            7: _GROUND, 8: ("sidewalk",), 11: ("building",), 12: ("building", "fence"), 13: ("fence",),
+            14: ("fence",), 17: ("pole",), 18: ("pole",), 19: ("traffic_sign",), 20: ("traffic_sign",),
+            21: ("vegetation",), 22: ("vegetation", "sidewalk"), 23: ("sky",), 24: ("pedestrian",),
+            25: ("two_wheeler", "pedestrian"), 26: ("vehicle",), 27: ("vehicle",), 28: ("vehicle",),
+            29: ("vehicle",), 30: ("vehicle",), 31: ("vehicle",), 32: ("two_wheeler",), 33: ("two_wheeler",),
+        },
+    ),
+    "idd_lite": LabelMap(
+        "idd_lite",
+        {
+            0: _GROUND, 1: ("sidewalk", "vegetation"), 2: ("pedestrian", "two_wheeler"),
+            3: ("vehicle", "two_wheeler"), 4: ("pole", "traffic_sign", "fence"),
+            5: ("building", "vegetation"), 6: ("sky",),
+        },
+    ),
+    "apollo": LabelMap("apollo", _apollo()),
+}  # fmt: skip
+
+# comma10k paints its labels in colours (RGB): road, lane markings, undrivable, movable, the car itself.
+COMMA10K = {
+    (0x40, 0x20, 0x20): ("road",),
+    (0xFF, 0x00, 0x00): ("lane_marking",),
+    (0x80, 0x80, 0x60): ("sky", "building", "pole", "sidewalk", "vegetation", "traffic_sign", "fence"),
+    (0x00, 0xFF, 0x66): ("vehicle", "pedestrian", "two_wheeler"),
+    (0xCC, 0x00, 0xFF): (),
+}

@@ -1,0 +1,36 @@
+"""What a source hands on: one image with the moment it was captured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One camera image, stamped once, where it was captured.
+
+    Attributes:
+        image: uint8 (height, width, 3), BGR.
+        stamp_ns: capture time in ns. Live cameras: the host's monotonic clock. Recordings: the
+            recording's own time, counted from its first frame.
+        wall_ns: capture time in ns since the Unix epoch; 0 where the recording does not know it.
+        sequence: position in the source's stream, from 0; a gap means that frames were dropped.
+        stem: name of the files that sinks write for this frame; empty: the sequence number.
+        camera: which camera took it.
+    """
+
+    image: npt.NDArray[np.uint8]
+    stamp_ns: int
+    wall_ns: int = 0
+    sequence: int = 0
+    stem: str = ""
+    camera: str = "front"
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])
