@@ -95,8 +95,8 @@ LABEL_MAPS = {
         {
             7: _GROUND, 8: ("sidewalk",), 11: ("building",), 12: ("building", "fence"), 13: ("fence",),
             14: ("fence",), 17: ("pole",), 18: ("pole",), 19: ("traffic_sign",), 20: ("traffic_sign",),
-            21: ("vegetation",), 22: ("vegetation", "sidewalk"), 23: ("sky",), 24: ("pedestrian",),
-            25: ("two_wheeler", "pedestrian"), 26: ("vehicle",), 27: ("vehicle",), 28: ("vehicle",),
+            21: ("vegetation",), 22: ("vegetation",), 23: ("sky",), 24: ("pedestrian",),
+            25: ("two_wheeler",), 26: ("vehicle",), 27: ("vehicle",), 28: ("vehicle",),
             29: ("vehicle",), 30: ("vehicle",), 31: ("vehicle",), 32: ("two_wheeler",), 33: ("two_wheeler",),
         },
     ),
@@ -104,7 +104,7 @@ LABEL_MAPS = {
         "idd_lite",
         {
             0: _GROUND, 1: ("sidewalk", "vegetation"), 2: ("pedestrian", "two_wheeler"),
-            3: ("vehicle", "two_wheeler"), 4: ("pole", "traffic_sign", "fence"),
+            3: ("vehicle", "two_wheeler"), 4: ("pole", "traffic_sign", "fence", "building"),
             5: ("building", "vegetation"), 6: ("sky",),
         },
     ),
