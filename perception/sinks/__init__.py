@@ -1,0 +1,60 @@
+"""Where scenes go: one file a kind of sink, and `open_sink`, which knows them by their URI."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from perception.errors import ConfigError
+from perception.frame import Frame
+from perception.scene import Scene
+
+GRAMMAR = "an H.264 video (out.mp4) or a folder (labels/)"
+
+
+class Sink(Protocol):
+    """Takes what the node publishes, in the order of the frames, from one thread.
+
+    Attributes:
+        uri: what the user called it.
+    """
+
+    uri: str
+
+    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+        """Take one scene; `overlay` is uint8 (height, width, 3), BGR, the scene drawn on the frame.
+
+        Raises:
+            SinkError: it cannot be written. What was written before stays readable after `close`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish all files. Calling it again does nothing.
+
+        Raises:
+            SinkError: the files cannot be finished.
+        """
+        ...
+
+
+def open_sink(uri: str, rate: float) -> Sink:
+    """Open the sink of this URI; `rate` is the source's nominal frame rate.
+
+    A video that exists is overwritten; a folder is reused, and only files of the same names are replaced.
+
+    Raises:
+        SinkError: it cannot be written.
+        ConfigError: no sink is known by this URI.
+    """
+    path = Path(uri)
+    if path.suffix.lower() == ".mp4" and not path.is_dir():
+        from perception.sinks.video import VideoSink
+
+        return VideoSink(path, rate)
+    if uri.endswith("/") or path.is_dir() or not path.suffix:
+        from perception.sinks.folder import FolderSink
+
+        return FolderSink(path)
+    raise ConfigError(f"sink {uri}: unknown kind {path.suffix}; a sink is {GRAMMAR}")

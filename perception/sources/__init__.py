@@ -1,0 +1,78 @@
+"""Where frames come from: one file a kind of source, and `open_source`, which knows them by their URI."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from perception.errors import SourceError
+from perception.frame import Frame
+
+GRAMMAR = "a video file (drive.mp4), a folder of images (frames/) or sim: (sim:?seed=3&size=1280x720)"
+
+
+class DropReason(StrEnum):
+    """Why a captured frame was not published."""
+
+    UNDECODABLE = "undecodable"  # its bytes do not make an image
+    SUPERSEDED = "superseded"  # a fresher frame was there before this one's turn came
+    STOPPED = "stopped"  # the run ended on an error or a second signal before it was written
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A captured frame that cannot be handed on. `message` names it, for people."""
+
+    sequence: int
+    reason: DropReason
+    message: str
+
+
+class Source(Protocol):
+    """A stream of frames.
+
+    Iterating gives every captured frame once, in order of capture, as a Frame, or as a Drop where it could not be
+    read; their sequence numbers count from 0 without a gap. A stream that breaks raises SourceError after
+    its last good frame. Iteration runs in one thread, once.
+
+    Attributes:
+        uri: what the user called it.
+        rate: nominal frames per second; for a recording without one, a guess that says how fast to play it.
+        length: how many frames are expected; None where that is unknown or endless. A hint, for progress.
+        notes: what the user should know of it in the end, e.g. files that were passed over.
+    """
+
+    uri: str
+    rate: float
+    length: int | None
+    notes: list[str]
+
+    def __iter__(self) -> Iterator[Frame | Drop]: ...
+
+    def close(self) -> None:
+        """Let go of files and threads. Called from another thread than the iterating one only once it ended."""
+        ...
+
+
+def open_source(uri: str, frames: int | None = None) -> Source:
+    """Open the source of this URI. `frames` tells a source without an end of its own how long to run.
+
+    Raises:
+        SourceError: it does not exist or cannot be read.
+        ConfigError: its options are wrong.
+    """
+    if uri.startswith("sim:"):
+        from perception.sources.simulated import SimulatedSource
+
+        return SimulatedSource(uri, frames)
+    path = Path(uri)
+    if path.is_dir():
+        from perception.sources.images import ImageSource
+
+        return ImageSource(path)
+    if not path.exists():
+        raise SourceError(f"source {uri}: no such file or folder; a source is {GRAMMAR}")
+    from perception.sources.video import VideoSource
+
+    return VideoSource(path)
