@@ -1,0 +1,23 @@
+"""Perception for the front camera of a car: frames in, scenes out.
+
+    from perception import Frame, Perceiver, draw
+
+    perceiver = Perceiver.load("drive")
+    frame = Frame(image, stamp_ns=time.monotonic_ns())       # image: uint8 (h, w, 3), BGR
+    scene = perceiver.perceive(frame)
+    scene.labels, scene.instances, scene.status              # class ids (h, w), road users, trust
+    picture = draw(frame, scene, perceiver.classes)          # uint8 (h, w, 3), BGR
+
+Everything that can go wrong on purpose is a `PerceptionError`.
+"""
+
+from perception.bundle import Bundle
+from perception.errors import PerceptionError
+from perception.frame import Frame
+from perception.overlay import draw
+from perception.perceiver import Perceiver
+from perception.scene import Instance, Lane, Scene, Status
+
+__all__ = [
+    "Bundle", "Frame", "Instance", "Lane", "Perceiver", "PerceptionError", "Scene", "Status", "draw",
+]  # fmt: skip

@@ -1,0 +1,274 @@
+"""Model bundles: a folder with a network and all that is needed to run and to trust it.
+
+model.onnx    uint8 image in, label maps out; normalisation, resizing and argmax are in the graph
+golden.npz    one input and the outputs it must give
+README.md     the model card
+bundle.json   what `BundleInfo` describes, with the sha256 of the three files above
+"""
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from perception.classes import ClassSet
+from perception.errors import BundleError
+
+SHIPPED = Path(__file__).parent / "models"
+FILES = ("model.onnx", "golden.npz", "README.md")
+_MEND = "Export the bundle again, or reinstall perception if it is a shipped one."
+
+Channel = Annotated[int, Field(ge=0, le=255)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassesInfo(_Strict):
+    """A class set: `colours` are RGB, `things` are the names that come as instances."""
+
+    name: str
+    # Instance ids are class id × 1000 + k in 16 bits, so 65 classes are the most there can be.
+    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=65)]
+    colours: tuple[tuple[Channel, Channel, Channel], ...]
+    things: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"the names {self.names} are not distinct")
+        if len(self.colours) != len(self.names):
+            raise ValueError(f"{len(self.colours)} colours for {len(self.names)} names")
+        if unnamed := set(self.things) - set(self.names):
+            raise ValueError(f"the things {sorted(unnamed)} are not among the names")
+        return self
+
+
+class InputInfo(_Strict):
+    """The network's input: any height and width that are multiples of `multiple`.
+
+    `pixels` is the size that it was trained and measured at, as height × width.
+    """
+
+    name: str = "image"
+    layout: Literal["NHWC"] = "NHWC"
+    channels: Literal["BGR"] = "BGR"
+    dtype: Literal["uint8"] = "uint8"
+    multiple: Annotated[int, Field(ge=1)] = 32
+    pixels: int
+
+    @model_validator(mode="after")
+    def _room_for_one_tile(self) -> Self:
+        if self.pixels < self.multiple**2:
+            raise ValueError(
+                f"pixels is {self.pixels}, below {self.multiple}×{self.multiple}, the least input"
+            )
+        return self
+
+
+class OutputInfo(_Strict):
+    dtype: Literal["uint8"] = "uint8"
+    layout: Literal["NHW"] = "NHW"
+
+
+class TrainingInfo(_Strict):
+    data: tuple[str, ...]
+    licence: str
+
+
+class Metric(_Strict):
+    """One measured figure: on which set, and how it was measured."""
+
+    set: str
+    metric: str
+    value: float
+    how: str
+
+
+class BundleDescription(_Strict):
+    """What an author says of a bundle; the checksums come when it is written."""
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    classes: ClassesInfo
+    input: InputInfo
+    outputs: dict[str, OutputInfo] = {"labels": OutputInfo()}
+    training: TrainingInfo
+    metrics: tuple[Metric, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_labels(self) -> Self:
+        if "labels" not in self.outputs:
+            raise ValueError(f"outputs has {sorted(self.outputs)}, but not labels")
+        return self
+
+
+class BundleInfo(BundleDescription):
+    """The whole of bundle.json."""
+
+    files: dict[str, Sha256]
+
+    @model_validator(mode="after")
+    def _hashes_all_files(self) -> Self:
+        if set(self.files) != set(FILES):
+            raise ValueError(f"files lists {sorted(self.files)}, expected {sorted(FILES)}")
+        return self
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose description was parsed and whose files match their checksums."""
+
+    folder: Path
+    info: BundleInfo
+
+    @classmethod
+    def load(cls, name_or_folder: str | Path) -> Self:
+        """Read and verify a bundle: a bare name means one that ships with the package, else a folder.
+
+        Raises:
+            BundleError: there is no such bundle, bundle.json is not valid, or a file is missing or altered.
+        """
+        folder = _find(name_or_folder)
+        bundle = cls(folder, _parse(folder / "bundle.json"))
+        for name, expected in bundle.info.files.items():
+            found = _sha256(_read(folder / name))
+            if found != expected:
+                raise BundleError(
+                    f"{folder / name}: sha256 is {found}, bundle.json expects {expected}: "
+                    f"the file was altered or cut short. {_MEND}"
+                )
+        return bundle
+
+    @cached_property
+    def classes(self) -> ClassSet:
+        return ClassSet(**dict(self.info.classes))
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.onnx"
+
+    def golden(self) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
+        """One input, uint8 (h, w, 3) BGR, and the outputs it must give, by name, as an `Engine` gives them.
+
+        Raises:
+            BundleError: golden.npz cannot be read, or holds something else than bundle.json declares.
+        """
+        path = self.folder / "golden.npz"
+        expected = {"image": "uint8"} | {name: output.dtype for name, output in self.info.outputs.items()}
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise BundleError(f"{path}: not a readable npz archive ({error}). {_MEND}") from error
+        found = {name: str(array.dtype) for name, array in arrays.items()}
+        if found != expected:
+            raise BundleError(f"{path}: holds the arrays {found}, expected {expected}. {_MEND}")
+        for name, array in arrays.items():
+            shape = arrays["image"].shape if name == "image" else arrays["image"].shape[:3]
+            if array.shape != (1, *shape[1:]) or arrays["image"].shape[3:] != (3,):
+                raise BundleError(
+                    f"{path}: {name} is {array.shape}, expected (1, h, w, 3) for image "
+                    f"and (1, h, w) for outputs. {_MEND}"
+                )
+        image = arrays.pop("image")[0]
+        return image, {name: array[0] for name, array in arrays.items()}
+
+
+def write_bundle(
+    folder: Path,
+    description: BundleDescription,
+    *,
+    model: bytes,
+    golden_image: npt.NDArray[np.uint8],
+    golden_outputs: dict[str, npt.NDArray[Any]],
+    card: str,
+) -> Bundle:
+    """Write a bundle's files with their checksums, then load it as a user would.
+
+    Args:
+        folder: made if missing; files of an older bundle in it are replaced.
+        model: the serialised ONNX graph.
+        golden_image: uint8 (1, h, w, 3), BGR.
+        golden_outputs: what the graph gives for it, by output name, e.g. labels uint8 (1, h, w).
+        card: the model card, Markdown.
+
+    Raises:
+        BundleError: the folder cannot be written, or the golden arrays do not fit the description.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.onnx").write_bytes(model)
+        golden: dict[str, Any] = {"image": golden_image, **golden_outputs}
+        np.savez_compressed(folder / "golden.npz", **golden)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        files = {name: _sha256((folder / name).read_bytes()) for name in FILES}
+        info = BundleInfo(**dict(description), files=files)
+        text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        (folder / "bundle.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BundleError(f"{folder}: the bundle cannot be written: {error}") from error
+    bundle = Bundle.load(folder)
+    bundle.golden()
+    return bundle
+
+
+def shipped() -> list[str]:
+    """Names of the bundles that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
+
+
+def _find(name_or_folder: str | Path) -> Path:
+    if isinstance(name_or_folder, str) and Path(name_or_folder).name == name_or_folder:
+        if name_or_folder not in shipped():
+            raise BundleError(
+                f"model {name_or_folder!r}: no such bundle ships with perception; there are: "
+                f"{', '.join(shipped()) or 'none'}. "
+                f"For a bundle's folder, give a path such as ./{name_or_folder}."
+            )
+        return SHIPPED / name_or_folder
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        raise BundleError(f"model {str(folder)!r}: no such folder. Give a bundle's folder or a shipped name.")
+    return folder
+
+
+def _parse(path: Path) -> BundleInfo:
+    try:
+        return BundleInfo.model_validate_json(_read(path))
+    except ValidationError as error:
+        faults = "; ".join(_explain(fault) for fault in error.errors())
+        raise BundleError(f"{path}: {faults}. {_MEND}") from error
+
+
+def _explain(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {where}"
+    if fault["type"] == "missing":
+        return f"the key {where} is missing"
+    found = "" if isinstance(fault["input"], dict | bytes) else f" (found {fault['input']!r})"
+    return f"{where}: {fault['msg']}{found}".removeprefix(": ")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: the file is missing from the bundle. {_MEND}") from error
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error}") from error
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

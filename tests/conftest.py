@@ -1,0 +1,74 @@
+"""A tiny but real bundle for tests that must know what the network will say."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from perception.bundle import Bundle, BundleDescription, ClassesInfo, InputInfo, TrainingInfo, write_bundle
+from perception.classes import DRIVE
+
+COLOURS_BGR = np.array(DRIVE.colours, np.uint8)[:, ::-1]
+
+
+def colour_graph() -> bytes:
+    """ONNX: uint8 (n, h, w, 3) BGR → uint8 (n, h, w), the class whose colour is nearest.
+
+    argmin |x - c|² = argmin (|c|² - 2 x·c), which float32 computes exactly for bytes.
+    """
+    colours = COLOURS_BGR.astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["pixels", "minus_twice_colours"], ["products"]),
+        helper.make_node("Add", ["products", "squares"], ["distances"]),
+        helper.make_node("ArgMin", ["distances"], ["nearest"], axis=-1, keepdims=0),
+        helper.make_node("Cast", ["nearest"], ["labels"], to=TensorProto.UINT8),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "nearest_colour",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", "h", "w", 3])],
+        [helper.make_tensor_value_info("labels", TensorProto.UINT8, ["n", "h", "w"])],
+        [
+            numpy_helper.from_array(-2 * colours.T, "minus_twice_colours"),
+            numpy_helper.from_array((colours**2).sum(axis=1), "squares"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def nearest_colour(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """What the graph must give, in numpy: uint8 (..., 3) BGR → uint8 (...)."""
+    difference = image[..., None, :].astype(np.int32) - COLOURS_BGR
+    return (difference**2).sum(axis=-1).argmin(axis=-1).astype(np.uint8)
+
+
+def write_colour_bundle(folder: Path, pixels: int = 640 * 384) -> Bundle:
+    """The bundle `colour`: labels are the `drive` classes nearest in colour."""
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    description = BundleDescription(
+        name="colour",
+        version="1",
+        classes=ClassesInfo(name=DRIVE.name, names=DRIVE.names, colours=DRIVE.colours, things=DRIVE.things),
+        input=InputInfo(pixels=pixels),
+        training=TrainingInfo(data=(), licence="MIT"),
+    )
+    return write_bundle(
+        folder,
+        description,
+        model=colour_graph(),
+        golden_image=image,
+        golden_outputs={"labels": nearest_colour(image)},
+        card="# colour\n\nLabels every pixel with the class whose colour is nearest. For tests.\n",
+    )
+
+
+@pytest.fixture(scope="session")
+def colour_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle of `write_colour_bundle`; do not change its files."""
+    return write_colour_bundle(tmp_path_factory.mktemp("models") / "colour")

@@ -1,0 +1,156 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from perception import bundle as bundles
+from perception.bundle import Bundle, BundleDescription, write_bundle
+from perception.classes import DRIVE
+from perception.errors import BundleError
+
+
+@pytest.fixture
+def folder(colour_bundle: Bundle, tmp_path: Path) -> Path:
+    """A copy of the colour bundle to spoil."""
+    return Path(shutil.copytree(colour_bundle.folder, tmp_path / "spoilt"))
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    info = json.loads((folder / "bundle.json").read_text())
+    change(info)
+    (folder / "bundle.json").write_text(json.dumps(info))
+
+
+def test_a_written_bundle_loads_as_it_was_described(colour_bundle: Bundle) -> None:
+    loaded = Bundle.load(str(colour_bundle.folder))
+    assert loaded.info == colour_bundle.info
+    assert loaded.classes == DRIVE
+    image, outputs = loaded.golden()
+    assert image.shape == (64, 96, 3)
+    assert outputs["labels"].shape == (64, 96)
+
+
+def test_a_bare_name_means_a_shipped_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "SHIPPED", folder.parent)
+    assert Bundle.load("spoilt").folder == folder
+    with pytest.raises(BundleError, match=r"'other'.*there are: spoilt"):
+        Bundle.load("other")
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="nowhere"):
+        Bundle.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz", "README.md", "bundle.json"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name}: the file is missing.*[Ee]xport"):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz", "README.md"])
+def test_an_altered_file_is_named_with_both_checksums(folder: Path, name: str) -> None:
+    expected = json.loads((folder / "bundle.json").read_text())["files"][name]
+    data = bytearray((folder / name).read_bytes())
+    data[-1] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(
+        BundleError, match=rf"{name}: sha256 is [0-9a-f]{{64}}, bundle.json expects {expected}"
+    ):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda info: info.update(colour="red"), "unknown key colour"),
+        (lambda info: info["input"].update(size=3), r"unknown key input\.size"),
+        (lambda info: info.pop("training"), "the key training is missing"),
+        (lambda info: info.update(format=2), r"format: .*found 2"),
+        (lambda info: info["input"].update(multiple=0), r"input\.multiple: .*found 0"),
+        (lambda info: info["input"].update(pixels=100), "pixels is 100, below 32×32"),
+        (lambda info: info["classes"]["colours"].pop(), "11 colours for 12 names"),
+        (lambda info: info["classes"].update(things=["tram"]), "things .'tram'. are not among the names"),
+        (lambda info: info["classes"]["names"].__setitem__(1, "sky"), "not distinct"),
+        (lambda info: info["classes"]["colours"].__setitem__(0, [0, 0, 256]), r"colours\.0\.2: .*found 256"),
+        (lambda info: info.update(outputs={}), "but not labels"),
+        (lambda info: info["files"].pop("model.onnx"), "files lists"),
+        (lambda info: info["files"].update({"../x": "0" * 64}), "files lists"),
+        (lambda info: info["files"].update({"model.onnx": "00"}), r"files\.model\.onnx"),
+    ],
+)
+def test_a_wrong_description_is_refused_by_name(
+    folder: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    edit(folder, change)
+    with pytest.raises(BundleError, match=message) as caught:
+        Bundle.load(folder)
+    assert "bundle.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1', "\x00\xff"])
+def test_unparsable_json_is_refused(folder: Path, text: str) -> None:
+    (folder / "bundle.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(BundleError, match=r"bundle\.json"):
+        Bundle.load(folder)
+
+
+def seal(folder: Path) -> Bundle:
+    """The bundle in the folder with checksums that fit whatever its files are now."""
+    edit(
+        folder,
+        lambda info: info["files"].update(
+            {"golden.npz": bundles._sha256((folder / "golden.npz").read_bytes())}
+        ),
+    )
+    return Bundle.load(folder)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 cut short", b"text"])
+def test_an_unreadable_golden_file_is_refused(folder: Path, data: bytes) -> None:
+    (folder / "golden.npz").write_bytes(data)
+    with pytest.raises(BundleError, match=r"golden\.npz: not a readable"):
+        seal(folder).golden()
+
+
+IMAGE = np.zeros((1, 32, 64, 3), np.uint8)
+LABELS = np.zeros((1, 32, 64), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"image": IMAGE}, "holds the arrays"),
+        ({"image": IMAGE, "labels": LABELS.astype(np.float32)}, "float32.*expected"),
+        ({"image": IMAGE, "labels": LABELS, "depth": LABELS}, "depth"),
+        ({"image": IMAGE, "labels": LABELS[:, :-1]}, r"labels is \(1, 31, 64\)"),
+        ({"image": IMAGE[0], "labels": LABELS}, "expected"),
+        ({"image": IMAGE[..., :2], "labels": LABELS}, r"expected \(1, h, w, 3\)"),
+    ],
+)
+def test_a_golden_file_of_other_arrays_is_refused(
+    folder: Path, arrays: dict[str, np.ndarray[Any, Any]], message: str
+) -> None:
+    np.savez(folder / "golden.npz", **arrays)
+    with pytest.raises(BundleError, match=message):
+        seal(folder).golden()
+
+
+def test_writing_replaces_an_older_bundle(colour_bundle: Bundle, tmp_path: Path) -> None:
+    about = BundleDescription.model_validate(colour_bundle.info.model_dump(exclude={"files"}))
+
+    def write(folder: Path, model: bytes) -> Bundle:
+        return write_bundle(
+            folder, about, model=model, golden_image=IMAGE, golden_outputs={"labels": LABELS}, card="x"
+        )
+
+    write(tmp_path / "x", b"first")
+    assert write(tmp_path / "x", b"second").model.read_bytes() == b"second"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="cannot be written"):
+        write(tmp_path / "file" / "x", b"")
