@@ -39,20 +39,18 @@ def draw(frame: Frame, scene: Scene, classes: ClassSet) -> Image:
         points = np.rint(lane.points).astype(np.int32)
         cv2.polylines(picture, [points], False, WHITE, 2 * _line(picture), cv2.LINE_AA)
     for instance in scene.instances:
-        _draw_outline(picture, scene, instance, palette)
+        _draw_outline(picture, scene, instance)
     for instance in scene.instances:
         _draw_name(picture, instance, classes, palette)
     _draw_status(picture, scene)
     return picture
 
 
-def _draw_outline(picture: Image, scene: Scene, instance: Instance, palette: Image) -> None:
+def _draw_outline(picture: Image, scene: Scene, instance: Instance) -> None:
     x0, y0, x1, y1 = (int(edge) for edge in instance.box)
     mask = (scene.instance_map[y0:y1, x0:x1] == instance.id).view(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
-    line = _line(picture)
-    cv2.drawContours(picture, contours, -1, WHITE, line + 2)
-    cv2.drawContours(picture, contours, -1, palette[instance.class_id, 0].tolist(), line)
+    cv2.drawContours(picture, contours, -1, WHITE, _line(picture))
 
 
 def _draw_name(picture: Image, instance: Instance, classes: ClassSet, palette: Image) -> None:
@@ -92,4 +90,4 @@ def _text_height(picture: Image) -> int:
 
 
 def _line(picture: Image) -> int:
-    return int(max(1, picture.shape[0] // 480))
+    return int(max(1, picture.shape[0] // 360))

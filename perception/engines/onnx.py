@@ -75,7 +75,7 @@ def open_cuda(bundle: Bundle, threads: int) -> OnnxEngine:
     return _open("onnx-cuda", [cuda, "CPUExecutionProvider"], bundle, threads)
 
 
-def usable_cores() -> int:
+def physical_cores() -> int:
     """Physical cores that this process may run on."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
@@ -87,7 +87,7 @@ def usable_cores() -> int:
 def _open(name: str, providers: list[Any], bundle: Bundle, threads: int) -> OnnxEngine:
     runtime = _runtime(name)
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads or usable_cores()
+    options.intra_op_num_threads = threads or physical_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT
     # Threads that spin while they wait take the time of the stages that run beside the network.
