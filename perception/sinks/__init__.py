@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from perception.classes import ClassSet
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.scene import Scene
@@ -39,8 +40,8 @@ class Sink(Protocol):
         ...
 
 
-def open_sink(uri: str, rate: float) -> Sink:
-    """Open the sink of this URI; `rate` is the source's nominal frame rate.
+def open_sink(uri: str, rate: float, classes: ClassSet) -> Sink:
+    """Open the sink of this URI; `rate` is the source's nominal frame rate, `classes` names what scenes hold.
 
     A video that exists is overwritten; a folder is reused, and only files of the same names are replaced.
 
@@ -50,11 +51,11 @@ def open_sink(uri: str, rate: float) -> Sink:
     """
     path = Path(uri)
     if path.suffix.lower() == ".mp4" and not path.is_dir():
-        from perception.sinks.video import VideoSink
+        from perception.sinks.video import VideoSink  # noqa: PLC0415 — it needs the types above
 
         return VideoSink(path, rate)
     if uri.endswith("/") or path.is_dir() or not path.suffix:
-        from perception.sinks.folder import FolderSink
+        from perception.sinks.folder import FolderSink  # noqa: PLC0415 — it needs the types above
 
-        return FolderSink(path)
+        return FolderSink(path, classes)
     raise ConfigError(f"sink {uri}: unknown kind {path.suffix}; a sink is {GRAMMAR}")

@@ -32,9 +32,9 @@ class Drop:
 class Source(Protocol):
     """A stream of frames.
 
-    Iterating gives every captured frame once, in order of capture, as a Frame, or as a Drop where it could not be
-    read; their sequence numbers count from 0 without a gap. A stream that breaks raises SourceError after
-    its last good frame. Iteration runs in one thread, once.
+    Iterating gives every captured frame once, in order of capture, as a Frame, or as a Drop where it could
+    not be read; their sequence numbers count from 0 without a gap. A stream that breaks raises SourceError
+    after its last good frame. Iteration runs in one thread, once.
 
     Attributes:
         uri: what the user called it.
@@ -51,7 +51,7 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Frame | Drop]: ...
 
     def close(self) -> None:
-        """Let go of files and threads. Called from another thread than the iterating one only once it ended."""
+        """Let go of files and threads, once iteration has ended."""
         ...
 
 
@@ -63,16 +63,16 @@ def open_source(uri: str, frames: int | None = None) -> Source:
         ConfigError: its options are wrong.
     """
     if uri.startswith("sim:"):
-        from perception.sources.simulated import SimulatedSource
+        from perception.sources.simulated import SimulatedSource  # noqa: PLC0415 — it needs the types above
 
         return SimulatedSource(uri, frames)
     path = Path(uri)
     if path.is_dir():
-        from perception.sources.images import ImageSource
+        from perception.sources.images import ImageSource  # noqa: PLC0415 — it needs the types above
 
         return ImageSource(path)
     if not path.exists():
         raise SourceError(f"source {uri}: no such file or folder; a source is {GRAMMAR}")
-    from perception.sources.video import VideoSource
+    from perception.sources.video import VideoSource  # noqa: PLC0415 — it needs the types above
 
     return VideoSource(path)

@@ -1,0 +1,262 @@
+"""The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
+from perception.config import RunConfig
+from perception.errors import ConfigError, PerceptionError
+from perception.node import Node
+from perception.perceiver import Perceiver
+from perception.scene import Scene
+from perception.sinks import Sink, open_sink
+from perception.sources import Source, open_source
+
+GROUP = "perception.commands"
+# Which extra brings a module that may be missing.
+EXTRAS = {
+    "onnxruntime": "cpu",
+    "torch": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "matplotlib": "train",
+}
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _late_commands() -> dict[str, metadata.EntryPoint]:
+    """Commands that are imported only once they are called or listed; other packages register theirs."""
+    own = [metadata.EntryPoint(name, f"perception.{name}:{name}", GROUP) for name in ("bench", "doctor")]
+    return {entry.name: entry for entry in (*own, *metadata.entry_points(group=GROUP))}
+
+
+class _Commands(typer.core.TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *sorted(_late_commands())]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = _late_commands().get(cmd_name)
+        return super().get_command(ctx, cmd_name) if entry is None else _load(entry)
+
+
+def _load(entry: metadata.EntryPoint) -> Any:
+    """The command of an entry point; where a module is missing, one that says how to get it."""
+    app = typer.Typer(add_completion=False)
+    try:
+        app.command(entry.name)(entry.load())
+    except ModuleNotFoundError as error:
+        message = _mend(error, f"perception {entry.name}")
+
+        def refuse() -> None:
+            raise ConfigError(message)
+
+        refuse.__doc__ = message
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+        app.command(entry.name, context_settings=anything)(refuse)
+    return typer.main.get_command(app)
+
+
+def _mend(error: ModuleNotFoundError, who: str) -> str:
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        raise error
+    return f"{who} needs {module}, which is not installed: pip install 'perception[{EXTRAS[module]}]'"
+
+
+app = typer.Typer(
+    cls=_Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    help="Real-time perception for the front camera of a car: frames in, scenes out.",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Entry of the installed command."""
+    try:
+        app()
+    except PerceptionError as error:
+        for one in _unreported(error):
+            sys.stderr.write(f"perception: {one}\n")
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{_mend(error, 'perception')}\n")
+        sys.exit(2)
+
+
+def _unreported(error: BaseException | None) -> list[PerceptionError]:
+    """The error, after those that it came on top of (a full disk fails the video, then its closing too)."""
+    if error is None:
+        return []
+    earlier = _unreported(error.__context__)
+    told = error.__cause__  # an error made from another one tells that one already
+    return [one for one in earlier if one is not told] + (
+        [error] if isinstance(error, PerceptionError) else []
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"perception {metadata.version('perception')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+@app.command()
+def run(  # noqa: PLR0917 — the options of the command
+    source: Annotated[str | None, typer.Argument(help="A video, a folder of images, or sim:")] = None,
+    sinks: Annotated[list[str] | None, typer.Argument(help="Any number of out.mp4 or folder/")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML profile; what is given here overrides it.", metavar="FILE")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="A shipped bundle [drive] or a bundle's folder.")] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, or the engine that must run.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Stop after so many frames.", metavar="N")] = None,
+    max_age: Annotated[
+        float | None, typer.Option(help="Older scenes are published as stale.", metavar="MS")
+    ] = None,
+    realtime: Annotated[
+        bool | None, typer.Option("--realtime", help="Keep a recording's own pace; drop what is too much.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Frames perceived at a time.", show_default="cores")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Perceive every frame of SOURCE and write the scenes to SINKS.
+
+    A video that exists is overwritten; a folder is reused. Ctrl-C finishes the frames in hand; a second one
+    ends at once.
+    """
+    settings = RunConfig.read(
+        config, source=source, sinks=sinks or None, model=model, engine=engine, frames=frames,
+        max_age=max_age, realtime=realtime, workers=workers,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        origin = open_source(settings.source, settings.frames)
+        stack.callback(origin.close)
+        # One thread a frame: as many frames as cores are perceived at a time.
+        perceiver = Perceiver.load(settings.model, settings.engine, threads=1)
+        ends: list[Sink] = []
+        for uri in settings.sinks:
+            ends.append(open_sink(uri, origin.rate, perceiver.classes))
+            stack.callback(ends[-1].close)
+        progress = stack.enter_context(_progress(origin, settings.frames, hidden=quiet or as_json))
+        node = Node(
+            origin, perceiver, ends, frames=settings.frames, max_age_ms=settings.max_age,
+            realtime=settings.realtime, workers=settings.workers, on_scene=progress,
+        )  # fmt: skip
+        with _stopping(node) as received:
+            try:
+                node.run()
+            except PerceptionError as error:
+                _show(node, as_json, quiet, str(error))
+                raise
+        _show(node, as_json, quiet)
+    if received:
+        raise typer.Exit(128 + received[0])
+
+
+@contextmanager
+def _stopping(node: Node) -> Iterator[list[int]]:
+    """While the node runs, the first signal ends it in order; the list tells which one came."""
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        node.stop()
+        for one in SIGNALS:
+            signal.signal(one, signal.SIG_DFL)  # the second one ends the process
+
+    before = {one: signal.signal(one, stop) for one in SIGNALS}
+    try:
+        yield received
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _show(node: Node, as_json: bool, quiet: bool, failure: str | None = None) -> None:
+    report = node.report(failure)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    elif not quiet:
+        Console().print(report.table(), soft_wrap=True)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
+
+
+@contextmanager
+def _progress(source: Source, frames: int | None, hidden: bool) -> Iterator[Callable[[Scene], None]]:
+    """A progress bar on stderr, where that is a terminal; the callable moves it."""
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(),
+        console=console, disable=hidden or not console.is_terminal, transient=True,
+    )  # fmt: skip
+    lengths = [length for length in (source.length, frames) if length]
+    task = bar.add_task("run", total=min(lengths, default=None))
+    with bar:
+        yield lambda scene: bar.update(task, completed=scene.sequence + 1)
+
+
+@app.command()
+def classes() -> None:
+    """Show the classes with their colours, and what the labels of public data sets mean in them."""
+    console = Console()
+    table = Table("id", "class", "colour", "RGB", "instances", title=f"classes of {DRIVE.name}")
+    for number, (name, colour) in enumerate(zip(DRIVE.names, DRIVE.colours, strict=True)):
+        swatch = Text("      ", style=f"on rgb({','.join(map(str, colour))})")
+        table.add_row(str(number), name, swatch, _hex(colour), "yes" if name in DRIVE.things else "")
+    table.add_row("255", "unknown", "", "", "")
+    console.print(table)
+    for label_map in LABEL_MAPS.values():
+        if label_map.name != DRIVE.name:
+            console.print(_meanings(label_map.name, {str(k): v for k, v in label_map.meaning.items()}))
+    console.print(_meanings("comma10k", {_hex(colour): names for colour, names in COMMA10K.items()}))
+
+
+def _meanings(name: str, meaning: dict[str, tuple[str, ...]]) -> Table:
+    """One row for each meaning, with all the labels that have it."""
+    labels: dict[tuple[str, ...], list[str]] = {}
+    for label, names in meaning.items():
+        labels.setdefault(names, []).append(label)
+    table = Table("label", "may be", title=f"{name} in {DRIVE.name}")
+    for names, those in labels.items():
+        table.add_row(", ".join(those), " or ".join(names) or "(ignored)")
+    return table
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{channel:02x}" for channel in colour)

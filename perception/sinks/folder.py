@@ -1,0 +1,106 @@
+"""Label maps, instance maps and overlays as images, and every scene as a line of JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import ClassSet
+from perception.errors import SinkError
+from perception.frame import Frame
+from perception.scene import Scene
+
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
+
+
+class FolderSink:
+    """One set of files a frame, `<stem>` being the frame's stem, or its sequence number as %06d:
+
+        <stem>.labels.png     uint8 class ids at the frame's resolution, 255 unknown
+        <stem>.instances.png  uint16, class id × 1000 + k, 0 none
+        <stem>.overlay.jpg    the scene drawn on the frame
+        scenes.jsonl          one line a frame, written once its images are whole: see `record`
+
+    A folder that exists is reused: scenes.jsonl starts anew and files of the same names are replaced.
+
+    Raises:
+        SinkError: the folder or a file cannot be written.
+    """
+
+    def __init__(self, folder: Path, classes: ClassSet) -> None:
+        self.uri = str(folder)
+        self._folder = folder
+        self._classes = classes
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lines = (folder / "scenes.jsonl").open("wb", buffering=0)
+        except OSError as error:
+            raise self._error(folder, error) from error
+
+    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+        stem = frame.stem or f"{frame.sequence:06d}"
+        self._write_image(f"{stem}.labels.png", scene.labels)
+        self._write_image(f"{stem}.instances.png", scene.instance_map)
+        self._write_image(f"{stem}.overlay.jpg", overlay, _JPEG)
+        self._write_line(json.dumps(record(scene, self._classes)).encode() + b"\n")
+
+    def close(self) -> None:
+        self._lines.close()
+
+    def _write_image(self, name: str, image: npt.NDArray[Any], how: tuple[int, ...] = ()) -> None:
+        path = self._folder / name
+        data = cv2.imencode(path.suffix, image, how)[1]
+        try:
+            path.write_bytes(data.tobytes())
+        except OSError as error:
+            path.unlink(missing_ok=True)  # half an image would be taken for a whole one
+            raise self._error(path, error) from error
+
+    def _write_line(self, line: bytes) -> None:
+        start = self._lines.tell()
+        try:
+            written = self._lines.write(line)
+            if written != len(line):  # a full disk takes a part first; the next write says why
+                self._lines.write(line[written:])
+        except OSError as error:
+            self._lines.truncate(start)
+            raise self._error(self._folder / "scenes.jsonl", error) from error
+
+    def _error(self, path: Path, error: OSError) -> SinkError:
+        return SinkError(f"sink {self.uri}: {path} cannot be written ({error.strerror})")
+
+
+def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
+    """A scene without its maps, as plain values: times in ns and ms, boxes and points in pixels."""
+    return {
+        "sequence": scene.sequence,
+        "stem": scene.stem,
+        "camera": scene.camera,
+        "stamp_ns": scene.stamp_ns,
+        "wall_ns": scene.wall_ns,
+        "age_ms": round(scene.age_ms, 3),
+        "status": str(scene.status),
+        "instances": [
+            {
+                "id": one.id,
+                "class_id": one.class_id,
+                "class": classes.names[one.class_id],
+                "score": round(one.score, 4),
+                "box": [round(side, 2) for side in one.box],
+                "track": one.track,
+            }
+            for one in scene.instances
+        ],
+        "lanes": [
+            {
+                "kind": lane.kind,
+                "confidence": round(lane.confidence, 4),
+                "points": lane.points.round(2).tolist(),
+            }
+            for lane in scene.lanes
+        ],
+        "timings_ms": {stage: round(ms, 3) for stage, ms in scene.timings_ms.items()},
+    }

@@ -1,0 +1,77 @@
+"""A folder of images, in the natural order of their names."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.errors import SourceError
+from perception.frame import Frame
+from perception.sources import Drop, DropReason
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+RATE = 25.0  # images carry no stamps; they are played at a video's usual rate
+# The orientation tag is passed over, so that a label map fits the stored pixels: a car's camera is not turned.
+_READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+class ImageSource:
+    """Every image file of a folder is one frame; grey, RGBA and 16 bit images become BGR of 8 bit.
+
+    A file with an image's extension that is none is dropped as undecodable; others are passed over and noted.
+
+    Raises:
+        SourceError: the folder cannot be read, or holds no image.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.uri = str(folder)
+        self.rate = RATE
+        try:
+            files = [path for path in folder.iterdir() if path.is_file()]
+        except OSError as error:
+            raise SourceError(f"source {folder}: cannot be read ({error.strerror})") from error
+        images = [path for path in files if path.suffix.lower() in EXTENSIONS]
+        if not images:
+            raise SourceError(
+                f"source {folder}: no image in this folder; images end in {', '.join(EXTENSIONS)}"
+            )
+        self._images = sorted(images, key=_natural)
+        self._stems = Counter(path.stem for path in images)
+        self.length: int | None = len(images)
+        others = len(files) - len(images)
+        self.notes = [f"{self.uri}: passed over {others} files that are no images"] if others else []
+
+    def __iter__(self) -> Iterator[Frame | Drop]:
+        for sequence, path in enumerate(self._images):
+            try:
+                image = _read(path)
+            except (OSError, cv2.error, ValueError) as error:
+                words = getattr(error, "strerror", None) or str(error)
+                yield Drop(sequence, DropReason.UNDECODABLE, f"{path}: {words}")
+                continue
+            # a.jpg beside a.png: the whole name keeps their outputs apart.
+            stem = path.stem if self._stems[path.stem] == 1 else path.name
+            yield Frame(image, round(sequence * 1e9 / RATE), 0, sequence, stem)
+
+    def close(self) -> None:
+        """Nothing is held open between images."""
+
+
+def _read(path: Path) -> npt.NDArray[np.uint8]:
+    data = np.fromfile(path, np.uint8)
+    if not data.size:
+        raise ValueError("empty file")
+    image = cv2.imdecode(data, _READ)
+    if image is None:
+        raise ValueError("not a whole image")
+    return image.astype(np.uint8, copy=False)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Numbers in a name compare as numbers: 2.png comes before 10.png."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
