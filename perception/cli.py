@@ -18,17 +18,20 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TaskID,
     TimeElapsedColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
+from perception.bench import SOURCE, Benchmark, measure
 from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
 from perception.config import RunConfig
+from perception.doctor import Diagnosis, diagnose
+from perception.engines import ENGINES
 from perception.errors import ConfigError, PerceptionError
 from perception.node import Node
 from perception.perceiver import Perceiver
+from perception.report import Report
 from perception.scene import Scene
 from perception.sinks import Sink, open_sink
 from perception.sources import Source, open_source
@@ -42,13 +45,15 @@ EXTRAS = {
     "onnxscript": "train",
     "matplotlib": "train",
 }
+Model = Annotated[str | None, typer.Option(help="A shipped bundle [drive] or a bundle's folder.")]
+Engine = Annotated[str | None, typer.Option(help=f"auto, {', '.join(ENGINES)}.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _late_commands() -> dict[str, metadata.EntryPoint]:
-    """Commands that are imported only once they are called or listed; other packages register theirs."""
-    own = [metadata.EntryPoint(name, f"perception.{name}:{name}", GROUP) for name in ("bench", "doctor")]
-    return {entry.name: entry for entry in (*own, *metadata.entry_points(group=GROUP))}
+    """Commands of other packages, imported only once they are called or listed."""
+    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
 
 
 class _Commands(typer.core.TyperGroup):
@@ -136,8 +141,8 @@ def run(  # noqa: PLR0917 — the options of the command
     config: Annotated[
         Path | None, typer.Option(help="A YAML profile; what is given here overrides it.", metavar="FILE")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="A shipped bundle [drive] or a bundle's folder.")] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, or the engine that must run.")] = None,
+    model: Model = None,
+    engine: Engine = None,
     frames: Annotated[int | None, typer.Option(help="Stop after so many frames.", metavar="N")] = None,
     max_age: Annotated[
         float | None, typer.Option(help="Older scenes are published as stale.", metavar="MS")
@@ -148,7 +153,7 @@ def run(  # noqa: PLR0917 — the options of the command
     workers: Annotated[
         int | None, typer.Option(help="Frames perceived at a time.", show_default="cores")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Perceive every frame of SOURCE and write the scenes to SINKS.
@@ -178,9 +183,11 @@ def run(  # noqa: PLR0917 — the options of the command
             try:
                 node.run()
             except PerceptionError as error:
-                _show(node, as_json, quiet, str(error))
+                if not quiet or as_json:
+                    _show(node.report(str(error)), as_json)
                 raise
-        _show(node, as_json, quiet)
+        if not quiet or as_json:
+            _show(node.report(), as_json)
     if received:
         raise typer.Exit(128 + received[0])
 
@@ -204,12 +211,11 @@ def _stopping(node: Node) -> Iterator[list[int]]:
             signal.signal(one, handler)
 
 
-def _show(node: Node, as_json: bool, quiet: bool, failure: str | None = None) -> None:
-    report = node.report(failure)
+def _show(result: Report | Diagnosis | Benchmark, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report.as_json(), indent=2))
-    elif not quiet:
-        Console().print(report.table(), soft_wrap=True)
+        typer.echo(json.dumps(result.as_json(), indent=2))
+    else:
+        Console().print(result.table())
 
 
 class _Rate(ProgressColumn):
@@ -229,6 +235,26 @@ def _progress(source: Source, frames: int | None, hidden: bool) -> Iterator[Call
     task = bar.add_task("run", total=min(lengths, default=None))
     with bar:
         yield lambda scene: bar.update(task, completed=scene.sequence + 1)
+
+
+@app.command()
+def doctor(model: Model = None, as_json: AsJson = False) -> None:
+    """Show what can run here and why the rest cannot; exit status 1 where something is broken."""
+    diagnosis = diagnose(model or "drive")
+    _show(diagnosis, as_json)
+    raise typer.Exit(int(diagnosis.broken))
+
+
+@app.command()
+def bench(
+    source: Annotated[str, typer.Argument(help="What to measure on.")] = SOURCE,
+    model: Model = None,
+    engine: Engine = None,
+    frames: Annotated[int, typer.Option(help="Frames of each measurement.", metavar="N", min=1)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the engine alone, each stage, and the whole pipeline against the engine."""
+    _show(measure(model or "drive", engine or "auto", source, frames), as_json)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from perception.sources import Drop, DropReason
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 RATE = 25.0  # images carry no stamps; they are played at a video's usual rate
-# The orientation tag is passed over, so that a label map fits the stored pixels: a car's camera is not turned.
+# The orientation tag is passed over, so that a label map fits the stored pixels: cars do not turn cameras.
 _READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
