@@ -1,0 +1,39 @@
+"""The model card of a bundle."""
+
+from perception.bundle import BundleDescription
+
+
+def model_card(description: BundleDescription, parity: str) -> str:
+    """Markdown: what the network is, how it was trained and measured, what it must not be used for."""
+    metrics = "\n".join(f"| {m.set} | {m.metric} | {m.value:.3f} | {m.how} |" for m in description.metrics)
+    data = "\n".join(f"- {entry}" for entry in description.training.data)
+    things = ", ".join(description.classes.things)
+    return f"""# {description.name} {description.version}
+
+Semantic segmentation of front-camera frames into {len(description.classes.names)} classes:
+{", ".join(description.classes.names)}. Instances are found for {things}.
+
+Input: uint8 NHWC BGR, height and width multiples of {description.input.multiple}, about
+{description.input.pixels} pixels. Output: `labels`, uint8 class ids at the input's size. Normalisation,
+resizing and argmax are part of the graph. The weights keep their torch names, batch normalisation included,
+so `perception train --initial` can go on from this bundle.
+
+## Training data
+
+{data}
+
+Terms: {description.training.licence}
+
+## Measured
+
+| set | metric | value | how |
+|---|---|---|---|
+{metrics or "| – | – | – | not measured |"}
+
+Export: {parity}
+
+## Limits
+
+Trained on little data, mostly daylight. It is an aid for research and development, not a safety function: it
+will miss road users, above all small, dark or unusual ones.
+"""

@@ -1,0 +1,74 @@
+"""The graph that leaves torch: camera pixels in, label maps out."""
+
+import logging
+import warnings
+
+import onnx
+import onnx_ir.passes.common as passes
+import torch
+from onnxscript import optimizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+OPSET = 18
+MULTIPLE = 32  # the encoder halves five times
+
+
+class Deployed(nn.Module):
+    """A network with all that embedding code would otherwise have to repeat around it.
+
+    Image uint8 (1, h, w, 3) BGR → labels uint8 (1, h, w). The network's logits, at half size, are enlarged
+    bilinearly before the argmax.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.eval()
+
+    def logits(self, image: Tensor) -> Tensor:
+        """float32 (1, classes, h, w)."""
+        half = self.network(image.permute(0, 3, 1, 2).float())
+        return F.interpolate(half, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.logits(image).argmax(1).to(torch.uint8)
+
+
+def to_onnx(deployed: Deployed) -> bytes:
+    """The serialised ONNX graph, for any height and width that are multiples of `MULTIPLE`.
+
+    Weights keep the names of the network's parameters, batch normalisation included, so that the network can
+    be trained on from the graph alone. Runtimes fold the normalisation into the convolutions on loading.
+    """
+    sides = {axis + 1: MULTIPLE * torch.export.Dim(name) for axis, name in enumerate(("h", "w"))}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports every optional package it misses
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+        program = torch.onnx.export(
+            deployed,
+            (torch.zeros((1, 6 * MULTIPLE, 8 * MULTIPLE, 3), dtype=torch.uint8),),
+            dynamo=True,
+            input_names=["image"],
+            output_names=["labels"],
+            dynamic_shapes={"image": sides},
+            opset_version=OPSET,
+            optimize=False,  # it would fold the normalisation and lose the weights' names
+            verbose=False,
+        )
+    assert program is not None  # the dynamo exporter always returns one
+    optimizer.fold_constants(program.model, onnx_shape_inference=True)
+    optimizer.remove_unused_nodes(program.model)
+    passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(program.model)
+    model = program.model_proto
+    for described in [
+        model.graph,
+        *model.graph.node,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.value_info,
+        *model.graph.initializer,
+    ]:
+        described.ClearField("metadata_props")  # traces of the exporting machine's files
+        described.ClearField("doc_string")
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())

@@ -1,0 +1,70 @@
+"""Reading what training wrote: checkpoints, and the weights inside an exported bundle."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from perception.bundle import Bundle
+from perception.errors import DataError
+from perception.training.config import TrainingConfig
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Everything in a checkpoint. Raises DataError where it is not one."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as a training checkpoint: {error}") from error
+    if not isinstance(state, dict) or not {"config", "network", "step"} <= set(state):
+        raise DataError(f"{path}: not a checkpoint of perception train; give its checkpoint.pt")
+    return state
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """The recipe a checkpoint was made by."""
+    try:
+        return TrainingConfig.model_validate_json(read_checkpoint(path)["config"])
+    except ValidationError as error:
+        raise DataError(f"{path}: its recipe is not of this version: {error}") from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A network's weights by parameter name, from a checkpoint or from a bundle's folder.
+
+    Raises:
+        DataError, BundleError: there are none in it.
+    """
+    if not path.is_dir():
+        return dict(read_checkpoint(path)["network"])
+    graph = onnx.load(str(Bundle.load(path).model)).graph
+    prefix = "network."
+    return {
+        tensor.name.removeprefix(prefix): torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
+        for tensor in graph.initializer
+        if tensor.name.startswith(prefix)
+    }
+
+
+def load_weights(network: torch.nn.Module, path: Path) -> None:
+    """Load a network's weights from a checkpoint or a bundle.
+
+    Raises:
+        DataError: they belong to another architecture.
+    """
+    # A graph does not keep how many batches the normalisation has seen; nothing here uses it.
+    found = {k: v for k, v in read_weights(path).items() if not k.endswith("num_batches_tracked")}
+    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
+        odd = sorted(set(found) ^ set(expected)) or sorted(
+            k for k in found if found[k].shape != expected[k].shape
+        )
+        raise DataError(
+            f"{path}: its weights are of another architecture than {type(network).__name__}: "
+            f"{len(odd)} tensors do not fit, the first is {odd[0]}"
+        )
+    network.load_state_dict(found, strict=False)

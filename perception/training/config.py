@@ -1,0 +1,78 @@
+"""What a training run is: read from YAML, recorded beside its checkpoints."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from perception.errors import ConfigError
+
+LossName = Literal["cross_entropy", "focal", "dice", "lovasz", "boundary"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Strict):
+    """One data set of the mix: `LAYOUT:PATH`, and how often it is drawn relative to the others.
+
+    `{data}` in the path stands for the folder given by `--data`.
+    """
+
+    source: str
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+    @property
+    def public_name(self) -> str:
+        """Layout and the last two folders: what a model card tells of it, without the machine's paths."""
+        layout, _, path = self.source.partition(":")
+        return f"{layout}: {'/'.join(Path(path).parts[-2:])}"
+
+
+class TrainingConfig(_Strict):
+    """A training run. Sizes are in pixels; `crop` is height, width, both multiples of 32."""
+
+    name: str = "drive"
+    train: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
+    validate_on: tuple[str, ...] = ()
+    losses: dict[LossName, Annotated[float, Field(gt=0)]] = {"cross_entropy": 1.0, "lovasz": 0.5}
+    class_balance: bool = True
+    crop: tuple[Annotated[int, Field(multiple_of=32, gt=0)], Annotated[int, Field(multiple_of=32, gt=0)]] = (
+        288,
+        384,
+    )
+    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.7)
+    pixels: PositiveInt = 204_800
+    batch: PositiveInt = 8
+    steps: PositiveInt = 4000
+    encoder_rate: Annotated[float, Field(gt=0)] = 5e-4
+    decoder_rate: Annotated[float, Field(gt=0)] = 2e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    validate_every: PositiveInt = 500
+    checkpoint_every: PositiveInt = 100
+    workers: Annotated[int, Field(ge=0)] = 1
+    seed: int = 0
+
+
+def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> TrainingConfig:
+    """Read a recipe; `{data}` in its sources becomes `data`; `overrides` win.
+
+    Raises:
+        ConfigError: unreadable file, unknown key, or impossible value, by name.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text().replace("{data}", str(data)))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not {type(raw).__name__}")
+    try:
+        return TrainingConfig.model_validate({**raw, **overrides})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()
+        )
+        raise ConfigError(f"{path}: {problems}") from error

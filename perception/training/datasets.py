@@ -1,0 +1,200 @@
+"""Labelled frames of public data-set layouts, on disk as their authors publish them.
+
+A data set is named `LAYOUT:PATH`, for example `camvid:data/camvid/val`. Every frame comes as its image and,
+for each pixel, the set of classes it may be (bits of `perception.classes`): that is how sets that label only
+a part of the classes train and score one network together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
+from perception.errors import DataError
+from perception.simulation import Drive, SimulationOptions, parse_options
+
+GROUND = DRIVE.bits("road", "lane_marking")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """image: uint8 (h, w, 3) BGR; target: uint16 (h, w) class bits, 0 ignore."""
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    target: npt.NDArray[np.uint16]
+
+
+class Dataset(Protocol):
+    """A sequence of samples."""
+
+    name: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """One frame's files; `lanes` says where road is paint: 1 paint, 255 unsure."""
+
+    image: Path
+    label: Path
+    lanes: Path | None = None
+
+
+class ImageDataset:
+    """Frames whose labels are images. `decode` turns a label image into class bits."""
+
+    def __init__(
+        self, name: str, files: list[Files], decode: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint16]]
+    ) -> None:
+        self.name = name
+        self.files = files
+        self.decode = decode
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Sample:
+        files = self.files[index]
+        image = read_image(files.image, cv2.IMREAD_COLOR)
+        target = self.decode(read_image(files.label, cv2.IMREAD_UNCHANGED))
+        if target.shape != image.shape[:2]:
+            raise DataError(
+                f"{files.label}: label is {target.shape[1]}x{target.shape[0]}, its image "
+                f"{image.shape[1]}x{image.shape[0]}; both must have one size"
+            )
+        if files.lanes is not None and files.lanes.exists():
+            target = _paint(target, read_image(files.lanes, cv2.IMREAD_UNCHANGED))
+        return Sample(files.image.stem, image, target)
+
+
+class SimulatedDataset:
+    """Frames of simulated drives, each drive with another seed: `sim:?count=500&size=704x396`."""
+
+    def __init__(self, name: str, options: SimulationOptions, count: int) -> None:
+        self.name = name
+        self.options = options
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        drive = Drive(self.options.model_copy(update={"seed": self.options.seed + index}))
+        rendering = drive.render(int(np.random.default_rng(index).integers(self.options.frames)))
+        target = LABEL_MAPS["drive"].lookup()[rendering.truth.labels]
+        return Sample(f"seed{index}", rendering.image, target)
+
+
+def open_dataset(spec: str) -> Dataset:
+    """Open `LAYOUT:PATH`.
+
+    Raises:
+        DataError: unknown layout, missing folder, or no labelled frame in it.
+    """
+    layout, _, path = spec.partition(":")
+    if layout == "sim":
+        query = dict(part.partition("=")[::2] for part in path.removeprefix("?").split("&") if part)
+        count = int(query.pop("count", "100"))
+        return SimulatedDataset(spec, parse_options("&".join(f"{k}={v}" for k, v in query.items())), count)
+    if layout not in LAYOUTS:
+        raise DataError(f"{spec}: unknown layout {layout!r}; known: {', '.join([*LAYOUTS, 'sim'])}")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise DataError(f"{spec}: no folder {folder}; name the folder with the images")
+    files = LAYOUTS[layout](folder)
+    if not files:
+        raise DataError(f"{spec}: no labelled frame found; is this the {layout} layout?")
+    if layout == "comma10k":
+        return ImageDataset(spec, files, _decode_comma10k)
+    table = LABEL_MAPS["drive" if layout == "folder" else layout].lookup()
+    return ImageDataset(spec, files, lambda label: table[label])
+
+
+def read_image(path: Path, flags: int) -> npt.NDArray[np.uint8]:
+    """Read an image file. Raises DataError where it is missing or broken."""
+    if not path.exists():
+        raise DataError(f"{path}: missing; the data set is incomplete")
+    image = cv2.imread(str(path), flags)
+    if image is None:
+        raise DataError(f"{path}: not a readable image; replace or remove it")
+    return image.astype(np.uint8, copy=False)
+
+
+def _pairs(images: list[Path], label: Callable[[Path], Path], lanes: Callable[[Path], Path]) -> list[Files]:
+    return [Files(image, label(image), lanes(image)) for image in sorted(images)]
+
+
+def _camvid(folder: Path) -> list[Files]:
+    def beside(kind: str) -> Callable[[Path], Path]:
+        return lambda image: folder.with_name(folder.name + kind) / f"{image.stem}.png"
+
+    images = [p for p in folder.iterdir() if p.suffix in {".jpg", ".png"}]
+    return _pairs(images, beside("annot"), beside("lanes"))
+
+
+def _suffixed(image: str, label: str, lanes: str) -> Callable[[Path], list[Files]]:
+    """Layouts that keep a frame's files side by side under one stem."""
+
+    def find(folder: Path) -> list[Files]:
+        def renamed(to: str) -> Callable[[Path], Path]:
+            return lambda path: path.with_name(path.name.removesuffix(image) + to)
+
+        images = [p for p in folder.rglob(f"*{image}") if renamed(label)(p).exists()]
+        return _pairs(images, renamed(label), renamed(lanes))
+
+    return find
+
+
+def _cityscapes(folder: Path) -> list[Files]:
+    """The public tree (leftImg8bit beside gtFine), or images and labels side by side."""
+    side_by_side = _suffixed("_leftImg8bit.jpg", "_labelIds.png", "_lanes.png")(folder)
+    truth = Path(*("gtFine" if part == "leftImg8bit" else part for part in folder.parts))
+    return side_by_side + [
+        Files(image, truth / image.relative_to(folder).with_name(stem + "_gtFine_labelIds.png"))
+        for image in sorted(folder.rglob("*_leftImg8bit.png"))
+        for stem in [image.name.removesuffix("_leftImg8bit.png")]
+    ]
+
+
+def _folder(folder: Path, labels: str = "labels") -> list[Files]:
+    """`images/NAME.*` and `labels/NAME.png`: class ids of the `drive` set, 255 ignore."""
+    images = sorted((folder / ("images" if labels == "labels" else "imgs")).glob("*"))
+    return [Files(image, folder / labels / f"{image.stem}.png") for image in images]
+
+
+LAYOUTS: dict[str, Callable[[Path], list[Files]]] = {
+    "camvid": _camvid,
+    "cityscapes": _cityscapes,
+    "idd_lite": _suffixed("_image.jpg", "_label.png", "_lanes.png"),
+    "apollo": _suffixed(".jpg", "_bin.png", "_lanes.png"),
+    "comma10k": lambda folder: _folder(folder, "masks"),
+    "folder": _folder,
+}
+
+
+def _decode_comma10k(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    if label.ndim != 3:
+        raise DataError(f"a comma10k label must be a colour image, not {label.shape}")
+    rgb = label[..., 2::-1].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    target = np.zeros(rgb.shape, np.uint16)
+    for (r, g, b), names in COMMA10K.items():
+        target[rgb == (r << 16 | g << 8 | b)] = DRIVE.bits(*names)
+    return target
+
+
+def _paint(target: npt.NDArray[np.uint16], lanes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    """Say of ground pixels whether they are paint, plain road, or (unsure) stay either."""
+    ground = target == GROUND
+    target = target.copy()
+    target[ground & (lanes == 1)] = DRIVE.bits("lane_marking")
+    target[ground & (lanes == 0)] = DRIVE.bits("road")
+    return target

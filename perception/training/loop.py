@@ -1,0 +1,207 @@
+"""The training loop: one recipe in, checkpoints, curves and tables out; it resumes where it was stopped."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Subset
+
+from perception.classes import DRIVE
+from perception.errors import DataError
+from perception.networks.drive import DriveNet
+from perception.perceiver import input_size
+from perception.training.checkpoint import load_weights, read_checkpoint
+from perception.training.config import TrainingConfig
+from perception.training.datasets import open_dataset
+from perception.training.evaluation import evaluate_frame, merge, sheet
+from perception.training.losses import LOSSES
+from perception.training.metrics import Confusion
+from perception.training.mix import Cached, Mix
+from perception.training.report import draw_curves, iou_table
+
+
+class Trainer:
+    """Trains the flagship by a recipe into a folder.
+
+    The folder receives `config.json`, `checkpoint.pt` (everything needed to resume), `log.jsonl` (a line a
+    logged step), `curves.png`, `validation.json` and `samples.png`.
+    """
+
+    def __init__(self, config: TrainingConfig, folder: Path, *, initial: Path | None = None) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.folder = folder
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network = DriveNet(len(DRIVE))
+        if initial is None:
+            self.network.encoder.load_imagenet()
+        else:
+            load_weights(self.network, initial)
+        self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, [g["lr"] for g in self.optimiser.param_groups], config.steps, pct_start=0.1
+        )
+        self.step = 0
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint.
+
+        Raises:
+            DataError: the checkpoint was made by another recipe.
+        """
+        state = read_checkpoint(self.checkpoint)
+        if state["config"] != self.config.model_dump_json():
+            raise DataError(
+                f"{self.checkpoint}: made by another recipe; train into a new folder, "
+                "with --initial to start from its weights"
+            )
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step = state["step"]
+
+    def train(self) -> dict[str, Confusion]:
+        """Run to the recipe's last step; returns the last validation, by data set."""
+        config = self.config
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.json").write_text(config.model_dump_json(indent=2))
+        mix = Mix([Cached(open_dataset(d.source), pixels=config.pixels) for d in config.train], config)
+        weights = mix.class_weights(len(DRIVE)).to(self.device) if config.class_balance else None
+        validation: dict[str, Confusion] = {}
+        with _progress() as progress:
+            task = progress.add_task("train", total=config.steps, completed=self.step, loss="")
+            for image, target in self._batches(mix):
+                loss = self._update(image, target, weights)
+                progress.update(task, completed=self.step, loss=f"loss {loss:.3f}")
+                if self.step % 10 == 0:
+                    self._log(loss=loss, rate=self.schedule.get_last_lr()[-1])
+                last = self.step == config.steps
+                if self.step % config.validate_every == 0 or last:
+                    validation = self.validate()
+                    progress.console.print(iou_table(validation, f"step {self.step}"))
+                if self.step % config.checkpoint_every == 0 or last:
+                    self._save()
+        return validation
+
+    def validate(self) -> dict[str, Confusion]:
+        """Score the network on the recipe's validation sets, and draw curves and samples."""
+        self.network.eval()
+        result = {}
+        sheets = []
+        for source in self.config.validate_on:
+            dataset = open_dataset(source)
+            result[source] = merge(evaluate_frame(self.predict, dataset[i]) for i in range(len(dataset)))
+            shown = [dataset[i] for i in np.linspace(0, len(dataset) - 1, 3).astype(int)]
+            sheets.append(sheet(self.predict, shown))
+            self._log(source=source, mean_iou=result[source].mean_iou(), lane_f1=result[source].lane_f1())
+        self.network.train()
+        if sheets:
+            cv2.imwrite(str(self.folder / "samples.png"), np.vstack(sheets))
+        summary = {
+            source: {c.describe(bits): iou for bits, iou in c.iou().items()} for source, c in result.items()
+        }
+        (self.folder / "validation.json").write_text(
+            json.dumps({"step": self.step, "iou": summary}, indent=2)
+        )
+        draw_curves(self.folder / "log.jsonl", self.folder / "curves.png")
+        return result
+
+    @torch.inference_mode()
+    def predict(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Label map uint8 (h, w) of a frame uint8 (h, w, 3), as the exported graph computes it."""
+        height, width = frame.shape[:2]
+        rows, columns = input_size(height, width, self.config.pixels, 32)
+        image = torch.from_numpy(cv2.resize(frame, (columns, rows)).transpose(2, 0, 1))[None]
+        labels = label_map(self.network(self._pixels(image)))[0].cpu().numpy()
+        return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+
+    def _batches(self, mix: Mix) -> Iterator[tuple[Tensor, Tensor]]:
+        left = Subset(mix, range(self.step * self.config.batch, len(mix)))
+        loader = DataLoader(
+            left,
+            self.config.batch,
+            num_workers=self.config.workers,
+            worker_init_fn=lambda _: cv2.setNumThreads(0),
+            prefetch_factor=4 if self.config.workers else None,
+            pin_memory=self.device.type == "cuda",
+        )
+        yield from loader
+
+    def _update(self, image: Tensor, target: Tensor, weights: Tensor | None) -> float:
+        self.network.train()
+        logits = self.network(self._pixels(image))
+        target = target.to(self.device)
+        loss = torch.stack(
+            [w * LOSSES[name](logits, target, weights) for name, w in self.config.losses.items()]
+        ).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        self.optimiser.step()
+        self.schedule.step()
+        self.step += 1
+        value = loss.item()
+        if not np.isfinite(value):
+            raise DataError(
+                f"step {self.step}: the loss is {value}; lower the rates, or resume from {self.checkpoint}"
+            )
+        return value
+
+    def _pixels(self, image: Tensor) -> Tensor:
+        return image.to(self.device).to(torch.float32, memory_format=torch.channels_last)
+
+    def _groups(self) -> list[dict[str, object]]:
+        """Encoder and decoder learn at their own rates; biases and normalisation are not decayed."""
+        groups = []
+        for encoder, rate in ((True, self.config.encoder_rate), (False, self.config.decoder_rate)):
+            named = [
+                (n, p) for n, p in self.network.named_parameters() if n.startswith("encoder.") == encoder
+            ]
+            groups.append({"params": [p for _, p in named if p.ndim > 1], "lr": rate})
+            groups.append({"params": [p for _, p in named if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+        return groups
+
+    def _log(self, **values: object) -> None:
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps({"step": self.step, "time": time.time(), **values}) + "\n")
+
+    def _save(self) -> None:
+        state = {
+            "config": self.config.model_dump_json(),
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "step": self.step,
+        }
+        draft = self.checkpoint.with_suffix(".new")
+        torch.save(state, draft)
+        draft.replace(self.checkpoint)  # a crash while saving must not cost the last good checkpoint
+
+
+def label_map(logits: Tensor) -> Tensor:
+    """Logits (n, c, h / 2, w / 2) → class ids uint8 (n, h, w), enlarged bilinearly before the argmax."""
+    full = F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return full.argmax(1).to(torch.uint8)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )

@@ -1,0 +1,74 @@
+"""The stream of training samples: a weighted mix of data sets, the same for the same seed."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from perception.training.augment import random_view
+from perception.training.config import TrainingConfig
+from perception.training.datasets import Dataset, Sample
+
+
+class Cached:
+    """A data set held decoded in memory, reduced where it is larger than training will ever see it."""
+
+    def __init__(self, dataset: Dataset, *, pixels: int) -> None:
+        self.name = dataset.name
+        self.samples = [_reduced(dataset[i], pixels) for i in range(len(dataset))]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index]
+
+
+class Mix(TorchDataset[tuple[Tensor, Tensor]]):
+    """Sample i of the run, for any i: which frame and which view of it follow from (seed, i) alone.
+
+    Items: image uint8 (3, h, w) BGR and class bits int32 (h / 2, w / 2).
+    """
+
+    def __init__(self, datasets: list[Cached], config: TrainingConfig) -> None:
+        self.datasets = datasets
+        self.config = config
+        weights = np.array([entry.weight for entry in config.train])
+        self.shares = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.batch
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image, target = self.view(index)
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), torch.from_numpy(target)
+
+    def view(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+        rng = np.random.default_rng([self.config.seed, index])
+        dataset = self.datasets[int(rng.choice(len(self.datasets), p=self.shares))]
+        sample = dataset[int(rng.integers(len(dataset)))]
+        c = self.config
+        return random_view(sample, rng, crop=c.crop, scale=c.scale, pixels=c.pixels)
+
+    def class_weights(self, classes: int, samples: int = 400) -> Tensor:
+        """ENet's weights 1 / ln(1.02 + p) (Paszke et al., 2016), scaled to mean 1; p from full labels."""
+        counts = np.zeros(classes)
+        for i in range(samples):
+            bits = self.view(i)[1]
+            counts += [np.count_nonzero(bits == 1 << c) for c in range(classes)]
+        weights = 1 / np.log(1.02 + counts / max(counts.sum(), 1))
+        return torch.from_numpy(weights / weights.mean()).float()
+
+
+def _reduced(sample: Sample, pixels: int) -> Sample:
+    """At most four times the pixels of the network's input: twice its width and height."""
+    height, width = sample.image.shape[:2]
+    factor = np.sqrt(4 * pixels / (height * width))
+    if factor >= 1:
+        return sample
+    size = (round(width * factor), round(height * factor))
+    image = cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    target = cv2.resize(sample.target, size, interpolation=cv2.INTER_NEAREST).astype(np.uint16)
+    return Sample(sample.name, image, target)

@@ -1,0 +1,82 @@
+"""Tables, pictures and machine-readable reports of training and evaluation."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.table import Table
+
+from perception.bundle import Metric
+from perception.training.metrics import Confusion
+
+
+class EvaluationReport(BaseModel):
+    """What `perception evaluate --output` writes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    engine: str
+    metrics: tuple[Metric, ...]
+    confusion: dict[str, dict[str, dict[str, int]]]  # set → truth → predicted class → pixels
+
+
+def metrics_of(source: str, confusion: Confusion, how: str) -> list[Metric]:
+    """The figures of one data set; `how` tells how they were measured."""
+    layout, _, path = source.partition(":")
+    name = f"{layout}: {'/'.join(Path(path).parts[-2:])}"
+    values = {"mean IoU": confusion.mean_iou(), "accuracy": confusion.accuracy()}
+    values |= {f"IoU {confusion.describe(bits)}": iou for bits, iou in confusion.iou().items()}
+    if (f1 := confusion.lane_f1()) is not None:
+        values["paint F1, 4 px at 960"] = f1
+    return [Metric(set=name, metric=metric, value=value, how=how) for metric, value in values.items()]
+
+
+def iou_table(result: dict[str, Confusion], title: str) -> Table:
+    """IoU of each class (or set of classes), a column a data set."""
+    columns = {
+        source: {c.describe(bits): iou for bits, iou in c.iou().items()} for source, c in result.items()
+    }
+    table = Table("class", *(s.partition(":")[0] for s in columns), title=title)
+    for name in dict.fromkeys(name for column in columns.values() for name in column):
+        cells = [f"{column[name]:.3f}" if name in column else "" for column in columns.values()]
+        table.add_row(name, *cells)
+    table.add_section()
+    table.add_row("mean IoU", *(f"{c.mean_iou():.3f}" for c in result.values()))
+    table.add_row("accuracy", *(f"{c.accuracy():.3f}" for c in result.values()))
+    f1 = [c.lane_f1() for c in result.values()]
+    table.add_row("paint F1, 4 px at 960", *("" if value is None else f"{value:.3f}" for value in f1))
+    return table
+
+
+def confusion_table(source: str, confusion: Confusion) -> Table:
+    """Per cent of each truth's pixels that were predicted as each class."""
+    names = confusion.classes.names
+    table = Table("truth \\ predicted, %", *names, "pixels", title=source)
+    for bits, row in sorted(confusion.counts.items()):
+        share = 100 * row / max(row.sum(), 1)
+        cells = [f"{value:.0f}" if value >= 0.5 else "·" for value in share[: len(names)]]
+        table.add_row(confusion.describe(bits), *cells, f"{row.sum():,}")
+    return table
+
+
+def draw_curves(log: Path, picture: Path) -> None:
+    """Draw the loss and the validation mean IoU over the steps of `log.jsonl`."""
+    import matplotlib as mpl  # noqa: PLC0415 - only training needs it
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    losses = [(line["step"], line["loss"]) for line in lines if "loss" in line]
+    if losses:
+        left.plot(*zip(*losses, strict=True), linewidth=0.8)
+    left.set(title="training loss", xlabel="step", yscale="log")
+    for source in dict.fromkeys(line["source"] for line in lines if "source" in line):
+        points = [(line["step"], line["mean_iou"]) for line in lines if line.get("source") == source]
+        right.plot(*zip(*points, strict=True), marker="o", label=source.split(":")[0])
+        right.legend()
+    right.set(title="validation mean IoU", xlabel="step", ylim=(0, 1))
+    figure.savefig(picture, dpi=110)
+    plt.close(figure)
