@@ -38,7 +38,7 @@ def find_instances(
     columns = _enlarged_edges(labels.shape[1], width)
     least = MINIMUM_SHARE * labels.size
     for class_id in sorted(classes.thing_ids):
-        mask = cv2.compare(labels, class_id, cv2.CMP_EQ)  # type: ignore[call-overload]
+        mask = (labels == class_id).view(np.uint8)
         x, y, w, h = cv2.boundingRect(mask)
         if w == 0:
             continue

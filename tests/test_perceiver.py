@@ -1,0 +1,157 @@
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from conftest import COLOURS_BGR, nearest_colour
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from perception import Bundle, Frame, Perceiver, PerceptionError, Status
+from perception.classes import DRIVE
+from perception.engines import open_engine
+from perception.perceiver import input_size
+
+
+@pytest.fixture(scope="module")
+def perceiver(colour_bundle: Bundle) -> Perceiver:
+    return Perceiver.load(colour_bundle.folder, "onnx-cpu", threads=1)
+
+
+def street(height: int, width: int) -> npt.NDArray[np.uint8]:
+    """uint8 (h, w) class ids: sky over road, with a vehicle and two pedestrians."""
+    labels = np.full((height, width), DRIVE.id("road"), np.uint8)
+    labels[: height // 2] = DRIVE.id("sky")
+    labels[height // 3 : height * 2 // 3, width // 4 : width // 2] = DRIVE.id("vehicle")
+    labels[height // 3 : height * 5 // 6, width * 5 // 8 : width * 11 // 16] = DRIVE.id("pedestrian")
+    labels[height // 3 : height * 2 // 3, width * 3 // 4 : width * 13 // 16] = DRIVE.id("pedestrian")
+    return labels
+
+
+BUDGET = 640 * 384
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(32**2, 10**6))
+def test_input_sizes_fit_the_budget_in_whole_multiples(height: int, width: int, pixels: int) -> None:
+    rows, columns = input_size(height, width, pixels, 32)
+    assert rows % 32 == columns % 32 == 0
+    assert 0 < rows * columns <= pixels
+    assert input_size(width, height, pixels, 32) == (columns, rows)
+
+
+@given(st.integers(16, 4000), st.integers(16, 4000))
+def test_input_sizes_keep_the_aspect_and_use_the_budget(height: int, width: int) -> None:
+    assume(1 / 4 <= height / width <= 4)
+    rows, columns = input_size(height, width, BUDGET, 32)
+    long, aspect = max(rows, columns), max(height, width) / min(height, width)
+    assert abs(long - min(rows, columns) * aspect) <= 16 + 1e-9
+    assert rows * columns >= 0.7 * BUDGET
+
+
+@pytest.mark.parametrize(
+    ("frame", "size"),
+    [((720, 1280), (352, 640)), ((360, 480), (416, 544)), ((1280, 720), (640, 352)), ((16, 16), (480, 480))],
+)
+def test_input_sizes_of_usual_frames(frame: tuple[int, int], size: tuple[int, int]) -> None:
+    assert input_size(*frame, BUDGET, 32) == size
+
+
+def test_a_scene_tells_what_the_frame_shows(perceiver: Perceiver) -> None:
+    truth = street(704, 1280)  # twice the network's 352 × 640
+    frame = Frame(COLOURS_BGR[truth], stamp_ns=5, wall_ns=6, sequence=7, stem="a", camera="rear")
+    before = time.perf_counter()
+    scene = perceiver.perceive(frame)
+    spent_ms = 1000 * (time.perf_counter() - before)
+
+    assert (scene.stamp_ns, scene.wall_ns, scene.sequence, scene.stem, scene.camera) == (5, 6, 7, "a", "rear")
+    assert scene.status is Status.OK
+    assert scene.labels.dtype == np.uint8
+    assert np.mean(scene.labels == truth) > 0.995  # what mixes on the borders may look like a third class
+    assert [one.class_id for one in scene.instances] == [8, 9, 9]
+    assert scene.instances[0].box == pytest.approx((320, 234, 640, 469), abs=2)
+    assert list(scene.timings_ms) == ["prepare", "infer", "decode"]
+    assert sum(scene.timings_ms.values()) == pytest.approx(scene.age_ms)
+    assert 0 < scene.age_ms <= spent_ms
+
+
+def test_labels_are_the_networks_at_its_own_size(perceiver: Perceiver) -> None:
+    image = np.random.default_rng(3).integers(0, 256, (352, 640, 3), np.uint8)
+    np.testing.assert_array_equal(perceiver.perceive(Frame(image, 0)).labels, nearest_colour(image))
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(16, 16), (17, 31), (360, 480), (719, 1279), (1080, 1920), (2160, 3840), (2000, 20)]
+)
+def test_any_size_of_frame_gives_a_scene_of_its_size(perceiver: Perceiver, height: int, width: int) -> None:
+    truth = street(height, width)
+    scene = perceiver.perceive(Frame(COLOURS_BGR[truth], 0))
+    assert scene.labels.shape == scene.instance_map.shape == (height, width)
+    assert np.mean(scene.labels == truth) > 0.9
+    assert {one.id for one in scene.instances} == set(np.unique(scene.instance_map)) - {0}
+    for one in scene.instances:
+        ys, xs = np.nonzero(scene.instance_map == one.id)
+        assert one.box == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+        assert set(scene.labels[ys, xs]) == {one.class_id}
+
+
+def test_fine_texture_is_averaged_not_sampled(perceiver: Perceiver) -> None:
+    """At 4K, bilinear sampling alone would see none of the lines."""
+    image = np.zeros((2112, 3840, 3), np.uint8)
+    image[:, ::6] = 240
+    prepared = perceiver.prepare(Frame(image, 0))
+    assert prepared.shape == (352, 640, 3)
+    assert prepared.mean() == pytest.approx(40, abs=4)
+    assert prepared.std() < 25
+
+
+def test_frames_may_run_in_parallel(perceiver: Perceiver) -> None:
+    rng = np.random.default_rng(0)
+    images = [
+        cv2.blur(rng.integers(0, 256, (180, 320, 3), np.uint8), (9, 9)).astype(np.uint8) for _ in range(12)
+    ]
+    frames = [Frame(image, stamp_ns=i, sequence=i) for i, image in enumerate(images)]
+    alone = [perceiver.perceive(frame) for frame in frames]
+    with ThreadPoolExecutor(4) as workers:
+        for one, other in zip(alone, workers.map(perceiver.perceive, frames), strict=True):
+            assert one.sequence == other.sequence
+            assert one.labels.tobytes() == other.labels.tobytes()
+            assert one.instance_map.tobytes() == other.instance_map.tobytes()
+
+
+def test_views_of_other_memory_order_are_taken(perceiver: Perceiver) -> None:
+    image = COLOURS_BGR[street(352, 640)]
+    mirrored = perceiver.perceive(Frame(image[:, ::-1], 0))
+    straight = perceiver.perceive(Frame(image, 0))
+    np.testing.assert_array_equal(mirrored.labels, straight.labels[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((48, 64), np.uint8),
+        np.zeros((48, 64, 4), np.uint8),
+        np.zeros((48, 64, 3), np.uint16),
+        np.zeros((0, 64, 3), np.uint8),
+    ],
+)
+def test_an_image_that_is_not_bgr_is_refused(perceiver: Perceiver, image: npt.NDArray[np.uint8]) -> None:
+    with pytest.raises(PerceptionError, match=r"frame 3: .*uint8 \(h, w, 3\)"):
+        perceiver.perceive(Frame(image, 0, sequence=3))
+
+
+def test_a_perceiver_is_built_of_a_bundle_and_an_engine(colour_bundle: Bundle) -> None:
+    perceiver = Perceiver(colour_bundle, open_engine(colour_bundle))
+    assert perceiver.classes == DRIVE
+
+
+def test_importing_the_api_loads_no_runtime() -> None:
+    heavy = "onnxruntime", "torch", "av"
+    code = f"import sys, perception; print([name for name in {heavy} if name in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
