@@ -6,7 +6,7 @@ a part of the classes train and score one network together.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -77,18 +77,17 @@ class ImageDataset:
 
 
 class SimulatedDataset:
-    """Frames of simulated drives, each drive with another seed: `sim:?count=500&size=704x396`."""
+    """Frames of simulated drives: `sim:?frames=500&size=704x396` is one frame of each of 500 drives."""
 
-    def __init__(self, name: str, options: SimulationOptions, count: int) -> None:
+    def __init__(self, name: str, options: SimulationOptions) -> None:
         self.name = name
         self.options = options
-        self.count = count
 
     def __len__(self) -> int:
-        return self.count
+        return self.options.frames
 
     def __getitem__(self, index: int) -> Sample:
-        drive = Drive(self.options.model_copy(update={"seed": self.options.seed + index}))
+        drive = Drive(replace(self.options, seed=self.options.seed + index))
         rendering = drive.render(int(np.random.default_rng(index).integers(self.options.frames)))
         target = LABEL_MAPS["drive"].lookup()[rendering.truth.labels]
         return Sample(f"seed{index}", rendering.image, target)
@@ -102,9 +101,7 @@ def open_dataset(spec: str) -> Dataset:
     """
     layout, _, path = spec.partition(":")
     if layout == "sim":
-        query = dict(part.partition("=")[::2] for part in path.removeprefix("?").split("&") if part)
-        count = int(query.pop("count", "100"))
-        return SimulatedDataset(spec, parse_options("&".join(f"{k}={v}" for k, v in query.items())), count)
+        return SimulatedDataset(spec, parse_options(path))
     if layout not in LAYOUTS:
         raise DataError(f"{spec}: unknown layout {layout!r}; known: {', '.join([*LAYOUTS, 'sim'])}")
     folder = Path(path)

@@ -1,0 +1,82 @@
+"""From a checkpoint to a bundle that answers as torch does, or a refusal."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from export.command import export, golden_images
+from export.gate import ParityError, check_parity, run_onnx
+from export.graph import Deployed, to_onnx
+from perception.bundle import Bundle
+from perception.networks.drive import DriveNet
+from perception.perceiver import Perceiver
+from perception.training.checkpoint import load_weights
+from perception.training.config import DataConfig, TrainingConfig
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Deployed:
+    """The network with statistics and weights that make every layer matter."""
+    torch.manual_seed(0)
+    network = DriveNet()
+    network.encoder.load_imagenet()
+    network.train()
+    with torch.no_grad():
+        network(torch.rand(4, 3, 64, 64) * 255)
+    return Deployed(network)
+
+
+@pytest.fixture(scope="module")
+def model(deployed: Deployed) -> bytes:
+    return to_onnx(deployed)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = TrainingConfig(train=(DataConfig(source="camvid:somewhere/secret/camvid/train"),))
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    torch.save({"config": config.model_dump_json(), "network": deployed.network.state_dict(), "step": 1}, path)
+    return path
+
+
+def test_graph_answers_as_torch_at_every_size(deployed: Deployed, model: bytes) -> None:
+    parity = check_parity(deployed, model, golden_images())
+    assert parity.images == 3
+    assert parity.agreement > 0.9999
+    assert len(np.unique(run_onnx(model, golden_images()[0]))) > 1
+
+
+def test_gate_refuses_a_graph_with_other_weights(deployed: Deployed, model: bytes) -> None:
+    graph = onnx.load_from_string(model)
+    (bias,) = [t for t in graph.graph.initializer if t.name == "network.head.1.bias"]
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.eye(12, dtype=np.float32)[3], bias.name))
+    with pytest.raises(ParityError, match="limit 0.001.*nothing was written"):
+        check_parity(deployed, graph.SerializeToString(), golden_images()[:1])
+
+
+def test_gate_refuses_not_a_number(deployed: Deployed, model: bytes) -> None:
+    graph = onnx.load_from_string(model)
+    (bias,) = [t for t in graph.graph.initializer if t.name == "network.head.1.bias"]
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(12, np.nan, np.float32), bias.name))
+    with pytest.raises(ParityError):
+        check_parity(deployed, graph.SerializeToString(), golden_images()[:1])
+
+
+def test_bundle_runs_tells_its_origin_and_can_be_trained_on(
+    deployed: Deployed, checkpoint: Path, tmp_path: Path
+) -> None:
+    export(checkpoint, tmp_path / "bundle")
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert bundle.info.training.data == ("camvid: camvid/train",)
+    assert "secret" not in "".join(p.read_text() for p in (bundle.folder / "README.md", bundle.folder / "bundle.json"))
+    assert b"/" + b"site-packages" not in bundle.model.read_bytes()
+    assert sum(p.stat().st_size for p in bundle.folder.iterdir()) < 16 * 2**20
+    assert Perceiver.load(tmp_path / "bundle").engine.name.startswith("onnx")
+    again = DriveNet()
+    load_weights(again, tmp_path / "bundle")
+    image = torch.from_numpy(golden_images()[0])
+    with torch.inference_mode():
+        assert torch.equal(Deployed(again).logits(image), deployed.logits(image))

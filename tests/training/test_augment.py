@@ -1,0 +1,49 @@
+"""Random views keep image and target aligned."""
+
+import numpy as np
+import pytest
+
+from perception.training.augment import random_view
+from perception.training.datasets import Sample
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_image_and_target_stay_aligned(seed: int) -> None:
+    """Left half dark and class 0, right half bright and class 1: every view must show the two together."""
+    image = np.zeros((120, 200, 3), np.uint8)
+    image[:, 100:] = 200
+    target = np.ones((120, 200), np.uint16)
+    target[:, 100:] = 2
+    view, bits = random_view(
+        Sample("s", image, target),
+        np.random.default_rng(seed),
+        crop=(64, 96),
+        scale=(0.8, 1.5),
+        pixels=120 * 200,
+    )
+    assert view.shape == (64, 96, 3)
+    assert bits.shape == (32, 48)
+    grey = view.mean(2).reshape(32, 2, 48, 2).mean((1, 3))
+    dark, bright = grey[bits == 1], grey[bits == 2]
+    if dark.size and bright.size:
+        threshold = (np.median(dark) + np.median(bright)) / 2
+        assert np.mean(np.concatenate([dark < threshold, bright > threshold])) > 0.97
+
+
+def test_outside_the_frame_is_ignored() -> None:
+    sample = Sample("s", np.full((20, 20, 3), 255, np.uint8), np.ones((20, 20), np.uint16))
+    _, bits = random_view(sample, np.random.default_rng(0), crop=(64, 64), scale=(1, 1), pixels=400)
+    assert 0.05 < np.mean(bits == 1) < 0.15  # 20·20 of 64·64
+    assert set(np.unique(bits)) == {0, 1}
+
+
+def test_same_seed_same_view() -> None:
+    sample = Sample(
+        "s", np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8), np.ones((60, 80), np.uint16)
+    )
+    views = [
+        random_view(sample, np.random.default_rng([3, 5]), crop=(32, 32), scale=(0.6, 1.7), pixels=4800)
+        for _ in range(2)
+    ]
+    assert np.array_equal(views[0][0], views[1][0])
+    assert np.array_equal(views[0][1], views[1][1])

@@ -1,0 +1,108 @@
+"""A whole training run, small: it learns, it resumes exactly, and it refuses what it cannot use."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from perception.errors import ConfigError, DataError
+from perception.training.checkpoint import load_weights, read_config, read_weights
+from perception.training.config import DataConfig, TrainingConfig, load_config
+from perception.training.loop import Trainer
+
+TINY = TrainingConfig(
+    train=(DataConfig(source="sim:?frames=2&size=128x96&time=day&weather=clear"),),
+    validate_on=("sim:?frames=2&size=128x96&time=day&weather=clear",),
+    crop=(64, 64),
+    pixels=12288,
+    batch=2,
+    steps=4,
+    validate_every=4,
+    checkpoint_every=2,
+    workers=0,
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    trainer = Trainer(TINY, tmp_path_factory.mktemp("run"))
+    trainer.train()
+    return trainer
+
+
+def test_leaves_curves_tables_and_the_recipe(finished: Trainer) -> None:
+    folder = finished.folder
+    assert json.loads((folder / "config.json").read_text())["steps"] == 4
+    assert json.loads((folder / "validation.json").read_text())["step"] == 4
+    assert (folder / "curves.png").stat().st_size > 1000
+    assert (folder / "samples.png").stat().st_size > 1000
+    assert read_config(finished.checkpoint) == TINY
+
+
+def test_resuming_gives_the_same_weights_as_never_stopping(finished: Trainer, tmp_path: Path) -> None:
+    class Interrupted(Trainer):
+        def _update(self, *args: torch.Tensor | None) -> float:
+            if self.step == 3:
+                raise KeyboardInterrupt
+            return super()._update(*args)  # type: ignore[arg-type]
+
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted(TINY, tmp_path).train()
+    again = Trainer(TINY, tmp_path)
+    again.resume()
+    assert again.step == 2  # the last checkpoint before the interruption
+    again.train()
+    for name, weight in finished.network.state_dict().items():
+        assert torch.equal(weight, again.network.state_dict()[name]), name
+
+
+def test_learns_a_drive_by_heart(tmp_path: Path) -> None:
+    config = TINY.model_copy(update={"steps": 40, "validate_every": 40, "checkpoint_every": 40})
+    trainer = Trainer(config, tmp_path)
+    before = trainer.validate()
+    after = trainer.train()
+    (source,) = config.validate_on
+    assert after[source].accuracy() > max(0.6, before[source].accuracy() + 0.2)
+
+
+def test_refuses_to_resume_another_recipe(finished: Trainer) -> None:
+    other = Trainer(TINY.model_copy(update={"seed": 1}), finished.folder)
+    with pytest.raises(DataError, match="another recipe"):
+        other.resume()
+
+
+def test_broken_checkpoints_are_named(finished: Trainer, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(finished.checkpoint.read_bytes()[:1000])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_weights(path)
+    torch.save({"weights": 1}, path)
+    with pytest.raises(DataError, match="not a checkpoint"):
+        read_weights(path)
+    with pytest.raises(DataError, match="another architecture than Linear"):
+        load_weights(torch.nn.Linear(2, 2), finished.checkpoint)
+
+
+def test_recipe_mistakes_are_named(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    for text, message in (
+        ("train: [{source: 'sim:'}]\nlearning: 1", "learning: Extra"),
+        ("train: [{source: 'sim:'}]\nsteps: -5", "steps: .*-5"),
+        ("train: [{source: 'sim:'}]\nlosses: {hinge: 1}", "losses.*hinge"),
+        ("train: []", "train: "),
+        ("- 1", "mapping"),
+        ("a: [", "cannot be read as YAML"),
+    ):
+        recipe.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            load_config(recipe, tmp_path, {})
+
+
+def test_recipe_finds_its_data_and_takes_overrides(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("train: [{source: 'camvid:{data}/camvid/train', weight: 2}]\nsteps: 10")
+    config = load_config(recipe, tmp_path, {"steps": 7})
+    assert config.train[0].source == f"camvid:{tmp_path}/camvid/train"
+    assert config.train[0].public_name == "camvid: camvid/train"
+    assert config.steps == 7
