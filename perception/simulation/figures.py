@@ -1,0 +1,183 @@
+"""People on foot and on two wheels, drawn once as sprites for each phase of their motion."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.simulation.look import Look
+from perception.simulation.textures import Sprite, noise, to_image
+
+PHASES = 12
+_SCALE = 120  # sprite pixels a metre
+_HEIGHT, _WIDTH = 2.05, 1.3
+_SKINS = ((140, 170, 215), (110, 145, 195), (70, 95, 145), (45, 62, 98))
+_CLOTHES = (
+    (40, 38, 36), (70, 62, 55), (120, 80, 45), (150, 150, 150), (210, 212, 212), (40, 40, 160), (60, 110, 60), (40, 170, 215),
+    (150, 90, 130), (90, 70, 60), (60, 80, 120), (35, 60, 95), (30, 125, 225),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """What a person looks like."""
+
+    skin: tuple[int, int, int]
+    hair: tuple[int, int, int]
+    top: tuple[int, int, int]
+    trousers: tuple[int, int, int]
+    build: float
+    skirt: bool
+    bag: bool
+
+
+def outfit(rng: np.random.Generator) -> Outfit:
+    def pick(colours: tuple[tuple[int, int, int], ...]) -> tuple[int, int, int]:
+        return colours[int(rng.integers(len(colours)))]
+
+    hair = pick(((25, 28, 32), (40, 55, 80), (90, 130, 165), (120, 120, 122), (30, 35, 55)))
+    return Outfit(
+        pick(_SKINS), hair, pick(_CLOTHES), pick(_CLOTHES[:6] + _CLOTHES[10:12]), float(rng.uniform(0.85, 1.2)),
+        bool(rng.random() < 0.2), bool(rng.random() < 0.35),
+    )  # fmt: skip
+
+
+class _Sketch:
+    """Limbs and shapes in metres (x from the middle, y up from the ground) on a sprite."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.size = (round(height * _SCALE), round(width * _SCALE))
+        self.colours = np.zeros((*self.size, 3), np.uint8)
+        self.mask = np.zeros(self.size, np.uint8)
+
+    def pixel(self, x: float, y: float) -> tuple[int, int]:
+        return round(self.size[1] / 2 + x * _SCALE), round(self.size[0] - 2 - y * _SCALE)
+
+    def limb(self, points: list[tuple[float, float]], thickness: float, colour: tuple[float, ...]) -> None:
+        line = [np.array([self.pixel(*p) for p in points], np.int32)]
+        cv2.polylines(self.colours, line, False, colour, max(round(thickness * _SCALE), 1))
+        cv2.polylines(self.mask, line, False, (255,), max(round(thickness * _SCALE), 1))
+
+    def shape(self, points: list[tuple[float, float]], colour: tuple[float, ...]) -> None:
+        polygon = [np.array([self.pixel(*p) for p in points], np.int32)]
+        cv2.fillPoly(self.colours, polygon, colour)
+        cv2.fillPoly(self.mask, polygon, (255,))
+
+    def oval(self, x: float, y: float, rx: float, ry: float, colour: tuple[float, ...], line: float = -1) -> None:
+        axes = (round(rx * _SCALE), round(ry * _SCALE))
+        thick = -1 if line < 0 else max(round(line * _SCALE), 1)
+        cv2.ellipse(self.colours, self.pixel(x, y), axes, 0, 0, 360, colour, thick)
+        cv2.ellipse(self.mask, self.pixel(x, y), axes, 0, 0, 360, (255,), thick)
+
+    def sprite(self, look: Look, height: float) -> Sprite:
+        shading = np.random.default_rng(1)
+        rows, columns = self.size
+        middle = cv2.distanceTransform(self.mask, cv2.DIST_L2, 3) / (0.08 * _SCALE)
+        relief = 0.72 + 0.33 * np.clip(middle, 0, 1) + 0.10 * noise(shading, rows, columns, 14, 3)
+        light = look.ambient + 0.6 * look.sun
+        filled = cv2.dilate(self.colours, np.ones((5, 5), np.uint8))
+        colours = np.where(self.mask[..., None] > 0, self.colours, filled)
+        return Sprite.of(to_image(colours * relief[..., None] * light), self.mask, height)
+
+
+def _dim(colour: tuple[int, int, int], factor: float) -> tuple[float, ...]:
+    return tuple(c * factor for c in colour)
+
+
+@lru_cache(maxsize=4096)
+def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
+    sketch = _Sketch(_WIDTH, _HEIGHT)
+    swing = float(np.sin(2 * np.pi * phase / PHASES))
+    lift = float(np.cos(2 * np.pi * phase / PHASES))
+    bob = 0.02 * abs(lift)
+    hip, shoulder = 0.9 + bob, 1.45 + bob
+    b = who.build
+    shoes = (34.0, 32, 34)
+    for sign in (-1, 1):  # far limbs first
+        tone = 0.75 if sign < 0 else 1.0
+        if aside:
+            stride = sign * swing
+            knee = (0.17 * stride + 0.06, 0.48)
+            foot = (0.34 * stride, 0.06 + (0.10 * max(sign * lift, 0)))
+            sketch.limb([(0, hip), knee, foot], 0.15 * b if not who.skirt else 0.10, _dim(who.trousers if not who.skirt else who.skin, tone))
+            sketch.limb([foot, (foot[0] + 0.14, foot[1] - 0.01)], 0.09, shoes)
+            sketch.limb([(0, shoulder - 0.06), (-0.16 * stride, 1.17), (-0.25 * stride + 0.08, 0.94)], 0.105 * b, _dim(who.top, tone * 0.9))
+            sketch.oval(-0.25 * stride + 0.08, 0.92, 0.045, 0.055, who.skin)
+        else:
+            step = 0.09 * max(sign * swing, 0)
+            x = sign * 0.09 * b
+            sketch.limb([(x, hip), (x * 1.05, 0.48 + step), (x * 1.0, 0.07 + step)], 0.155 * b if not who.skirt else 0.1, _dim(who.trousers if not who.skirt else who.skin, 0.85 + 0.15 * tone))
+            sketch.oval(x, 0.05 + step, 0.065, 0.05, shoes)
+            reach = sign * (0.245 * b)
+            sketch.limb([(sign * 0.19 * b, shoulder - 0.07), (reach, 1.17), (reach, 0.95 + 0.06 * sign * swing)], 0.1 * b, _dim(who.top, 0.86))
+            sketch.oval(reach, 0.92 + 0.06 * sign * swing, 0.045, 0.055, who.skin)
+    half = (0.13 if aside else 0.205) * b
+    sketch.shape([(-half * 0.8, hip - 0.08), (half * 0.8, hip - 0.08), (half, shoulder - 0.08), (half * 0.6, shoulder + 0.03), (-half * 0.6, shoulder + 0.03), (-half, shoulder - 0.08)], who.top)
+    if who.skirt:
+        sketch.shape([(-half * 0.8, hip + 0.1), (half * 0.8, hip + 0.1), (half * 1.15, 0.5), (-half * 1.15, 0.5)], who.trousers)
+    if who.bag:
+        sketch.oval(-half * 1.1 if aside else (0 if back else half), 1.2, 0.12, 0.19 if back or aside else 0.12, _dim(who.trousers, 0.6))
+    sketch.limb([(0, shoulder), (0.01, shoulder + 0.1)], 0.1, _dim(who.skin, 0.85))
+    sketch.oval(0.01 if aside else 0, shoulder + 0.2, 0.095, 0.125, who.skin)
+    sketch.oval(-0.03 if aside else 0, shoulder + (0.22 if back else 0.26), 0.1, 0.12 if back else 0.075, who.hair)
+    return sketch
+
+
+@lru_cache(maxsize=4096)
+def _rider(who: Outfit, phase: int, back: bool, motor: bool) -> _Sketch:
+    """A cyclist, or a motorcyclist, from behind or from the front."""
+    sketch = _Sketch(_WIDTH, _HEIGHT)
+    pedal = float(np.sin(2 * np.pi * phase / PHASES))
+    black = (30.0, 30, 32)
+    frame = _dim(who.top[::-1], 0.8)
+    if motor:
+        sketch.oval(0, 0.31, 0.09, 0.31, black)
+        sketch.shape([(-0.2, 0.45), (0.2, 0.45), (0.24, 0.8), (0.12, 0.95), (-0.12, 0.95), (-0.24, 0.8)], frame)
+        sketch.oval(0, 0.78, 0.07, 0.05, (40.0, 35, 200) if back else (235.0, 240, 240))
+        sketch.limb([(-0.36, 1.05), (0.36, 1.05)], 0.045, black)
+    else:
+        sketch.oval(0, 0.34, 0.028, 0.34, black)
+        sketch.limb([(0, 0.36), (0, 0.92)], 0.05, frame)
+        sketch.limb([(-0.28, 1.02), (0.28, 1.02)], 0.035, black)
+    for sign in (-1, 1):
+        up = 0.30 + 0.13 * sign * pedal if not motor else 0.42
+        x = sign * (0.12 if not motor else 0.22)
+        sketch.limb([(sign * 0.09, 0.98), (x * 1.15, 0.62 + 0.1 * sign * pedal * (not motor)), (x, up)], 0.13, _dim(who.trousers, 0.9))
+        sketch.oval(x, up - 0.04, 0.06, 0.05, black)
+        grip = 0.34 if motor else 0.27
+        sketch.limb([(sign * 0.18, 1.43), (sign * 0.31, 1.22), (sign * grip, 1.06)], 0.095, _dim(who.top, 0.85))
+    sketch.shape([(-0.15, 0.93), (0.15, 0.93), (0.21, 1.4), (0.12, 1.52), (-0.12, 1.52), (-0.21, 1.4)], who.top)
+    if who.bag and back:
+        sketch.oval(0, 1.22, 0.14, 0.19, _dim(who.trousers, 0.6))
+    sketch.oval(0, 1.66, 0.1, 0.13, who.skin if not motor else black)
+    sketch.oval(0, 1.7 if not back else 1.67, 0.11, 0.09 if not back else 0.12, who.top if motor or who.skirt else who.hair)
+    return sketch
+
+
+class Figures:
+    """The people of a drive, as sprites lit for it."""
+
+    def __init__(self, look: Look) -> None:
+        self.look = look
+        self._sprites: dict[tuple[object, ...], Sprite] = {}
+
+    def walker(self, who: Outfit, phase: int, aside: bool, back: bool) -> Sprite:
+        key = ("walker", who, phase % PHASES, aside, back)
+        if key not in self._sprites:
+            self._sprites[key] = _walker(who, phase % PHASES, aside, back).sprite(self.look, _HEIGHT)
+        return self._sprites[key]
+
+    def rider(self, who: Outfit, phase: int, back: bool, motor: bool) -> Sprite:
+        key = ("rider", who, phase % PHASES, back, motor)
+        if key not in self._sprites:
+            self._sprites[key] = _rider(who, phase % PHASES, back, motor).sprite(self.look, _HEIGHT)
+        return self._sprites[key]
+
+
+def pool(rng: np.random.Generator, count: int) -> tuple[Outfit, ...]:
+    return tuple(outfit(rng) for _ in range(count))
+
+
+Mask = npt.NDArray[np.uint8]

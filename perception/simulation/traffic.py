@@ -1,0 +1,149 @@
+"""Road users: vehicles, people on foot and on two wheels."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception.classes import DRIVE
+from perception.simulation.figures import PHASES, Figures, Outfit
+from perception.simulation.look import Look
+from perception.simulation.models import Mesh
+from perception.simulation.road import Floats
+from perception.simulation.stage import Stage
+
+VEHICLE, PEDESTRIAN, TWO_WHEELER = (DRIVE.id(name) for name in DRIVE.things)
+Path = Callable[[float], tuple[float, float]]  # time → station, offset
+
+
+class LitMesh:
+    """A mesh in the light of a drive, heading along the road (1) or against it (-1)."""
+
+    def __init__(self, mesh: Mesh, look: Look, heading: int) -> None:
+        self.mesh, self.heading = mesh, heading
+        turn = np.array([heading, heading, 1.0])
+        self.vertices = mesh.vertices * turn - (heading * mesh.length / 2, 0, 0)
+        self.centres = mesh.centres * turn - (heading * mesh.length / 2, 0, 0)
+        self.normals = mesh.normals * turn
+        world = self.normals[:, [1, 0, 2]]  # right, ahead, up
+        gloss = 0.10 * look.horizon * (0.25 + 0.75 * np.clip(world[:, 2:3], 0, 1))
+        self.colours = mesh.colours * look.light(world) + gloss
+        self.lamps = mesh.lamp if look.night or look.weather in ("rain", "fog") else np.zeros_like(mesh.lamp)
+        self.colours[self.lamps] = np.clip(mesh.colours[self.lamps] * 1.45, 0, 255)
+        length, half = mesh.length / 2, mesh.width / 2
+        foot = np.array([(-length, -half, 0), (length, -half, 0), (length, half, 0), (-length, half, 0)])
+        under = foot * (1.03, 1.1, 1)
+        self.footprint = np.concatenate([under, foot + cast(look, mesh.height)]) if look.shadows else under
+
+
+def cast(look: Look, height: float) -> Floats:
+    """Where the shadow of a point at this height falls, from its foot: s, d, h."""
+    right, ahead, up = look.sun_direction
+    return np.array([-ahead, -right, 0.0]) * height / max(float(up), 0.25)
+
+
+@dataclass
+class Vehicle:
+    """A vehicle on its path; the path gives its middle."""
+
+    lit: LitMesh
+    path: Path
+    instance: int
+    reach: float = 260.0
+
+    def place(self, station: float, time: float) -> tuple[float, Floats]:
+        s, d = self.path(time)
+        points = np.concatenate([self.lit.vertices, self.lit.footprint]) + (s, d, 0)
+        self._at = s, d
+        return s + self.lit.mesh.length / 2 if s - station < self.lit.mesh.length else s, points
+
+    def draw(self, stage: Stage, points: Floats) -> None:
+        lit, mesh, view = self.lit, self.lit.mesh, stage.view
+        vertices, ground = points[: len(lit.vertices)], points[len(lit.vertices) :]
+        pose, (s, d) = view.pose, self._at
+        lateral = pose.offset - float(view.lean(s - pose.station)) - d
+        camera = np.array([pose.station - s, lateral, pose.height - float(view.rise(s - pose.station))])
+        facing = ((camera - lit.centres) * lit.normals).sum(1) > 0
+        distance = max(s - pose.station - mesh.length / 2, 1.0)
+        scale = view.intrinsics.focal / distance
+        if scale > 3:
+            stage.shadow(ground[:4])
+            if len(ground) > 4:
+                stage.shadow(hull(ground))
+        gain, haze = stage.light(distance)
+        beam = stage.beam(np.array([[vertices[:, 0].mean(), 0, distance]])) if stage.look.beams else 0.0
+        shine = np.where(lit.lamps, 1.0, 1.0 + beam * 0.7)[:, None]
+        colours = np.minimum(lit.colours * shine, 255) * gain + haze
+        shown = np.flatnonzero(facing & (mesh.finest < scale)).tolist()
+        starts, all_colours = mesh.starts.tolist(), colours.tolist()
+        for face in shown:
+            part = vertices[starts[face] : starts[face + 1]]
+            stage.polygon(part, tuple(all_colours[face]), VEHICLE, self.instance, detail=mesh.detail[face])
+            if lit.lamps[face] and stage.look.time != "day":
+                front = mesh.normals[face, 0] > 0.5
+                colour = (200.0, 225.0, 235.0) if front else (40.0, 30.0, 200.0)
+                stage.glow(part.mean(0), 1.1 if front else 0.45, colour)
+
+
+def hull(points: Floats) -> Floats:
+    """Those of the projected points (n, 3) that form their convex hull in the image."""
+    import cv2
+
+    index = cv2.convexHull(np.clip(points[:, :2], -1e5, 1e5).astype(np.float32), returnPoints=False)
+    return points[index[:, 0]]
+
+
+@dataclass
+class Person:
+    """Someone on foot; `aside` is walking across the road."""
+
+    figures: Figures
+    who: Outfit
+    path: Path
+    height: float
+    instance: int
+    aside: bool
+    back: bool
+    reach: float = 110.0
+
+    def place(self, station: float, time: float) -> tuple[float, Floats]:
+        s, d = self.path(time)
+        self._walked = s + d
+        along = cast(self.figures.look, self.height)
+        wide = np.array([0, 0.22, 0])
+        foot = np.array([s, d, 0.0])
+        return s, np.stack([foot, foot - wide, foot + wide, foot + wide * 0.7 + along, foot - wide * 0.7 + along])
+
+    def draw(self, stage: Stage, points: Floats) -> None:
+        phase = math.floor(self._walked * PHASES / 1.45)
+        sprite = self.figures.walker(self.who, phase, self.aside, self.back)
+        if stage.look.shadows:
+            stage.shadow(points[1:])
+        stage.cutout(sprite, points[0], PEDESTRIAN, self.instance, self.height * 1.14, stage.beam(points))
+
+
+@dataclass
+class Rider:
+    """Someone on a bicycle or a motorcycle, with it."""
+
+    figures: Figures
+    who: Outfit
+    path: Path
+    instance: int
+    back: bool
+    motor: bool
+    reach: float = 130.0
+
+    def place(self, station: float, time: float) -> tuple[float, Floats]:
+        s, d = self.path(time)
+        foot = np.array([s, d, 0.0])
+        box = np.array([(-0.8, -0.15, 0), (0.8, -0.15, 0), (0.8, 0.15, 0), (-0.8, 0.15, 0)])
+        return s, np.concatenate([foot[None], foot + box, foot + box + cast(self.figures.look, 1.6)])
+
+    def draw(self, stage: Stage, points: Floats) -> None:
+        sprite = self.figures.rider(self.who, math.floor(stage.time * 1.3 * PHASES), self.back, self.motor)
+        stage.shadow(points[1:5])
+        if stage.look.shadows:
+            stage.shadow(hull(points[1:]))
+        stage.cutout(sprite, points[0], TWO_WHEELER, self.instance, None, stage.beam(points))
