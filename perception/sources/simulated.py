@@ -1,0 +1,35 @@
+"""The simulated camera as a source: `sim:`, with options as a query."""
+
+from collections.abc import Iterator
+
+from perception.frame import Frame
+from perception.simulation import Drive, parse_options
+from perception.sources import Drop
+
+
+class SimulatedSource:
+    """A procedural drive, such as `sim:?seed=3&size=1280x720&rate=30&weather=rain`, stamped by its own time.
+
+    It runs for `frames`, or as long as the URI says, or for its default length.
+
+    Raises:
+        ConfigError: an option is unknown or has a wrong value.
+    """
+
+    def __init__(self, uri: str, frames: int | None = None) -> None:
+        query = uri.removeprefix("sim:").removeprefix("?")
+        options = parse_options(query)
+        endless = not any(part.startswith("frames=") for part in query.split("&"))
+        self.uri = uri
+        self.rate = options.rate
+        self.length: int | None = frames if endless and frames is not None else options.frames
+        self.notes: list[str] = []
+        self._drive = Drive(options)
+
+    def __iter__(self) -> Iterator[Frame | Drop]:
+        for index in range(self.length or 0):
+            rendering = self._drive.render(index)
+            yield Frame(rendering.image, stamp_ns=round(rendering.time * 1e9), sequence=index)
+
+    def close(self) -> None:
+        """Nothing is held open between frames."""
