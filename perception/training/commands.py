@@ -55,6 +55,9 @@ def evaluate(
 ) -> None:
     """Score a bundle on labelled data sets: confusion matrix, IoU per class and mean, paint F1."""
     console = Console()
+    for path in filter(None, (output, picture)):
+        if not path.parent.is_dir():  # said before the work, not after it
+            raise ConfigError(f"{path}: cannot be written, there is no folder {path.parent}; make it first")
     perceiver = Perceiver.load(model, engine=engine)
 
     def predict(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -74,7 +77,7 @@ def evaluate(
             sheets.append(sheet(predict, _extremes(dataset, frames), perceiver.classes))
     console.print(iou_table(result, f"{perceiver.bundle.info.name} on {perceiver.engine.name}"))
     if picture is not None:
-        _write_picture(picture, sheets)
+        cv2.imwrite(str(picture), np.vstack(sheets))
     if output is not None:
         how = f"perception evaluate, {perceiver.engine.name}"
         report = EvaluationReport(
@@ -99,8 +102,3 @@ def _counts(confusion: Confusion) -> dict[str, dict[str, int]]:
         }
         for bits, row in confusion.counts.items()
     }
-
-
-def _write_picture(path: Path, sheets: list[npt.NDArray[np.uint8]]) -> None:
-    if not cv2.imwrite(str(path), np.vstack(sheets)):
-        raise ConfigError(f"{path}: cannot be written; give a .png or .jpg in a folder that exists")
