@@ -45,7 +45,9 @@ EXTRAS = {
     "onnxscript": "train",
     "matplotlib": "train",
 }
-Model = Annotated[str | None, typer.Option(help="A shipped bundle [drive] or a bundle's folder.")]
+Model = Annotated[
+    str | None, typer.Option(help="A shipped bundle, such as drive (the default), or a bundle's folder.")
+]
 Engine = Annotated[str | None, typer.Option(help=f"auto, {', '.join(ENGINES)}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -67,7 +69,7 @@ class _Commands(typer.core.TyperGroup):
 
 def _load(entry: metadata.EntryPoint) -> Any:
     """The command of an entry point; where a module is missing, one that says how to get it."""
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
     try:
         app.command(entry.name)(entry.load())
     except ModuleNotFoundError as error:
@@ -91,6 +93,7 @@ def _mend(error: ModuleNotFoundError, who: str) -> str:
 
 app = typer.Typer(
     cls=_Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # markup would swallow [train] and the like
     help="Real-time perception for the front camera of a car: frames in, scenes out.",
 )  # fmt: skip
 

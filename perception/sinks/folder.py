@@ -1,6 +1,7 @@
 """Label maps, instance maps and overlays as images, and every scene as a line of JSON."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ class FolderSink:
             if written != len(line):  # a full disk takes a part first; the next write says why
                 self._lines.write(line[written:])
         except OSError as error:
-            self._lines.truncate(start)
+            with suppress(OSError):  # where nothing can be taken back either, the first error says why
+                self._lines.truncate(start)
             raise self._error(self._folder / "scenes.jsonl", error) from error
 
     def _error(self, path: Path, error: OSError) -> SinkError:

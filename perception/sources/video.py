@@ -33,10 +33,12 @@ class VideoSource:
             self._container = av.open(str(path))
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(f"source {path}: not a readable video ({_words(error)})") from error
-        if not self._container.streams.video:
+        streams = self._container.streams.video
+        if not streams or streams[0].codec_context is None:  # None: a codec that FFmpeg does not know
             self._container.close()
-            raise SourceError(f"source {path}: holds no video stream")
-        self._stream = self._container.streams.video[0]
+            what = "its codec is not known" if streams else "holds no video stream"
+            raise SourceError(f"source {path}: not a readable video ({what})")
+        self._stream = streams[0]
         # One thread: the node decodes ahead of the network anyway, so more would only take its cores.
         self._stream.codec_context.thread_count = 1
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or _FALLBACK_RATE)

@@ -1,0 +1,46 @@
+"""The installed `perception` command, as a user runs it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perception.bundle import Bundle
+
+COMMAND = Path(sys.executable).with_name("perception")
+Perception = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def start(colour_bundle: Bundle, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `perception run ARGUMENTS` on the colour bundle, in the test's own folder."""
+
+    def start(
+        *arguments: object, model: Path = colour_bundle.folder, **options: Any
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [COMMAND, "run", *map(str, arguments), "--model", str(model)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            **options,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(start: Callable[..., subprocess.Popen[str]]) -> Perception:
+    """Runs it to its end. No traceback may ever reach the user."""
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+        process = start(*arguments, **options)
+        out, err = process.communicate(timeout=120)
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    return run

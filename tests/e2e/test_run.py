@@ -1,0 +1,183 @@
+"""Drives through the installed command: what goes in, what comes out, and what it says when it cannot."""
+
+import json
+import resource
+
+import cv2
+import numpy as np
+import pytest
+from media import band_centres, picture, read_video, truth, write_images, write_video
+
+
+def labels(folder, stem):
+    return cv2.imread(str(folder / f"{stem}.labels.png"), cv2.IMREAD_UNCHANGED)
+
+
+def sequences(folder):
+    return [json.loads(line)["sequence"] for line in (folder / "scenes.jsonl").open()]
+
+
+def limit_files(size):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_images_to_labels_byte_for_byte_and_to_a_video(run, tmp_path):
+    write_images(tmp_path / "drive", 12)
+    done = run("drive", "labels/", "out.mp4")
+    assert done.returncode == 0, done.stderr
+    for index in range(12):
+        found = labels(tmp_path / "labels", f"{index:04d}")
+        assert found.dtype == np.uint8
+        assert found.tobytes() == truth(index).tobytes()
+        instances = cv2.imread(str(tmp_path / f"labels/{index:04d}.instances.png"), cv2.IMREAD_UNCHANGED)
+        assert instances.dtype == np.uint16
+        for thing in (8, 9, 10):
+            assert set(np.unique(instances[truth(index) == thing] // 1000)) == {thing}
+        assert not instances[truth(index) < 8].any()
+    assert sequences(tmp_path / "labels") == list(range(12))
+    assert len(read_video(tmp_path / "out.mp4")) == 12
+    for word in ("12 captured = 12 published + 0 dropped", "p95", "end_to_end", "onnx-cpu"):
+        assert word in done.stdout
+    assert done.stderr == ""  # a progress bar is for terminals
+
+
+def test_video_to_labels_and_video_with_its_stamps(run, tmp_path):
+    stamps = [0, 40, 80, 200, 240, 600]
+    write_video(tmp_path / "drive.mp4", [picture(index) for index in range(6)], stamps)
+    done = run("drive.mp4", "out.mp4", "labels", "--json")
+    report = json.loads(done.stdout)
+    assert (report["captured"], report["published"], report["dropped"]) == (6, 6, {})
+    for index in range(6):
+        assert band_centres(labels(tmp_path / "labels", f"{index:06d}")) == band_centres(truth(index))
+    assert [round(1000 * seconds) for seconds, _ in read_video(tmp_path / "out.mp4")] == stamps
+    lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
+    assert [round(line["stamp_ns"] / 1e6) for line in lines] == stamps
+
+
+def test_frames_of_every_size_and_kind_go_through(run, tmp_path):
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    sizes = {"a": (16, 16), "b": (17, 31), "c": (361, 481), "d": (2160, 3840), "e": (64, 900)}
+    for name, size in sizes.items():
+        cv2.imwrite(str(drive / f"{name}.png"), picture(0, *size))
+    cv2.imwrite(str(drive / "f.png"), np.full((50, 70), 200, np.uint8))
+    cv2.imwrite(str(drive / "g.png"), np.full((50, 70), 51400, np.uint16))
+    cv2.imwrite(str(drive / "h.png"), np.full((50, 70, 4), 200, np.uint8))
+    done = run("drive", "labels", "out.mp4")
+    assert done.returncode == 0, done.stderr
+    for name, size in sizes.items():
+        found = labels(tmp_path / "labels", name)
+        assert found.shape == size
+        if min(size) >= 300:  # wide bands
+            assert band_centres(found) == band_centres(truth(0, *size))
+    assert {labels(tmp_path / "labels", name).tobytes() for name in "fgh"} == {
+        labels(tmp_path / "labels", "f").tobytes()
+    }
+    assert {image.shape for _, image in read_video(tmp_path / "out.mp4")} == {(16, 16, 3)}
+
+
+def test_bad_files_in_a_folder_are_counted_and_named(run, tmp_path):
+    drive = write_images(tmp_path / "drive", 4)
+    (drive / "0001.png").write_bytes(b"")
+    (drive / "0002.png").write_text("no image")
+    (drive / "readme.txt").write_text("rain")
+    done = run("drive", "labels")
+    assert done.returncode == 0
+    for word in (
+        "4 captured = 2 published + 2 dropped",
+        "2 undecodable",
+        "0001.png: empty file",
+        "passed over 1",
+    ):
+        assert word in " ".join(done.stdout.split())
+    assert sequences(tmp_path / "labels") == [0, 3]
+
+
+def test_truncated_video_keeps_the_frames_up_to_the_cut(run, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (96, 160, 3), np.uint8) for _ in range(40)]
+    video = write_video(tmp_path / "drive.mp4", noise)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    done = run("drive.mp4", "labels", "out.mp4")
+    assert done.returncode == 1
+    kept = sequences(tmp_path / "labels")
+    assert f"cut off after {len(kept)} of 40 frames" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert 10 < len(kept) < 30 and kept == list(range(len(kept)))
+    assert len(read_video(tmp_path / "out.mp4")) == len(kept)
+    assert f"{len(kept)} published" in done.stdout
+
+
+def test_full_disk_in_mid_run_keeps_what_was_written(run, tmp_path):
+    write_images(tmp_path / "drive", 60)
+    done = run("drive", "labels", "out.mp4", "--json", preexec_fn=limit_files(60_000))
+    assert done.returncode == 1
+    assert "cannot be written (File too large)" in done.stderr
+    report = json.loads(done.stdout)
+    assert report["captured"] == report["published"] + sum(report["dropped"].values())
+    assert "File too large" in report["failure"]
+    kept = sequences(tmp_path / "labels")
+    assert kept[: report["published"]] == list(range(report["published"]))
+    for sequence in kept:
+        assert labels(tmp_path / "labels", f"{sequence:04d}").tobytes() == truth(sequence).tobytes()
+
+
+@pytest.mark.parametrize("sink", ["file/labels/", "file/out.mp4", "/proc/none/labels/", "/proc/out.mp4"])
+def test_a_sink_that_cannot_be_written_is_told_before_any_work(run, tmp_path, sink):
+    write_images(tmp_path / "drive", 1)
+    (tmp_path / "file").write_text("")
+    done = run("drive", sink)
+    assert done.returncode == 1
+    assert done.stderr.startswith("perception: sink ") and "cannot be written" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["none.mp4", "out.mp4"], 1, "none.mp4: no such file"),
+        (["text.mp4", "out.mp4"], 1, "not a readable video"),
+        (["empty", "out.mp4"], 1, "no image in this folder"),
+        (["drive", "out.gif"], 2, "unknown kind .gif"),
+        (["drive", "out.mp4", "./out.mp4"], 2, "twice"),
+        (["drive", "drive/"], 2, "would overwrite the source"),
+        (["drive", "out.mp4", "--engine", "warp"], 2, "allowed are auto"),
+        (["drive", "out.mp4", "--frames", "0"], 2, "frames = 0"),
+        (["drive", "out.mp4", "--frames", "many"], 2, "--frames"),
+        (["drive", "out.mp4", "--config", "bad.yaml"], 2, "unknown key modle"),
+        (["drive"], 2, "sinks is missing"),
+        (["drive", "out.mp4", "--speed"], 2, "--speed"),
+    ],
+)
+def test_wrong_use_is_told(run, tmp_path, arguments, status, words):
+    write_images(tmp_path / "drive", 1)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "bad.yaml").write_text("modle: drive\n")
+    done = run(*arguments)
+    assert done.returncode == status
+    assert words in " ".join(done.stderr.split())
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_damaged_bundle_is_refused_and_nothing_is_overwritten(run, tmp_path, colour_bundle):
+    write_images(tmp_path / "drive", 1)
+    (tmp_path / "out.mp4").write_bytes(b"an older video")
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    for path in colour_bundle.folder.iterdir():
+        (bundle / path.name).write_bytes(path.read_bytes())
+    with (bundle / "model.onnx").open("ab") as model:
+        model.write(b"\0")
+    done = run("drive", "out.mp4", model=bundle)
+    assert done.returncode == 1
+    assert "model.onnx" in done.stderr and "sha256" in done.stderr
+    assert (tmp_path / "out.mp4").read_bytes() == b"an older video"
+
+
+def test_a_profile_is_read_and_quiet_is_quiet(run, tmp_path):
+    write_images(tmp_path / "drive", 5)
+    (tmp_path / "profile.yaml").write_text("source: drive\nsinks: [labels]\nframes: 2\n")
+    done = run("--config", "profile.yaml", "--quiet", "--frames", 3)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sequences(tmp_path / "labels") == [0, 1, 2]

@@ -1,0 +1,77 @@
+"""Ctrl-C and SIGTERM: what is in hand is finished, every file plays, and the exit status says so."""
+
+import json
+import signal
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from media import picture, read_video, write_video
+
+from perception.errors import SourceError
+from perception.sources import open_source
+
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("drive") / "drive.mp4"
+    return write_video(path, [picture(index, 192, 320) for index in range(COUNT)])
+
+
+def wait_for_scenes(folder: Path, count: int) -> None:
+    lines = folder / "scenes.jsonl"
+    deadline = time.monotonic() + 60
+    while not lines.exists() or len(lines.read_bytes().splitlines()) < count:
+        assert time.monotonic() < deadline, "no scene came"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_ends_in_order(start, tmp_path, drive, number, status):
+    # At the recording's pace it takes 16 s: the signal comes in the middle of it on any machine.
+    process = start(drive, "labels", "out.mp4", "--realtime", "--json")
+    wait_for_scenes(tmp_path / "labels", 5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    assert err == ""
+    report = json.loads(out)
+    assert 5 <= report["published"] < COUNT
+    assert report["captured"] == report["published"] + sum(report["dropped"].values())
+    assert set(report["dropped"]) <= {"superseded"}
+    scenes = [json.loads(line) for line in (tmp_path / "labels" / "scenes.jsonl").open()]
+    frames = read_video(tmp_path / "out.mp4")
+    assert len(scenes) == len(frames) == report["published"]
+    assert [round(1000 * seconds) for seconds, _ in frames] == [
+        round(scene["stamp_ns"] / 1e6) for scene in scenes
+    ]
+
+
+def test_the_table_is_printed_after_a_signal(start, tmp_path, drive):
+    process = start(drive, "labels", "--realtime")
+    wait_for_scenes(tmp_path / "labels", 2)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "captured =" in out and "end_to_end" in out
+
+
+def test_a_kill_leaves_a_video_that_plays(start, tmp_path, drive):
+    """Nothing can be done at a SIGKILL, so it must have been done before."""
+    process = start(drive, "labels", "out.mp4")
+    wait_for_scenes(tmp_path / "labels", 150)
+    process.kill()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert len(read_video_until_cut(tmp_path / "out.mp4")) >= 50
+
+
+def read_video_until_cut(path: Path) -> list[object]:
+    frames: list[object] = []
+    source = open_source(str(path))
+    with closing(source), suppress(SourceError):
+        frames.extend(source)
+    return frames

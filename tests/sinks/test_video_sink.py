@@ -1,0 +1,108 @@
+import resource
+
+import av
+import numpy as np
+import pytest
+from media import picture, read_video
+
+from perception.classes import DRIVE
+from perception.errors import SinkError
+from perception.sinks import open_sink
+
+
+def write(path, scenes, rate=25.0):
+    sink = open_sink(str(path), rate, DRIVE)
+    for frame, scene in scenes:
+        sink.write(frame, scene, frame.image)
+    sink.close()
+    sink.close()  # changes nothing
+    return read_video(path)
+
+
+def test_it_plays_in_a_browser_with_its_stamps(tmp_path, make_scene):
+    stamps = [0, 40, 80, 200, 233, 500]
+    path = tmp_path / "deep" / "out.mp4"
+    frames = write(path, [make_scene(i, stamp_ns=ms * 1_000_000) for i, ms in enumerate(stamps)])
+    assert [round(1000 * seconds) for seconds, _ in frames] == stamps
+    for index, (_, image) in enumerate(frames):
+        assert np.abs(image.astype(int) - picture(index, 96, 160)).mean() < 12
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert stream.frames == len(stamps)  # closed, it has the plain index that every player reads
+    assert path.read_bytes()[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (361, 481), (2160, 3840)])
+def test_sizes(tmp_path, make_scene, size):
+    [(_, image)] = write(tmp_path / "out.mp4", [make_scene(0, *size)])
+    height, width = size
+    assert image.shape[:2] == (height + height % 2, width + width % 2)
+    assert np.abs(image[:height, :width].astype(int) - picture(0, *size)).mean() < 20
+
+
+def test_another_size_is_fitted_between_borders(tmp_path, make_scene):
+    """A square in a wide video: black left and right, the picture undistorted in the middle."""
+    frames = write(
+        tmp_path / "out.mp4", [make_scene(0, 96, 160), make_scene(0, 200, 200), make_scene(2, 96, 160)]
+    )
+    assert {image.shape for _, image in frames} == {(96, 160, 3)}
+    fitted = frames[1][1]
+    assert fitted[:, :28].mean() < 3 and fitted[:, -28:].mean() < 3
+    assert np.abs(fitted[:, 36:124].astype(int) - picture(0, 96, 96)[:, 4:92]).mean() < 16
+
+
+def test_stamps_that_run_back_do_not_spoil_the_file(tmp_path, make_scene):
+    frames = write(
+        tmp_path / "out.mp4", [make_scene(i, stamp_ns=ns) for i, ns in enumerate([0, 10**8, 0, 0])]
+    )
+    seconds = [second for second, _ in frames]
+    assert len(seconds) == 4 and seconds == sorted(set(seconds))
+
+
+def test_an_old_video_is_replaced_only_by_a_frame(tmp_path, make_scene):
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"an older video")
+    open_sink(str(path), 25.0, DRIVE).close()
+    assert path.read_bytes() == b"an older video"
+    assert len(write(path, [make_scene(0)])) == 1
+
+
+def test_without_a_frame_nothing_is_left(tmp_path):
+    open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE).close()
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_place_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkError, match=r"out\.mp4: cannot be written"):
+        open_sink(f"{tmp_path}/file/out.mp4", 25.0, DRIVE)
+
+
+@pytest.mark.parametrize("closing", [False, True], ids=["in a write", "in closing"])
+def test_what_a_full_disk_took_still_plays(tmp_path, make_scene, closing):
+    path, limit = tmp_path / "out.mp4", 400_000
+    rng = np.random.default_rng(0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sink = open_sink(str(path), 5.0, DRIVE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    written = 0
+    try:
+        with pytest.raises(SinkError, match=r"out\.mp4: cannot be written \(File too large\)"):
+            for sequence in range(60):
+                if closing and path.stat().st_size > limit // 2:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, before[1]))
+                    sink.close()
+                frame, scene = make_scene(sequence, stamp_ns=200_000_000 * sequence)
+                sink.write(frame, scene, rng.integers(0, 256, (96, 160, 3), np.uint8))
+                written += 1
+        sink.close()  # has been told already
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with av.open(str(path)) as container:
+        played = 0
+        for packet in container.demux(video=0):
+            if not packet.is_corrupt:
+                played += len(packet.decode())
+    assert 0 < played <= written
+    assert played >= written // 2

@@ -1,0 +1,99 @@
+import cv2
+import numpy as np
+import pytest
+from media import picture, write_images
+
+from perception.errors import SourceError
+from perception.sources import Drop, DropReason, open_source
+
+
+def read(folder):
+    source = open_source(str(folder))
+    items = list(source)
+    source.close()
+    assert [item.sequence for item in items] == list(range(len(items)))
+    assert source.length == len(items)
+    return items, source.notes
+
+
+def test_frames_come_whole_and_in_natural_order(tmp_path):
+    for name, index in (("f10.png", 2), ("f2.png", 1), ("f1.png", 0)):
+        cv2.imwrite(str(tmp_path / name), picture(index))
+    frames, notes = read(tmp_path)
+    assert [frame.stem for frame in frames] == ["f1", "f2", "f10"]
+    assert [frame.stamp_ns for frame in frames] == [0, 40_000_000, 80_000_000]
+    for index, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.image, picture(index))
+    assert notes == []
+
+
+def test_bad_files_are_named_drops_and_other_files_are_noted(tmp_path):
+    write_images(tmp_path, 2)
+    whole = (tmp_path / "0000.png").read_bytes()
+    (tmp_path / "0002.png").write_bytes(b"")
+    (tmp_path / "0003.jpg").write_text("this is no image")
+    (tmp_path / "0004.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "notes.txt").write_text("rain")
+    (tmp_path / "sub").mkdir()
+    items, notes = read(tmp_path)
+    drops = [item for item in items if isinstance(item, Drop)]
+    assert [drop.sequence for drop in drops] == [2, 3, 4]
+    assert {drop.reason for drop in drops} == {DropReason.UNDECODABLE}
+    for drop, name in zip(
+        drops, ("0002.png: empty", "0003.jpg: not a whole", "0004.png: not a whole"), strict=True
+    ):
+        assert name in drop.message
+    assert len(notes) == 1 and "passed over 1 " in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (np.full((20, 30), 77, np.uint8), (77, 77, 77)),
+        (np.full((20, 30), 0x8000, np.uint16), (128, 128, 128)),
+        (np.full((20, 30, 4), (10, 20, 30, 128), np.uint8), (10, 20, 30)),
+        (np.full((20, 30, 3), (0x1000, 0x8000, 0xFFFF), np.uint16), (16, 128, 255)),
+    ],
+    ids=["grey", "grey 16 bit", "RGBA", "16 bit"],
+)
+def test_other_pixel_formats_become_bgr(tmp_path, stored, expected):
+    cv2.imwrite(str(tmp_path / "a.png"), stored)
+    [frame], _ = read(tmp_path)
+    assert (frame.image.dtype, frame.image.shape) == (np.uint8, (20, 30, 3))
+    assert np.abs(frame.image.astype(int) - expected).max() <= 1
+
+
+def test_orientation_tag_is_passed_over(tmp_path):
+    """Label maps must fit the pixels as they are stored."""
+    data = cv2.imencode(".jpg", picture(0, 16, 32))[1].tobytes()
+    turned = (
+        b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+    )
+    exif = b"Exif\x00\x00" + turned
+    tagged = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
+    assert cv2.imdecode(np.frombuffer(tagged, np.uint8), cv2.IMREAD_COLOR).shape == (
+        32,
+        16,
+        3,
+    )  # the tag is good
+    (tmp_path / "a.jpg").write_bytes(tagged)
+    [frame], _ = read(tmp_path)
+    assert frame.image.shape == (16, 32, 3)
+
+
+def test_equal_stems_keep_their_outputs_apart(tmp_path):
+    for name in ("a.png", "a.bmp", "b.png"):
+        cv2.imwrite(str(tmp_path / name), picture(0, 16, 16))
+    frames, _ = read(tmp_path)
+    assert [frame.stem for frame in frames] == ["a.bmp", "a.png", "b"]
+
+
+def test_folder_without_images_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(SourceError, match=r"no image in this folder.*\.png"):
+        open_source(str(tmp_path))
+
+
+def test_missing_source_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="no such file or folder"):
+        open_source(str(tmp_path / "none"))

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from perception.config import RunConfig
+from perception.errors import ConfigError
+
+LAUNCH = Path(__file__).parents[1] / "launch"
+GOOD = {"source": "drive.mp4", "sinks": ["labels/"]}
+
+
+def test_command_line_overrides_profile(tmp_path):
+    profile = tmp_path / "profile.yaml"
+    profile.write_text("source: a.mp4\nsinks: [out.mp4]\nframes: 5\nmax_age: 100\n")
+    config = RunConfig.read(profile, source="b.mp4", frames=7, max_age=None)
+    assert (config.source, config.sinks, config.frames, config.max_age) == ("b.mp4", ("out.mp4",), 7, 100)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"modle": "drive"}, ["unknown key modle", "model"]),
+        ({"frames": 0}, ["frames = 0", "greater than 0"]),
+        ({"frames": 1.5}, ["frames = 1.5", "integer"]),
+        ({"max_age": -1}, ["max_age = -1", "greater than 0"]),
+        ({"max_age": "soon"}, ["max_age = 'soon'", "number"]),
+        ({"workers": -1}, ["workers = -1", "greater than or equal to 0"]),
+        ({"engine": "warp"}, ["engine = 'warp'", "auto", "onnx-cpu"]),
+        ({"realtime": "perhaps"}, ["realtime = 'perhaps'", "boolean"]),
+        ({"sinks": []}, ["sinks", "at least 1"]),
+        ({"sinks": ["a.mp4", "./a.mp4"]}, ["sink a.mp4 is given twice"]),
+        ({"sinks": ["x/../drive.mp4"]}, ["would overwrite the source"]),
+        ({"source": ""}, ["source = ''", "at least 1"]),
+    ],
+)
+def test_impossible_values_are_refused_by_name(wrong, words):
+    with pytest.raises(ConfigError) as error:
+        RunConfig.read(None, **(GOOD | wrong))
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_every_wrong_key_is_told_at_once():
+    with pytest.raises(ConfigError) as error:
+        RunConfig.read(None, frames=0, speed=3)
+    told = str(error.value).splitlines()
+    assert [any(key in line for line in told) for key in ("source", "sinks", "frames", "speed")] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- a\n- b\n", "holds a list"),
+        ("a: [1,\n", "not YAML"),
+        ("\x00", "not YAML"),
+        ("speed: 3", "unknown key speed"),
+    ],
+)
+def test_unusable_profiles_are_refused(tmp_path, text, words):
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(text)
+    with pytest.raises(ConfigError, match=words) as error:
+        RunConfig.read(profile, **GOOD)
+    assert str(profile) in str(error.value)
+
+
+def test_missing_profile_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        RunConfig.read(tmp_path / "none.yaml", **GOOD)
+
+
+def test_empty_profile_changes_nothing(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert RunConfig.read(tmp_path / "empty.yaml", **GOOD) == RunConfig.read(None, **GOOD)
+
+
+@pytest.mark.parametrize("profile", sorted(LAUNCH.glob("*.yaml")), ids=lambda path: path.name)
+def test_profiles_that_ship_are_valid(profile):
+    RunConfig.read(profile, **GOOD)
