@@ -46,9 +46,9 @@ EXTRAS = {
     "matplotlib": "train",
 }
 Model = Annotated[
-    str | None, typer.Option(help="A shipped bundle, such as drive (the default), or a bundle's folder.")
+    str | None, typer.Option(help="A shipped bundle [default: drive] or a bundle's folder.", metavar="NAME")
 ]
-Engine = Annotated[str | None, typer.Option(help=f"auto, {', '.join(ENGINES)}.")]
+Engine = Annotated[str | None, typer.Option(help=f"auto, {', '.join(ENGINES)}.", metavar="NAME")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -138,9 +138,13 @@ def options(
 
 
 @app.command()
-def run(  # noqa: PLR0917 — the options of the command
-    source: Annotated[str | None, typer.Argument(help="A video, a folder of images, or sim:")] = None,
-    sinks: Annotated[list[str] | None, typer.Argument(help="Any number of out.mp4 or folder/")] = None,
+def run(
+    source: Annotated[
+        str | None, typer.Argument(help="A video, a folder of images, or sim:", metavar="SOURCE")
+    ] = None,
+    sinks: Annotated[
+        list[str] | None, typer.Argument(help="out.mp4 or folder/, as many as wanted.", metavar="SINKS...")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A YAML profile; what is given here overrides it.", metavar="FILE")
     ] = None,
@@ -154,7 +158,7 @@ def run(  # noqa: PLR0917 — the options of the command
         bool | None, typer.Option("--realtime", help="Keep a recording's own pace; drop what is too much.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Frames perceived at a time.", show_default="cores")
+        int | None, typer.Option(help="Frames perceived at a time; 0: one for each core.", metavar="N")
     ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,

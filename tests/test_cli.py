@@ -70,7 +70,7 @@ def test_a_missing_extra_is_named(monkeypatch, capsys, module):
     assert f"perception train needs {module.partition('.')[0]}" in told
     assert "pip install 'perception[train]'" in told
     # and the list of commands still shows
-    assert "perception[train]" in RUNNER.invoke(cli.app, ["--help"]).output
+    assert "perception train needs" in RUNNER.invoke(cli.app, ["--help"]).output
 
 
 def test_a_missing_module_of_nobody_is_a_bug_and_not_hidden(monkeypatch):
@@ -90,7 +90,7 @@ def test_errors_on_the_way_out_do_not_hide_the_first(monkeypatch, capsys):
             raise SinkError("sink labels: full")
         finally:
             try:
-                raise OSError("full")
+                raise OSError("full")  # noqa: TRY301
             except OSError as error:
                 raise SinkError("sink out.mp4: full") from error
 
@@ -107,7 +107,7 @@ def test_errors_on_the_way_out_do_not_hide_the_first(monkeypatch, capsys):
 def test_an_error_made_from_another_is_told_once(monkeypatch, capsys):
     def fail() -> None:
         try:
-            raise SinkError("inner")
+            raise SinkError("inner")  # noqa: TRY301
         except SinkError as error:
             raise ConfigError("outer: inner") from error
 

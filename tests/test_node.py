@@ -255,7 +255,7 @@ def test_old_scenes_are_published_as_stale(perceiver):
 
 
 def test_real_time_keeps_the_pace_and_the_freshest_frames(perceiver):
-    """A network of 50 ms behind frames of 10 ms: about a fifth is published, never an old one for a new one."""
+    """A network of 50 ms behind frames of 10 ms: about a fifth is published, and the last one."""
     slow, _ = watched(perceiver, lambda run: time.sleep(0.05))
     sink = ListSink()
     node = Node(ListSource(frames(60, period_ms=10)), slow, [sink], workers=1, realtime=True)
