@@ -46,7 +46,7 @@ def export(
         parity = check_parity(deployed, model, images)
     said = (
         f"labels of ONNX Runtime and torch agree on {parity.agreement:.4%} of the pixels of {parity.images} "
-        f"frames; where they differ, the two logits are at most {parity.margin:.1g} apart (limit {MARGIN})."
+        f"frames; logits of pixels that differ are {parity.margin:.1g} apart (limit {MARGIN:g})."
     )
     description = BundleDescription(
         name=name,

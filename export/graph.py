@@ -23,7 +23,8 @@ class Deployed(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.network = network
+        self.eval()
 
     def logits(self, image: Tensor) -> Tensor:
         """float32 (1, classes, h, w)."""

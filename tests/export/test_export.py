@@ -38,7 +38,9 @@ def model(deployed: Deployed) -> bytes:
 def checkpoint(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = TrainingConfig(train=(DataConfig(source="camvid:somewhere/secret/camvid/train"),))
     path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    torch.save({"config": config.model_dump_json(), "network": deployed.network.state_dict(), "step": 1}, path)
+    torch.save(
+        {"config": config.model_dump_json(), "network": deployed.network.state_dict(), "step": 1}, path
+    )
     return path
 
 
@@ -52,7 +54,11 @@ def test_graph_answers_as_torch_at_every_size(deployed: Deployed, model: bytes) 
 def test_gate_refuses_a_graph_with_other_weights(deployed: Deployed, model: bytes) -> None:
     graph = onnx.load_from_string(model)
     (bias,) = [t for t in graph.graph.initializer if t.name == "network.head.1.bias"]
-    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.eye(12, dtype=np.float32)[3], bias.name))
+    bias.CopyFrom(
+        onnx.numpy_helper.from_array(
+            onnx.numpy_helper.to_array(bias) + np.eye(12, dtype=np.float32)[3], bias.name
+        )
+    )
     with pytest.raises(ParityError, match="limit 0.001.*nothing was written"):
         check_parity(deployed, graph.SerializeToString(), golden_images()[:1])
 
@@ -71,7 +77,9 @@ def test_bundle_runs_tells_its_origin_and_can_be_trained_on(
     export(checkpoint, tmp_path / "bundle")
     bundle = Bundle.load(tmp_path / "bundle")
     assert bundle.info.training.data == ("camvid: camvid/train",)
-    assert "secret" not in "".join(p.read_text() for p in (bundle.folder / "README.md", bundle.folder / "bundle.json"))
+    assert "secret" not in "".join(
+        p.read_text() for p in (bundle.folder / "README.md", bundle.folder / "bundle.json")
+    )
     assert b"/" + b"site-packages" not in bundle.model.read_bytes()
     assert sum(p.stat().st_size for p in bundle.folder.iterdir()) < 16 * 2**20
     assert Perceiver.load(tmp_path / "bundle").engine.name.startswith("onnx")
