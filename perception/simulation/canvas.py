@@ -24,7 +24,7 @@ Light = tuple[float, Colour]  # gain, and the haze to add
 
 def fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     """Pixel coordinates (n, 2) as the fixed-point numbers that OpenCV draws."""
-    return np.rint(np.clip(points, -_LIMIT, _LIMIT) * (1 << SHIFT)).astype(np.int32)
+    return np.rint(np.minimum(np.maximum(points, -_LIMIT), _LIMIT) * (1 << SHIFT)).astype(np.int32)
 
 
 @dataclass(slots=True)
@@ -57,6 +57,42 @@ class Polygon:
                 corners = self.corners - np.array([x0, y0], np.int32) * (1 << SHIFT)
                 cv2.fillConvexPoly(mask, corners, (255,), cv2.LINE_8, SHIFT)
                 cv2.copyTo(plane_depth(self.points, x0, y0, x1, y1), mask, target[y0:y1, x0:x1])
+
+
+@dataclass(slots=True)
+class Faces:
+    """Those `faces` of a mesh of convex faces, which `starts` cuts the projected `points` (n, 3) into, in this order."""
+
+    points: npt.NDArray[np.float64]
+    starts: list[int]
+    faces: list[int]
+    colours: list[Colour]
+    detail: list[bool]
+    label: int
+    instance: int
+    clip: int
+    corners: npt.NDArray[np.int32]
+
+    def paint(self, image: Image) -> None:
+        shown, corners, starts, colours = image[: self.clip], self.corners, self.starts, self.colours
+        for face in self.faces:
+            part = corners[starts[face] : starts[face + 1]]
+            cv2.fillConvexPoly(shown, part, colours[face], cv2.LINE_8, SHIFT)
+
+    def fill(self, target: npt.NDArray[Any], value: int) -> None:
+        shown = target[: self.clip]
+        for face in self.faces:
+            if not self.detail[face]:
+                part = self.corners[self.starts[face] : self.starts[face + 1]]
+                cv2.fillConvexPoly(shown, part, (value,), cv2.LINE_8, SHIFT)
+
+    def fill_depth(self, target: npt.NDArray[np.float32]) -> None:
+        for face in self.faces:
+            part = slice(self.starts[face], self.starts[face + 1])
+            Polygon(
+                self.points[part], self.corners[part], self.colours[face], self.label, self.instance, self.clip,
+                self.detail[face],
+            ).fill_depth(target)  # fmt: skip
 
 
 def plane_depth(
@@ -104,37 +140,36 @@ class _Masked:
 
 @dataclass
 class Cutout(_Masked):
-    """An upright sprite that faces the camera, with its left edge, top and scale (pixels per sprite pixel)."""
+    """An upright sprite that faces the camera, over the whole pixels `frame` x0, y0, x1, y1, of which `box` shows."""
 
     sprite: Sprite
-    left: float
-    top: float
-    scale: float
+    frame: tuple[int, int, int, int]
     distance: float
     box: tuple[int, int, int, int]
     light: Light
     label: int
     instance: int
 
-    def _transform(self, reduction: int) -> npt.NDArray[np.float64]:
-        scale = self.scale * reduction
-        return np.array([[scale, 0, self.left - self.box[0]], [0, scale, self.top - self.box[1]]])
-
     def colours(self) -> Image:
-        level = self.sprite.level(self.scale)
-        x0, y0, x1, y1 = self.box
-        size = (x1 - x0, y1 - y0)
-        warped = cv2.warpAffine(
-            self.sprite.colours[level], self._transform(1 << level), size, borderMode=cv2.BORDER_REPLICATE
-        )
-        return lit(warped, self.light)
+        return lit(self._show(self.sprite.colours), self.light)
 
     @cached_property
     def mask(self) -> Image:
-        level = self.sprite.level(self.scale)
-        x0, y0, x1, y1 = self.box
-        soft = cv2.warpAffine(self.sprite.masks[level], self._transform(1 << level), (x1 - x0, y1 - y0))
-        return cv2.threshold(soft, 127, 255, cv2.THRESH_BINARY)[1]
+        soft = self._show(self.sprite.masks)
+        return cv2.threshold(soft, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
+
+    def _show(self, levels: tuple[Image, ...]) -> npt.NDArray[Any]:
+        x0, y0, x1, y1 = self.frame
+        scale = (y1 - y0) / levels[0].shape[0]
+        picture = levels[self.sprite.level(scale)]
+        if self.box == self.frame:
+            return cv2.resize(picture, (x1 - x0, y1 - y0))
+        rows, columns = picture.shape[:2]
+        across, up = (x1 - x0) / columns, (y1 - y0) / rows
+        transform = np.array([
+            [across, 0, x0 - self.box[0] + across / 2 - 0.5], [0, up, y0 - self.box[1] + up / 2 - 0.5], [0, 0, 1],
+        ])  # fmt: skip
+        return enlarged(picture, transform, self.box, across, up)
 
     def depth(self) -> npt.NDArray[np.float32]:
         x0, y0, x1, y1 = self.box
@@ -143,28 +178,27 @@ class Cutout(_Masked):
 
 @dataclass
 class Panel(_Masked):
-    """A textured quadrilateral; `points` (4, 3) u, v, depth and `corners` (4, 2) in the texture, both clockwise."""
+    """A textured quadrilateral; `points` (4, 3) u, v, depth and `corners` (4, 2) in the texture, both clockwise.
+
+    `across` and `up` are how many times the texture is enlarged.
+    """
 
     texture: Sprite
     points: npt.NDArray[np.float64]
     corners: npt.NDArray[np.float64]
+    across: float
+    up: float
     box: tuple[int, int, int, int]
     light: Light
     label: int
     instance: int = 0
 
     def colours(self) -> Image:
-        x0, y0, x1, y1 = self.box
-        extent = np.ptp(self.points[:, :2], axis=0)
-        stretch = float(np.max(extent / np.maximum(np.ptp(self.corners, axis=0), 1e-6)))
-        level = self.texture.level(stretch)
-        points = (self.points[:, :2] - (x0, y0)).astype(np.float32)
+        level = self.texture.level(max(self.across, self.up))
+        points = (self.points[:, :2] - self.box[:2]).astype(np.float32)
         transform = cv2.getPerspectiveTransform((self.corners / (1 << level)).astype(np.float32), points)
-        size = (x1 - x0, y1 - y0)
-        warped = cv2.warpPerspective(
-            self.texture.colours[level], transform, size, borderMode=cv2.BORDER_REPLICATE
-        )
-        return lit(warped, self.light)
+        picture = self.texture.colours[level]
+        return lit(enlarged(picture, transform, self.box, self.across * 2**level, self.up * 2**level), self.light)
 
     @cached_property
     def mask(self) -> Image:
@@ -192,8 +226,7 @@ class Glow:
         x0, y0, x1, y1 = self.box
         scale = self.radius / _DISC
         transform = np.array([[scale, 0, self.u - self.radius - x0], [0, scale, self.v - self.radius - y0]])
-        disc = cv2.warpAffine(_disc(), transform, (x1 - x0, y1 - y0))
-        light = cv2.merge([cv2.convertScaleAbs(disc, alpha=c / 255) for c in self.colour])
+        light = cv2.warpAffine(_disc(self.colour), transform, (x1 - x0, y1 - y0))
         cv2.add(image[y0:y1, x0:x1], light, image[y0:y1, x0:x1])
 
     def fill(self, target: npt.NDArray[Any], value: int) -> None:
@@ -206,13 +239,27 @@ class Glow:
 _DISC = 48
 
 
-@lru_cache(maxsize=1)
-def _disc() -> Image:
-    """A bright middle in a wide faint halo, uint8."""
+@lru_cache(maxsize=16)
+def _disc(colour: Colour) -> Image:
+    """A bright middle in a wide faint halo, uint8 of three channels."""
     y, x = np.mgrid[: 2 * _DISC, : 2 * _DISC] - (_DISC - 0.5)
     away = np.hypot(x, y) / _DISC
     bright = 150 * np.exp(-((away / 0.16) ** 2)) + 70 * np.clip(1 - away, 0, 1) ** 2
-    return bright.astype(np.uint8)
+    return (bright[..., None] * np.array(colour) / 255).astype(np.uint8)
+
+
+def enlarged(
+    picture: Image, transform: npt.NDArray[np.float64], box: tuple[int, int, int, int], across: float, up: float
+) -> npt.NDArray[Any]:
+    """The picture under a 3×3 transform, over a box. The more it is enlarged, the smaller it is warped before that."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    step_x, step_y = (4 if scale > 2.6 else 2 if scale > 1.3 else 1 for scale in (across, up))
+    shrink = np.array([[1 / step_x, 0, 0.5 / step_x - 0.5], [0, 1 / step_y, 0.5 / step_y - 0.5], [0, 0, 1]])
+    small = (-(-width // step_x), -(-height // step_y))
+    warped = cv2.warpPerspective(picture, shrink @ transform, small, borderMode=cv2.BORDER_REPLICATE)
+    if step_x == step_y == 1:
+        return warped
+    return cv2.resize(warped, (small[0] * step_x, small[1] * step_y))[:height, :width]
 
 
 def lit(colours: npt.NDArray[Any], light: Light) -> Image:

@@ -1,17 +1,15 @@
 """People on foot and on two wheels, drawn once as sprites for each phase of their motion."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.simulation.look import Look
 from perception.simulation.textures import Sprite, noise, to_image
 
-PHASES = 12
-_SCALE = 120  # sprite pixels a metre
+PHASES = 8
+_SCALE = 80  # sprite pixels a metre
 _HEIGHT, _WIDTH = 2.05, 1.3
 _SKINS = ((140, 170, 215), (110, 145, 195), (70, 95, 145), (45, 62, 98))
 _CLOTHES = (
@@ -86,7 +84,6 @@ def _dim(colour: tuple[int, int, int], factor: float) -> tuple[float, ...]:
     return tuple(c * factor for c in colour)
 
 
-@lru_cache(maxsize=4096)
 def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
     sketch = _Sketch(_WIDTH, _HEIGHT)
     swing = float(np.sin(2 * np.pi * phase / PHASES))
@@ -125,7 +122,6 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
     return sketch
 
 
-@lru_cache(maxsize=4096)
 def _rider(who: Outfit, phase: int, back: bool, motor: bool) -> _Sketch:
     """A cyclist, or a motorcyclist, from behind or from the front."""
     sketch = _Sketch(_WIDTH, _HEIGHT)
@@ -179,5 +175,3 @@ class Figures:
 def pool(rng: np.random.Generator, count: int) -> tuple[Outfit, ...]:
     return tuple(outfit(rng) for _ in range(count))
 
-
-Mask = npt.NDArray[np.uint8]

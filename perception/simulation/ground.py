@@ -48,7 +48,7 @@ class GroundTexture:
             materials[inside] = list(_COLOURS).index(band.material)
         self.classes[1] = DRIVE.id("road")
         factor = look.light(np.array([0.0, 0.0, 1.0]))
-        tone = rng.uniform(0.72, 1.2)
+        tone = rng.uniform(0.85, 1.45)
         levels, self.offsets, row = [], np.zeros((2, _LEVELS)), 0
         for section, length in enumerate((PERIOD, JUNCTION)):
             used = materials if section == 0 else np.zeros_like(materials)
@@ -130,11 +130,14 @@ class Ground:
         self._marks = marks
         across = view.depth / k.focal * texture.density * view.side
         start = (view.pose.offset - view.shift - texture.left) * texture.density - 0.5
-        columns = np.arange(k.width) - k.cx
-        self.map_x = cv2.gemm(
-            np.stack([across, start], 1).astype(np.float32),
-            np.stack([columns, np.ones(k.width)]).astype(np.float32), 1.0, None, 0.0,
-        )  # fmt: skip
+        self._lines = np.stack([across, start], 1).astype(np.float32)
+
+    def _columns(self, step: int) -> npt.NDArray[np.float32]:
+        """float32: the texture's column for every row and every `step`-th column of the image."""
+        k = self.view.intrinsics
+        columns = np.arange((step - 1) / 2, k.width + step - 1, step) - k.cx
+        line = np.stack([columns, np.ones_like(columns)]).astype(np.float32)
+        return np.asarray(cv2.gemm(self._lines, line, 1.0, None, 0.0), np.float32)
 
     @cached_property
     def paint_mask(self) -> Image:
@@ -161,22 +164,28 @@ class Ground:
         level = np.clip(np.rint(np.log2(np.maximum(smear, 1e-3))), 0, _LEVELS - 1).astype(int)
         along = np.where(self.street, station % JUNCTION, station % PERIOD) * texture.density
         map_y = along / 2.0**level - 0.5 + texture.offsets[self.street.astype(int), level]
-        rows = np.broadcast_to(map_y.astype(np.float32)[:, None], self.size)
-        ground = cv2.remap(
-            texture.atlas, self.map_x, np.ascontiguousarray(rows), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        # The texture is coarser than the image, so that every second column is enough.
+        map_x = self._columns(2)
+        rows = np.ascontiguousarray(np.broadcast_to(map_y.astype(np.float32)[:, None], map_x.shape))
+        half = cv2.remap(texture.atlas, map_x, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        ground = np.ascontiguousarray(cv2.resize(half, (2 * map_x.shape[1], self.size[0]))[:, : self.size[1]])
         self._apply_marks(ground, station)
         self._apply_shadows(ground)
         self._apply_haze(ground)
         image[self.first :] = ground
 
     def _apply_marks(self, ground: Any, station: npt.NDArray[np.float64]) -> None:
-        at = np.flatnonzero(self.paint_mask)
+        found = cv2.findNonZero(self.paint_mask)
+        if found is None:
+            return
+        x, y = found.reshape(-1, 2).T
+        at = y * self.size[1] + x
         strength = self.paint_mask.ravel()[at]
         wear = self.texture.wear
         line = ((station % PERIOD) * self.texture.density / 2).astype(np.int32) % wear.shape[0]
-        column = np.clip(self.map_x.ravel()[at] / 2, 0, wear.shape[1] - 1).astype(np.int32)
-        cover = wear[line[at // self.size[1]], column] * (strength & 127).astype(np.float32) * np.float32(1 / 127)
+        across, start = self._lines[y].T
+        column = np.clip((across * (x - self.view.intrinsics.cx) + start) / 2, 0, wear.shape[1] - 1).astype(np.int32)
+        cover = wear[line[y], column] * (strength & 127).astype(np.float32) * np.float32(1 / 127)
         paint = self.texture.paint.astype(np.float32)[(strength >= YELLOW).astype(np.int8)]
         flat = ground.reshape(-1, 3)
         under = flat[at].astype(np.float32)
@@ -212,7 +221,7 @@ class Ground:
         rows = np.broadcast_to(self.street.astype(np.float32)[:, None], self.size)
         part = labels[self.first :]
         part[:] = cv2.remap(
-            self.texture.classes, self.map_x, np.ascontiguousarray(rows), cv2.INTER_NEAREST,
+            self.texture.classes, self._columns(1), np.ascontiguousarray(rows), cv2.INTER_NEAREST,
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         part[self.paint_mask > 0] = DRIVE.id("lane_marking")

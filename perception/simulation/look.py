@@ -1,5 +1,6 @@
 """Light, air and weather of a drive."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,14 +56,14 @@ class Look:
 
     def clear(self, distance: float) -> float:
         """Share of a colour that is left of it at this distance."""
-        return float(np.exp(-max(distance, 0.0) / self.visibility))
+        return math.exp(-max(distance, 0.0) / self.visibility)
 
     def beam(self, distance: float, right: float) -> float:
         """Light of the headlights on what stands there, 0..1."""
         if not self.beams:
             return 0.0
         width = 2.0 + 0.22 * distance
-        return self.beams * float(np.exp(-((right / width) ** 2)) * 1.6 / (1 + (distance / 16) ** 2))
+        return self.beams * math.exp(-((right / width) ** 2)) * 1.6 / (1 + (distance / 16) ** 2)
 
 
 def make_look(weather: str, time: str, rng: np.random.Generator) -> Look:
@@ -73,8 +74,8 @@ def make_look(weather: str, time: str, rng: np.random.Generator) -> Look:
     warm = rng.uniform(-0.05, 0.07)
     tint = np.array([1 - warm, 1.0, 1 + warm])
     if time == "day":
-        ambient = tint * (0.50 + 0.28 * overcast) * np.array([1.06, 1.0, 0.95])
-        sun = np.array([0.80, 0.95, 1.02]) * rng.uniform(0.55, 0.72) * (1 - overcast)
+        ambient = tint * (0.58 + 0.32 * overcast) * np.array([1.06, 1.0, 0.95])
+        sun = np.array([0.80, 0.95, 1.02]) * rng.uniform(0.62, 0.85) * (1 - overcast)
         zenith = np.array([205, 140, 75]) * (1 - overcast) + np.array([188, 184, 180]) * overcast
         horizon = np.array([238, 222, 200]) * (1 - overcast) + np.array([218, 218, 216]) * overcast
         if overcast < 1:

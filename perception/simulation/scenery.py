@@ -1,6 +1,7 @@
 """What stands beside the road: buildings, trees, poles, signs and fences."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,6 +33,7 @@ class Building:
     shift: float  # metres into the texture at s0
     shadow: bool
     look: Look
+    detached: bool  # its near end is not hidden by a neighbour
     reach: float = 320.0
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
@@ -54,12 +56,12 @@ class Building:
         station = stage.view.pose.station
         if self.shadow and len(points) > 13:
             stage.shadow(hull(points[13:]))
-        if self.s0 > station + 1:
+        if self.detached and self.s0 > station + 1:
             wide = self.depth * DENSITY
             rows = self.end.shape[0] * self.front.metres / self.end.metres
             stage.panel(self.end, points[4:8], np.array([(0, 0), (wide, 0), (wide, rows), (0, rows)], float), BUILDING)
             if self.ridge:
-                gable = np.array(self.end.colours[-1].reshape(-1, 3).mean(0), np.float64)
+                gable = np.array(self.end.average)
                 stage.shaded(points[[4, 12, 5]], gable, BUILDING)
         if self.ridge:
             stage.shaded(points[8:12], self.roof, BUILDING)
@@ -82,6 +84,10 @@ class Plant:
     reach: float = 260.0
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
+        return self._placed
+
+    @cached_property
+    def _placed(self) -> tuple[float, Floats]:
         foot = np.array([self.s, self.d, 0.0])
         if not self.look.shadows:
             return self.s + 0.4 * abs(self.d), foot[None]
@@ -111,6 +117,10 @@ class Pole:
     reach: float = 200.0
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
+        return self._placed
+
+    @cached_property
+    def _placed(self) -> tuple[float, Floats]:
         inward = -np.sign(self.d) * self.arm
         head = self.height - (0.5 if self.lights is not None else 0.0)
         return self.s, np.array([
@@ -172,6 +182,10 @@ class Sign:
     reach: float = 160.0
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
+        return self._placed
+
+    @cached_property
+    def _placed(self) -> tuple[float, Floats]:
         feet = [(self.s, self.d + x, h) for x in self.posts for h in (0.0, self.low + 0.1)]
         return self.s, np.array([(self.s, self.d, self.low), *feet])
 

@@ -1,12 +1,13 @@
 """Where the actors of a frame put what they draw."""
 
+import math
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.camera import NEAREST, View
-from perception.simulation.canvas import Colour, Cutout, Glow, Light, Panel, Polygon, fixed
+from perception.simulation.canvas import Colour, Cutout, Faces, Glow, Light, Panel, Polygon, fixed
 from perception.simulation.look import Look
 from perception.simulation.road import Floats
 from perception.simulation.textures import Sprite
@@ -31,9 +32,12 @@ class Stage:
 
     def __init__(self, view: View, look: Look, time: float) -> None:
         self.view, self.look, self.time = view, look, time
-        self.items: list[Polygon | Cutout | Panel | Glow] = []
+        self.items: list[Polygon | Faces | Cutout | Panel | Glow] = []
         self.shadows: list[npt.NDArray[np.int32]] = []
         self.clip = view.intrinsics.height
+        self.lean = self.rise = 0.0  # of the road under the actor at hand, against the camera's
+        self._ambient = float(look.ambient.mean())
+        self._haze = [float(c) for c in look.haze]
 
     def play(self, actors: list[Actor]) -> None:
         """Draw the actors, far ones first."""
@@ -48,18 +52,19 @@ class Stage:
         cast.sort(key=lambda entry: -entry[0])
         orders = np.array([entry[0] for entry in cast]) - station
         clips = self.view.clips(orders).tolist()
+        leans, rises = self.view.lean(orders).tolist(), self.view.rise(orders).tolist()
         together = np.concatenate([points for _, _, points in cast])
         projected = self.view.project(together[:, 0], together[:, 1], together[:, 2])
         start = 0
-        for (_, actor, points), clip in zip(cast, clips, strict=True):
-            self.clip = clip
+        for (_, actor, points), self.clip, self.lean, self.rise in zip(cast, clips, leans, rises, strict=True):
             actor.draw(self, projected[start : start + len(points)])
             start += len(points)
 
     def light(self, distance: float, beam: float = 0.0) -> Light:
         """Gain and haze at a distance; `beam` is the headlights' light on it relative to the ambient light."""
         clear = self.look.clear(distance)
-        return clear * (1 + beam), tuple((self.look.haze * (1 - clear)).tolist())  # type: ignore[return-value]
+        blue, green, red = self._haze
+        return clear * (1 + beam), (blue * (1 - clear), green * (1 - clear), red * (1 - clear))
 
     def beam(self, points: Floats) -> float:
         """The headlights' light on something at the first of these points, relative to the ambient light."""
@@ -67,7 +72,7 @@ class Stage:
             return 0.0
         u, _, depth = points[0]
         k = self.view.intrinsics
-        return self.look.beam(depth, (u - k.cx) * depth / k.focal) / float(self.look.ambient.mean())
+        return self.look.beam(depth, (u - k.cx) * depth / k.focal) / self._ambient
 
     def polygon(
         self, points: Floats, colour: Colour, label: int, instance: int = 0, *, detail: bool = False
@@ -75,16 +80,25 @@ class Stage:
         """A convex face in its final colour."""
         self.items.append(Polygon(points, fixed(points[:, :2]), colour, label, instance, self.clip, detail))
 
+    def polygons(
+        self, vertices: Floats, starts: list[int], faces: list[int], colours: list[Colour], label: int, instance: int,
+        detail: list[bool],
+    ) -> None:  # fmt: skip
+        """Those `faces` of a mesh of convex faces, which `starts` cuts its projected vertices into."""
+        corners = fixed(vertices[:, :2])
+        self.items.append(
+            Faces(vertices, starts, faces, colours, detail, label, instance, self.clip, corners)
+        )
+
     def shaded(self, points: Floats, colour: Floats, label: int, beam: float = 0.0) -> None:
         """A convex face in a lit colour, with haze by its distance."""
-        gain, haze = self.light(float(points[:, 2].min()), beam)
+        gain, haze = self.light(float(points[0, 2]), beam)
         self.polygon(points, tuple((colour * gain + haze).tolist()), label)  # type: ignore[arg-type]
 
     def shadow(self, points: Floats) -> None:
         """The hull of projected ground points, darkened."""
-        if points[:, 2].max() > NEAREST + 0.2:
-            corners = fixed(points[:, :2] - (0, self.view.horizon))
-            self.shadows.append(corners)
+        if max(points[:, 2].tolist()) > NEAREST + 0.2:
+            self.shadows.append(fixed(points[:, :2] - (0, self.view.horizon)))
 
     def cutout(
         self, sprite: Sprite, foot: Floats, label: int, instance: int = 0, metres: float | None = None, beam: float = 0.0
@@ -93,23 +107,30 @@ class Stage:
         u, v, depth = foot.tolist()
         if depth < 1.2:
             return
-        k = self.view.intrinsics
         rows, columns = sprite.shape
-        scale = (metres or sprite.metres) * k.focal / depth / rows
-        left, top = u - columns * scale / 2, v - rows * scale
-        box = self._box(left, top, u + columns * scale / 2, v)
-        if box and rows * scale >= 1.5:
-            self.items.append(
-                Cutout(sprite, left, top, scale, depth, box, self.light(depth, beam), label, instance)
-            )
+        tall = (metres or sprite.metres) * self.view.intrinsics.focal / depth
+        wide = tall * columns / rows
+        frame = (round(u - wide / 2), round(v - tall), round(u + wide / 2), round(v))
+        box = self._box(*frame)
+        if box and tall >= 2.5 and frame[2] > frame[0]:
+            self.items.append(Cutout(sprite, frame, depth, box, self.light(depth, beam), label, instance))
 
     def panel(self, texture: Sprite, points: Floats, corners: Floats, label: int) -> None:
-        """A texture on a quadrilateral."""
-        low, high = points[:, :2].min(0), points[:, :2].max(0)
-        box = self._box(low[0], low[1], high[0] + 1, high[1] + 1)
-        if box and float(points[:, 2].max()) > NEAREST + 0.1 and high[0] - low[0] > 0.5:
-            light = self.light(float(points[:, 2].mean()))
-            self.items.append(Panel(texture, points, corners, box, light, label))
+        """A texture on a quadrilateral, clockwise from its upper left corner."""
+        us, vs, depths = points.T.tolist()
+        left, right, top, bottom = min(us), max(us), min(vs), max(vs)
+        if max(depths) < NEAREST + 0.1 or right - left < 0.5:
+            return
+        box = self._box(left, top, right + 2, bottom + 2)
+        if box:
+            (x0, y0), _, (x1, y1), _ = corners.tolist()
+            across, up = (right - left) / max(x1 - x0, 1e-6), (bottom - top) / max(y1 - y0, 1e-6)
+            light = self.light((depths[0] + depths[1]) / 2)
+            if right - left < 6:  # too narrow for a texture
+                colour = tuple(c * light[0] + haze for c, haze in zip(texture.average, light[1], strict=True))
+                self.polygon(points, colour, label)  # type: ignore[arg-type]
+                return
+            self.items.append(Panel(texture, points, corners, across, up, box, light, label))
 
     def glow(self, at: Floats, metres: float, colour: Colour) -> None:
         """Light scattered around a lamp; the image only."""
@@ -123,6 +144,6 @@ class Stage:
 
     def _box(self, x0: float, y0: float, x1: float, y1: float) -> tuple[int, int, int, int] | None:
         k = self.view.intrinsics
-        left, right = max(int(np.floor(x0)), 0), min(int(np.ceil(x1)) + 1, k.width)
-        top, bottom = max(int(np.floor(y0)), 0), min(int(np.ceil(y1)) + 1, k.height, self.clip)
+        left, right = max(math.floor(x0), 0), min(math.ceil(x1), k.width)
+        top, bottom = max(math.floor(y0), 0), min(math.ceil(y1), k.height, self.clip)
         return (left, top, right, bottom) if right > left and bottom > top else None

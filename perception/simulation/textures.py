@@ -1,6 +1,8 @@
 """Procedural pictures: noise, sprites with reduced levels, trees, building fronts and the sky."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -27,7 +29,7 @@ def to_image(colours: npt.NDArray[np.floating]) -> Image:
     return np.clip(colours, 0, 255).astype(np.uint8)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sprite:
     """A picture with a mask, and both halved again and again; `metres` is the height of the whole picture."""
 
@@ -45,6 +47,10 @@ class Sprite:
             all_masks.append(cv2.resize(all_masks[-1], size, interpolation=cv2.INTER_AREA).astype(np.uint8))
         return cls(tuple(all_colours), tuple(all_masks), metres)
 
+    @cached_property
+    def average(self) -> list[float]:
+        return [float(c) for c in self.colours[-1].reshape(-1, 3).mean(0)]
+
     @property
     def shape(self) -> tuple[int, int]:
         height, width = self.colours[0].shape[:2]
@@ -52,7 +58,7 @@ class Sprite:
 
     def level(self, scale: float) -> int:
         """The level to draw from when the picture is drawn `scale` times as large."""
-        return int(np.clip(np.floor(-np.log2(max(scale, 1e-6)) + 0.3), 0, len(self.colours) - 1))
+        return min(max(math.floor(0.3 - math.log2(max(scale, 1e-6))), 0), len(self.colours) - 1)
 
 
 def tree(rng: np.random.Generator, light: Look) -> Sprite:
@@ -77,12 +83,14 @@ def tree(rng: np.random.Generator, light: Look) -> Sprite:
             new = blob > crown
             top_light[new] = ((cy - y) / radius)[new] * 0.8
             crown = np.maximum(crown, blob)
-    ragged = crown + noise(rng, height, width, 24, 5) * 0.32
-    leaves = ragged > 0.05
+    leafy = noise(rng, height, width, 7, 3)
+    ragged = crown * 1.1 + noise(rng, height, width, 30, 3) * 0.35 + leafy * 0.33
+    leaves = ragged > 0.1
     hue = rng.choice(4, p=[0.5, 0.2, 0.18, 0.12])
     base = np.array([(48, 92, 70), (40, 105, 100), (52, 78, 58), (38, 92, 150)][hue], np.float32)
     base *= rng.uniform(0.7, 1.15) * rng.uniform(0.9, 1.1, 3)
-    shade = 0.85 + 0.34 * top_light + 0.34 * noise(rng, height, width, 14, 4) + 0.1 * noise(rng, height, width, 60, 2)
+    under = np.clip((y / height - 0.2) * 0.5, 0, 0.3)
+    shade = 0.92 + 0.2 * top_light - under + 0.42 * leafy + 0.3 * noise(rng, height, width, 20, 3)
     colours = base * np.clip(shade, 0.25, 1.6)[..., None]
     thickness = rng.uniform(0.012, 0.03) * height
     bent = width / 2 + np.sin(y / height * 3) * rng.uniform(-4, 4)

@@ -31,6 +31,7 @@ class LitMesh:
         self.colours = mesh.colours * look.light(world) + gloss
         self.lamps = mesh.lamp if look.night or look.weather in ("rain", "fog") else np.zeros_like(mesh.lamp)
         self.colours[self.lamps] = np.clip(mesh.colours[self.lamps] * 1.45, 0, 255)
+        self.starts = mesh.starts.tolist()
         length, half = mesh.length / 2, mesh.width / 2
         foot = np.array([(-length, -half, 0), (length, -half, 0), (length, half, 0), (-length, half, 0)])
         under = foot * (1.03, 1.1, 1)
@@ -50,7 +51,7 @@ class Vehicle:
     lit: LitMesh
     path: Path
     instance: int
-    reach: float = 260.0
+    reach: float = 170.0
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
         s, d = self.path(time)
@@ -62,8 +63,7 @@ class Vehicle:
         lit, mesh, view = self.lit, self.lit.mesh, stage.view
         vertices, ground = points[: len(lit.vertices)], points[len(lit.vertices) :]
         pose, (s, d) = view.pose, self._at
-        lateral = pose.offset - float(view.lean(s - pose.station)) - d
-        camera = np.array([pose.station - s, lateral, pose.height - float(view.rise(s - pose.station))])
+        camera = np.array([pose.station - s, pose.offset - stage.lean - d, pose.height - stage.rise])
         facing = ((camera - lit.centres) * lit.normals).sum(1) > 0
         distance = max(s - pose.station - mesh.length / 2, 1.0)
         scale = view.intrinsics.focal / distance
@@ -72,17 +72,19 @@ class Vehicle:
             if len(ground) > 4:
                 stage.shadow(hull(ground))
         gain, haze = stage.light(distance)
-        beam = stage.beam(np.array([[vertices[:, 0].mean(), 0, distance]])) if stage.look.beams else 0.0
+        beam = stage.beam(vertices)
         shine = np.where(lit.lamps, 1.0, 1.0 + beam * 0.7)[:, None]
         colours = np.minimum(lit.colours * shine, 255) * gain + haze
-        shown = np.flatnonzero(facing & (mesh.finest < scale)).tolist()
-        starts, all_colours = mesh.starts.tolist(), colours.tolist()
-        for face in shown:
-            part = vertices[starts[face] : starts[face + 1]]
-            stage.polygon(part, tuple(all_colours[face]), VEHICLE, self.instance, detail=mesh.detail[face])
-            if lit.lamps[face] and stage.look.time != "day":
+        shown = facing & (mesh.finest < scale)
+        stage.polygons(
+            vertices, lit.starts, np.flatnonzero(shown).tolist(), list(map(tuple, colours.tolist())), VEHICLE, self.instance,
+            mesh.detail,
+        )  # fmt: skip
+        if stage.look.time != "day":
+            for face in np.flatnonzero(shown & lit.lamps).tolist():
                 front = mesh.normals[face, 0] > 0.5
                 colour = (200.0, 225.0, 235.0) if front else (40.0, 30.0, 200.0)
+                part = vertices[lit.starts[face] : lit.starts[face + 1]]
                 stage.glow(part.mean(0), 1.1 if front else 0.45, colour)
 
 

@@ -56,7 +56,7 @@ class World:
         rng = np.random.default_rng([seed, 1])
         self.scene, self.road, self.look, self.motion, self.seed = scene, road, look, motion, seed
         self.figures = Figures(look)
-        self._people = pool(rng, 16)
+        self._people = pool(rng, 12)
         meshes = [car(rng) for _ in range(9)] + [box_vehicle(rng, kind) for kind in ("van", "van", "truck", "bus")]
         self._meshes = {heading: [LitMesh(mesh, look, heading) for mesh in meshes] for heading in (1, -1)}
         share = np.array([1.0] * 9 + ([0.5, 0.5, 0.3, 0.5] if scene == "town" else [0.6, 0.6, 1.6, 0.15]))
@@ -148,7 +148,7 @@ class World:
     def _moving(self, station: float, time: float) -> Iterator[Actor]:
         for d, speed, gap, number in self._streams:
             first = int(np.floor((station - 10 - speed * time) / gap)) - 1
-            last = int(np.ceil((station + 220 - speed * time) / gap)) + 1
+            last = int(np.ceil((station + 170 - speed * time) / gap)) + 1
             for k in range(first, last + 1):
                 lit, jitter, drift = self._stream_vehicle(number, k, 1 if speed > 0 else -1)
                 s = k * gap + jitter * max(gap - 15, 0) + speed * time
@@ -182,14 +182,18 @@ class World:
         for side in (-1, 1):
             edge = road.edges[side > 0]
             line = edge + side * road.frontage
-            at = begin + (0.5 if street else 0.0)
+            at, built = begin + (0.5 if street else 0.0), 0.0
             while at < end - 4:
                 wide = min(float(rng.uniform(8, 14)), end - at)
                 if rng.random() < 0.86:
-                    yield self._house(rng, at, at + wide, line + side * rng.choice([0.0, 0.0, 1.0]), side)
+                    house = self._house(rng, at, at + wide, line + side * rng.choice([0.0, 0.0, 1.0]), side, built)
+                    built = house.front.metres + house.ridge
+                    yield house
                 else:
+                    built = 0.0
                     yield from self._garden(rng, at, at + wide, line, side)
-                at += wide + (0.0 if rng.random() < 0.7 else rng.uniform(1, 4))
+                alley = 0.0 if rng.random() < 0.7 else rng.uniform(1, 4)
+                at, built = at + wide + alley, built if alley == 0 else 0.0
             kerb = edge + side * 0.6
             for s in np.arange(begin + 5, end - 3, rng.uniform(9, 16)):
                 if rng.random() < self._green * 0.75:
@@ -255,7 +259,10 @@ class World:
 
     # -- single things
 
-    def _house(self, rng: np.random.Generator, s0: float, s1: float, d: float, side: int) -> Building:
+    def _house(
+        self, rng: np.random.Generator, s0: float, s1: float, d: float, side: int, neighbour: float = 0.0
+    ) -> Building:
+        """A house; `neighbour` is the height of the one that its near end leans on."""
         fronts = self._fronts[side]
         picture, end = fronts[int(rng.integers(len(fronts)))], fronts[int(rng.integers(len(fronts)))]
         ridge = float(rng.uniform(1.5, 3.2)) if picture.metres < 11 and rng.random() < 0.75 else 0.0
@@ -263,7 +270,7 @@ class World:
         lit = roof * self.look.light(np.array([-side * 0.6, 0.0, 0.8]))
         return Building(
             s0, s1, d, 9.0, ridge, picture, end, lit, max(0.0, float(rng.uniform(0, 14 - (s1 - s0)))),
-            self.look.shadows, self.look,
+            self.look.shadows, self.look, picture.metres + ridge > neighbour,
         )  # fmt: skip
 
     def _garden(self, rng: np.random.Generator, s0: float, s1: float, d: float, side: int) -> Iterator[Actor]:
