@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Event, Semaphore
 
-import cv2
-
 from perception.frame import Frame
 from perception.ledger import Ledger
 from perception.overlay import draw
@@ -86,9 +84,6 @@ class Node:
             EngineError: the engine failed.
         """
         start, process_cpu = time.perf_counter(), time.process_time()
-        # Frames run in parallel already: threads of OpenCV's own would only take turns with them.
-        cv2_threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
         try:
             with ExitStack() as stack:
                 stack.callback(self.source.close)
@@ -96,7 +91,6 @@ class Node:
                     stack.callback(sink.close)
                 self._run()
         finally:
-            cv2.setNumThreads(cv2_threads)
             self._seconds = time.perf_counter() - start
             self._process_cpu_s = time.process_time() - process_cpu
 
