@@ -3,10 +3,13 @@
 A data set is named `LAYOUT:PATH`, for example `camvid:data/camvid/val`. Every frame comes as its image and,
 for each pixel, the set of classes it may be (bits of `perception.classes`): that is how sets that label only
 a part of the classes train and score one network together.
+
+Where labels say nothing of paint, `LAYOUT+lanes:PATH` adds machine-made masks of it that lie beside them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -71,13 +74,16 @@ class ImageDataset:
                 f"{files.label}: label is {target.shape[1]}x{target.shape[0]}, its image "
                 f"{image.shape[1]}x{image.shape[0]}; both must have one size"
             )
-        if files.lanes is not None and files.lanes.exists():
+        if files.lanes is not None:
             target = _paint(target, read_image(files.lanes, cv2.IMREAD_UNCHANGED))
         return Sample(files.image.stem, image, target)
 
 
 class SimulatedDataset:
-    """Frames of simulated drives: `sim:?frames=500&size=704x396` is one frame of each of 500 drives."""
+    """Frames of many simulated drives: `sim:?frames=600&size=704x396` takes a few of each of 150 drives."""
+
+    FRAMES_A_DRIVE = 4
+    APART_S = 20.0  # far enough that little of one frame is seen in the next
 
     def __init__(self, name: str, options: SimulationOptions) -> None:
         self.name = name
@@ -87,27 +93,36 @@ class SimulatedDataset:
         return self.options.frames
 
     def __getitem__(self, index: int) -> Sample:
-        drive = Drive(replace(self.options, seed=self.options.seed + index))
-        rendering = drive.render(int(np.random.default_rng(index).integers(self.options.frames)))
+        drive, frame = divmod(index, self.FRAMES_A_DRIVE)
+        rendering = self._drive(drive).render(round(frame * self.APART_S * self.options.rate))
         target = LABEL_MAPS["drive"].lookup()[rendering.truth.labels]
-        return Sample(f"seed{index}", rendering.image, target)
+        return Sample(f"seed{self.options.seed + drive}-{frame}", rendering.image, target)
+
+    @lru_cache(maxsize=1)  # noqa: B019 - one drive, kept while its frames are read in order
+    def _drive(self, number: int) -> Drive:
+        return Drive(replace(self.options, seed=self.options.seed + number))
 
 
 def open_dataset(spec: str) -> Dataset:
-    """Open `LAYOUT:PATH`.
+    """Open `LAYOUT:PATH` or `LAYOUT+lanes:PATH`.
 
     Raises:
         DataError: unknown layout, missing folder, or no labelled frame in it.
     """
     layout, _, path = spec.partition(":")
+    layout, _, lanes = layout.partition("+")
     if layout == "sim":
         return SimulatedDataset(spec, parse_options(path))
-    if layout not in LAYOUTS:
-        raise DataError(f"{spec}: unknown layout {layout!r}; known: {', '.join([*LAYOUTS, 'sim'])}")
+    if layout not in LAYOUTS or lanes not in {"", "lanes"}:
+        raise DataError(
+            f"{spec}: unknown layout; known: {', '.join([*LAYOUTS, 'sim'])}, all but sim also as LAYOUT+lanes"
+        )
     folder = Path(path)
     if not folder.is_dir():
         raise DataError(f"{spec}: no folder {folder}; name the folder with the images")
     files = LAYOUTS[layout](folder)
+    if not lanes:
+        files = [replace(entry, lanes=None) for entry in files]
     if not files:
         raise DataError(f"{spec}: no labelled frame found; is this the {layout} layout?")
     if layout == "comma10k":

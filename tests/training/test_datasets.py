@@ -26,13 +26,14 @@ def test_camvid_with_lanes(tmp_path: Path) -> None:
     image(tmp_path / "train" / "a.png")
     write(tmp_path / "trainannot" / "a.png", [[3, 3, 3, 11]])
     write(tmp_path / "trainlanes" / "a.png", [[0, 1, 255, 0]])
-    sample = open_dataset(f"camvid:{tmp_path / 'train'}")[0]
+    sample = open_dataset(f"camvid+lanes:{tmp_path / 'train'}")[0]
     assert sample.name == "a"
     assert sample.target.tolist() == [[DRIVE.bits("road"), DRIVE.bits("lane_marking"), GROUND, 0]]
 
 
 def test_camvid_without_lanes_says_only_ground(tmp_path: Path) -> None:
     image(tmp_path / "val" / "a.png")
+    write(tmp_path / "vallanes" / "a.png", [[1, 1, 1, 1]])
     write(tmp_path / "valannot" / "a.png", [[3, 8, 9, 10]])
     sample = open_dataset(f"camvid:{tmp_path / 'val'}")[0]
     things = [DRIVE.bits(n) for n in ("vehicle", "pedestrian", "two_wheeler")]
@@ -89,7 +90,7 @@ def test_simulated_drives_differ_and_repeat() -> None:
 
 
 def test_broken_data_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown layout 'kitti'.*camvid"):
+    with pytest.raises(DataError, match=r"kitti:x: unknown layout.*camvid"):
         open_dataset("kitti:x")
     with pytest.raises(DataError, match="no folder"):
         open_dataset(f"camvid:{tmp_path / 'nowhere'}")
