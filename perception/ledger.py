@@ -39,13 +39,17 @@ class Ledger:
 
     def drop(self, drop: Drop) -> None:
         with self._lock:
-            self._drop(drop)
+            self._settle(drop.sequence)
+            self.dropped[drop.reason] += 1
+            self._note(drop.message)
 
-    def abandon(self, message: str) -> None:
+    def abandon(self) -> None:
         """Drop every frame in hand as stopped: the run ends before they are published."""
         with self._lock:
-            for sequence in sorted(self._open):
-                self._drop(Drop(sequence, DropReason.STOPPED, f"frame {sequence}: {message}"))
+            if self._open:
+                self.dropped[DropReason.STOPPED] += len(self._open)
+                self._note(f"{len(self._open)} frames were in hand when the run broke off")
+                self._open.clear()
 
     @property
     def in_hand(self) -> int:
@@ -53,11 +57,9 @@ class Ledger:
         with self._lock:
             return len(self._open)
 
-    def _drop(self, drop: Drop) -> None:
-        self._settle(drop.sequence)
-        self.dropped[drop.reason] += 1
+    def _note(self, message: str) -> None:
         if len(self.messages) < _MESSAGES_KEPT:
-            self.messages.append(drop.message)
+            self.messages.append(message)
 
     def _settle(self, sequence: int) -> None:
         if sequence not in self._open:

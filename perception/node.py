@@ -108,7 +108,7 @@ class Node:
                 self._stop.set()
                 for _ in self._arrivals():  # let the reader come to its end
                     self._room.release()
-                self.ledger.abandon("the run ended before it was published")
+                self.ledger.abandon()
 
     def _read(self, workers: ThreadPoolExecutor) -> None:
         """In the reader's thread: frames into the hands of the workers, up to the end of the source."""

@@ -31,7 +31,7 @@ def test_captured_is_published_and_dropped_in_any_order(outcomes, data):
         reason: outcomes.count(reason) for reason in DropReason
     }
 
-    ledger.abandon("the test ended")
+    ledger.abandon()
     assert ledger.in_hand == 0
     assert ledger.captured == ledger.published + ledger.dropped.total()
     assert ledger.dropped[DropReason.STOPPED] == outcomes.count(DropReason.STOPPED) + outcomes.count(

@@ -23,7 +23,7 @@ _ENCODER = {"preset": "ultrafast", "crf": "23"}
 _KEY_SECONDS = 2  # between key frames: what an abrupt end can cost, and how finely a player can seek
 # A plain MP4 gets its index at the end: without it, on a full disk or after a crash, nothing plays. This one
 # is written in fragments that play by themselves, and closing it adds the plain index.
-_MUXER = {"movflags": "hybrid_fragmented"}
+_MUXER = {"movflags": "hybrid_fragmented", "frag_duration": "500000"}  # µs
 
 
 class VideoSink:
