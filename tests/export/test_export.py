@@ -7,7 +7,8 @@ import onnx
 import pytest
 import torch
 
-from export.command import export, golden_images
+from export.command import export
+from export.exporter import golden_images
 from export.gate import ParityError, check_parity, run_onnx
 from export.graph import Deployed, to_onnx
 from perception.bundle import Bundle
