@@ -43,7 +43,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Intrinsics:
-    """A pinhole with square pixels: u = cx + focal·x/z, v = cy + focal·y/z; pixel centres are whole numbers."""
+    """A pinhole with square pixels: u = cx + focal·x/z, v = cy + focal·y/z; pixel centres are integers."""
 
     width: int
     height: int
@@ -61,7 +61,6 @@ class View:
         self._bend = road.bend.at(pose.station), road.bend.slope(pose.station)
         self._hill = road.hill.at(pose.station), road.hill.slope(pose.station)
         self._sin, self._cos = float(np.sin(pose.pitch)), float(np.cos(pose.pitch))
-        ahead, _, _ = self._ground(_AHEAD)
         v = self._row(_AHEAD)
         self._crest = np.minimum.accumulate(v)
         seen = v <= self._crest
@@ -70,7 +69,7 @@ class View:
         rows = np.arange(self.horizon, intrinsics.height, dtype=np.float64)
         # On even ground the row is linear in 1/distance, so interpolating the inverse is exact there.
         self.ahead = 1 / np.interp(-rows, -v[visible], 1 / _AHEAD[visible])
-        self.depth, self.shift, _ = self._ground(self.ahead)
+        self.depth, self.shift = self._depth(self.ahead), self.lean(self.ahead)
 
     def lean(self, ahead: Any) -> Any:
         """Metres by which the middle of the road lies to the right of the camera's offset line."""
@@ -82,13 +81,12 @@ class View:
         hill, slope = self._hill
         return self.road.hill.at(self.pose.station + ahead) - hill - ahead * slope
 
-    def _ground(self, ahead: Floats) -> tuple[Floats, Floats, Floats]:
-        up = self.rise(ahead) - self.pose.height
-        return ahead * self._cos - up * self._sin, self.lean(ahead), up
+    def _depth(self, ahead: Floats) -> Floats:
+        return np.asarray(ahead * self._cos - (self.rise(ahead) - self.pose.height) * self._sin)
 
     def _row(self, ahead: Floats) -> Floats:
-        depth, _, up = self._ground(ahead)
-        return self.intrinsics.cy + self.intrinsics.focal * (-up * self._cos - ahead * self._sin) / depth
+        down = (self.pose.height - self.rise(ahead)) * self._cos - ahead * self._sin
+        return np.asarray(self.intrinsics.cy + self.intrinsics.focal * down / self._depth(ahead))
 
     def hidden(self, ahead: Floats) -> npt.NDArray[np.bool_]:
         """Whether the ground at these distances lies behind a crest."""
@@ -110,4 +108,5 @@ class View:
         depth = np.maximum(ahead * self._cos - up * self._sin, NEAREST)
         down = -up * self._cos - ahead * self._sin
         k = self.intrinsics
-        return np.stack(np.broadcast_arrays(k.cx + k.focal * right / depth, k.cy + k.focal * down / depth, depth), -1)
+        u, v = k.cx + k.focal * right / depth, k.cy + k.focal * down / depth
+        return np.stack(np.broadcast_arrays(u, v, depth), -1)

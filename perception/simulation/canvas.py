@@ -1,4 +1,4 @@
-"""What is drawn in a frame, as a list from far to near that can be played into the image and into each truth map.
+"""What is drawn in a frame: a list from far to near, played into the image and into each truth map.
 
 The image and the maps are filled through the same polygons and masks, so the maps hold exactly the visible
 geometry. Nothing here is antialiased; softening comes later, with the sensor.
@@ -24,7 +24,8 @@ Light = tuple[float, Colour]  # gain, and the haze to add
 
 def fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     """Pixel coordinates (n, 2) as the fixed-point numbers that OpenCV draws."""
-    return np.rint(np.minimum(np.maximum(points, -_LIMIT), _LIMIT) * (1 << SHIFT)).astype(np.int32)
+    limited = np.minimum(np.maximum(points, -_LIMIT), _LIMIT)
+    return np.asarray(np.rint(limited * (1 << SHIFT)), np.int32)
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class Polygon:
 
 @dataclass(slots=True)
 class Faces:
-    """Those `faces` of a mesh of convex faces, which `starts` cuts the projected `points` (n, 3) into, in this order."""
+    """Those `faces`, in this order, of a mesh of convex faces that `starts` cuts the `points` (n, 3) into."""
 
     points: npt.NDArray[np.float64]
     starts: list[int]
@@ -90,7 +91,8 @@ class Faces:
         for face in self.faces:
             part = slice(self.starts[face], self.starts[face + 1])
             Polygon(
-                self.points[part], self.corners[part], self.colours[face], self.label, self.instance, self.clip,
+                self.points[part], self.corners[part], self.colours[face], self.label, self.instance,
+                self.clip,
                 self.detail[face],
             ).fill_depth(target)  # fmt: skip
 
@@ -98,17 +100,20 @@ class Faces:
 def plane_depth(
     points: npt.NDArray[np.float64], x0: int, y0: int, x1: int, y1: int
 ) -> npt.NDArray[np.float32]:
-    """Depth of the plane through `points` (n, 3: u, v, depth) at the pixels of a box; 1/depth is linear in u, v."""
+    """Depth of the plane through `points` (n, 3: u, v, depth) at the pixels of a box.
+
+    Its inverse is linear in u and v.
+    """
     inverse = 1 / points[:, 2]
     middle = points[:, :2].mean(0)
     design = np.column_stack([points[:, :2] - middle, np.ones(len(points))])
     a, b, c = np.linalg.lstsq(design, inverse, rcond=1e-6)[0]
     plane = a * (np.arange(x0, x1) - middle[0]) + (b * (np.arange(y0, y1) - middle[1]) + c)[:, None]
-    return (1 / np.clip(plane, inverse.min(), inverse.max())).astype(np.float32)
+    return np.asarray(1 / np.clip(plane, inverse.min(), inverse.max()), np.float32)
 
 
 class _Masked:
-    """Something textured: `box` x0, y0, x1, y1 in the image, and in it the colours and the mask they show through."""
+    """Something textured: `box` x0, y0, x1, y1 in the image, its colours and the mask they show through."""
 
     box: tuple[int, int, int, int]
     label: int
@@ -140,7 +145,7 @@ class _Masked:
 
 @dataclass
 class Cutout(_Masked):
-    """An upright sprite that faces the camera, over the whole pixels `frame` x0, y0, x1, y1, of which `box` shows."""
+    """An upright sprite that faces the camera, over the pixels `frame`, of which `box` shows."""
 
     sprite: Sprite
     frame: tuple[int, int, int, int]
@@ -167,7 +172,8 @@ class Cutout(_Masked):
         rows, columns = picture.shape[:2]
         across, up = (x1 - x0) / columns, (y1 - y0) / rows
         transform = np.array([
-            [across, 0, x0 - self.box[0] + across / 2 - 0.5], [0, up, y0 - self.box[1] + up / 2 - 0.5], [0, 0, 1],
+            [across, 0, x0 - self.box[0] + across / 2 - 0.5], [0, up, y0 - self.box[1] + up / 2 - 0.5], [0,
+            0, 1],
         ])  # fmt: skip
         return enlarged(picture, transform, self.box, across, up)
 
@@ -178,7 +184,7 @@ class Cutout(_Masked):
 
 @dataclass
 class Panel(_Masked):
-    """A textured quadrilateral; `points` (4, 3) u, v, depth and `corners` (4, 2) in the texture, both clockwise.
+    """A textured quadrilateral: `points` (4, 3) u, v, depth and `corners` (4, 2) in the texture, clockwise.
 
     `across` and `up` are how many times the texture is enlarged.
     """
@@ -196,9 +202,12 @@ class Panel(_Masked):
     def colours(self) -> Image:
         level = self.texture.level(max(self.across, self.up))
         points = (self.points[:, :2] - self.box[:2]).astype(np.float32)
-        transform = cv2.getPerspectiveTransform((self.corners / (1 << level)).astype(np.float32), points)
+        corners = (self.corners / (1 << level)).astype(np.float32)
+        transform = np.asarray(cv2.getPerspectiveTransform(corners, points), np.float64)
         picture = self.texture.colours[level]
-        return lit(enlarged(picture, transform, self.box, self.across * 2**level, self.up * 2**level), self.light)
+        return lit(
+            enlarged(picture, transform, self.box, self.across * 2**level, self.up * 2**level), self.light
+        )
 
     @cached_property
     def mask(self) -> Image:
@@ -245,13 +254,17 @@ def _disc(colour: Colour) -> Image:
     y, x = np.mgrid[: 2 * _DISC, : 2 * _DISC] - (_DISC - 0.5)
     away = np.hypot(x, y) / _DISC
     bright = 150 * np.exp(-((away / 0.16) ** 2)) + 70 * np.clip(1 - away, 0, 1) ** 2
-    return (bright[..., None] * np.array(colour) / 255).astype(np.uint8)
+    return np.asarray(bright[..., None] * np.array(colour) / 255, np.uint8)
 
 
 def enlarged(
-    picture: Image, transform: npt.NDArray[np.float64], box: tuple[int, int, int, int], across: float, up: float
+    picture: Image,
+    transform: npt.NDArray[np.float64],
+    box: tuple[int, int, int, int],
+    across: float,
+    up: float,
 ) -> npt.NDArray[Any]:
-    """The picture under a 3×3 transform, over a box. The more it is enlarged, the smaller it is warped before that."""
+    """A picture under a 3×3 transform, over a box; what is much enlarged is warped small and resized."""
     width, height = box[2] - box[0], box[3] - box[1]
     step_x, step_y = (4 if scale > 2.6 else 2 if scale > 1.3 else 1 for scale in (across, up))
     shrink = np.array([[1 / step_x, 0, 0.5 / step_x - 0.5], [0, 1 / step_y, 0.5 / step_y - 0.5], [0, 0, 1]])
@@ -263,10 +276,10 @@ def enlarged(
 
 
 def lit(colours: npt.NDArray[Any], light: Light) -> Image:
-    """Colours times the gain, plus the haze."""
+    """Colours times the gain, plus the haze; may change them in place."""
     gain, haze = light
     if gain != 1.0:
-        colours = cv2.convertScaleAbs(colours, alpha=gain)
+        cv2.convertScaleAbs(colours, colours, gain)
     if max(haze) >= 1.0:
-        colours = cv2.add(colours, (*haze, 0.0))
+        cv2.add(colours, np.array((*haze, 0.0)), colours)
     return colours

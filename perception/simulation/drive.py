@@ -3,20 +3,22 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from perception.classes import DRIVE
 from perception.scene import Lane
+from perception.simulation.backdrop import Backdrop
 from perception.simulation.camera import Intrinsics, Pose, View
-from perception.simulation.ground import Backdrop, Ground, GroundTexture
+from perception.simulation.ground import Ground
+from perception.simulation.ground_texture import GroundTexture
 from perception.simulation.look import make_look
 from perception.simulation.options import SCENES, TIMES, WEATHERS, SimulationOptions
 from perception.simulation.road import make_road
 from perception.simulation.sensor import Sensor
 from perception.simulation.stage import Stage
-from perception.simulation.world import Motion, World
+from perception.simulation.traffic import Motion
+from perception.simulation.world import World
 
 _SHARES = {"weather": (0.45, 0.27, 0.16, 0.12), "time": (0.72, 0.14, 0.14), "scene": (0.5, 0.28, 0.22)}
 
@@ -31,7 +33,13 @@ class Truth:
 
     def __init__(self, view: View, stage: Stage, ground: Ground, backdrop: Backdrop, world: World) -> None:
         self.pose, self.intrinsics = view.pose, view.intrinsics
-        self._view, self._stage, self._ground, self._backdrop, self._world = view, stage, ground, backdrop, world
+        self._view, self._stage, self._ground, self._backdrop, self._world = (
+            view,
+            stage,
+            ground,
+            backdrop,
+            world,
+        )
 
     @cached_property
     def labels(self) -> npt.NDArray[np.uint8]:
@@ -62,14 +70,16 @@ class Truth:
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
-        """The painted lines up to 100 m ahead, from left to right, each piece between side streets on its own."""
+        """The painted lines up to 100 m ahead, from left to right, in pieces between side streets."""
         k, view = self.intrinsics, self._view
         ahead = np.concatenate([np.arange(1.5, 30, 0.5), np.arange(30, 100, 2.0)])
         open_road = ~view.hidden(ahead) & ~self._world.street(view.pose.station + ahead)
         lanes = []
         for line in self._world.road.lines:
             points = view.project(view.pose.station + ahead, line.d, 0.0)[:, :2]
-            inside = (points >= -0.5).all(1) & (points[:, 0] < k.width - 0.5) & (points[:, 1] < k.height - 0.5)
+            inside = (
+                (points >= -0.5).all(1) & (points[:, 0] < k.width - 0.5) & (points[:, 1] < k.height - 0.5)
+            )
             seen = open_road & inside
             for piece in np.split(np.arange(len(ahead)), np.flatnonzero(np.diff(seen)) + 1):
                 if len(piece) > 1 and seen[piece[0]]:
@@ -87,7 +97,7 @@ class Rendering:
 
 
 class Drive:
-    """A drive through a world made from the seed. Every frame is a function of the options and its index alone."""
+    """A drive through a world made from the seed; frames depend on the options and their index alone."""
 
     def __init__(self, options: SimulationOptions) -> None:
         self.options = options
@@ -97,7 +107,11 @@ class Drive:
                 (("weather", WEATHERS), ("time", TIMES), ("scene", SCENES))}  # fmt: skip
         self.weather, self.time, self.scene = (
             auto[name] if given == "auto" else given
-            for name, given in (("weather", options.weather), ("time", options.time), ("scene", options.scene))
+            for name, given in (
+                ("weather", options.weather),
+                ("time", options.time),
+                ("scene", options.scene),
+            )
         )
         width, height = options.size
         focal = float(rng.uniform(0.72, 1.0)) * max(width, height)
@@ -108,7 +122,9 @@ class Drive:
         self.look = make_look(self.weather, self.time, np.random.default_rng([options.seed, 4]))
         self.road = make_road(self.scene, np.random.default_rng([options.seed, 5]))
         speed = {"town": (7.0, 13.0), "country": (14.0, 24.0), "highway": (22.0, 33.0)}[self.scene]
-        self.motion = Motion(float(rng.uniform(*speed)), float(rng.uniform(0, 6)), 0.25, float(rng.uniform(0, 6)))
+        self.motion = Motion(
+            float(rng.uniform(*speed)), float(rng.uniform(0, 6)), 0.25, float(rng.uniform(0, 6))
+        )
         self.world = World(self.scene, self.road, self.look, self.motion, options.seed)
         density = float(np.clip(width / 42, 6, 32))
         self._texture = GroundTexture(self.road, self.look, np.random.default_rng([options.seed, 6]), density)
@@ -125,8 +141,10 @@ class Drive:
         offset = self.road.ego + 0.16 * float(np.sin(0.31 * time + c))
         yaw = 0.012 * float(np.sin(0.23 * time + d))
         return Pose(
-            station, offset, self._height + 0.012 * float(np.sin(8.1 * time + b)), self._pitch + float(bounce), yaw,
-            float(np.arctan(self.road.bend.slope(station))) + yaw, float(self.road.hill.at(station)), self._mirrored,
+            station, offset, self._height + 0.012 * float(np.sin(8.1 * time + b)),
+            self._pitch + float(bounce), yaw,
+            float(np.arctan(self.road.bend.slope(station))) + yaw, float(self.road.hill.at(station)),
+            self._mirrored,
         )  # fmt: skip
 
     def render(self, index: int) -> Rendering:
@@ -137,7 +155,8 @@ class Drive:
         stage = Stage(view, self.look, time)
         stage.play(self.world.actors(station, time))
         ground = Ground(
-            self._texture, view, self.look, self.world.marks(station), self.world.street(station + view.ahead),
+            self._texture, view, self.look, self.world.marks(station),
+            self.world.street(station + view.ahead),
             self.motion.speed,
         )  # fmt: skip
         ground.shadows = stage.shadows
@@ -148,6 +167,6 @@ class Drive:
         for item in stage.items:
             item.paint(image)
         if self.look.wet:
-            paved = cv2.inRange(truth.labels, DRIVE.id("road"), DRIVE.id("road"))
-            self._sensor.wet(image, paved | cv2.inRange(truth.labels, 11, 11), view.horizon)
+            paved = np.isin(truth.labels, (DRIVE.id("road"), DRIVE.id("lane_marking")))
+            self._sensor.wet(image, paved.view(np.uint8), view.horizon)
         return Rendering(self._sensor.expose(image, index), time, truth)

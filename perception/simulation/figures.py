@@ -13,7 +13,8 @@ _SCALE = 80  # sprite pixels a metre
 _HEIGHT, _WIDTH = 2.05, 1.3
 _SKINS = ((140, 170, 215), (110, 145, 195), (70, 95, 145), (45, 62, 98))
 _CLOTHES = (
-    (40, 38, 36), (70, 62, 55), (120, 80, 45), (150, 150, 150), (210, 212, 212), (40, 40, 160), (60, 110, 60), (40, 170, 215),
+    (40, 38, 36), (70, 62, 55), (120, 80, 45), (150, 150, 150), (210, 212, 212), (40, 40, 160),
+    (60, 110, 60), (40, 170, 215),
     (150, 90, 130), (90, 70, 60), (60, 80, 120), (35, 60, 95), (30, 125, 225),
 )  # fmt: skip
 
@@ -37,7 +38,8 @@ def outfit(rng: np.random.Generator) -> Outfit:
 
     hair = pick(((25, 28, 32), (40, 55, 80), (90, 130, 165), (120, 120, 122), (30, 35, 55)))
     return Outfit(
-        pick(_SKINS), hair, pick(_CLOTHES), pick(_CLOTHES[:6] + _CLOTHES[10:12]), float(rng.uniform(0.85, 1.2)),
+        pick(_SKINS), hair, pick(_CLOTHES), pick(_CLOTHES[:6] + _CLOTHES[10:12]),
+        float(rng.uniform(0.85, 1.2)),
         bool(rng.random() < 0.2), bool(rng.random() < 0.35),
     )  # fmt: skip
 
@@ -63,7 +65,9 @@ class _Sketch:
         cv2.fillPoly(self.colours, polygon, colour)
         cv2.fillPoly(self.mask, polygon, (255,))
 
-    def oval(self, x: float, y: float, rx: float, ry: float, colour: tuple[float, ...], line: float = -1) -> None:
+    def oval(
+        self, x: float, y: float, rx: float, ry: float, colour: tuple[float, ...], line: float = -1
+    ) -> None:
         axes = (round(rx * _SCALE), round(ry * _SCALE))
         thick = -1 if line < 0 else max(round(line * _SCALE), 1)
         cv2.ellipse(self.colours, self.pixel(x, y), axes, 0, 0, 360, colour, thick)
@@ -90,35 +94,48 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
     lift = float(np.cos(2 * np.pi * phase / PHASES))
     bob = 0.02 * abs(lift)
     hip, shoulder = 0.9 + bob, 1.45 + bob
-    b = who.build
-    shoes = (34.0, 32, 34)
+    b, shoes = who.build, (34.0, 32, 34)
+    leg, thigh = (who.skin, 0.1) if who.skirt else (who.trousers, 0.15 * b)
     for sign in (-1, 1):  # far limbs first
         tone = 0.75 if sign < 0 else 1.0
         if aside:
             stride = sign * swing
             knee = (0.17 * stride + 0.06, 0.48)
             foot = (0.34 * stride, 0.06 + (0.10 * max(sign * lift, 0)))
-            sketch.limb([(0, hip), knee, foot], 0.15 * b if not who.skirt else 0.10, _dim(who.trousers if not who.skirt else who.skin, tone))
+            sketch.limb([(0, hip), knee, foot], thigh, _dim(leg, tone))
             sketch.limb([foot, (foot[0] + 0.14, foot[1] - 0.01)], 0.09, shoes)
-            sketch.limb([(0, shoulder - 0.06), (-0.16 * stride, 1.17), (-0.25 * stride + 0.08, 0.94)], 0.105 * b, _dim(who.top, tone * 0.9))
-            sketch.oval(-0.25 * stride + 0.08, 0.92, 0.045, 0.055, who.skin)
+            hand = 0.08 - 0.25 * stride
+            arm = [(0.0, shoulder - 0.06), (-0.16 * stride, 1.17), (hand, 0.94)]
+            sketch.limb(arm, 0.105 * b, _dim(who.top, tone * 0.9))
+            sketch.oval(hand, 0.92, 0.045, 0.055, who.skin)
         else:
             step = 0.09 * max(sign * swing, 0)
             x = sign * 0.09 * b
-            sketch.limb([(x, hip), (x * 1.05, 0.48 + step), (x * 1.0, 0.07 + step)], 0.155 * b if not who.skirt else 0.1, _dim(who.trousers if not who.skirt else who.skin, 0.85 + 0.15 * tone))
+            limb = [(x, hip), (x * 1.05, 0.48 + step), (x, 0.07 + step)]
+            sketch.limb(limb, thigh, _dim(leg, 0.85 + 0.15 * tone))
             sketch.oval(x, 0.05 + step, 0.065, 0.05, shoes)
             reach = sign * (0.245 * b)
-            sketch.limb([(sign * 0.19 * b, shoulder - 0.07), (reach, 1.17), (reach, 0.95 + 0.06 * sign * swing)], 0.1 * b, _dim(who.top, 0.86))
-            sketch.oval(reach, 0.92 + 0.06 * sign * swing, 0.045, 0.055, who.skin)
+            hand = 0.95 + 0.06 * sign * swing
+            sketch.limb(
+                [(sign * 0.19 * b, shoulder - 0.07), (reach, 1.17), (reach, hand)],
+                0.1 * b,
+                _dim(who.top, 0.86),
+            )
+            sketch.oval(reach, hand - 0.03, 0.045, 0.055, who.skin)
     half = (0.13 if aside else 0.205) * b
-    sketch.shape([(-half * 0.8, hip - 0.08), (half * 0.8, hip - 0.08), (half, shoulder - 0.08), (half * 0.6, shoulder + 0.03), (-half * 0.6, shoulder + 0.03), (-half, shoulder - 0.08)], who.top)
+    torso = [(half * 0.8, hip - 0.08), (half, shoulder - 0.08), (half * 0.6, shoulder + 0.03)]
+    sketch.shape([*torso, *[(-x, y) for x, y in reversed(torso)]], who.top)
     if who.skirt:
-        sketch.shape([(-half * 0.8, hip + 0.1), (half * 0.8, hip + 0.1), (half * 1.15, 0.5), (-half * 1.15, 0.5)], who.trousers)
+        low, high = (half * 1.15, 0.5), (half * 0.8, hip + 0.1)
+        sketch.shape([low, high, (-high[0], high[1]), (-low[0], low[1])], who.trousers)
     if who.bag:
-        sketch.oval(-half * 1.1 if aside else (0 if back else half), 1.2, 0.12, 0.19 if back or aside else 0.12, _dim(who.trousers, 0.6))
+        x = -half * 1.1 if aside else 0.0 if back else half
+        sketch.oval(x, 1.2, 0.12, 0.19 if back or aside else 0.12, _dim(who.trousers, 0.6))
     sketch.limb([(0, shoulder), (0.01, shoulder + 0.1)], 0.1, _dim(who.skin, 0.85))
     sketch.oval(0.01 if aside else 0, shoulder + 0.2, 0.095, 0.125, who.skin)
-    sketch.oval(-0.03 if aside else 0, shoulder + (0.22 if back else 0.26), 0.1, 0.12 if back else 0.075, who.hair)
+    sketch.oval(
+        -0.03 if aside else 0, shoulder + (0.22 if back else 0.26), 0.1, 0.12 if back else 0.075, who.hair
+    )
     return sketch
 
 
@@ -130,7 +147,8 @@ def _rider(who: Outfit, phase: int, back: bool, motor: bool) -> _Sketch:
     frame = _dim(who.top[::-1], 0.8)
     if motor:
         sketch.oval(0, 0.31, 0.09, 0.31, black)
-        sketch.shape([(-0.2, 0.45), (0.2, 0.45), (0.24, 0.8), (0.12, 0.95), (-0.12, 0.95), (-0.24, 0.8)], frame)
+        body = [(0.2, 0.45), (0.24, 0.8), (0.12, 0.95)]
+        sketch.shape([*body, *[(-x, y) for x, y in reversed(body)]], frame)
         sketch.oval(0, 0.78, 0.07, 0.05, (40.0, 35, 200) if back else (235.0, 240, 240))
         sketch.limb([(-0.36, 1.05), (0.36, 1.05)], 0.045, black)
     else:
@@ -140,15 +158,20 @@ def _rider(who: Outfit, phase: int, back: bool, motor: bool) -> _Sketch:
     for sign in (-1, 1):
         up = 0.30 + 0.13 * sign * pedal if not motor else 0.42
         x = sign * (0.12 if not motor else 0.22)
-        sketch.limb([(sign * 0.09, 0.98), (x * 1.15, 0.62 + 0.1 * sign * pedal * (not motor)), (x, up)], 0.13, _dim(who.trousers, 0.9))
+        knee = 0.62 + (0.0 if motor else 0.1 * sign * pedal)
+        sketch.limb([(sign * 0.09, 0.98), (x * 1.15, knee), (x, up)], 0.13, _dim(who.trousers, 0.9))
         sketch.oval(x, up - 0.04, 0.06, 0.05, black)
         grip = 0.34 if motor else 0.27
-        sketch.limb([(sign * 0.18, 1.43), (sign * 0.31, 1.22), (sign * grip, 1.06)], 0.095, _dim(who.top, 0.85))
-    sketch.shape([(-0.15, 0.93), (0.15, 0.93), (0.21, 1.4), (0.12, 1.52), (-0.12, 1.52), (-0.21, 1.4)], who.top)
+        sketch.limb(
+            [(sign * 0.18, 1.43), (sign * 0.31, 1.22), (sign * grip, 1.06)], 0.095, _dim(who.top, 0.85)
+        )
+    torso = [(0.15, 0.93), (0.21, 1.4), (0.12, 1.52)]
+    sketch.shape([*torso, *[(-x, y) for x, y in reversed(torso)]], who.top)
     if who.bag and back:
         sketch.oval(0, 1.22, 0.14, 0.19, _dim(who.trousers, 0.6))
     sketch.oval(0, 1.66, 0.1, 0.13, who.skin if not motor else black)
-    sketch.oval(0, 1.7 if not back else 1.67, 0.11, 0.09 if not back else 0.12, who.top if motor or who.skirt else who.hair)
+    helmet = who.top if motor or who.skirt else who.hair
+    sketch.oval(0, 1.67 if back else 1.7, 0.11, 0.12 if back else 0.09, helmet)
     return sketch
 
 
@@ -174,4 +197,3 @@ class Figures:
 
 def pool(rng: np.random.Generator, count: int) -> tuple[Outfit, ...]:
     return tuple(outfit(rng) for _ in range(count))
-

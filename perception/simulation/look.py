@@ -50,7 +50,8 @@ class Look:
         return float(self.sun.max()) > 0.25
 
     def light(self, normal: Floats) -> Floats:
-        """Factors (..., 3) of the light on faces of unit normal (..., 3) right, ahead, up; upper faces see more sky."""
+        """Factors (..., 3) of the light on faces of unit normal (..., 3) right, ahead, up."""
+        # Faces that look up see more of the sky.
         direct = np.maximum(normal @ self.sun_direction, 0)[..., None] * self.sun
         return self.ambient * (0.82 + 0.18 * normal[..., 2:3]) + direct
 
@@ -68,8 +69,13 @@ class Look:
 
 def make_look(weather: str, time: str, rng: np.random.Generator) -> Look:
     """A look for this weather (clear, cloudy, rain, fog) and time (day, dusk, night)."""
-    azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 1.1) if time == "day" else rng.uniform(0.06, 0.2)
-    sun_direction = np.array([np.sin(azimuth) * np.cos(height), np.cos(azimuth) * np.cos(height), np.sin(height)])
+    azimuth, height = (
+        rng.uniform(0, 2 * np.pi),
+        rng.uniform(0.35, 1.1) if time == "day" else rng.uniform(0.06, 0.2),
+    )
+    sun_direction = np.array(
+        [np.sin(azimuth) * np.cos(height), np.cos(azimuth) * np.cos(height), np.sin(height)]
+    )
     overcast = {"clear": 0.0, "cloudy": 0.75, "rain": 1.0, "fog": 1.0}[weather]
     warm = rng.uniform(-0.05, 0.07)
     tint = np.array([1 - warm, 1.0, 1 + warm])
@@ -82,13 +88,13 @@ def make_look(weather: str, time: str, rng: np.random.Generator) -> Look:
             sun += 0.12 * overcast
         zenith, horizon = zenith * rng.uniform(0.85, 1.1), horizon * rng.uniform(0.95, 1.06)
     elif time == "dusk":
-        ambient = np.array([0.50, 0.42, 0.40]) * tint * rng.uniform(0.8, 1.1)
-        sun = np.array([0.18, 0.32, 0.5]) * (1 - overcast)
+        ambient = np.array([0.60, 0.52, 0.50]) * tint * rng.uniform(0.8, 1.15)
+        sun = np.array([0.24, 0.42, 0.62]) * (1 - overcast)
         glow = np.array([95, 150, 235]) * rng.uniform(0.8, 1.05)
         zenith = np.array([135, 92, 70]) * (1 - 0.4 * overcast) + 25 * overcast
         horizon = glow * (1 - 0.7 * overcast) + np.array([120, 115, 118]) * 0.7 * overcast
     else:
-        ambient = np.array([0.155, 0.135, 0.13]) * rng.uniform(0.7, 1.35)
+        ambient = np.array([0.20, 0.185, 0.19]) * rng.uniform(0.7, 1.4)
         sun = np.zeros(3)
         zenith, horizon = np.array([28.0, 18, 14]), np.array([52.0, 42, 40]) * rng.uniform(0.7, 1.4)
     if weather == "rain":
@@ -98,12 +104,14 @@ def make_look(weather: str, time: str, rng: np.random.Generator) -> Look:
         "rain": rng.uniform(130, 320), "fog": rng.uniform(35, 110),
     }[weather]  # fmt: skip
     haze = np.clip(horizon * 0.97, 0, 250)
+    gain = rng.uniform(1.05, 1.45) if time == "day" else rng.uniform(0.9, 1.25)
     night = time == "night" or (time == "dusk" and overcast > 0.9)
     return Look(
-        weather, time, ambient, sun, sun_direction, np.clip(zenith, 0, 255), np.clip(horizon, 0, 255), haze, visibility,
+        weather, time, ambient, sun, sun_direction, np.clip(zenith, 0, 255), np.clip(horizon, 0, 255),
+        haze, visibility,
         {"clear": rng.uniform(0.0, 0.5), "cloudy": rng.uniform(0.6, 0.9)}.get(weather, 1.0),
         rng.uniform(0.45, 0.9) if weather == "rain" else 0.0,
         rng.uniform(0.65, 1.0) if time == "night" else 0.0, night,
         {"day": rng.uniform(1.0, 3.5), "dusk": rng.uniform(2.5, 5), "night": rng.uniform(4, 7)}[time],
-        rng.uniform(0.88, 1.12), {"day": rng.uniform(0.001, 0.006), "dusk": 0.012, "night": 0.02}[time],
+        gain, {"day": rng.uniform(0.001, 0.006), "dusk": 0.012, "night": 0.02}[time],
     )  # fmt: skip

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Profile:
-    """A smooth endless function of the station: a sum of sines, `waves` (n, 3) of amplitude, wavenumber, phase."""
+    """A smooth function of the station: sines, `waves` (n, 3) of amplitude, wavenumber, phase."""
 
     waves: Floats
 
@@ -70,6 +70,7 @@ class Road:
         edges: offsets of the left and the right edge of the paved road.
         frontage: distance from the edges to where buildings may stand.
         parking: offsets of the centres of parked cars; empty without parking.
+        lamps: stations, modulo 32 m, of the street lamps on the left and on the right; empty without.
     """
 
     bend: Profile
@@ -83,6 +84,7 @@ class Road:
     edges: tuple[float, float]
     frontage: float
     parking: tuple[float, ...] = ()
+    lamps: tuple[float, ...] = ()
 
 
 def _waves(rng: np.random.Generator, slope: float, wavelength: tuple[float, float]) -> Profile:
@@ -110,9 +112,11 @@ def _town(rng: np.random.Generator) -> Road:
     front = edge + walk + float(rng.choice([0.0, 0.0, rng.uniform(1.5, 6.0)]))
     garden = str(rng.choice(["grass", "paving"]))
     bands = (
-        Band(-60, -front, "paving"), Band(-front, -edge - walk, garden), Band(-edge - walk, -edge - 0.15, "sidewalk"),
+        Band(-60, -front, "paving"), Band(-front, -edge - walk, garden),
+        Band(-edge - walk, -edge - 0.15, "sidewalk"),
         Band(-edge - 0.15, -edge, "curb"), Band(-edge, edge, "asphalt"), Band(edge, edge + 0.15, "curb"),
-        Band(edge + 0.15, edge + walk, "sidewalk"), Band(edge + walk, front, garden), Band(front, 60, "paving"),
+        Band(edge + 0.15, edge + walk, "sidewalk"), Band(edge + walk, front, garden),
+        Band(front, 60, "paving"),
     )  # fmt: skip
     period, dash = _dashes(rng, 3.0)
     painted = rng.random() < 0.85
@@ -135,7 +139,7 @@ def _town(rng: np.random.Generator) -> Road:
     return Road(
         _waves(rng, 0.16, (220, 420)), _waves(rng, 0.035, (250, 500)), bands, tuple(lines), width, ahead,
         tuple(-d for d in ahead), float(rng.choice(ahead)), (-edge, edge), front - edge,
-        (-edge + 1.15, edge - 1.15) if parking else (),
+        (-edge + 1.15, edge - 1.15) if parking else (), (12.0, 20.0),
     )  # fmt: skip
 
 
@@ -144,7 +148,8 @@ def _country(rng: np.random.Generator) -> Road:
     edge = width + shoulder
     dirt = rng.uniform(0.3, 1.0)
     bands = (
-        Band(-60, -edge - 4, "field"), Band(-edge - 4, -edge - dirt, "grass"), Band(-edge - dirt, -edge, "dirt"),
+        Band(-60, -edge - 4, "field"), Band(-edge - 4, -edge - dirt, "grass"),
+        Band(-edge - dirt, -edge, "dirt"),
         Band(-edge, edge, "asphalt"), Band(edge, edge + dirt, "dirt"), Band(edge + dirt, edge + 4, "grass"),
         Band(edge + 4, 60, "field"),
     )  # fmt: skip
@@ -158,7 +163,8 @@ def _country(rng: np.random.Generator) -> Road:
     if rng.random() < 0.75:
         lines += [Line(-width, 0.12), Line(width, 0.12)]
     return Road(
-        _waves(rng, 0.34, (260, 520)), _waves(rng, 0.07, (280, 600)), bands, tuple(lines), width, (width / 2,),
+        _waves(rng, 0.34, (260, 520)), _waves(rng, 0.07, (280, 600)), bands, tuple(lines),
+        width, (width / 2,),
         (-width / 2,), width / 2, (-edge, edge), 9.0,
     )  # fmt: skip
 
@@ -171,7 +177,8 @@ def _highway(rng: np.random.Generator) -> Road:
     between = str(rng.choice(["grass", "paving", "grass"]))
     bands = (
         Band(-80, left - 5, "field"), Band(left - 5, left, "grass"), Band(left, -inner - median, "asphalt"),
-        Band(-inner - median, -inner, between), Band(-inner, right, "asphalt"), Band(right, right + 5, "grass"),
+        Band(-inner - median, -inner, between), Band(-inner, right, "asphalt"),
+        Band(right, right + 5, "grass"),
         Band(right + 5, 80, "field"),
     )  # fmt: skip
     period, dash = _dashes(rng, 4.5)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 
 from perception.classes import DRIVE
@@ -20,7 +19,7 @@ UP, TOWARDS = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
 
 @dataclass
 class Building:
-    """A house from station s0 to s1 whose front stands at offset d; the end that faces the camera is seen too."""
+    """A house from station s0 to s1 whose front stands at offset d, with its near end."""
 
     s0: float
     s1: float
@@ -31,7 +30,6 @@ class Building:
     end: Sprite
     roof: Floats
     shift: float  # metres into the texture at s0
-    shadow: bool
     look: Look
     detached: bool  # its near end is not hidden by a neighbour
     reach: float = 320.0
@@ -47,19 +45,21 @@ class Building:
             (s0, self.d - np.sign(self.d) * 0.3, h - r), (self.s1, self.d - np.sign(self.d) * 0.3, h - r),
             (self.s1, middle, e), (s0, middle, e), (self.s0, middle, e),
         ])  # fmt: skip
-        if self.shadow:
+        if self.look.shadows:
             base = points[[3, 2]]
             points = np.concatenate([points, base, base + cast(self.look, h)])
         return self.s1 + 0.05 * abs(self.d), points
 
     def draw(self, stage: Stage, points: Floats) -> None:
         station = stage.view.pose.station
-        if self.shadow and len(points) > 13:
+        if len(points) > 13:
             stage.shadow(hull(points[13:]))
         if self.detached and self.s0 > station + 1:
             wide = self.depth * DENSITY
-            rows = self.end.shape[0] * self.front.metres / self.end.metres
-            stage.panel(self.end, points[4:8], np.array([(0, 0), (wide, 0), (wide, rows), (0, rows)], float), BUILDING)
+            rows = self.end.shape[0]
+            stage.panel(
+                self.end, points[4:8], np.array([(0, 0), (wide, 0), (wide, rows), (0, rows)], float), BUILDING
+            )
             if self.ridge:
                 gable = np.array(self.end.average)
                 stage.shaded(points[[4, 12, 5]], gable, BUILDING)
@@ -94,7 +94,9 @@ class Plant:
         angle = np.linspace(0, 2 * np.pi, 10, endpoint=False)
         size = self.metres * 0.3
         disc = np.stack([size * np.cos(angle), size * np.sin(angle), np.zeros(10)], 1)
-        return self.s + 0.4 * abs(self.d), np.concatenate([foot[None], foot + disc + cast(self.look, self.metres * 0.6)])
+        return self.s + 0.4 * abs(self.d), np.concatenate(
+            [foot[None], foot + disc + cast(self.look, self.metres * 0.6)]
+        )
 
     def draw(self, stage: Stage, points: Floats) -> None:
         if len(points) > 1 and points[0, 2] < 90:
@@ -135,7 +137,9 @@ class Pole:
         half = max(self.radius * focal / foot[2], 0.45)
         lit = self.colour * (stage.look.ambient + 0.5 * stage.look.sun)
         left, right = np.array([-half, 0, 0]), np.array([half, 0, 0])
-        stage.shaded(np.stack([foot + left, top + left * 0.7, top + right * 0.7, foot + right]), lit, POLE, beam)
+        stage.shaded(
+            np.stack([foot + left, top + left * 0.7, top + right * 0.7, foot + right]), lit, POLE, beam
+        )
         if half > 1.5:
             shade = np.stack([foot + right * 0.2, top + right * 0.1, top + right * 0.7, foot + right])
             gain, haze = stage.light(foot[2], beam)
@@ -144,8 +148,8 @@ class Pole:
         if self.arm:
             stage.shaded(np.stack([top - thick, tip - thick, tip + thick, top + thick]), lit, POLE, beam)
         if self.lamp:
-            wide, low = 0.3 * focal / tip[2], np.array([0, 0.14 * focal / tip[2], 0])
-            box = np.stack([tip - (wide, 0, 0), tip + (wide, 0, 0), tip + (wide, 0, 0) + low, tip - (wide, 0, 0) + low])
+            wide, low = np.array([[0.3, 0, 0], [0, 0.14, 0]]) * focal / tip[2]
+            box = np.stack([tip - wide, tip + wide, tip + wide + low, tip - wide + low])
             if stage.look.night:
                 stage.polygon(box, (190.0, 230.0, 250.0), POLE)
                 stage.glow(tip, 1.6, (90.0, 160.0, 215.0))
@@ -162,9 +166,12 @@ class Pole:
         for k, colour in enumerate(((50.0, 50.0, 245.0), (40.0, 180.0, 250.0), (130.0, 235.0, 60.0))):
             angle = np.linspace(0, 2 * np.pi, 10, endpoint=False)
             r = 0.115 * unit
-            disc = at + np.stack([r * np.cos(angle), r * np.sin(angle) + (k - 1) * 0.3 * unit, np.zeros(10)], 1)
+            disc = at + np.stack(
+                [r * np.cos(angle), r * np.sin(angle) + (k - 1) * 0.3 * unit, np.zeros(10)], 1
+            )
             on = k == self.lights
-            stage.polygon(disc, colour if on else tuple(c * 0.16 for c in colour), SIGN, detail=True)  # type: ignore[arg-type]
+            blue, green, red = (c if on else c * 0.16 for c in colour)
+            stage.polygon(disc, (blue, green, red), SIGN, detail=True)
             if on and stage.look.night:
                 stage.glow(disc.mean(0), 0.6, colour)
 
@@ -194,7 +201,9 @@ class Sign:
         half = np.array([max(0.04 * stage.view.intrinsics.focal / points[0, 2], 0.4), 0, 0])
         for k in range(1, len(points), 2):
             foot, top = points[k], points[k + 1]
-            stage.shaded(np.stack([foot - half, top - half, top + half, foot + half]), post, POLE, stage.beam(points))
+            stage.shaded(
+                np.stack([foot - half, top - half, top + half, foot + half]), post, POLE, stage.beam(points)
+            )
         # Signs throw headlights back, so that they are bright at night.
         stage.cutout(self.sprite, points[0], SIGN, 0, self.metres, min(stage.beam(points) * 2.5 + 0.2, 6.0))
 
@@ -216,7 +225,8 @@ class Fence:
     def place(self, station: float, time: float) -> tuple[float, Floats]:
         s0 = min(max(self.s0, station + 0.7), self.s1)
         return self.s1 + 0.05 * abs(self.d), np.array([
-            (s0, self.d, self.high), (self.s1, self.d, self.high), (self.s1, self.d, self.low), (s0, self.d, self.low),
+            (s0, self.d, self.high), (self.s1, self.d, self.high), (self.s1, self.d, self.low),
+            (s0, self.d, self.low),
             (self.s1, self.d, 0.0),
         ])  # fmt: skip
 
@@ -226,77 +236,11 @@ class Fence:
             post = np.stack([points[4] - half, points[1] - half, points[1] + half, points[4] + half])
             stage.shaded(post, self.post, self.label)
         rows, columns = self.texture.shape
-        first = columns * (1 - (self.s1 - max(self.s0, min(stage.view.pose.station + 0.7, self.s1))) / (self.s1 - self.s0))
+        first = columns * (
+            1 - (self.s1 - max(self.s0, min(stage.view.pose.station + 0.7, self.s1))) / (self.s1 - self.s0)
+        )
         corners = np.array([(first, 0), (columns, 0), (columns, rows), (first, rows)], float)
         stage.panel(self.texture, points[:4], corners, self.label)
-
-
-def sign_face(rng: np.random.Generator, look: Look) -> tuple[Sprite, float]:
-    """A sign's picture and its height in metres."""
-    size, kind = 96, int(rng.integers(6))
-    face, mask = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
-    middle, white, red, blue, black = (48, 48), (235, 238, 238), (40, 36, 195), (170, 95, 25), (30, 30, 32)
-    if kind in (0, 1):  # a round ban or limit, or a round blue order
-        cv2.circle(mask, middle, 46, (255,), -1)
-        cv2.circle(face, middle, 46, red if kind == 0 else blue, -1)
-        if kind == 0:
-            cv2.circle(face, middle, 35, white, -1)
-            text = str(rng.choice(["30", "40", "50", "60", "70", "80"]))
-            cv2.putText(face, text, (20, 63), cv2.FONT_HERSHEY_SIMPLEX, 1.35, black, 5)
-        else:
-            cv2.arrowedLine(face, (48, 74), (48, 22), white, 9, tipLength=0.4)
-    elif kind in (2, 3):  # a triangle: danger, or give way
-        flip = -1 if kind == 3 else 1
-        corners = np.array([(48, 48 - flip * 42), (4, 48 + flip * 36), (92, 48 + flip * 36)], np.int32)
-        cv2.fillConvexPoly(mask, corners, (255,))
-        cv2.fillConvexPoly(face, corners, red)
-        cv2.fillConvexPoly(face, ((corners - corners.mean(0)) * 0.7 + corners.mean(0)).astype(np.int32), white)
-        if kind == 2:
-            cv2.line(face, (48, 38), (48, 60), black, 6)
-            cv2.circle(face, (48, 71), 4, black, -1)
-    else:  # a rectangle
-        mask[4:92, 10:86] = 255
-        face[4:92, 10:86] = blue if kind == 4 else (60, 205, 240)
-        cv2.circle(face, (48, 40), 18, white if kind == 4 else black, 5)
-        cv2.line(face, (26, 74), (70, 74), white if kind == 4 else black, 6)
-    lit = face * (look.ambient + 0.5 * look.sun)
-    return Sprite.of(np.clip(lit, 0, 255).astype(np.uint8), mask, 1.0), float(rng.uniform(0.6, 0.95))
-
-
-def board(rng: np.random.Generator, look: Look) -> Sprite:
-    """A wide direction board."""
-    face = np.zeros((96, 200, 3), np.uint8)
-    face[:] = [(96, 110, 20), (150, 85, 25), (70, 120, 30)][int(rng.integers(3))]
-    cv2.rectangle(face, (4, 4), (195, 91), (235, 238, 238), 2)
-    for row in range(3):
-        left = 14
-        for _ in range(int(rng.integers(1, 4))):
-            wide = int(rng.integers(18, 60))
-            cv2.rectangle(face, (left, 16 + 25 * row), (min(left + wide, 160), 28 + 25 * row), (232, 235, 235), -1)
-            left += wide + 10
-    cv2.arrowedLine(face, (178, 76), (178, 22), (235, 238, 238), 5, tipLength=0.35)
-    return Sprite.of(np.clip(face * (look.ambient + 0.5 * look.sun), 0, 255).astype(np.uint8), None, 1.0)
-
-
-def fence_textures(rng: np.random.Generator, look: Look) -> dict[str, Sprite]:
-    """Pictures of guard rail, planks, railings, wall and hedge, 6 m wide."""
-    light = look.ambient + 0.45 * look.sun
-    rail = np.zeros((24, 128, 3), np.float32) + np.array([168, 170, 170])
-    rail *= (0.8 + 0.3 * np.sin(np.linspace(0, 3 * np.pi, 24)))[:, None, None]
-    planks = np.zeros((64, 256, 3), np.float32) + np.array([62, 88, 120]) * rng.uniform(0.6, 1.3)
-    planks *= np.repeat(rng.uniform(0.75, 1.1, 32), 8)[None, :, None]
-    planks[:, ::8] *= 0.5
-    railings = np.zeros((48, 256, 3), np.float32) + np.array([60, 78, 72])
-    railings[:, ::6] = railings[:, 1::6] = 34
-    railings[:3] = railings[-4:-1] = 30
-    wall = np.zeros((64, 256, 3), np.float32) + rng.uniform(90, 170) * np.array([0.85, 0.95, 1.0])
-    wall *= rng.uniform(0.85, 1.1, (64, 256, 1))
-    wall[::8] *= 0.7
-    wall[:5] *= 1.15
-    hedge = np.zeros((64, 256, 3), np.float32) + np.array([42, 82, 62])
-    hedge *= cv2.resize(rng.uniform(0.45, 1.35, (22, 86)), (256, 64))[..., None] * np.linspace(1.1, 0.7, 64)[:, None, None]
-    pictures = {"rail": rail, "planks": planks, "railings": railings, "wall": wall, "hedge": hedge}
-    return {name: Sprite.of(np.clip(p * light, 0, 255).astype(np.uint8), None, 1.0) for name, p in pictures.items()}
 
 
 @dataclass
@@ -314,10 +258,16 @@ class Bridge:
         s0, s1, low, high = max(self.s, station + 0.6), max(self.s + 9.0, station + 0.7), 5.6, 7.4
         points = [
             (s0, self.left, low), (s1, self.left, low), (s1, self.right, low), (s0, self.right, low),
-            (self.s, self.left, low), (self.s, self.left, high), (self.s, self.right, high), (self.s, self.right, low),
+            (self.s, self.left, low), (self.s, self.left, high), (self.s, self.right, high),
+            (self.s, self.right, low),
         ]  # fmt: skip
         for d in self.pillars:
-            points += [(self.s + 4, d - 0.5, 0), (self.s + 4, d - 0.5, low), (self.s + 4, d + 0.5, low), (self.s + 4, d + 0.5, 0)]
+            points += [
+                (self.s + 4, d - 0.5, 0),
+                (self.s + 4, d - 0.5, low),
+                (self.s + 4, d + 0.5, low),
+                (self.s + 4, d + 0.5, 0),
+            ]
         points += [(s0, self.left, 0), (s1, self.left, 0), (s1, self.right, 0), (s0, self.right, 0)]
         return self.s + 9.0, np.array(points, float)
 

@@ -5,7 +5,6 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.look import Look
-from perception.simulation.textures import noise
 
 Image = npt.NDArray[np.uint8]
 _SPARE = 97  # pixels by which the noise is larger than the image, to shift it about
@@ -22,7 +21,6 @@ class Sensor:
         if look.weather == "rain":
             field += self._streaks(rng, *shape)[..., None]
         self._noise = np.clip(field + 128, 0, 255).astype(np.uint8)
-        x, y = np.meshgrid(np.linspace(-1, 1, max(width // 8, 2)), np.linspace(-1, 1, max(height // 8, 2)))
         self._blur_width = max(round(width / 420), 1) | 1
 
     def _streaks(self, rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float32]:
@@ -35,16 +33,15 @@ class Sensor:
         return cv2.blur(layer, (2, 2)).astype(np.float32)
 
     def wet(self, image: Image, ground: Image, horizon: int) -> None:
-        """Mirror what is above the horizon in the wet ground, in place; `ground` is 255 where there is some."""
-        height = min(len(image) - horizon, horizon)
+        """Mirror what is above the horizon where `ground` is not 0, in place."""
+        below, height = len(image) - horizon, min(len(image) - horizon, horizon)
         if height < 2:
             return
-        mirrored = cv2.flip(image[horizon - height : horizon], 0)
-        mirrored = cv2.blur(mirrored, (3, max(height // 12, 1)))
-        part = image[horizon : horizon + height]
+        mirrored = cv2.blur(cv2.flip(image[horizon - height : horizon], 0), (3, max(height // 12, 1)))
+        mirrored = cv2.copyMakeBorder(mirrored, 0, below - height, 0, 0, cv2.BORDER_REPLICATE)
+        part = image[horizon:]
         amount = 0.45 * self._look.wet
-        mixed = cv2.addWeighted(part, 1 - amount, mirrored, amount, 0)
-        cv2.copyTo(mixed, ground[horizon : horizon + height], part)
+        cv2.copyTo(cv2.addWeighted(part, 1 - amount, mirrored, amount, 0), ground[horizon:], part)
 
     def expose(self, image: Image, index: int) -> Image:
         """Lens softness, blur of what passes at the sides, exposure and noise."""
@@ -59,6 +56,3 @@ class Sensor:
         grain = self._noise[top : top + height, left : left + width]
         gain = self._look.gain * (1 + 0.05 * float(np.sin(index * 0.013 + self._seed % 7)))
         return np.asarray(cv2.addWeighted(soft, gain, grain, 1.0, -128.0), np.uint8)
-
-
-__all__ = ["Sensor", "noise"]

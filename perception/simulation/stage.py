@@ -19,7 +19,7 @@ class Actor(Protocol):
     reach: float
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
-        """The station by which it is ordered from far to near, and the points (n, 3) s, d, h that it wants projected."""
+        """The station that orders it from far to near, and points (n, 3) s, d, h to be projected."""
         ...
 
     def draw(self, stage: "Stage", points: Floats) -> None:
@@ -56,12 +56,14 @@ class Stage:
         together = np.concatenate([points for _, _, points in cast])
         projected = self.view.project(together[:, 0], together[:, 1], together[:, 2])
         start = 0
-        for (_, actor, points), self.clip, self.lean, self.rise in zip(cast, clips, leans, rises, strict=True):
+        for (_, actor, points), self.clip, self.lean, self.rise in zip(
+            cast, clips, leans, rises, strict=True
+        ):
             actor.draw(self, projected[start : start + len(points)])
             start += len(points)
 
     def light(self, distance: float, beam: float = 0.0) -> Light:
-        """Gain and haze at a distance; `beam` is the headlights' light on it relative to the ambient light."""
+        """Gain and haze at a distance; `beam` is the headlights' light relative to the ambient."""
         clear = self.look.clear(distance)
         blue, green, red = self._haze
         return clear * (1 + beam), (blue * (1 - clear), green * (1 - clear), red * (1 - clear))
@@ -81,7 +83,8 @@ class Stage:
         self.items.append(Polygon(points, fixed(points[:, :2]), colour, label, instance, self.clip, detail))
 
     def polygons(
-        self, vertices: Floats, starts: list[int], faces: list[int], colours: list[Colour], label: int, instance: int,
+        self, vertices: Floats, starts: list[int], faces: list[int], colours: list[Colour], label: int,
+        instance: int,
         detail: list[bool],
     ) -> None:  # fmt: skip
         """Those `faces` of a mesh of convex faces, which `starts` cuts its projected vertices into."""
@@ -93,7 +96,7 @@ class Stage:
     def shaded(self, points: Floats, colour: Floats, label: int, beam: float = 0.0) -> None:
         """A convex face in a lit colour, with haze by its distance."""
         gain, haze = self.light(float(points[0, 2]), beam)
-        self.polygon(points, tuple((colour * gain + haze).tolist()), label)  # type: ignore[arg-type]
+        self.polygon(points, tuple((colour * gain + haze).tolist()), label)
 
     def shadow(self, points: Floats) -> None:
         """The hull of projected ground points, darkened."""
@@ -101,7 +104,13 @@ class Stage:
             self.shadows.append(fixed(points[:, :2] - (0, self.view.horizon)))
 
     def cutout(
-        self, sprite: Sprite, foot: Floats, label: int, instance: int = 0, metres: float | None = None, beam: float = 0.0
+        self,
+        sprite: Sprite,
+        foot: Floats,
+        label: int,
+        instance: int = 0,
+        metres: float | None = None,
+        beam: float = 0.0,
     ) -> None:
         """A sprite standing on its projected foot (3,)."""
         u, v, depth = foot.tolist()

@@ -26,7 +26,7 @@ def noise(rng: np.random.Generator, height: int, width: int, cell: float, octave
 
 
 def to_image(colours: npt.NDArray[np.floating]) -> Image:
-    return np.clip(colours, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(colours, 0, 255), np.uint8)
 
 
 @dataclass
@@ -39,11 +39,16 @@ class Sprite:
 
     @classmethod
     def of(cls, colours: Image, mask: Image | None, metres: float) -> "Sprite":
-        all_colours, all_masks = [colours], [np.full(colours.shape[:2], 255, np.uint8) if mask is None else mask]
+        all_colours, all_masks = (
+            [colours],
+            [np.full(colours.shape[:2], 255, np.uint8) if mask is None else mask],
+        )
         while min(all_colours[-1].shape[:2]) >= 8:
             height, width = all_colours[-1].shape[:2]
             size = (width // 2, height // 2)
-            all_colours.append(cv2.resize(all_colours[-1], size, interpolation=cv2.INTER_AREA).astype(np.uint8))
+            all_colours.append(
+                cv2.resize(all_colours[-1], size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+            )
             all_masks.append(cv2.resize(all_masks[-1], size, interpolation=cv2.INTER_AREA).astype(np.uint8))
         return cls(tuple(all_colours), tuple(all_masks), metres)
 
@@ -69,7 +74,11 @@ def tree(rng: np.random.Generator, light: Look) -> Sprite:
     crown = np.full((height, width), -1.0, np.float32)
     top_light = np.zeros((height, width), np.float32)
     if conifer:
-        half = (y / height) * rng.uniform(50, 75) * (0.75 + 0.25 * np.abs(np.sin(y / height * rng.uniform(14, 22))))
+        half = (
+            (y / height)
+            * rng.uniform(50, 75)
+            * (0.75 + 0.25 * np.abs(np.sin(y / height * rng.uniform(14, 22))))
+        )
         crown = 1 - np.abs(x - width / 2) / np.maximum(half, 1)
         crown[int(height * 0.93) :] = -1
         top_light = -(x - width / 2) / np.maximum(half, 1) * 0.4
@@ -115,38 +124,52 @@ def bush(rng: np.random.Generator, light: Look) -> Sprite:
 
 
 _WALLS = (
-    (90, 105, 150), (70, 82, 120), (150, 170, 190), (175, 185, 190), (120, 140, 165), (200, 205, 208), (140, 140, 138),
+    (90, 105, 150), (70, 82, 120), (150, 170, 190), (175, 185, 190), (120, 140, 165), (200, 205, 208),
+    (140, 140, 138),
     (110, 150, 180), (160, 150, 130), (95, 98, 104),
 )  # fmt: skip
 DENSITY = 18  # texture pixels a metre of a building front
 
 
-def front(rng: np.random.Generator, look: Look, lateral: float) -> Sprite:
-    """A building front, 14 m wide; `lateral` is the direction it faces along the offset, -1 or 1."""
-    storeys = int(rng.choice([2, 2, 3, 3, 4, 5, 7]))
+def front(
+    rng: np.random.Generator, look: Look, lateral: float, storeys: int, shops: float
+) -> tuple[Sprite, Sprite]:
+    """A building front, 14 m wide, and its picture in the light of the house's near end.
+
+    `lateral` is the direction it faces along the offset, -1 or 1; `shops` is how likely there is one.
+    """
     storey, base = rng.uniform(2.9, 3.6), rng.uniform(3.2, 4.4)
     metres = base + (storeys - 1) * storey + rng.uniform(0.3, 1.0)
     height, width = int(metres * DENSITY), 14 * DENSITY
     wall = np.array(_WALLS[rng.integers(len(_WALLS))], np.float32) * rng.uniform(0.75, 1.1)
-    colours = wall * (1 + 0.07 * noise(rng, height, width, 40, 3) + 0.04 * noise(rng, height, width, 2, 1))[..., None]
+    colours = (
+        wall
+        * (1 + 0.07 * noise(rng, height, width, 40, 3) + 0.04 * noise(rng, height, width, 2, 1))[..., None]
+    )
     if rng.random() < 0.45:  # brick courses
         colours[:: int(rng.integers(3, 5))] *= 0.88
     glass = np.zeros((height, width), bool)
     _windows(rng, look, colours, glass, storeys, storey, base)
-    _ground_floor(rng, look, colours, glass, base)
+    _ground_floor(rng, look, colours, glass, base, rng.random() < shops)
     cornice = int(rng.uniform(0.15, 0.5) * DENSITY)
     colours[:cornice] = wall * rng.uniform(0.6, 1.25)
     colours[cornice : cornice + 2] *= 0.6
-    factor = look.light(np.array([lateral, 0.0, 0.0]))
-    lights = colours.copy() if look.night else colours
-    colours *= factor
-    if look.night:
-        colours[glass] = lights[glass]
-    return Sprite.of(to_image(colours), None, metres)
+    both = []
+    for normal in ((lateral, 0.0, 0.0), (0.0, -1.0, 0.0)):
+        lit = colours * look.light(np.array(normal))
+        lit[glass] = colours[glass]  # lamps burn behind it
+        both.append(Sprite.of(to_image(lit), None, metres))
+    return both[0], both[1]
 
 
 def _windows(
-    rng: np.random.Generator, look: Look, colours: Grey, glass: npt.NDArray[np.bool_], storeys: int, storey: float, base: float
+    rng: np.random.Generator,
+    look: Look,
+    colours: Grey,
+    glass: npt.NDArray[np.bool_],
+    storeys: int,
+    storey: float,
+    base: float,
 ) -> None:
     height, width = colours.shape[:2]
     columns = int(rng.integers(4, 8))
@@ -178,11 +201,10 @@ def _windows(
 
 
 def _ground_floor(
-    rng: np.random.Generator, look: Look, colours: Grey, glass: npt.NDArray[np.bool_], base: float
+    rng: np.random.Generator, look: Look, colours: Grey, glass: npt.NDArray[np.bool_], base: float, shop: bool
 ) -> None:
     height, width = colours.shape[:2]
     top = int(height - (base - 0.5) * DENSITY)
-    shop = rng.random() < 0.5
     left = 4
     while left < width - 30:
         wide = int(rng.uniform(2.2, 4.5) * DENSITY) if shop else int(rng.uniform(1.8, 3.0) * DENSITY)
@@ -193,7 +215,11 @@ def _ground_floor(
             colours[top + 4 : top + 9, left + 6 : right - 6 : 3] = 255 - colour
             y0, y1 = top + int(0.65 * DENSITY), height - int(rng.uniform(0.1, 0.6) * DENSITY)
             on = look.night and rng.random() < 0.6
-            pane = np.linspace(95, 45, y1 - y0)[:, None, None] * np.array([1.05, 1, 0.92]) * rng.uniform(0.6, 1.2)
+            pane = (
+                np.linspace(95, 45, y1 - y0)[:, None, None]
+                * np.array([1.05, 1, 0.92])
+                * rng.uniform(0.6, 1.2)
+            )
             colours[y0:y1, left:right] = np.array([150, 205, 235]) * rng.uniform(0.6, 1.0) if on else pane
             colours[y0:y1, left:right] += 18 * noise(rng, y1 - y0, right - left, 12, 2)[..., None]
             glass[top:y1, left:right] = on
@@ -224,7 +250,7 @@ def sky(rng: np.random.Generator, look: Look, height: int, width: int, far: int)
     field = noise(rng, small_height * 3, small_width, max(far / 9, 4), 5)
     rows = (np.power(1 - up[:, 0], 0.6) * (small_height * 3 - 1)).astype(np.float32)
     map_x, map_y = np.meshgrid(np.arange(small_width, dtype=np.float32), rows)
-    field = cv2.remap(field, map_x, map_y, cv2.INTER_LINEAR)
+    field = np.asarray(cv2.remap(field, map_x, map_y, cv2.INTER_LINEAR), np.float32)
     cover = np.clip((field + look.clouds * 1.5 - 0.75) * 2.2, 0, 1)[..., None] * (0.35 + 0.65 * up[..., None])
     bright = np.clip(look.horizon * 1.08 + 12, 0, 255) if look.time != "night" else look.horizon * 0.9
     relief = (1.0 - 0.16 * look.clouds + 0.14 * np.roll(field, -2, 0))[..., None]

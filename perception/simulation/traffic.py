@@ -4,17 +4,50 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from perception.classes import DRIVE
 from perception.simulation.figures import PHASES, Figures, Outfit
 from perception.simulation.look import Look
-from perception.simulation.models import Mesh
+from perception.simulation.mesh import Mesh
 from perception.simulation.road import Floats
 from perception.simulation.stage import Stage
+from perception.simulation.vehicles import bus, car, truck, van
 
 VEHICLE, PEDESTRIAN, TWO_WHEELER = (DRIVE.id(name) for name in DRIVE.things)
 Path = Callable[[float], tuple[float, float]]  # time → station, offset
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The camera's travel: a mean speed in m/s with slow swings around it."""
+
+    speed: float
+    swing: float
+    pulse: float
+    phase: float
+
+    def station(self, time: float) -> float:
+        return self.speed * time + self.swing * float(np.sin(self.pulse * time + self.phase))
+
+    def arrival(self, station: float) -> float:
+        return station / self.speed
+
+
+def fixed(s: float, d: float) -> Path:
+    """Standing still, or for this moment alone."""
+    return lambda time: (s, d)
+
+
+def pacing(s: float, d: float, speed: float, arrival: float) -> Path:
+    """Along the road at a speed, at station s when the camera arrives there."""
+    return lambda time: (s + speed * (time - arrival), d)
+
+
+def crossing(s: float, lane: float, speed: float, passing: float, limits: tuple[float, float]) -> Path:
+    """Across the road, in the camera's lane at the time `passing`, then waiting on the pavement."""
+    return lambda time: (s, float(np.clip(lane + speed * (time - passing), *limits)))
 
 
 class LitMesh:
@@ -34,8 +67,24 @@ class LitMesh:
         self.starts = mesh.starts.tolist()
         length, half = mesh.length / 2, mesh.width / 2
         foot = np.array([(-length, -half, 0), (length, -half, 0), (length, half, 0), (-length, half, 0)])
-        under = foot * (1.03, 1.1, 1)
-        self.footprint = np.concatenate([under, foot + cast(look, mesh.height)]) if look.shadows else under
+        under = foot * np.array([1.03, 1.1, 1])
+        shadow = [foot + cast(look, mesh.height)] if look.shadows else []
+        self.points = np.concatenate([self.vertices, under, *shadow])
+
+
+class Fleet:
+    """The vehicles of a drive, and how dense the traffic is (1 is usual)."""
+
+    def __init__(self, scene: str, look: Look, rng: np.random.Generator) -> None:
+        meshes = [car(rng) for _ in range(9)] + [make(rng) for make in (van, van, truck, bus)]
+        self._meshes = {heading: [LitMesh(mesh, look, heading) for mesh in meshes] for heading in (1, -1)}
+        share = np.array([1.0] * 9 + ([0.5, 0.5, 0.3, 0.5] if scene == "town" else [0.6, 0.6, 1.6, 0.15]))
+        self._mix = np.cumsum(share / share.sum())
+        self.density = float(rng.choice([0.4, 1.0, 1.8]))
+
+    def pick(self, rng: np.random.Generator, heading: int) -> LitMesh:
+        """A vehicle that heads along the road (1) or against it (-1)."""
+        return self._meshes[heading][int(np.searchsorted(self._mix, rng.random()))]
 
 
 def cast(look: Look, height: float) -> Floats:
@@ -55,7 +104,7 @@ class Vehicle:
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
         s, d = self.path(time)
-        points = np.concatenate([self.lit.vertices, self.lit.footprint]) + (s, d, 0)
+        points = self.lit.points + np.array([s, d, 0.0])
         self._at = s, d
         return s + self.lit.mesh.length / 2 if s - station < self.lit.mesh.length else s, points
 
@@ -77,7 +126,8 @@ class Vehicle:
         colours = np.minimum(lit.colours * shine, 255) * gain + haze
         shown = facing & (mesh.finest < scale)
         stage.polygons(
-            vertices, lit.starts, np.flatnonzero(shown).tolist(), list(map(tuple, colours.tolist())), VEHICLE, self.instance,
+            vertices, lit.starts, np.flatnonzero(shown).tolist(), list(map(tuple, colours.tolist())),
+            VEHICLE, self.instance,
             mesh.detail,
         )  # fmt: skip
         if stage.look.time != "day":
@@ -90,10 +140,8 @@ class Vehicle:
 
 def hull(points: Floats) -> Floats:
     """Those of the projected points (n, 3) that form their convex hull in the image."""
-    import cv2
-
     index = cv2.convexHull(np.clip(points[:, :2], -1e5, 1e5).astype(np.float32), returnPoints=False)
-    return points[index[:, 0]]
+    return np.asarray(points[index.ravel()])
 
 
 @dataclass
@@ -115,7 +163,9 @@ class Person:
         along = cast(self.figures.look, self.height)
         wide = np.array([0, 0.22, 0])
         foot = np.array([s, d, 0.0])
-        return s, np.stack([foot, foot - wide, foot + wide, foot + wide * 0.7 + along, foot - wide * 0.7 + along])
+        return s, np.stack(
+            [foot, foot - wide, foot + wide, foot + wide * 0.7 + along, foot - wide * 0.7 + along]
+        )
 
     def draw(self, stage: Stage, points: Floats) -> None:
         phase = math.floor(self._walked * PHASES / 1.45)

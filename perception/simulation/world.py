@@ -1,149 +1,87 @@
-"""The world along the road, made block by block from the seed, and the traffic in it.
+"""The world along the road and the traffic in it.
 
-Everything is a function of the seed, the block and the time alone, so that any moment can be drawn at once.
+Everything is a function of the seed, the place and the time alone, so that any moment can be drawn at once.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-from perception.simulation.figures import Figures, pool
-from perception.simulation.ground import JUNCTION, YELLOW, Marks
+from perception.simulation.ground_texture import JUNCTION
 from perception.simulation.look import Look
-from perception.simulation.models import box_vehicle, car
+from perception.simulation.painting import Marks, line_pieces
 from perception.simulation.road import Floats, Road
-from perception.simulation.scenery import BUILDING, FENCE, VEGETATION, Bridge, Building, Fence, Plant, Pole, Sign
-from perception.simulation.scenery import board, fence_textures, sign_face
 from perception.simulation.stage import Actor
-from perception.simulation.textures import bush, front, tree
-from perception.simulation.traffic import PEDESTRIAN, TWO_WHEELER, VEHICLE, LitMesh, Path, Person, Rider, Vehicle
+from perception.simulation.surroundings import BLOCK, Surroundings
+from perception.simulation.traffic import VEHICLE, Fleet, LitMesh, Motion, Vehicle, fixed
 
-BLOCK = 64.0  # metres
-_AHEAD = 340.0
-
-
-@dataclass(frozen=True)
-class Motion:
-    """The camera's travel: a mean speed in m/s with slow swings around it."""
-
-    speed: float
-    swing: float
-    pulse: float
-    phase: float
-
-    def station(self, time: float) -> float:
-        return self.speed * time + self.swing * float(np.sin(self.pulse * time + self.phase))
-
-    def arrival(self, station: float) -> float:
-        return station / self.speed
-
-
-@dataclass(frozen=True)
-class Block:
-    """What stands in one block, and what is painted on its road."""
-
-    actors: tuple[Actor, ...]
-    marks: Marks
-    street: bool
+_AHEAD = 340.0  # metres
 
 
 class World:
-    """The surroundings of one drive."""
+    """Everything in one drive."""
 
     def __init__(self, scene: str, road: Road, look: Look, motion: Motion, seed: int) -> None:
-        rng = np.random.default_rng([seed, 1])
-        self.scene, self.road, self.look, self.motion, self.seed = scene, road, look, motion, seed
-        self.figures = Figures(look)
-        self._people = pool(rng, 12)
-        meshes = [car(rng) for _ in range(9)] + [box_vehicle(rng, kind) for kind in ("van", "van", "truck", "bus")]
-        self._meshes = {heading: [LitMesh(mesh, look, heading) for mesh in meshes] for heading in (1, -1)}
-        share = np.array([1.0] * 9 + ([0.5, 0.5, 0.3, 0.5] if scene == "town" else [0.6, 0.6, 1.6, 0.15]))
-        self._mix = np.cumsum(share / share.sum())
-        self._trees = [tree(rng, look) for _ in range(6)]
-        self._bushes = [bush(rng, look) for _ in range(3)]
-        count = 6 if scene == "town" else 2
-        self._fronts = {side: [front(rng, look, -side) for _ in range(count)] for side in (-1, 1)}
-        self._signs = [sign_face(rng, look) for _ in range(6)]
-        self._board = board(rng, look)
-        self._fences = fence_textures(rng, look)
-        self._rail = rng.random() < 0.6
-        self._density = float(rng.choice([0.4, 1.0, 1.8]))
-        self._crowd = float(rng.choice([0.3, 1.0, 2.0])) if scene == "town" else 0.12
-        self._green = float(rng.uniform(0.2, 1.0))
-        self._streets = float(rng.uniform(0.2, 0.6)) if scene == "town" else 0.0
-        self._paint = int(rng.integers(70, 128))
+        rng = np.random.default_rng([seed, 2])
+        self.road, self.motion, self._seed = road, motion, seed
+        self._fleet = Fleet(scene, look, rng)
+        self._surroundings = Surroundings(scene, road, look, motion, self._fleet, seed)
         self._streams = self._make_streams(rng)
-        self._queue = [float(gap) for gap in np.cumsum(rng.uniform(9, 30, 5) / min(self._density, 1.0)) + 4]
-        self.block = lru_cache(maxsize=24)(self._block)
-
-    # -- what a frame shows
+        gaps = rng.uniform(9, 30, 5) / min(self._fleet.density, 1.0)
+        self._queue = [float(gap) + 4 for gap in np.cumsum(gaps)]
+        self._stream_vehicle = lru_cache(maxsize=512)(self._make_stream_vehicle)
 
     def actors(self, station: float, time: float) -> list[Actor]:
+        """All that may be seen from a station at a time."""
         first = int(np.floor((station - 8) / BLOCK))
         last = int(np.floor((station + _AHEAD) / BLOCK))
-        seen: list[Actor] = [actor for index in range(first, last + 1) for actor in self.block(index).actors]
+        seen: list[Actor] = [
+            actor for index in range(first, last + 1) for actor in self._surroundings.block(index).actors
+        ]
         seen.extend(self._moving(station, time))
         return seen
 
     def marks(self, station: float) -> Marks:
         """All paint from the camera on to where it gets too thin to see."""
-        blocks = [self.block(int(np.floor(station / BLOCK)) + k) for k in (0, 1, 2)]
-        lines = self._line_pieces(station)
+        blocks = [self._surroundings.block(int(np.floor(station / BLOCK)) + k) for k in (0, 1, 2)]
+        lines = line_pieces(self.road, station, self.street, self._surroundings.paint)
         return Marks(
             np.concatenate([lines.corners, *(block.marks.corners for block in blocks)]),
             np.concatenate([lines.strength, *(block.marks.strength for block in blocks)]),
         )
 
-    def street(self, stations: Floats) -> np.ndarray:
+    def street(self, stations: Floats) -> npt.NDArray[np.bool_]:
         """Whether a side street crosses at these stations."""
         index = np.floor(stations / BLOCK).astype(int)
-        has = {int(k): self.block(int(k)).street for k in np.unique(index) if abs(k * BLOCK - stations[-1]) < 2000}
+        has = {
+            int(k): self._surroundings.block(int(k)).street
+            for k in np.unique(index)
+            if abs(k * BLOCK - stations[-1]) < 2000
+        }
         crossing = np.array([has.get(int(k), False) for k in index], bool)
         return crossing & (stations - index * BLOCK < JUNCTION)
 
-    def _line_pieces(self, station: float, reach: float = 130.0) -> Marks:
-        corners, strength = [], []
-        for line in self.road.lines:
-            if line.kind == "dashed":
-                start = np.floor(station / line.period) * line.period
-                s0 = np.arange(start, station + reach, line.period)
-                s1 = s0 + line.dash
-            else:
-                nodes = [np.arange(a, b, c) for a, b, c in ((0, 24, 2.0), (24, 64, 4.0), (64, reach, 8.0))]
-                s0 = np.floor(station / 8) * 8 + np.concatenate(nodes)
-                s1 = np.append(s0[1:], s0[-1] + 8)
-            middle = (s0 + s1) / 2
-            shown = ~self.street(middle) & (s1 > station + 1.0)
-            s0, s1 = np.maximum(s0[shown], station + 0.8), s1[shown]
-            half = line.width / 2
-            left, right = np.full_like(s0, line.d - half), np.full_like(s0, line.d + half)
-            quads = np.stack([np.stack([s0, s1, s1, s0], 1), np.stack([left, left, right, right], 1)], -1)
-            # Where a line gets thinner than a pixel, its paint fades instead.
-            fade = np.clip(60 / np.maximum(s0 - station, 1), 0.25, 1)
-            worn = self._paint * fade * (0.88 + 0.12 * np.sin(s0 * 0.37 + line.d * 3))
-            corners.append(quads)
-            strength.append(np.clip(worn, 1, 127).astype(int) + YELLOW * line.yellow)
-        if not corners:
-            return Marks(np.zeros((0, 4, 2)), np.zeros(0, int))
-        return Marks(np.concatenate(corners), np.concatenate(strength))
-
-    # -- traffic
-
     def _make_streams(self, rng: np.random.Generator) -> list[tuple[float, float, float, int]]:
-        """Offset, speed (against the road negative), mean distance between vehicles, and number of each lane."""
+        """Of each lane: offset, speed along the road, mean distance between vehicles, number."""
         streams = []
         for number, d in enumerate(self.road.ahead):
             if d != self.road.ego:
-                streams.append((d, self.motion.speed + rng.uniform(-3, 3.5), rng.uniform(25, 60) / self._density, number))
+                streams.append(
+                    (
+                        d,
+                        self.motion.speed + rng.uniform(-3, 3.5),
+                        rng.uniform(25, 60) / self._fleet.density,
+                        number,
+                    )
+                )
         pace = self.motion.speed * rng.uniform(0.8, 1.2)
         for number, d in enumerate(self.road.oncoming):
-            streams.append((d, -pace - rng.uniform(0, 2), rng.uniform(25, 65) / self._density, 5 + number))
+            streams.append(
+                (d, -pace - rng.uniform(0, 2), rng.uniform(25, 65) / self._fleet.density, 5 + number)
+            )
         return streams
-
-    def _mesh(self, rng: np.random.Generator, heading: int) -> LitMesh:
-        return self._meshes[heading][int(np.searchsorted(self._mix, rng.random()))]
 
     def _moving(self, station: float, time: float) -> Iterator[Actor]:
         for d, speed, gap, number in self._streams:
@@ -152,245 +90,12 @@ class World:
             for k in range(first, last + 1):
                 lit, jitter, drift = self._stream_vehicle(number, k, 1 if speed > 0 else -1)
                 s = k * gap + jitter * max(gap - 15, 0) + speed * time
-                yield Vehicle(lit, _fixed(s, d + drift), VEHICLE * 1000 + 601 + number * 40 + k % 40)
+                yield Vehicle(lit, fixed(s, d + drift), VEHICLE * 1000 + 601 + number * 40 + k % 40)
         for k, gap in enumerate(self._queue):
             lit, _, drift = self._stream_vehicle(15, k, 1)
             away = gap + lit.mesh.length / 2 + (1.0 + 0.8 * k) * float(np.sin(0.23 * time + k))
-            yield Vehicle(lit, _fixed(station + away, self.road.ego + drift), VEHICLE * 1000 + 990 + k)
+            yield Vehicle(lit, fixed(station + away, self.road.ego + drift), VEHICLE * 1000 + 990 + k)
 
-    @lru_cache(maxsize=512)  # noqa: B019 - a drive lives as long as its world
-    def _stream_vehicle(self, number: int, k: int, heading: int) -> tuple[LitMesh, float, float]:
-        rng = np.random.default_rng([self.seed, 2, number, k + 2**31])
-        return self._mesh(rng, heading), float(rng.random()), float(rng.normal(0, 0.18))
-
-    # -- blocks
-
-    def _block(self, index: int) -> Block:
-        rng = np.random.default_rng([self.seed, 3, index + 2**31])
-        start = index * BLOCK
-        street = bool(rng.random() < self._streets and index != 0)
-        build = {"town": self._town, "country": self._country, "highway": self._highway}[self.scene]
-        actors = list(build(rng, start, index, street))
-        marks = self._town_marks(rng, start, street) if self.scene == "town" else []
-        quads = np.array([quad for quad, _ in marks]).reshape(-1, 4, 2)
-        strength = np.array([int(self._paint * share) for _, share in marks], int)
-        return Block(tuple(actors), Marks(quads, np.clip(strength, 1, 127)), street)
-
-    def _town(self, rng: np.random.Generator, start: float, index: int, street: bool) -> Iterator[Actor]:
-        road = self.road
-        begin, end = start + (JUNCTION if street else 0.0), start + BLOCK
-        for side in (-1, 1):
-            edge = road.edges[side > 0]
-            line = edge + side * road.frontage
-            at, built = begin + (0.5 if street else 0.0), 0.0
-            while at < end - 4:
-                wide = min(float(rng.uniform(8, 14)), end - at)
-                if rng.random() < 0.86:
-                    house = self._house(rng, at, at + wide, line + side * rng.choice([0.0, 0.0, 1.0]), side, built)
-                    built = house.front.metres + house.ridge
-                    yield house
-                else:
-                    built = 0.0
-                    yield from self._garden(rng, at, at + wide, line, side)
-                alley = 0.0 if rng.random() < 0.7 else rng.uniform(1, 4)
-                at, built = at + wide + alley, built if alley == 0 else 0.0
-            kerb = edge + side * 0.6
-            for s in np.arange(begin + 5, end - 3, rng.uniform(9, 16)):
-                if rng.random() < self._green * 0.75:
-                    yield self._tree(rng, s, edge + side * rng.uniform(0.8, 1.4), 0.75)
-            colour = np.array([70.0, 74, 72]) * rng.uniform(0.7, 2.0)
-            for s in (start + 16, start + 48):
-                yield Pole(s + side * 4, kerb, 7.5, 0.085, colour, 1.8, lamp=True)
-            for _ in range(int(rng.integers(0, 4))):
-                yield self._sign(rng, rng.uniform(begin + 2, end - 2), edge + side * rng.uniform(0.5, 1.0))
-            if rng.random() < 0.3:
-                yield from self._fence(rng.uniform(begin, end - 12), 2, edge + side * 0.35, "railings", 1.0)
-            if road.parking:
-                yield from self._parked(rng, begin + 6, end - 8, side, index)
-        yield from self._pedestrians(rng, begin, end, index, street)
-        yield from self._riders(rng, start, index, 0.35 * min(self._crowd, 1.5))
-        if street:
-            state = int(rng.integers(3))
-            for side, s in ((1, start - 1.0), (-1, start - 0.5)):
-                yield Pole(s, road.edges[side > 0] + side * 0.7, 3.6, 0.08, np.array([60.0, 62, 60]), 0.0, lights=state)
-
-    def _country(self, rng: np.random.Generator, start: float, index: int, street: bool) -> Iterator[Actor]:
-        road = self.road
-        for side in (-1, 1):
-            edge = road.edges[side > 0]
-            if rng.random() < 0.3:
-                s0 = start + rng.uniform(0, 40)
-                yield self._house(rng, s0, s0 + rng.uniform(9, 14), edge + side * rng.uniform(7, 18), side)
-            for _ in range(int(rng.poisson(9 * self._green))):
-                yield self._tree(rng, start + rng.uniform(0, BLOCK), edge + side * (3.0 + rng.gamma(1.5, 6)), 1.0)
-            for _ in range(int(rng.poisson(4))):
-                sprite = self._bushes[int(rng.integers(3))]
-                d = edge + side * rng.uniform(1.8, 9)
-                yield Plant(start + rng.uniform(0, BLOCK), d, sprite, sprite.metres * rng.uniform(0.7, 1.3), self.look)
-            kind = str(rng.choice(["none", "rail", "planks", "hedge", "wall"], p=[0.4, 0.2, 0.15, 0.15, 0.1]))
-            if kind != "none":
-                yield from self._fence(start, 10, edge + side * (0.9 if kind == "rail" else 3.2), kind, rng.uniform(0.8, 1.5))
-            yield self._pole(start + 20 + 6 * side, edge + side * 2.6, 8.0) if side > 0 else self._marker(start + 9, edge)
-            if rng.random() < 0.5:
-                yield self._sign(rng, start + rng.uniform(0, BLOCK), edge + side * 1.3)
-        yield from self._pedestrians(rng, start, start + BLOCK, index, False)
-        yield from self._riders(rng, start, index, 0.12)
-
-    def _highway(self, rng: np.random.Generator, start: float, index: int, street: bool) -> Iterator[Actor]:
-        road = self.road
-        right, left = road.edges[1], road.edges[0]
-        inner = -0.9
-        yield from self._fence(start, 11, inner - 0.3, "rail" if self._rail else "wall", 0.8)
-        if rng.random() < 0.6:
-            yield from self._fence(start, 11, right + 0.5, "rail", 0.8)
-        if index // 4 % 3 == 1:
-            yield from self._fence(start, 11, right + 3.5, "wall", 3.2)
-        for side, edge in ((-1, left), (1, right)):
-            for _ in range(int(rng.poisson(10 * self._green))):
-                yield self._tree(rng, start + rng.uniform(0, BLOCK), edge + side * (5 + rng.gamma(1.5, 7)), 1.1)
-        if index % 2 == 0:
-            yield Pole(start + 30, right + 1.2, 10.0, 0.1, np.array([140.0, 142, 142]), 2.5, lamp=True)
-        if rng.random() < 0.3:
-            yield Sign(start + 25, right + 3.2, 2.2, self._board, 2.2, (-1.6, 1.6))
-        if rng.random() < 0.5:
-            yield self._sign(rng, start + 50, right + 0.8)
-        if index % 7 == 5:
-            yield Bridge(start + 20, left - 14, right + 14, (left - 4, inner - 0.3, right + 4), self.look)
-
-    # -- single things
-
-    def _house(
-        self, rng: np.random.Generator, s0: float, s1: float, d: float, side: int, neighbour: float = 0.0
-    ) -> Building:
-        """A house; `neighbour` is the height of the one that its near end leans on."""
-        fronts = self._fronts[side]
-        picture, end = fronts[int(rng.integers(len(fronts)))], fronts[int(rng.integers(len(fronts)))]
-        ridge = float(rng.uniform(1.5, 3.2)) if picture.metres < 11 and rng.random() < 0.75 else 0.0
-        roof = np.array([(62, 72, 112), (70, 74, 80), (60, 62, 96), (84, 96, 120)][int(rng.integers(4))], float)
-        lit = roof * self.look.light(np.array([-side * 0.6, 0.0, 0.8]))
-        return Building(
-            s0, s1, d, 9.0, ridge, picture, end, lit, max(0.0, float(rng.uniform(0, 14 - (s1 - s0)))),
-            self.look.shadows, self.look, picture.metres + ridge > neighbour,
-        )  # fmt: skip
-
-    def _garden(self, rng: np.random.Generator, s0: float, s1: float, d: float, side: int) -> Iterator[Actor]:
-        kind = str(rng.choice(["planks", "wall", "hedge", "railings"]))
-        yield from self._fence(s0, max(int((s1 - s0) // 6), 1), d, kind, rng.uniform(1.0, 2.0))
-        for _ in range(int(rng.integers(1, 5))):
-            yield self._tree(rng, rng.uniform(s0 + 1, s1 - 1), d + side * rng.uniform(2, 12), 1.0)
-
-    def _fence(self, s0: float, count: int, d: float, kind: str, high: float) -> Iterator[Fence]:
-        low = 0.42 if kind == "rail" else 0.0
-        label = {"hedge": VEGETATION, "wall": BUILDING}.get(kind, FENCE)
-        post = np.array([120.0, 122, 122]) * self.look.ambient if kind == "rail" else None
-        for k in range(count):
-            yield Fence(s0 + 6 * k, s0 + 6 * k + 6, d, low, 0.76 if kind == "rail" else high, self._fences[kind], label, post)
-
-    def _tree(self, rng: np.random.Generator, s: float, d: float, scale: float) -> Plant:
-        sprite = self._trees[int(rng.integers(len(self._trees)))]
-        return Plant(float(s), float(d), sprite, sprite.metres * float(rng.uniform(0.75, 1.3)) * scale, self.look)
-
-    def _pole(self, s: float, d: float, height: float) -> Pole:
-        return Pole(s, d, height, 0.11, np.array([70.0, 88, 102]))
-
-    def _marker(self, s: float, edge: float) -> Pole:
-        return Pole(s, edge + np.sign(edge) * 0.6, 1.0, 0.06, np.array([215.0, 218, 218]))
-
-    def _sign(self, rng: np.random.Generator, s: float, d: float) -> Sign:
-        face, metres = self._signs[int(rng.integers(len(self._signs)))]
-        return Sign(float(s), float(d), float(rng.uniform(1.9, 2.5)), face, metres)
-
-    def _parked(self, rng: np.random.Generator, s0: float, s1: float, side: int, index: int) -> Iterator[Vehicle]:
-        at, number = s0, 0
-        while at < s1 - 3 and number < 8:
-            lit = self._mesh(rng, side if rng.random() < 0.85 else -side)
-            if rng.random() < 0.35 + 0.3 * min(self._density, 1.5) and lit.mesh.length < 7 and at + lit.mesh.length < s1:
-                d = self.road.parking[side > 0] + rng.normal(0, 0.08)
-                key = VEHICLE * 1000 + 1 + (index * 16 + 8 * (side > 0) + number) % 600
-                yield Vehicle(lit, _fixed(at + lit.mesh.length / 2, d), key)
-            at += min(lit.mesh.length, 6.0) + rng.uniform(0.6, 2.0)
-            number += 1
-
-    def _pedestrians(
-        self, rng: np.random.Generator, s0: float, s1: float, index: int, street: bool
-    ) -> Iterator[Person]:
-        road, motion = self.road, self.motion
-        for number in range(min(int(rng.poisson(5 * self._crowd)), 16)):
-            side = int(rng.choice([-1, 1]))
-            s, pace = rng.uniform(s0, s1), rng.choice([-1.35, -1.2, 1.1, 1.4, 0.0]) * rng.uniform(0.85, 1.1)
-            d = road.edges[side > 0] + side * rng.uniform(0.7, max(min(road.frontage, 4.0) - 0.4, 0.9))
-            path = _pacing(float(s), float(d), float(pace), motion.arrival(s))
-            yield self._person(rng, path, index * 24 + number, False, pace >= 0)
-        for number in range(min(int(rng.poisson(1.5 * self._crowd)), 6) if street else 0):
-            s = s0 - JUNCTION - rng.uniform(2.4, 4.8)
-            pace = float(rng.choice([-1.0, 1.0]) * rng.uniform(1.1, 1.6))
-            passing = motion.arrival(s) - rng.uniform(2.0, 8.0)
-            limits = (road.edges[0] - 1.2, road.edges[1] + 1.2)
-            yield self._person(rng, _crossing(s, road.ego, pace, passing, limits), index * 24 + 16 + number, True, False)
-
-    def _person(self, rng: np.random.Generator, path: Path, key: int, aside: bool, back: bool) -> Person:
-        who = self._people[int(rng.integers(len(self._people)))]
-        height = float(rng.uniform(1.55, 1.9)) if rng.random() < 0.88 else float(rng.uniform(1.05, 1.4))
-        return Person(self.figures, who, path, height, PEDESTRIAN * 1000 + 1 + key % 984, aside, back)
-
-    def _riders(self, rng: np.random.Generator, start: float, index: int, chance: float) -> Iterator[Rider]:
-        for number, (side, heading) in enumerate(((1, 1), (-1, -1))):
-            if rng.random() < chance:
-                motor = bool(rng.random() < 0.3)
-                d = self.road.edges[side > 0] - side * ((2.9 if self.road.parking else 0.6) + rng.uniform(0, 0.4))
-                s = start + rng.uniform(0, BLOCK)
-                path = _pacing(s, d, heading * rng.uniform(3.5, 6), self.motion.arrival(s))
-                who = self._people[int(rng.integers(len(self._people)))]
-                yield Rider(self.figures, who, path, TWO_WHEELER * 1000 + 1 + (index * 2 + number) % 998, heading > 0, motor)
-
-    def _town_marks(self, rng: np.random.Generator, start: float, street: bool) -> list[tuple[Floats, float]]:
-        road, marks = self.road, []
-        edge = road.edges[1] - (2.2 if road.parking else 0.0)
-
-        def rectangle(s0: float, s1: float, d0: float, d1: float, share: float = 1.0) -> None:
-            marks.append((np.array([(s0, d0), (s1, d0), (s1, d1), (s0, d1)]), share))
-
-        def crossing(s0: float) -> None:
-            for d in np.arange(road.edges[0] + 0.4, road.edges[1] - 0.6, 1.0):
-                rectangle(s0, s0 + 3.0, d, d + 0.5, rng.uniform(0.75, 1.0))
-
-        if street:
-            if rng.random() < 0.8:
-                crossing(start - 5.2)
-                crossing(start + JUNCTION + 2.0)
-            rectangle(start - 6.6, start - 6.2, 0.1, edge)
-            rectangle(start + JUNCTION + 6.2, start + JUNCTION + 6.6, -edge, -0.1)
-            for d in road.ahead:
-                marks.extend((quad, 0.95) for quad in _arrow(start + BLOCK - 28.0, d, int(rng.integers(3))))
-        elif rng.random() < 0.2:
-            crossing(start + 36.0)
-            rectangle(start + 34.2, start + 34.5, 0.1, edge)
-        if rng.random() < 0.25:
-            marks.extend((quad, 0.9) for quad in _arrow(start + 22.0, road.ego, 0))
-        return marks
-
-
-def _arrow(s: float, d: float, kind: int) -> list[Floats]:
-    """A lane arrow of 5 m as convex quadrilaterals: straight on, right or left."""
-    stem = np.array([(0, -0.08), (3.4, -0.08), (3.4, 0.08), (0, 0.08)])
-    head = np.array([(3.3, -0.38), (5.0, 0.0), (5.0, 0.0), (3.3, 0.38)])
-    if kind:
-        side = 1 if kind == 1 else -1
-        branch = np.array([(2.6, 0), (3.4, side * 0.55), (3.8, side * 0.55), (3.4, 0)])
-        head = np.array([(2.9, side * 0.55), (3.6, side * 1.05), (3.6, side * 1.05), (4.3, side * 0.55)])
-        return [part + (s, d) for part in (stem, branch, head)]
-    return [part + (s, d) for part in (stem, head)]
-
-
-def _fixed(s: float, d: float) -> Path:
-    return lambda time: (s, d)
-
-
-def _pacing(s: float, d: float, speed: float, arrival: float) -> Path:
-    """Along the road, at station s when the camera arrives there."""
-    return lambda time: (s + speed * (time - arrival), d)
-
-
-def _crossing(s: float, lane: float, speed: float, passing: float, limits: tuple[float, float]) -> Path:
-    """Across the road, in the camera's lane at the time `passing`, then waiting on the pavement."""
-    return lambda time: (s, float(np.clip(lane + speed * (time - passing), *limits)))
+    def _make_stream_vehicle(self, number: int, k: int, heading: int) -> tuple[LitMesh, float, float]:
+        rng = np.random.default_rng([self._seed, 3, number, k + 2**31])
+        return self._fleet.pick(rng, heading), float(rng.random()), float(rng.normal(0, 0.18))
