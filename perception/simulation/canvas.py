@@ -20,6 +20,7 @@ _LIMIT = 1 << 15  # corners further out than this many pixels are drawn there
 Image = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float]
 Light = tuple[float, Colour]  # gain, and the haze to add
+_PLAIN: Light = (1.0, (0.0, 0.0, 0.0))
 
 
 def fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
@@ -156,26 +157,27 @@ class Cutout(_Masked):
     instance: int
 
     def colours(self) -> Image:
-        return lit(self._show(self.sprite.colours), self.light)
+        return self._show(self.sprite.colours, self.light)
 
     @cached_property
     def mask(self) -> Image:
-        soft = self._show(self.sprite.masks)
+        soft = self._show(self.sprite.masks, _PLAIN)
         return cv2.threshold(soft, 127, 255, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
 
-    def _show(self, levels: tuple[Image, ...]) -> npt.NDArray[Any]:
+    def _show(self, levels: tuple[Image, ...], light: Light) -> npt.NDArray[Any]:
         x0, y0, x1, y1 = self.frame
         scale = (y1 - y0) / levels[0].shape[0]
         picture = levels[self.sprite.level(scale)]
         if self.box == self.frame:
-            return cv2.resize(picture, (x1 - x0, y1 - y0))
+            return lit(cv2.resize(picture, (x1 - x0, y1 - y0)), light)
         rows, columns = picture.shape[:2]
         across, up = (x1 - x0) / columns, (y1 - y0) / rows
         transform = np.array([
-            [across, 0, x0 - self.box[0] + across / 2 - 0.5], [0, up, y0 - self.box[1] + up / 2 - 0.5], [0,
-            0, 1],
+            [across, 0, x0 - self.box[0] + across / 2 - 0.5],
+            [0, up, y0 - self.box[1] + up / 2 - 0.5],
+            [0, 0, 1],
         ])  # fmt: skip
-        return enlarged(picture, transform, self.box, across, up)
+        return enlarged(picture, transform, self.box, across, up, light)
 
     def depth(self) -> npt.NDArray[np.float32]:
         x0, y0, x1, y1 = self.box
@@ -205,9 +207,8 @@ class Panel(_Masked):
         corners = (self.corners / (1 << level)).astype(np.float32)
         transform = np.asarray(cv2.getPerspectiveTransform(corners, points), np.float64)
         picture = self.texture.colours[level]
-        return lit(
-            enlarged(picture, transform, self.box, self.across * 2**level, self.up * 2**level), self.light
-        )
+        across, up = self.across * 2**level, self.up * 2**level
+        return enlarged(picture, transform, self.box, across, up, self.light)
 
     @cached_property
     def mask(self) -> Image:
@@ -263,13 +264,15 @@ def enlarged(
     box: tuple[int, int, int, int],
     across: float,
     up: float,
+    light: Light,
 ) -> npt.NDArray[Any]:
-    """A picture under a 3×3 transform, over a box; what is much enlarged is warped small and resized."""
+    """A lit picture under a 3×3 transform, over a box; what is much enlarged is warped small and resized."""
     width, height = box[2] - box[0], box[3] - box[1]
-    step_x, step_y = (4 if scale > 2.6 else 2 if scale > 1.3 else 1 for scale in (across, up))
+    step_x, step_y = (4 if scale > 1.8 else 2 if scale > 0.75 else 1 for scale in (across, up))
     shrink = np.array([[1 / step_x, 0, 0.5 / step_x - 0.5], [0, 1 / step_y, 0.5 / step_y - 0.5], [0, 0, 1]])
     small = (-(-width // step_x), -(-height // step_y))
     warped = cv2.warpPerspective(picture, shrink @ transform, small, borderMode=cv2.BORDER_REPLICATE)
+    warped = lit(warped, light)
     if step_x == step_y == 1:
         return warped
     return cv2.resize(warped, (small[0] * step_x, small[1] * step_y))[:height, :width]

@@ -35,7 +35,15 @@ class Building:
     reach: float = 320.0
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
-        s0 = min(max(self.s0, station + 0.7), self.s1)
+        if station + 0.7 <= self.s0:
+            return self._whole
+        return self._place(min(station + 0.7, self.s1))
+
+    @cached_property
+    def _whole(self) -> tuple[float, Floats]:
+        return self._place(self.s0)
+
+    def _place(self, s0: float) -> tuple[float, Floats]:
         h, e, r = self.front.metres, self.front.metres + self.ridge, self.ridge * 0.2
         outer = self.d + np.sign(self.d) * self.depth
         middle = (self.d + outer) / 2
@@ -52,7 +60,7 @@ class Building:
 
     def draw(self, stage: Stage, points: Floats) -> None:
         station = stage.view.pose.station
-        if len(points) > 13:
+        if len(points) > 13 and points[3, 2] < 90:
             stage.shadow(hull(points[13:]))
         if self.detached and self.s0 > station + 1:
             wide = self.depth * DENSITY

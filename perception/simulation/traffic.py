@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -59,6 +60,7 @@ class LitMesh:
         self.vertices = mesh.vertices * turn - (heading * mesh.length / 2, 0, 0)
         self.centres = mesh.centres * turn - (heading * mesh.length / 2, 0, 0)
         self.normals = mesh.normals * turn
+        self.planes = (self.centres * self.normals).sum(1)
         world = self.normals[:, [1, 0, 2]]  # right, ahead, up
         gloss = 0.10 * look.horizon * (0.25 + 0.75 * np.clip(world[:, 2:3], 0, 1))
         self.colours = mesh.colours * look.light(world) + gloss
@@ -113,7 +115,7 @@ class Vehicle:
         vertices, ground = points[: len(lit.vertices)], points[len(lit.vertices) :]
         pose, (s, d) = view.pose, self._at
         camera = np.array([pose.station - s, pose.offset - stage.lean - d, pose.height - stage.rise])
-        facing = ((camera - lit.centres) * lit.normals).sum(1) > 0
+        facing = lit.normals @ camera > lit.planes
         distance = max(s - pose.station - mesh.length / 2, 1.0)
         scale = view.intrinsics.focal / distance
         if scale > 3:
@@ -160,12 +162,14 @@ class Person:
     def place(self, station: float, time: float) -> tuple[float, Floats]:
         s, d = self.path(time)
         self._walked = s + d
-        along = cast(self.figures.look, self.height)
-        wide = np.array([0, 0.22, 0])
-        foot = np.array([s, d, 0.0])
-        return s, np.stack(
-            [foot, foot - wide, foot + wide, foot + wide * 0.7 + along, foot - wide * 0.7 + along]
-        )
+        return s, self._around + np.array([s, d, 0.0])
+
+    @cached_property
+    def _around(self) -> Floats:
+        """The foot and the shadow."""
+        ahead, right, _ = cast(self.figures.look, self.height)
+        corners = [(0, 0), (0, -0.22), (0, 0.22), (ahead, right + 0.15), (ahead, right - 0.15)]
+        return np.array([(*corner, 0.0) for corner in corners])
 
     def draw(self, stage: Stage, points: Floats) -> None:
         phase = math.floor(self._walked * PHASES / 1.45)
