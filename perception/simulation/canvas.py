@@ -202,7 +202,8 @@ class Panel(_Masked):
     instance: int = 0
 
     def colours(self) -> Image:
-        level = self.texture.level(max(self.across, self.up))
+        # One level coarser than sharp: the lens is no sharper, and less is read.
+        level = self.texture.level(0.5 * max(self.across, self.up))
         points = (self.points[:, :2] - self.box[:2]).astype(np.float32)
         corners = (self.corners / (1 << level)).astype(np.float32)
         transform = np.asarray(cv2.getPerspectiveTransform(corners, points), np.float64)
@@ -268,10 +269,13 @@ def enlarged(
 ) -> npt.NDArray[Any]:
     """A lit picture under a 3×3 transform, over a box; what is much enlarged is warped small and resized."""
     width, height = box[2] - box[0], box[3] - box[1]
-    step_x, step_y = (4 if scale > 1.8 else 2 if scale > 0.75 else 1 for scale in (across, up))
+    step_x, step_y = (4 if scale > 2.8 else 2 if scale > 1.3 else 1 for scale in (across, up))
     shrink = np.array([[1 / step_x, 0, 0.5 / step_x - 0.5], [0, 1 / step_y, 0.5 / step_y - 0.5], [0, 0, 1]])
     small = (-(-width // step_x), -(-height // step_y))
-    warped = cv2.warpPerspective(picture, shrink @ transform, small, borderMode=cv2.BORDER_REPLICATE)
+    # A sample is about as wide as a pixel of the level it is taken from, so that the nearest one serves.
+    warped = cv2.warpPerspective(
+        picture, shrink @ transform, small, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+    )
     warped = lit(warped, light)
     if step_x == step_y == 1:
         return warped

@@ -135,7 +135,7 @@ class Stage:
             (x0, y0), _, (x1, y1), _ = corners.tolist()
             across, up = (right - left) / max(x1 - x0, 1e-6), (bottom - top) / max(y1 - y0, 1e-6)
             light = self.light((depths[0] + depths[1]) / 2)
-            if right - left < 6:  # too narrow for a texture
+            if right - left < 9:  # too narrow for a texture
                 colour = tuple(c * light[0] + haze for c, haze in zip(texture.average, light[1], strict=True))
                 self.polygon(points, colour, label)  # type: ignore[arg-type]
                 return
