@@ -68,7 +68,7 @@ class Faces:
     points: npt.NDArray[np.float64]
     starts: list[int]
     faces: list[int]
-    colours: list[Colour]
+    colours: list[Colour]  # of the faces in `faces`
     detail: list[bool]
     label: int
     instance: int
@@ -76,10 +76,9 @@ class Faces:
     corners: npt.NDArray[np.int32]
 
     def paint(self, image: Image) -> None:
-        shown, corners, starts, colours = image[: self.clip], self.corners, self.starts, self.colours
-        for face in self.faces:
-            part = corners[starts[face] : starts[face + 1]]
-            cv2.fillConvexPoly(shown, part, colours[face], cv2.LINE_8, SHIFT)
+        shown, corners, starts = image[: self.clip], self.corners, self.starts
+        for face, colour in zip(self.faces, self.colours, strict=True):
+            cv2.fillConvexPoly(shown, corners[starts[face] : starts[face + 1]], colour, cv2.LINE_8, SHIFT)
 
     def fill(self, target: npt.NDArray[Any], value: int) -> None:
         shown = target[: self.clip]
@@ -89,10 +88,10 @@ class Faces:
                 cv2.fillConvexPoly(shown, part, (value,), cv2.LINE_8, SHIFT)
 
     def fill_depth(self, target: npt.NDArray[np.float32]) -> None:
-        for face in self.faces:
+        for face, colour in zip(self.faces, self.colours, strict=True):
             part = slice(self.starts[face], self.starts[face + 1])
             Polygon(
-                self.points[part], self.corners[part], self.colours[face], self.label, self.instance,
+                self.points[part], self.corners[part], colour, self.label, self.instance,
                 self.clip,
                 self.detail[face],
             ).fill_depth(target)  # fmt: skip
@@ -272,9 +271,10 @@ def enlarged(
     step_x, step_y = (4 if scale > 2.8 else 2 if scale > 1.3 else 1 for scale in (across, up))
     shrink = np.array([[1 / step_x, 0, 0.5 / step_x - 0.5], [0, 1 / step_y, 0.5 / step_y - 0.5], [0, 0, 1]])
     small = (-(-width // step_x), -(-height // step_y))
-    # A sample is about as wide as a pixel of the level it is taken from, so that the nearest one serves.
+    # Samples are about as far apart as pixels of the level, so that the nearest serves, but for what is near.
+    flags = cv2.INTER_NEAREST if step_x * step_y < 4 else cv2.INTER_LINEAR
     warped = cv2.warpPerspective(
-        picture, shrink @ transform, small, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        picture, shrink @ transform, small, flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
     warped = lit(warped, light)
     if step_x == step_y == 1:

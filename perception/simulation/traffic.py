@@ -124,16 +124,15 @@ class Vehicle:
                 stage.shadow(hull(ground))
         gain, haze = stage.light(distance)
         beam = stage.beam(vertices)
-        shine = np.where(lit.lamps, 1.0, 1.0 + beam * 0.7)[:, None]
-        colours = np.minimum(lit.colours * shine, 255) * gain + haze
-        shown = facing & (mesh.finest < scale)
+        shown = np.flatnonzero(facing & (mesh.finest < scale))
+        lamps = lit.lamps[shown]
+        shine = np.where(lamps, 1.0, 1.0 + beam * 0.7)[:, None]
+        colours = np.minimum(lit.colours[shown] * shine, 255) * gain + haze
         stage.polygons(
-            vertices, lit.starts, np.flatnonzero(shown).tolist(), list(map(tuple, colours.tolist())),
-            VEHICLE, self.instance,
-            mesh.detail,
-        )  # fmt: skip
+            vertices, lit.starts, shown.tolist(), colours.tolist(), VEHICLE, self.instance, mesh.detail
+        )
         if stage.look.time != "day":
-            for face in np.flatnonzero(shown & lit.lamps).tolist():
+            for face in shown[lamps].tolist():
                 front = mesh.normals[face, 0] > 0.5
                 colour = (200.0, 225.0, 235.0) if front else (40.0, 30.0, 200.0)
                 part = vertices[lit.starts[face] : lit.starts[face + 1]]

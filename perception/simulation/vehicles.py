@@ -231,7 +231,7 @@ def truck(rng: np.random.Generator) -> Mesh:
         b.treads(a, w * 0.5, w * 0.95, 0.5)
     parts = [
         ((cab, length), (floor, 1.3, roof), 0.15, _paint(rng)),
-        ((0.0, cab - 0.15), (floor + 0.4, 2, height), 0.0, box_paint),
+        ((0.0, cab - 0.15), (floor + 0.12, 2, height), 0.0, box_paint),
     ]
     # The cab comes first: from behind the box hides it, and from ahead little of the box shows.
     for along, up, lean, colour in parts:
