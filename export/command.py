@@ -15,11 +15,26 @@ def export(
     metrics: Annotated[
         list[Path] | None, typer.Option(help="Report of `perception evaluate --output`; repeatable.")
     ] = None,
+    calibrate: Annotated[
+        list[str] | None, typer.Option(help="Source of frames to calibrate an INT8 network on; repeatable.")
+    ] = None,
+    validate: Annotated[
+        list[str] | None, typer.Option(help="LAYOUT:PATH on which INT8 may lose little; repeatable.")
+    ] = None,
 ) -> None:
     """Export a trained network to a model bundle; refused where ONNX and torch disagree."""
     from export.exporter import export_bundle  # noqa: PLC0415 - torch; the command's help does without it
 
     console = Console()
     with console.status("exporting to ONNX, and comparing it with torch"):
-        bundle, said = export_bundle(checkpoint, folder, name, version, metrics or [])
-    console.print(f"{bundle.folder}: {bundle.model.stat().st_size / 2**20:.1f} MiB; {said}")
+        bundle, said = export_bundle(
+            checkpoint,
+            folder,
+            name=name,
+            version=version,
+            reports=metrics or [],
+            calibrate=calibrate or [],
+            validate=validate or [],
+        )
+    size = sum(file.stat().st_size for file in bundle.folder.iterdir())
+    console.print(f"{bundle.folder}: {size / 2**20:.1f} MiB; {said}")

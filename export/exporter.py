@@ -1,14 +1,17 @@
 """A checkpoint becomes a bundle: graph, parity gate, golden run, model card."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from calibration.frames import select_frames
 from export.card import model_card
-from export.gate import MARGIN, check_parity, run_onnx
+from export.gate import check_loss, check_parity, run_onnx
 from export.graph import MULTIPLE, Deployed, to_onnx
+from export.quantise import quantise
 from perception.bundle import (
     Bundle,
     BundleDescription,
@@ -20,26 +23,39 @@ from perception.bundle import (
 )
 from perception.classes import DRIVE
 from perception.errors import ConfigError
+from perception.frame import Frame
 from perception.networks.drive import DriveNet
+from perception.perceiver import fit_image
 from perception.simulation import Drive, parse_options
+from perception.sources import open_source
 from perception.training.checkpoint import load_weights, read_config
 from perception.training.report import EvaluationReport
 
-GOLDEN_SIZES = ("320x192", "576x320", "512x384")
+CALIBRATION_FRAMES = 64
+GOLDEN_SIZES = ("256x128", "576x320", "512x384")
 TERMS = "the terms of every data set above hold for the weights; several of them allow research only"
 
 
 def export_bundle(
-    checkpoint: Path, folder: Path, name: str, version: str, reports: list[Path]
+    checkpoint: Path,
+    folder: Path,
+    *,
+    name: str,
+    version: str,
+    reports: Sequence[Path] = (),
+    calibrate: Sequence[str] = (),
+    validate: Sequence[str] = (),
 ) -> tuple[Bundle, str]:
-    """Write the bundle of a checkpoint; returns it, and how well ONNX agrees with torch.
+    """Write the bundle of a checkpoint; returns it, and how well its graphs agree with torch.
 
     Args:
         reports: of `perception evaluate --output`; their figures go into the bundle.
+        calibrate: sources of frames to calibrate a quantised graph on; without any, the bundle has none.
+        validate: data sets, `LAYOUT:PATH`, on which the quantised graph may lose little.
 
     Raises:
         DataError: the checkpoint cannot be read, or is of another architecture.
-        ParityError: ONNX and torch disagree; nothing is written.
+        ParityError: a graph and torch disagree; nothing is written.
         BundleError: the folder cannot be written.
     """
     config = read_config(checkpoint)
@@ -48,11 +64,15 @@ def export_bundle(
     deployed = Deployed(network)
     images = golden_images()
     model = to_onnx(deployed)
-    parity = check_parity(deployed, model, images)
-    said = (
-        f"labels of ONNX Runtime and torch agree on {parity.agreement:.4%} of the pixels of {parity.images} "
-        f"frames; logits of pixels that differ are {parity.margin:.1g} apart (limit {MARGIN:g})."
-    )
+    said = f"float32: {check_parity(deployed, model, images)}."
+    golden = {"labels": run_onnx(model, images[0])}
+    int8_model = None
+    if calibrate:
+        frames = calibration_images(calibrate, config.pixels)
+        int8_model = quantise(network, frames)
+        loss = check_loss(model, int8_model, validate, config.pixels)
+        said += f" int8: calibrated on {len(frames)} frames; {loss}."
+        golden["labels.int8"] = run_onnx(int8_model, images[0])
     description = BundleDescription(
         name=name,
         version=version,
@@ -65,11 +85,23 @@ def export_bundle(
         folder,
         description,
         model=model,
+        int8_model=int8_model,
         golden_image=images[0],
-        golden_outputs={"labels": run_onnx(model, images[0])},
+        golden_outputs=golden,
         card=model_card(description, said),
     )
     return bundle, said
+
+
+def calibration_images(sources: Sequence[str], pixels: int) -> list[npt.NDArray[np.uint8]]:
+    """Representative frames of the sources, uint8 (1, h, w, 3), at the network's size."""
+    frames = [
+        fit_image(frame.image, pixels, MULTIPLE)
+        for source in sources
+        for frame in open_source(source)
+        if isinstance(frame, Frame)
+    ]
+    return [frame[None] for frame in select_frames(frames, CALIBRATION_FRAMES)]
 
 
 def golden_images() -> list[npt.NDArray[np.uint8]]:
@@ -78,7 +110,7 @@ def golden_images() -> list[npt.NDArray[np.uint8]]:
     return [drive.render(30).image[None] for drive in drives]
 
 
-def read_metrics(reports: list[Path]) -> tuple[Metric, ...]:
+def read_metrics(reports: Sequence[Path]) -> tuple[Metric, ...]:
     """The figures of evaluation reports. Raises ConfigError for one that cannot be read."""
     metrics: list[Metric] = []
     for path in reports:

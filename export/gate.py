@@ -8,9 +8,14 @@ import numpy.typing as npt
 import onnxruntime as ort
 import torch
 
-from export.graph import Deployed
+from export.graph import MULTIPLE, Deployed
+from perception.decode.semantic import resize_ids
 from perception.errors import PerceptionError
+from perception.perceiver import fit_image
+from perception.training.datasets import open_dataset
+from perception.training.evaluation import Predictor, evaluate_frame, merge
 
+LOSS = 0.01  # of mean IoU that quantisation may cost
 MARGIN = 1e-3  # logits this close may swap their order in another runtime's rounding
 
 
@@ -29,6 +34,28 @@ class Parity:
     images: int
     agreement: float
     margin: float
+
+    def __str__(self) -> str:
+        return (
+            f"labels of ONNX Runtime and torch agree on {self.agreement:.4%} of the pixels of {self.images} "
+            f"frames; logits of pixels that differ are {self.margin:.1g} apart (limit {MARGIN:g})"
+        )
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean IoU of the float and the quantised graph, by data set, as they will run."""
+
+    mean_iou: dict[str, tuple[float, float]]
+
+    def __str__(self) -> str:
+        if not self.mean_iou:
+            return "its loss was not measured"
+        return "; ".join(
+            f"mean IoU on {source.partition(':')[0]} {exact:.3f} in float32, {rough:.3f} in int8 "
+            f"(limit {LOSS:g} less)"
+            for source, (exact, rough) in self.mean_iou.items()
+        )
 
 
 def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[np.uint8]]) -> Parity:
@@ -57,6 +84,39 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
             f"with logits up to {margin:.2g} apart where they differ (limit {MARGIN}); nothing was written"
         )
     return Parity(len(images), equal / pixels, margin)
+
+
+def check_loss(model: bytes, int8_model: bytes, datasets: Sequence[str], pixels: int) -> Loss:
+    """Score both graphs on data sets, `LAYOUT:PATH`.
+
+    Raises:
+        ParityError: the quantised graph's mean IoU is lower by more than `LOSS` on one of them.
+    """
+    result = {}
+    for source in datasets:
+        dataset = open_dataset(source)
+        exact, rough = (
+            merge(evaluate_frame(predict, dataset[i]) for i in range(len(dataset))).mean_iou()
+            for predict in (_predictor(model, pixels), _predictor(int8_model, pixels))
+        )
+        if not exact - rough <= LOSS:
+            raise ParityError(
+                f"the INT8 graph loses too much on {source}: mean IoU {exact:.3f} in float32, {rough:.3f} in "
+                f"int8 (limit {LOSS} less); calibrate on frames more like it; nothing was written"
+            )
+        result[source] = (exact, rough)
+    return Loss(result)
+
+
+def _predictor(model: bytes, pixels: int) -> Predictor:
+    """As the node will: resized to the network's size, and the labels back to the frame's."""
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+    def predict(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        (labels,) = session.run(["labels"], {"image": fit_image(image, pixels, MULTIPLE)[None]})
+        return resize_ids(labels[0], *image.shape[:2])
+
+    return predict
 
 
 def run_onnx(model: bytes, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -1,9 +1,10 @@
 """Model bundles: a folder with a network and all that is needed to run and to trust it.
 
-model.onnx    uint8 image in, label maps out; normalisation, resizing and argmax are in the graph
-golden.npz    one input and the outputs it must give
-README.md     the model card
-bundle.json   what `BundleInfo` describes, with the sha256 of the three files above
+model.onnx       uint8 image in, label maps out; normalisation, resizing and argmax are in the graph
+model.int8.onnx  the same, quantised; not every bundle has it
+golden.npz       one input and the outputs it must give; of the quantised graph as NAME.int8
+README.md        the model card
+bundle.json      what `BundleInfo` describes, with the sha256 of the files above
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from perception.errors import BundleError
 
 SHIPPED = Path(__file__).parent / "models"
 FILES = ("model.onnx", "golden.npz", "README.md")
+INT8_FILE = "model.int8.onnx"
 _MEND = "Export the bundle again, or reinstall perception if it is a shipped one."
 
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -120,7 +122,7 @@ class BundleInfo(BundleDescription):
 
     @model_validator(mode="after")
     def _hashes_all_files(self) -> Self:
-        if set(self.files) != set(FILES):
+        if set(self.files) - {INT8_FILE} != set(FILES):
             raise ValueError(f"files lists {sorted(self.files)}, expected {sorted(FILES)}")
         return self
 
@@ -158,14 +160,23 @@ class Bundle:
     def model(self) -> Path:
         return self.folder / "model.onnx"
 
-    def golden(self) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
+    @property
+    def int8_model(self) -> Path | None:
+        """The quantised graph, where the bundle has one."""
+        return self.folder / INT8_FILE if INT8_FILE in self.info.files else None
+
+    def golden(self, *, int8: bool = False) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
         """One input, uint8 (h, w, 3) BGR, and the outputs it must give, by name, as an `Engine` gives them.
+
+        With `int8`, those of the quantised graph.
 
         Raises:
             BundleError: golden.npz cannot be read, or holds something else than bundle.json declares.
         """
         path = self.folder / "golden.npz"
-        expected = {"image": "uint8"} | {name: output.dtype for name, output in self.info.outputs.items()}
+        suffixes = ("", ".int8") if self.int8_model else ("",)
+        outputs = self.info.outputs.items()
+        expected = {"image": "uint8"} | {name + s: output.dtype for s in suffixes for name, output in outputs}
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
@@ -181,8 +192,8 @@ class Bundle:
                     f"{path}: {name} is {array.shape}, expected (1, h, w, 3) for image "
                     f"and (1, h, w) for outputs. {_MEND}"
                 )
-        image = arrays.pop("image")[0]
-        return image, {name: array[0] for name, array in arrays.items()}
+        suffix = ".int8" if int8 else ""
+        return arrays["image"][0], {name: arrays[name + suffix][0] for name in self.info.outputs}
 
 
 def write_bundle(
@@ -193,6 +204,7 @@ def write_bundle(
     golden_image: npt.NDArray[np.uint8],
     golden_outputs: dict[str, npt.NDArray[Any]],
     card: str,
+    int8_model: bytes | None = None,
 ) -> Bundle:
     """Write a bundle's files with their checksums, then load it as a user would.
 
@@ -200,7 +212,8 @@ def write_bundle(
         folder: made if missing; files of an older bundle in it are replaced.
         model: the serialised ONNX graph.
         golden_image: uint8 (1, h, w, 3), BGR.
-        golden_outputs: what the graph gives for it, by output name, e.g. labels uint8 (1, h, w).
+        golden_outputs: what the graph gives for it, by output name, e.g. labels uint8 (1, h, w); with
+            `int8_model`, also what that gives, as NAME.int8.
         card: the model card, Markdown.
 
     Raises:
@@ -209,10 +222,13 @@ def write_bundle(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.onnx").write_bytes(model)
+        if int8_model is not None:
+            (folder / INT8_FILE).write_bytes(int8_model)
         golden: dict[str, Any] = {"image": golden_image, **golden_outputs}
         np.savez_compressed(folder / "golden.npz", **golden)
         (folder / "README.md").write_text(card, encoding="utf-8")
-        files = {name: _sha256((folder / name).read_bytes()) for name in FILES}
+        written = FILES if int8_model is None else (*FILES, INT8_FILE)
+        files = {name: _sha256((folder / name).read_bytes()) for name in written}
         info = BundleInfo(**dict(description), files=files)
         text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
         (folder / "bundle.json").write_text(text + "\n", encoding="utf-8")

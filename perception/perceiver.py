@@ -70,7 +70,7 @@ class Perceiver:
         return replace(scene, age_ms=1000 * (decoded - start), timings_ms=timings)
 
     def prepare(self, frame: Frame) -> npt.NDArray[np.uint8]:
-        """The frame at the network's size: uint8 (h, w, 3), BGR; see `input_size`.
+        """The frame at the network's size: uint8 (h, w, 3), BGR; see `fit_image`.
 
         Raises:
             ConfigError: the image is not uint8 (h, w, 3).
@@ -80,12 +80,7 @@ class Perceiver:
             raise ConfigError(
                 f"frame {frame.sequence}: the image is {image.dtype} {image.shape}, give uint8 (h, w, 3) BGR."
             )
-        size = self.bundle.info.input
-        height, width = input_size(frame.height, frame.width, size.pixels, size.multiple)
-        # Bilinear sampling sees two pixels a side, so a far larger image is halved until that is enough.
-        while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
-            image = _resize(image, image.shape[0] // 2, image.shape[1] // 2)
-        return np.ascontiguousarray(_resize(image, height, width))
+        return fit_image(image, self.bundle.info.input.pixels, self.bundle.info.input.multiple)
 
     def infer(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """The network's maps for a prepared image; see `Engine.run`."""
@@ -108,6 +103,15 @@ class Perceiver:
             instance_map=instance_map,
             instances=instances,
         )
+
+
+def fit_image(image: npt.NDArray[np.uint8], pixels: int, multiple: int) -> npt.NDArray[np.uint8]:
+    """An image uint8 (h, w, 3) at the size that `input_size` gives."""
+    height, width = input_size(image.shape[0], image.shape[1], pixels, multiple)
+    # Bilinear sampling sees two pixels a side, so a far larger image is halved until that is enough.
+    while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
+        image = _resize(image, image.shape[0] // 2, image.shape[1] // 2)
+    return np.ascontiguousarray(_resize(image, height, width))
 
 
 def input_size(height: int, width: int, pixels: int, multiple: int) -> tuple[int, int]:

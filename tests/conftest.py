@@ -48,8 +48,12 @@ def nearest_colour(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return (difference**2).sum(axis=-1).argmin(axis=-1).astype(np.uint8)
 
 
-def write_colour_bundle(folder: Path, pixels: int = 640 * 384) -> Bundle:
-    """The bundle `colour`: labels are the `drive` classes nearest in colour."""
+def write_colour_bundle(folder: Path, pixels: int = 640 * 384, golden_int8: int | None = None) -> Bundle:
+    """The bundle `colour`: labels are the `drive` classes nearest in colour.
+
+    With `golden_int8` it has a second network that stands for a quantised one: the same, whose golden labels
+    are said to be higher by that much.
+    """
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
     description = BundleDescription(
         name="colour",
@@ -58,12 +62,16 @@ def write_colour_bundle(folder: Path, pixels: int = 640 * 384) -> Bundle:
         input=InputInfo(pixels=pixels),
         training=TrainingInfo(data=(), licence="MIT"),
     )
+    golden = {"labels": nearest_colour(image)}
+    if golden_int8 is not None:
+        golden["labels.int8"] = golden["labels"] + np.uint8(golden_int8)
     return write_bundle(
         folder,
         description,
         model=colour_graph(),
         golden_image=image,
-        golden_outputs={"labels": nearest_colour(image)},
+        golden_outputs=golden,
+        int8_model=None if golden_int8 is None else colour_graph(),
         card="# colour\n\nLabels every pixel with the class whose colour is nearest. For tests.\n",
     )
 

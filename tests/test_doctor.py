@@ -26,7 +26,7 @@ def test_a_sound_installation(colour_bundle: Bundle) -> None:
 
 def test_the_table_and_the_json_tell_all_findings(colour_bundle: Bundle) -> None:
     diagnosis = diagnose(colour_bundle.folder)
-    console = Console(width=400, record=True, file=io.StringIO())
+    console = Console(width=900, record=True, file=io.StringIO())
     console.print(diagnosis.table())
     text = console.export_text()
     data = json.loads(json.dumps(diagnosis.as_json()))

@@ -20,10 +20,12 @@ class Engine(Protocol):
     Attributes:
         name: such as "onnx-cpu".
         reason: why this engine runs and not another, in one sentence.
+        int8: whether it runs the bundle's quantised network.
     """
 
     name: str
     reason: str
+    int8: bool
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """The output maps, by name, for one image.
@@ -42,6 +44,7 @@ class Engine(Protocol):
 
 _OPEN: dict[str, Callable[[Bundle, int], Engine]] = {
     "onnx-cuda": onnx.open_cuda,
+    "onnx-cpu-int8": onnx.open_cpu_int8,
     "onnx-cpu": onnx.open_cpu,
 }
 ENGINES = tuple(_OPEN)  # fastest first, as "auto" tries them
@@ -56,13 +59,11 @@ def open_engine(bundle: Bundle, engine: str = "auto", threads: int = 0) -> Engin
 
     Raises:
         EngineError: the engine is not known or cannot run here; the message says why.
-        BundleError: the engine does not reproduce the bundle's golden output.
+        BundleError: the engine (with "auto", the last that can run) does not reproduce the golden output.
     """
     if threads < 0:
         raise EngineError(f"threads is {threads}: give 0 (one for each core) or more.")
-    opened = _first_that_runs(bundle, threads) if engine == "auto" else _named(bundle, engine, threads)
-    check_golden(bundle, opened)
-    return opened
+    return _first_that_runs(bundle, threads) if engine == "auto" else _named(bundle, engine, threads)
 
 
 def check_golden(bundle: Bundle, engine: Engine) -> float:
@@ -71,7 +72,7 @@ def check_golden(bundle: Bundle, engine: Engine) -> float:
     Raises:
         BundleError: an output differs by more than rounding explains.
     """
-    image, expected = bundle.golden()
+    image, expected = bundle.golden(int8=engine.int8)
     found = engine.run(image)
     path, mend = bundle.folder / "golden.npz", "Export the bundle again, or choose another engine."
     shares = []
@@ -96,17 +97,23 @@ def _named(bundle: Bundle, engine: str, threads: int) -> Engine:
         raise EngineError(f"engine {engine!r} is not known: choose auto or one of {', '.join(ENGINES)}.")
     opened = _OPEN[engine](bundle, threads)
     opened.reason = "asked for"
+    check_golden(bundle, opened)
     return opened
 
 
 def _first_that_runs(bundle: Bundle, threads: int) -> Engine:
-    refusals: list[str] = []
+    refusals: list[EngineError | BundleError] = []
     for opener in _OPEN.values():
         try:
             opened = opener(bundle, threads)
-        except EngineError as error:
-            refusals.append(str(error))
+            check_golden(bundle, opened)
+        except (EngineError, BundleError) as error:
+            refusals.append(error)
         else:
-            opened.reason = "; ".join(refusals) or "the fastest that can run here"
+            opened.reason = "; ".join(map(str, refusals)) or "the fastest that can run here"
             return opened
-    raise EngineError("no engine can run here: " + "; ".join(refusals))
+    # A network that runs and answers wrongly is the bundle's fault; one that does not run is the machine's.
+    wrong = [refusal for refusal in refusals if isinstance(refusal, BundleError)]
+    if wrong:
+        raise wrong[-1]
+    raise EngineError("no engine can run here: " + "; ".join(map(str, refusals)))

@@ -25,6 +25,7 @@ class OnnxEngine:
 
     def __init__(self, name: str, session: Any, bundle: Bundle, errors: tuple[type[Exception], ...]) -> None:
         self.name = name
+        self.int8 = name.endswith("int8")
         self.reason = ""
         self._session = session
         self._input = bundle.info.input
@@ -53,7 +54,21 @@ def open_cpu(bundle: Bundle, threads: int) -> OnnxEngine:
     Raises:
         EngineError: ONNX Runtime is not installed, or refuses the graph.
     """
-    return _open("onnx-cpu", ["CPUExecutionProvider"], bundle, threads)
+    return _open("onnx-cpu", ["CPUExecutionProvider"], bundle, bundle.model, threads)
+
+
+def open_cpu_int8(bundle: Bundle, threads: int) -> OnnxEngine:
+    """The bundle's quantised network on the CPU.
+
+    Raises:
+        EngineError: the bundle has none, ONNX Runtime is not installed, or refuses the graph.
+    """
+    if bundle.int8_model is None:
+        raise EngineError(
+            f"onnx-cpu-int8 cannot run: the bundle {bundle.info.name} has no quantised network; "
+            "export it with --calibrate, or choose onnx-cpu."
+        )
+    return _open("onnx-cpu-int8", ["CPUExecutionProvider"], bundle, bundle.int8_model, threads)
 
 
 def open_cuda(bundle: Bundle, threads: int) -> OnnxEngine:
@@ -72,7 +87,7 @@ def open_cuda(bundle: Bundle, threads: int) -> OnnxEngine:
         runtime.preload_dlls()
     # The heuristic choice of algorithms keeps label maps the same from run to run; a timed one does not.
     cuda = ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"})
-    return _open("onnx-cuda", [cuda, "CPUExecutionProvider"], bundle, threads)
+    return _open("onnx-cuda", [cuda, "CPUExecutionProvider"], bundle, bundle.model, threads)
 
 
 def physical_cores() -> int:
@@ -84,7 +99,7 @@ def physical_cores() -> int:
     return len({file.read_text() if file.exists() else str(cpu) for cpu, file in files.items()})
 
 
-def _open(name: str, providers: list[Any], bundle: Bundle, threads: int) -> OnnxEngine:
+def _open(name: str, providers: list[Any], bundle: Bundle, model: Path, threads: int) -> OnnxEngine:
     runtime = _runtime(name)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads or physical_cores()
@@ -94,9 +109,9 @@ def _open(name: str, providers: list[Any], bundle: Bundle, threads: int) -> Onnx
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     errors = _errors()
     try:
-        session = runtime.InferenceSession(str(bundle.model), options, providers=providers, enable_fallback=0)
+        session = runtime.InferenceSession(str(model), options, providers=providers, enable_fallback=0)
     except errors as error:
-        raise EngineError(f"{name} cannot run: ONNX Runtime refuses {bundle.model}: {error}") from error
+        raise EngineError(f"{name} cannot run: ONNX Runtime refuses {model}: {error}") from error
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
     # A provider whose libraries do not load raises nothing: the session just runs without it.
     if wanted not in session.get_providers():

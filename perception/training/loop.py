@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Subset
 from perception.classes import DRIVE
 from perception.errors import DataError
 from perception.networks.drive import DriveNet
-from perception.perceiver import input_size
+from perception.perceiver import fit_image
 from perception.training.checkpoint import load_weights, read_checkpoint
 from perception.training.config import TrainingConfig
 from perception.training.datasets import open_dataset
@@ -123,8 +123,7 @@ class Trainer:
     def predict(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Label map uint8 (h, w) of a frame uint8 (h, w, 3), as the exported graph computes it."""
         height, width = frame.shape[:2]
-        rows, columns = input_size(height, width, self.config.pixels, 32)
-        image = torch.from_numpy(cv2.resize(frame, (columns, rows)).transpose(2, 0, 1))[None]
+        image = torch.from_numpy(fit_image(frame, self.config.pixels, 32).transpose(2, 0, 1))[None]
         labels = label_map(self.network(self._pixels(image)))[0].cpu().numpy()
         return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pytest
-from conftest import COLOURS_BGR, colour_graph, nearest_colour
+from conftest import COLOURS_BGR, colour_graph, nearest_colour, write_colour_bundle
 
 from perception.bundle import Bundle, BundleDescription, write_bundle
-from perception.engines import ENGINES, check_golden, open_engine
+from perception.engines import check_golden, open_engine
 from perception.errors import BundleError, EngineError
 
 
@@ -71,13 +71,13 @@ def test_a_missing_onnxruntime_is_named_with_the_extra_that_brings_it(
     colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for name in (*ENGINES, "auto"):
+    for name in ("onnx-cuda", "onnx-cpu", "auto"):
         with pytest.raises(EngineError, match=r"pip install 'perception\[cpu\]'"):
             open_engine(colour_bundle, name)
 
 
 def test_unknown_names_and_thread_counts_are_refused(colour_bundle: Bundle) -> None:
-    with pytest.raises(EngineError, match=r"'tpu' is not known: .*onnx-cuda, onnx-cpu"):
+    with pytest.raises(EngineError, match=r"'tpu' is not known: .*onnx-cuda, onnx-cpu-int8, onnx-cpu"):
         open_engine(colour_bundle, "tpu")
     with pytest.raises(EngineError, match="threads is -1"):
         open_engine(colour_bundle, threads=-1)
@@ -160,3 +160,23 @@ def test_a_graph_that_does_not_load_is_an_error_without_a_word_on_stderr(
 def test_a_bundle_works_from_any_folder(colour_bundle: Bundle, tmp_path: Path) -> None:
     folder = shutil.copytree(colour_bundle.folder, tmp_path / "Modèles [1] #2")
     assert check_golden(Bundle.load(folder), open_engine(Bundle.load(folder))) == 1
+
+
+def test_auto_takes_the_quantised_network_where_it_is_reproduced(tmp_path: Path) -> None:
+    bundle = write_colour_bundle(tmp_path, golden_int8=0)
+    assert open_engine(bundle, "auto").name == "onnx-cpu-int8"
+    assert open_engine(bundle, "onnx-cpu").name == "onnx-cpu"
+
+
+def test_auto_says_why_it_leaves_the_quantised_network(tmp_path: Path) -> None:
+    bundle = write_colour_bundle(tmp_path, golden_int8=1)
+    engine = open_engine(bundle, "auto")
+    assert engine.name == "onnx-cpu"
+    assert "onnx-cpu-int8 reproduces 0.00%" in engine.reason
+    with pytest.raises(BundleError, match=r"onnx-cpu-int8 reproduces 0\.00%"):
+        open_engine(bundle, "onnx-cpu-int8")
+
+
+def test_a_bundle_without_a_quantised_network_says_so(colour_bundle: Bundle) -> None:
+    with pytest.raises(EngineError, match=r"has no quantised network.*choose onnx-cpu"):
+        open_engine(colour_bundle, "onnx-cpu-int8")

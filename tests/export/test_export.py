@@ -9,8 +9,9 @@ import torch
 
 from export.command import export
 from export.exporter import golden_images
-from export.gate import ParityError, check_parity, run_onnx
+from export.gate import ParityError, check_loss, check_parity, run_onnx
 from export.graph import Deployed, to_onnx
+from export.quantise import fold_normalisation, quantise
 from perception.bundle import Bundle
 from perception.networks.drive import DriveNet
 from perception.perceiver import Perceiver
@@ -72,10 +73,42 @@ def test_gate_refuses_not_a_number(deployed: Deployed, model: bytes) -> None:
         check_parity(deployed, graph.SerializeToString(), golden_images()[:1])
 
 
+@pytest.fixture(scope="module")
+def int8_model(deployed: Deployed) -> bytes:
+    return quantise(deployed.network, golden_images())
+
+
+def test_int8_convolves_in_int8_and_agrees_mostly(model: bytes, int8_model: bytes) -> None:
+    assert len(int8_model) < 0.35 * len(model)
+    for image in golden_images():
+        assert np.mean(run_onnx(model, image) == run_onnx(int8_model, image)) > 0.8
+
+
+def test_folding_the_normalisation_changes_nothing(deployed: Deployed) -> None:
+    image = torch.from_numpy(golden_images()[0])
+    with torch.inference_mode():
+        folded = Deployed(fold_normalisation(deployed.network)).logits(image)
+        assert torch.allclose(folded, deployed.logits(image), atol=1e-3)
+
+
+def test_gate_measures_what_int8_costs_and_refuses_too_much(model: bytes, int8_model: bytes) -> None:
+    drive = "sim:?frames=2&size=320x192&seed=9"
+    loss = check_loss(model, model, [drive], 320 * 192)
+    (scores,) = loss.mean_iou.values()
+    assert scores[0] == scores[1]
+    always_sky = onnx.load_from_string(int8_model)
+    for node in always_sky.graph.node:
+        if node.op_type == "ArgMax":
+            node.op_type = "ArgMin"
+    trained = onnx.load_from_string(model)
+    with pytest.raises(ParityError, match=r"loses too much on sim:.*limit 0\.01 less"):
+        check_loss(trained.SerializeToString(), always_sky.SerializeToString(), [drive], 320 * 192)
+
+
 def test_bundle_runs_tells_its_origin_and_can_be_trained_on(
     deployed: Deployed, checkpoint: Path, tmp_path: Path
 ) -> None:
-    export(checkpoint, tmp_path / "bundle")
+    export(checkpoint, tmp_path / "bundle", calibrate=["sim:?frames=3&size=320x192"])
     bundle = Bundle.load(tmp_path / "bundle")
     assert bundle.info.training.data == ("camvid: camvid/train",)
     assert "secret" not in "".join(
@@ -83,7 +116,8 @@ def test_bundle_runs_tells_its_origin_and_can_be_trained_on(
     )
     assert b"/" + b"site-packages" not in bundle.model.read_bytes()
     assert sum(p.stat().st_size for p in bundle.folder.iterdir()) < 16 * 2**20
-    assert Perceiver.load(tmp_path / "bundle").engine.name.startswith("onnx")
+    assert Perceiver.load(tmp_path / "bundle", "onnx-cpu").engine.name == "onnx-cpu"
+    assert Perceiver.load(tmp_path / "bundle", "onnx-cpu-int8").engine.int8
     again = DriveNet()
     load_weights(again, tmp_path / "bundle")
     image = torch.from_numpy(golden_images()[0])

@@ -1,0 +1,74 @@
+"""INT8: a network's graph with quantised convolutions, calibrated on representative frames."""
+
+import copy
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from torch import nn
+
+from export.graph import Deployed, to_onnx
+from perception.networks.blocks import ConvNormAct
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, images: Sequence[npt.NDArray[np.uint8]]) -> None:
+        self._left: Iterator[npt.NDArray[np.uint8]] = iter(images)
+
+    def get_next(self) -> dict[str, npt.NDArray[np.uint8]] | None:
+        image = next(self._left, None)
+        return None if image is None else {"image": image}
+
+
+def quantise(network: nn.Module, images: Sequence[npt.NDArray[np.uint8]]) -> bytes:
+    """The serialised INT8 graph of a network, with the inputs and outputs of the float graph.
+
+    Quantise and dequantise nodes (QDQ), weights per channel; Jacob et al., "Quantization and training of
+    neural networks for efficient integer-arithmetic-only inference", 2018. Activations are unsigned: that is
+    what VNNI multiplies, and signed ones run no faster than float there.
+
+    Args:
+        images: uint8 (1, h, w, 3) BGR, h and w as the network will see them.
+    """
+    logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises a pre-processing that is done here
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
+        source.write_bytes(to_onnx(Deployed(fold_normalisation(network))))
+        quantize_static(
+            str(source),
+            str(target),
+            _Reader(images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={
+                "CalibMovingAverage": True
+            },  # the mean of the extremes: one odd frame does not rule
+        )
+        return target.read_bytes()
+
+
+def fold_normalisation(network: nn.Module) -> nn.Module:
+    """A copy of the network in which each batch normalisation is part of the convolution before it."""
+    folded = copy.deepcopy(network).eval()
+    for block in folded.modules():
+        if isinstance(block, ConvNormAct):
+            convolution, norm = block[0], block[1]
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            block[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)
+            block[1] = nn.Identity()
+    return folded
