@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from media import picture, truth
 
 from perception.bundle import Bundle
 from perception.errors import EngineError, PerceptionError, SinkError, SourceError
@@ -21,6 +20,7 @@ from perception.node import STAGES, Node
 from perception.perceiver import Perceiver
 from perception.scene import Scene, Status
 from perception.sources import Drop, DropReason
+from tests.media import picture, truth
 
 HEIGHT, WIDTH = 64, 96
 

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import COLOURS_BGR, nearest_colour
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from perception import Bundle, Frame, Perceiver, PerceptionError, Status
 from perception.classes import DRIVE
 from perception.engines import open_engine
 from perception.perceiver import input_size
+from tests.conftest import COLOURS_BGR, nearest_colour
 
 
 @pytest.fixture(scope="module")

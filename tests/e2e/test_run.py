@@ -6,7 +6,8 @@ import resource
 import cv2
 import numpy as np
 import pytest
-from media import band_centres, picture, read_video, truth, write_images, write_video
+
+from tests.media import band_centres, picture, read_video, truth, write_images, write_video
 
 
 def labels(folder, stem):

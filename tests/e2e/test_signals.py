@@ -7,10 +7,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from media import picture, read_video, write_video
 
 from perception.errors import SourceError
 from perception.sources import open_source
+from tests.media import picture, read_video, write_video
 
 COUNT = 400
 

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pytest
-from conftest import COLOURS_BGR, colour_graph, nearest_colour, write_colour_bundle
 
 from perception.bundle import Bundle, BundleDescription, write_bundle
 from perception.engines import check_golden, open_engine
 from perception.errors import BundleError, EngineError
+from tests.conftest import COLOURS_BGR, colour_graph, nearest_colour, write_colour_bundle
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from media import picture, truth
 
 from perception.frame import Frame
 from perception.scene import Instance, Lane, Scene
+from tests.media import picture, truth
 
 MakeScene = Callable[..., tuple[Frame, Scene]]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from media import picture
 
 from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
 from perception.sinks import open_sink
+from tests.media import picture
 
 
 def write(folder, scenes):

@@ -3,11 +3,11 @@ import resource
 import av
 import numpy as np
 import pytest
-from media import picture, read_video
 
 from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.sinks import open_sink
+from tests.media import picture, read_video
 
 
 def write(path, scenes, rate=25.0):

@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
-from media import picture, write_images
 
 from perception.errors import SourceError
 from perception.sources import Drop, DropReason, open_source
+from tests.media import picture, write_images
 
 
 def read(folder):

@@ -2,11 +2,11 @@ import wave
 
 import numpy as np
 import pytest
-from media import picture, write_video
 
 from perception.errors import SourceError
 from perception.frame import Frame
 from perception.sources import Drop, DropReason, open_source
+from tests.media import picture, write_video
 
 
 def noisy(count, height=96, width=160):
