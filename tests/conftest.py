@@ -39,13 +39,14 @@ def colour_graph() -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def nearest_colour(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """What the graph must give, in numpy: uint8 (..., 3) BGR → uint8 (...)."""
     difference = image[..., None, :].astype(np.int32) - COLOURS_BGR
-    return (difference**2).sum(axis=-1).argmin(axis=-1).astype(np.uint8)
+    labels: npt.NDArray[np.uint8] = (difference**2).sum(axis=-1).argmin(axis=-1).astype(np.uint8)
+    return labels
 
 
 def write_colour_bundle(folder: Path, pixels: int = 640 * 384, golden_int8: int | None = None) -> Bundle:

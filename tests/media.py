@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -30,6 +31,13 @@ def band_centres(labels: npt.NDArray[np.uint8]) -> list[int]:
     """The label in the middle of each band: safe from what a codec does to edges."""
     height, width = labels.shape
     return [int(labels[height // 2, int((band + 0.5) * width / len(DRIVE))]) for band in range(len(DRIVE))]
+
+
+def read_image(path: Path) -> npt.NDArray[Any]:
+    """As it is stored: of any depth, with any number of channels."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert image is not None, path
+    return image
 
 
 def write_images(folder: Path, count: int, suffix: str = ".png") -> Path:
@@ -66,4 +74,7 @@ def write_video(
 def read_video(path: Path) -> list[tuple[float, npt.NDArray[np.uint8]]]:
     """Every frame as (seconds, BGR)."""
     with av.open(str(path)) as container:
-        return [(frame.time, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+        return [
+            (frame.time, frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False))
+            for frame in container.decode(video=0)
+        ]

@@ -133,9 +133,7 @@ LABELS = np.zeros((1, 32, 64), np.uint8)
         ({"image": IMAGE[..., :2], "labels": LABELS}, r"expected \(1, h, w, 3\)"),
     ],
 )
-def test_a_golden_file_of_other_arrays_is_refused(
-    folder: Path, arrays: dict[str, np.ndarray[Any, Any]], message: str
-) -> None:
+def test_a_golden_file_of_other_arrays_is_refused(folder: Path, arrays: dict[str, Any], message: str) -> None:
     np.savez(folder / "golden.npz", **arrays)
     with pytest.raises(BundleError, match=message):
         seal(folder).golden()

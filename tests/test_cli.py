@@ -8,19 +8,20 @@ import typer
 from typer.testing import CliRunner
 
 from perception import cli
+from perception.bundle import Bundle
 from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
 from perception.errors import ConfigError, SinkError
 
 RUNNER = CliRunner(env={"COLUMNS": "200"})
 
 
-def test_version_is_the_installed_one():
+def test_version_is_the_installed_one() -> None:
     assert (
         RUNNER.invoke(cli.app, ["--version"]).output.strip() == f"perception {metadata.version('perception')}"
     )
 
 
-def test_classes_and_every_map_are_shown():
+def test_classes_and_every_map_are_shown() -> None:
     result = RUNNER.invoke(cli.app, ["classes"])
     assert result.exit_code == 0
     for number, (name, colour) in enumerate(zip(DRIVE.names, DRIVE.colours, strict=True)):
@@ -36,13 +37,13 @@ def test_classes_and_every_map_are_shown():
     assert "sidewalk or vegetation" in result.output  # IDD-Lite's 1 is a partial label
 
 
-def test_doctor_finds_the_bundle_good(colour_bundle):
+def test_doctor_finds_the_bundle_good(colour_bundle: Bundle) -> None:
     result = RUNNER.invoke(cli.app, ["doctor", "--model", str(colour_bundle.folder), "--json"])
     assert '"onnxruntime' in result.output and "golden run: 100.00%" in result.output
     assert result.exit_code == int('"broken": true' in result.output)
 
 
-def test_commands_of_other_packages_come_by_entry_point(monkeypatch):
+def test_commands_of_other_packages_come_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = metadata.EntryPoint("greet", f"{__name__}:greet", cli.GROUP)
     monkeypatch.setattr(cli, "_late_commands", lambda: {"greet": entry})
     assert "Say hello." in RUNNER.invoke(cli.app, ["--help"]).output
@@ -55,8 +56,10 @@ def greet(name: Annotated[str, typer.Option()]) -> None:
 
 
 @pytest.mark.parametrize("module", ["torch.nn", "onnxscript"])
-def test_a_missing_extra_is_named(monkeypatch, capsys, module):
-    def load(entry):
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
+) -> None:
+    def load(entry: metadata.EntryPoint) -> None:
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
     monkeypatch.setattr(metadata.EntryPoint, "load", load)
@@ -73,8 +76,8 @@ def test_a_missing_extra_is_named(monkeypatch, capsys, module):
     assert "perception train needs" in RUNNER.invoke(cli.app, ["--help"]).output
 
 
-def test_a_missing_module_of_nobody_is_a_bug_and_not_hidden(monkeypatch):
-    def load(entry):
+def test_a_missing_module_of_nobody_is_a_bug_and_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(entry: metadata.EntryPoint) -> None:
         raise ModuleNotFoundError("No module named 'perception.gone'", name="perception.gone")
 
     monkeypatch.setattr(metadata.EntryPoint, "load", load)
@@ -82,7 +85,9 @@ def test_a_missing_module_of_nobody_is_a_bug_and_not_hidden(monkeypatch):
         cli._load(metadata.EntryPoint("train", "perception.gone:train", cli.GROUP))
 
 
-def test_errors_on_the_way_out_do_not_hide_the_first(monkeypatch, capsys):
+def test_errors_on_the_way_out_do_not_hide_the_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A full disk fails the labels, and then the end of the video."""
 
     def fail() -> None:
@@ -104,7 +109,9 @@ def test_errors_on_the_way_out_do_not_hide_the_first(monkeypatch, capsys):
     ]
 
 
-def test_an_error_made_from_another_is_told_once(monkeypatch, capsys):
+def test_an_error_made_from_another_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail() -> None:
         try:
             raise SinkError("inner")  # noqa: TRY301
@@ -118,6 +125,6 @@ def test_an_error_made_from_another_is_told_once(monkeypatch, capsys):
     assert capsys.readouterr().err == "perception: outer: inner\n"
 
 
-def test_the_running_node_imports_no_torch():
+def test_the_running_node_imports_no_torch() -> None:
     code = "import perception.cli, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

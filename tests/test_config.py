@@ -9,7 +9,7 @@ LAUNCH = Path(__file__).parents[1] / "launch"
 GOOD = {"source": "drive.mp4", "sinks": ["labels/"]}
 
 
-def test_command_line_overrides_profile(tmp_path):
+def test_command_line_overrides_profile(tmp_path: Path) -> None:
     profile = tmp_path / "profile.yaml"
     profile.write_text("source: a.mp4\nsinks: [out.mp4]\nframes: 5\nmax_age: 100\n")
     config = RunConfig.read(profile, source="b.mp4", frames=7, max_age=None)
@@ -33,14 +33,14 @@ def test_command_line_overrides_profile(tmp_path):
         ({"source": ""}, ["source = ''", "at least 1"]),
     ],
 )
-def test_impossible_values_are_refused_by_name(wrong, words):
+def test_impossible_values_are_refused_by_name(wrong: dict[str, object], words: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
         RunConfig.read(None, **(GOOD | wrong))
     for word in words:
         assert word in str(error.value)
 
 
-def test_every_wrong_key_is_told_at_once():
+def test_every_wrong_key_is_told_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         RunConfig.read(None, frames=0, speed=3)
     told = str(error.value).splitlines()
@@ -56,7 +56,7 @@ def test_every_wrong_key_is_told_at_once():
         ("speed: 3", "unknown key speed"),
     ],
 )
-def test_unusable_profiles_are_refused(tmp_path, text, words):
+def test_unusable_profiles_are_refused(tmp_path: Path, text: str, words: str) -> None:
     profile = tmp_path / "profile.yaml"
     profile.write_text(text)
     with pytest.raises(ConfigError, match=words) as error:
@@ -64,16 +64,16 @@ def test_unusable_profiles_are_refused(tmp_path, text, words):
     assert str(profile) in str(error.value)
 
 
-def test_missing_profile_is_refused(tmp_path):
+def test_missing_profile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         RunConfig.read(tmp_path / "none.yaml", **GOOD)
 
 
-def test_empty_profile_changes_nothing(tmp_path):
+def test_empty_profile_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     assert RunConfig.read(tmp_path / "empty.yaml", **GOOD) == RunConfig.read(None, **GOOD)
 
 
 @pytest.mark.parametrize("name", ["demo.yaml", "replay.yaml"])
-def test_profiles_that_ship_are_valid(name):
+def test_profiles_that_ship_are_valid(name: str) -> None:
     RunConfig.read(LAUNCH / name, **GOOD)

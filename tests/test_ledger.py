@@ -11,7 +11,7 @@ OUTCOMES = st.sampled_from(["published", "in hand", *DropReason])
 
 
 @given(outcomes=st.lists(OUTCOMES, max_size=60), data=st.data())
-def test_captured_is_published_and_dropped_in_any_order(outcomes, data):
+def test_captured_is_published_and_dropped_in_any_order(outcomes: list[str], data: st.DataObject) -> None:
     """Frames are captured in order and settled in any order after; every moment reconciles."""
     ledger = Ledger()
     events = data.draw(st.permutations([i for i, one in enumerate(outcomes) if one != "in hand"]))
@@ -22,7 +22,7 @@ def test_captured_is_published_and_dropped_in_any_order(outcomes, data):
         if outcome == "published":
             ledger.publish(sequence)
         else:
-            ledger.drop(Drop(sequence, outcome, f"frame {sequence}"))
+            ledger.drop(Drop(sequence, DropReason(outcome), f"frame {sequence}"))
         assert ledger.in_hand == len(outcomes) - settled
         assert ledger.captured == ledger.published + ledger.dropped.total() + ledger.in_hand
 
@@ -40,7 +40,7 @@ def test_captured_is_published_and_dropped_in_any_order(outcomes, data):
 
 
 @pytest.mark.parametrize("settle", ["publish", "drop"])
-def test_no_frame_is_settled_twice_or_without_capture(settle):
+def test_no_frame_is_settled_twice_or_without_capture(settle: str) -> None:
     ledger = Ledger()
     ledger.capture(3)
     ledger.publish(3)
@@ -53,14 +53,14 @@ def test_no_frame_is_settled_twice_or_without_capture(settle):
     assert (ledger.captured, ledger.published, ledger.dropped.total()) == (1, 1, 0)
 
 
-def test_no_frame_is_captured_twice():
+def test_no_frame_is_captured_twice() -> None:
     ledger = Ledger()
     ledger.capture(0)
     with pytest.raises(ValueError, match="captured twice"):
         ledger.capture(0)
 
 
-def test_threads_lose_no_count():
+def test_threads_lose_no_count() -> None:
     ledger = Ledger()
 
     def settle(sequence: int) -> None:
@@ -76,7 +76,7 @@ def test_threads_lose_no_count():
     assert ledger.in_hand == 0
 
 
-def test_messages_are_bounded_and_counts_are_not():
+def test_messages_are_bounded_and_counts_are_not() -> None:
     ledger = Ledger()
     for sequence in range(1000):
         ledger.capture(sequence)

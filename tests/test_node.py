@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perception.bundle import Bundle
+from perception.engines import Engine
 from perception.errors import EngineError, PerceptionError, SinkError, SourceError
 from perception.frame import Frame
 from perception.node import STAGES, Node
@@ -77,9 +78,9 @@ class ListSink:
 class WatchedEngine:
     """The real engine; calls `before` ahead of every run and counts how many run at once."""
 
-    name, reason = "watched", "for a test"
+    name, reason, int8 = "watched", "for a test", False
 
-    def __init__(self, engine: Any, before: Callable[[int], None]) -> None:
+    def __init__(self, engine: Engine, before: Callable[[int], object]) -> None:
         self.engine, self.before = engine, before
         self.lock = threading.Lock()
         self.runs = self.at_once = self.most_at_once = 0
@@ -111,7 +112,7 @@ def frames(count: int, period_ms: int = 40) -> list[Frame | Drop | PerceptionErr
     return [frame(sequence, period_ms) for sequence in range(count)]
 
 
-def watched(perceiver: Perceiver, before: Callable[[int], None]) -> tuple[Perceiver, WatchedEngine]:
+def watched(perceiver: Perceiver, before: Callable[[int], object]) -> tuple[Perceiver, WatchedEngine]:
     engine = WatchedEngine(perceiver.engine, before)
     return replace(perceiver, engine=engine), engine
 
@@ -121,7 +122,7 @@ def reconciles(node: Node) -> bool:
     return ledger.in_hand == 0 and ledger.captured == ledger.published + ledger.dropped.total()
 
 
-def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver):
+def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver: Perceiver) -> None:
     """Workers finish in any order; scenes come in the frames', each with its own frame's labels."""
     pauses = np.random.default_rng(1).uniform(0, 0.02, 40)
     all_four = threading.Barrier(4)
@@ -148,7 +149,7 @@ def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver):
     assert source.closed and sink.closed
 
 
-def test_reading_ahead_is_bounded(perceiver):
+def test_reading_ahead_is_bounded(perceiver: Perceiver) -> None:
     gate = threading.Event()
     held, _ = watched(perceiver, lambda run: gate.wait(60))
     source = ListSource(frames(100))
@@ -166,7 +167,7 @@ def test_reading_ahead_is_bounded(perceiver):
     assert node.ledger.published == 100
 
 
-def test_same_labels_with_any_number_of_workers(perceiver):
+def test_same_labels_with_any_number_of_workers(perceiver: Perceiver) -> None:
     def labels(workers: int) -> bytes:
         sink = ListSink()
         Node(ListSource(frames(12)), perceiver, [sink], workers=workers).run()
@@ -175,7 +176,7 @@ def test_same_labels_with_any_number_of_workers(perceiver):
     assert labels(1) == labels(3)
 
 
-def test_frames_limits_what_is_captured(perceiver):
+def test_frames_limits_what_is_captured(perceiver: Perceiver) -> None:
     source, sink = ListSource(frames(50)), ListSink()
     node = Node(source, perceiver, [sink], frames=7)
     node.run()
@@ -184,7 +185,7 @@ def test_frames_limits_what_is_captured(perceiver):
     assert reconciles(node)
 
 
-def test_undecodable_frames_are_dropped_by_name(perceiver):
+def test_undecodable_frames_are_dropped_by_name(perceiver: Perceiver) -> None:
     items = frames(6)
     items[2] = Drop(2, DropReason.UNDECODABLE, "a/0002.png: empty file")
     sink = ListSink()
@@ -196,7 +197,7 @@ def test_undecodable_frames_are_dropped_by_name(perceiver):
     assert "a/0002.png: empty file" in report.messages
 
 
-def test_a_source_that_breaks_keeps_the_frames_before(perceiver):
+def test_a_source_that_breaks_keeps_the_frames_before(perceiver: Perceiver) -> None:
     source, sink = ListSource([*frames(9), SourceError("source list: cut off")]), ListSink()
     node = Node(source, perceiver, [sink])
     with pytest.raises(SourceError, match="cut off"):
@@ -207,7 +208,7 @@ def test_a_source_that_breaks_keeps_the_frames_before(perceiver):
     assert source.closed and sink.closed
 
 
-def test_a_sink_that_breaks_ends_the_run_and_closes_all(perceiver):
+def test_a_sink_that_breaks_ends_the_run_and_closes_all(perceiver: Perceiver) -> None:
     good, bad, source = ListSink(), ListSink(fail_at=3), ListSource(frames(60))
     node = Node(source, perceiver, [good, bad], workers=2)
     with pytest.raises(SinkError, match="disk is full"):
@@ -220,7 +221,7 @@ def test_a_sink_that_breaks_ends_the_run_and_closes_all(perceiver):
     assert source.closed and good.closed and bad.closed
 
 
-def test_an_engine_that_breaks_ends_the_run_after_the_frames_before(perceiver):
+def test_an_engine_that_breaks_ends_the_run_after_the_frames_before(perceiver: Perceiver) -> None:
     def fail(run: int) -> None:
         if run == 5:
             raise EngineError("engine watched: out of memory")
@@ -235,7 +236,7 @@ def test_an_engine_that_breaks_ends_the_run_after_the_frames_before(perceiver):
     assert source.closed and sink.closed
 
 
-def test_stop_publishes_what_is_in_hand(perceiver):
+def test_stop_publishes_what_is_in_hand(perceiver: Perceiver) -> None:
     source, sink = ListSource(frames(500)), ListSink()
     node = Node(source, perceiver, [sink], workers=2, on_scene=lambda scene: stop(scene.sequence))
 
@@ -249,7 +250,7 @@ def test_stop_publishes_what_is_in_hand(perceiver):
     assert reconciles(node) and not node.ledger.dropped
 
 
-def test_old_scenes_are_published_as_stale(perceiver):
+def test_old_scenes_are_published_as_stale(perceiver: Perceiver) -> None:
     slow, _ = watched(perceiver, lambda run: time.sleep(0.08 if run == 2 else 0))
     sink = ListSink()
     node = Node(ListSource(frames(5)), slow, [sink], workers=1, max_age_ms=1e6)
@@ -264,7 +265,7 @@ def test_old_scenes_are_published_as_stale(perceiver):
     assert node.report().stale == 3
 
 
-def test_real_time_keeps_the_pace_and_the_freshest_frames(perceiver):
+def test_real_time_keeps_the_pace_and_the_freshest_frames(perceiver: Perceiver) -> None:
     """A network of 50 ms behind frames of 10 ms: about a fifth is published, up to the end."""
     slow, _ = watched(perceiver, lambda run: time.sleep(0.05))
     sink = ListSink()
@@ -278,7 +279,7 @@ def test_real_time_keeps_the_pace_and_the_freshest_frames(perceiver):
     assert reconciles(node)
 
 
-def test_real_time_with_a_slow_sink_drops_too(perceiver):
+def test_real_time_with_a_slow_sink_drops_too(perceiver: Perceiver) -> None:
     sink = ListSink(slow_s=0.05)
     node = Node(ListSource(frames(50, period_ms=10)), perceiver, [sink], workers=1, realtime=True)
     node.run()
@@ -287,7 +288,7 @@ def test_real_time_with_a_slow_sink_drops_too(perceiver):
     assert reconciles(node)
 
 
-def test_real_time_drops_nothing_that_can_be_kept_up_with(perceiver):
+def test_real_time_drops_nothing_that_can_be_kept_up_with(perceiver: Perceiver) -> None:
     sink = ListSink()
     node = Node(ListSource(frames(4, period_ms=400)), perceiver, [sink], workers=2, realtime=True)
     node.run()
@@ -302,8 +303,10 @@ def test_real_time_drops_nothing_that_can_be_kept_up_with(perceiver):
     workers=st.integers(1, 4),
     realtime=st.booleans(),
 )
-def test_every_frame_is_accounted_for_however_it_ends(perceiver, kinds, ending, workers, realtime):
-    items = [
+def test_every_frame_is_accounted_for_however_it_ends(
+    perceiver: Perceiver, kinds: list[str], ending: str, workers: int, realtime: bool
+) -> None:
+    items: list[Frame | Drop | PerceptionError] = [
         frame(i, 1) if kind == "f" else Drop(i, DropReason.UNDECODABLE, f"{i}")
         for i, kind in enumerate(kinds)
     ]
@@ -329,7 +332,7 @@ def test_every_frame_is_accounted_for_however_it_ends(perceiver, kinds, ending, 
             assert node.ledger.published == kinds.count("f")
 
 
-def test_report_tells_all(perceiver):
+def test_report_tells_all(perceiver: Perceiver) -> None:
     node = Node(ListSource(frames(20), notes=["passed over 2 files"]), perceiver, [ListSink()])
     node.run()
     report = node.report("told")

@@ -11,11 +11,12 @@ import pytest
 from perception.bundle import Bundle
 
 COMMAND = Path(sys.executable).with_name("perception")
+Start = Callable[..., subprocess.Popen[str]]
 Perception = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def start(colour_bundle: Bundle, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def start(colour_bundle: Bundle, tmp_path: Path) -> Start:
     """Starts `perception run ARGUMENTS` on the colour bundle, in the test's own folder."""
 
     def start(
@@ -34,7 +35,7 @@ def start(colour_bundle: Bundle, tmp_path: Path) -> Callable[..., subprocess.Pop
 
 
 @pytest.fixture
-def run(start: Callable[..., subprocess.Popen[str]]) -> Perception:
+def run(start: Start) -> Perception:
     """Runs it to its end. No traceback may ever reach the user."""
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -2,27 +2,32 @@
 
 import json
 import resource
+from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from tests.media import band_centres, picture, read_video, truth, write_images, write_video
+from perception.bundle import Bundle
+from tests.e2e.conftest import Perception
+from tests.media import band_centres, picture, read_image, read_video, truth, write_images, write_video
 
 
-def labels(folder, stem):
-    return cv2.imread(str(folder / f"{stem}.labels.png"), cv2.IMREAD_UNCHANGED)
+def labels(folder: Path, stem: str) -> npt.NDArray[np.uint8]:
+    return read_image(folder / f"{stem}.labels.png")
 
 
-def sequences(folder):
+def sequences(folder: Path) -> list[int]:
     return [json.loads(line)["sequence"] for line in (folder / "scenes.jsonl").open()]
 
 
-def limit_files(size):
+def limit_files(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def test_images_to_labels_byte_for_byte_and_to_a_video(run, tmp_path):
+def test_images_to_labels_byte_for_byte_and_to_a_video(run: Perception, tmp_path: Path) -> None:
     write_images(tmp_path / "drive", 12)
     done = run("drive", "labels/", "out.mp4")
     assert done.returncode == 0, done.stderr
@@ -30,7 +35,7 @@ def test_images_to_labels_byte_for_byte_and_to_a_video(run, tmp_path):
         found = labels(tmp_path / "labels", f"{index:04d}")
         assert found.dtype == np.uint8
         assert found.tobytes() == truth(index).tobytes()
-        instances = cv2.imread(str(tmp_path / f"labels/{index:04d}.instances.png"), cv2.IMREAD_UNCHANGED)
+        instances = read_image(tmp_path / f"labels/{index:04d}.instances.png")
         assert instances.dtype == np.uint16
         for thing in (8, 9, 10):
             assert set(np.unique(instances[truth(index) == thing] // 1000)) == {thing}
@@ -42,7 +47,7 @@ def test_images_to_labels_byte_for_byte_and_to_a_video(run, tmp_path):
     assert done.stderr == ""  # a progress bar is for terminals
 
 
-def test_video_to_labels_and_video_with_its_stamps(run, tmp_path):
+def test_video_to_labels_and_video_with_its_stamps(run: Perception, tmp_path: Path) -> None:
     stamps = [0, 40, 80, 200, 240, 600]
     write_video(tmp_path / "drive.mp4", [picture(index) for index in range(6)], stamps)
     done = run("drive.mp4", "out.mp4", "labels", "--json")
@@ -55,7 +60,7 @@ def test_video_to_labels_and_video_with_its_stamps(run, tmp_path):
     assert [round(line["stamp_ns"] / 1e6) for line in lines] == stamps
 
 
-def test_frames_of_every_size_and_kind_go_through(run, tmp_path):
+def test_frames_of_every_size_and_kind_go_through(run: Perception, tmp_path: Path) -> None:
     drive = tmp_path / "drive"
     drive.mkdir()
     sizes = {"a": (16, 16), "b": (17, 31), "c": (361, 481), "d": (2160, 3840), "e": (64, 900)}
@@ -77,7 +82,7 @@ def test_frames_of_every_size_and_kind_go_through(run, tmp_path):
     assert {image.shape for _, image in read_video(tmp_path / "out.mp4")} == {(16, 16, 3)}
 
 
-def test_bad_files_in_a_folder_are_counted_and_named(run, tmp_path):
+def test_bad_files_in_a_folder_are_counted_and_named(run: Perception, tmp_path: Path) -> None:
     drive = write_images(tmp_path / "drive", 4)
     (drive / "0001.png").write_bytes(b"")
     (drive / "0002.png").write_text("no image")
@@ -94,7 +99,7 @@ def test_bad_files_in_a_folder_are_counted_and_named(run, tmp_path):
     assert sequences(tmp_path / "labels") == [0, 3]
 
 
-def test_truncated_video_keeps_the_frames_up_to_the_cut(run, tmp_path):
+def test_truncated_video_keeps_the_frames_up_to_the_cut(run: Perception, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (96, 160, 3), np.uint8) for _ in range(40)]
     video = write_video(tmp_path / "drive.mp4", noise)
@@ -109,7 +114,7 @@ def test_truncated_video_keeps_the_frames_up_to_the_cut(run, tmp_path):
     assert f"{len(kept)} published" in done.stdout
 
 
-def test_full_disk_in_mid_run_keeps_what_was_written(run, tmp_path):
+def test_full_disk_in_mid_run_keeps_what_was_written(run: Perception, tmp_path: Path) -> None:
     write_images(tmp_path / "drive", 60)
     done = run("drive", "labels", "out.mp4", "--json", preexec_fn=limit_files(60_000))
     assert done.returncode == 1
@@ -124,7 +129,9 @@ def test_full_disk_in_mid_run_keeps_what_was_written(run, tmp_path):
 
 
 @pytest.mark.parametrize("sink", ["file/labels/", "file/out.mp4", "/proc/none/labels/", "/proc/out.mp4"])
-def test_a_sink_that_cannot_be_written_is_told_before_any_work(run, tmp_path, sink):
+def test_a_sink_that_cannot_be_written_is_told_before_any_work(
+    run: Perception, tmp_path: Path, sink: str
+) -> None:
     write_images(tmp_path / "drive", 1)
     (tmp_path / "file").write_text("")
     done = run("drive", sink)
@@ -150,7 +157,9 @@ def test_a_sink_that_cannot_be_written_is_told_before_any_work(run, tmp_path, si
         (["drive", "out.mp4", "--speed"], 2, "--speed"),
     ],
 )
-def test_wrong_use_is_told(run, tmp_path, arguments, status, words):
+def test_wrong_use_is_told(
+    run: Perception, tmp_path: Path, arguments: list[str], status: int, words: str
+) -> None:
     write_images(tmp_path / "drive", 1)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("no video")
@@ -161,7 +170,9 @@ def test_wrong_use_is_told(run, tmp_path, arguments, status, words):
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_damaged_bundle_is_refused_and_nothing_is_overwritten(run, tmp_path, colour_bundle):
+def test_a_damaged_bundle_is_refused_and_nothing_is_overwritten(
+    run: Perception, tmp_path: Path, colour_bundle: Bundle
+) -> None:
     write_images(tmp_path / "drive", 1)
     (tmp_path / "out.mp4").write_bytes(b"an older video")
     bundle = tmp_path / "bundle"
@@ -176,7 +187,7 @@ def test_a_damaged_bundle_is_refused_and_nothing_is_overwritten(run, tmp_path, c
     assert (tmp_path / "out.mp4").read_bytes() == b"an older video"
 
 
-def test_a_profile_is_read_and_quiet_is_quiet(run, tmp_path):
+def test_a_profile_is_read_and_quiet_is_quiet(run: Perception, tmp_path: Path) -> None:
     write_images(tmp_path / "drive", 5)
     (tmp_path / "profile.yaml").write_text("source: drive\nsinks: [labels]\nframes: 2\n")
     done = run("--config", "profile.yaml", "--quiet", "--frames", 3)

@@ -10,6 +10,7 @@ import pytest
 
 from perception.errors import SourceError
 from perception.sources import open_source
+from tests.e2e.conftest import Start
 from tests.media import picture, read_video, write_video
 
 COUNT = 400
@@ -30,7 +31,9 @@ def wait_for_scenes(folder: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_ends_in_order(start, tmp_path, drive, number, status):
+def test_the_first_signal_ends_in_order(
+    start: Start, tmp_path: Path, drive: Path, number: signal.Signals, status: int
+) -> None:
     # At the recording's pace it takes 16 s: the signal comes in the middle of it on any machine.
     process = start(drive, "labels", "out.mp4", "--realtime", "--json")
     wait_for_scenes(tmp_path / "labels", 5)
@@ -50,7 +53,7 @@ def test_the_first_signal_ends_in_order(start, tmp_path, drive, number, status):
     ]
 
 
-def test_the_table_is_printed_after_a_signal(start, tmp_path, drive):
+def test_the_table_is_printed_after_a_signal(start: Start, tmp_path: Path, drive: Path) -> None:
     process = start(drive, "labels", "--realtime")
     wait_for_scenes(tmp_path / "labels", 2)
     process.send_signal(signal.SIGINT)
@@ -59,7 +62,7 @@ def test_the_table_is_printed_after_a_signal(start, tmp_path, drive):
     assert "captured =" in out and "end_to_end" in out
 
 
-def test_a_kill_leaves_a_video_that_plays(start, tmp_path, drive):
+def test_a_kill_leaves_a_video_that_plays(start: Start, tmp_path: Path, drive: Path) -> None:
     """Nothing can be done at a SIGKILL, so it must have been done before."""
     process = start(drive, "labels", "out.mp4")
     wait_for_scenes(tmp_path / "labels", 150)

@@ -29,7 +29,7 @@ def test_imagenet_weights_change_every_convolution() -> None:
     before = {k: v.clone() for k, v in encoder.state_dict().items() if v.ndim == 4}
     encoder.load_imagenet()
     assert all(not torch.equal(v, encoder.state_dict()[k]) for k, v in before.items())
-    assert encoder.stem[0].weight.abs().max() < 10
+    assert encoder.stem.get_parameter("0.weight").abs().max() < 10
 
 
 def test_encoder_normalises_camera_pixels() -> None:
@@ -72,10 +72,10 @@ def test_skip_fusion_takes_the_size_of_the_skip() -> None:
 def test_conv_norm_act_is_its_three_parts() -> None:
     block = ConvNormAct(3, 4, 3, stride=2).eval()
     x = torch.randn(1, 3, 9, 9)
-    conv, norm = block[0], block[1]
+    mean, bias = block.get_buffer("1.running_mean"), block.get_parameter("1.bias")
     with torch.no_grad():
-        norm.running_mean.normal_()
-        norm.bias.normal_()
-    y = F.conv2d(x, conv.weight, stride=2, padding=1)
-    mean, bias = norm.running_mean.view(-1, 1, 1), norm.bias.view(-1, 1, 1)
-    assert torch.allclose(block(x), F.relu6((y - mean) / (1 + 1e-3) ** 0.5 + bias), atol=1e-5)
+        mean.normal_()
+        bias.normal_()
+    y = F.conv2d(x, block.get_parameter("0.weight"), stride=2, padding=1)
+    normed = (y - mean.view(-1, 1, 1)) / (1 + 1e-3) ** 0.5 + bias.view(-1, 1, 1)
+    assert torch.allclose(block(x), F.relu6(normed), atol=1e-5)

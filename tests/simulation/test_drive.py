@@ -1,5 +1,7 @@
 """The simulated camera against its own geometry: what the truth says must be what the image shows."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +21,8 @@ def drive(seed: int, **options: object) -> Drive:
 
 def maps(rendering: Rendering) -> list[bytes]:
     truth = rendering.truth
-    lanes = [lane.points for lane in truth.lanes]
-    return [a.tobytes() for a in (rendering.image, truth.labels, truth.instance_map, truth.depth, *lanes)]
+    arrays: list[npt.NDArray[Any]] = [rendering.image, truth.labels, truth.instance_map, truth.depth]
+    return [array.tobytes() for array in (*arrays, *(lane.points for lane in truth.lanes))]
 
 
 @pytest.mark.parametrize("scene", ["town", "country", "highway"])

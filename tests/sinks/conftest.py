@@ -14,7 +14,9 @@ MakeScene = Callable[..., tuple[Frame, Scene]]
 
 @pytest.fixture
 def make_scene() -> MakeScene:
-    def make(sequence: int, height: int = 96, width: int = 160, stamp_ns: int | None = None, stem: str = ""):
+    def make(
+        sequence: int, height: int = 96, width: int = 160, stamp_ns: int | None = None, stem: str = ""
+    ) -> tuple[Frame, Scene]:
         stamp_ns = 40_000_000 * sequence if stamp_ns is None else stamp_ns
         frame = Frame(picture(sequence, height, width), stamp_ns, sequence=sequence, stem=stem)
         labels = truth(sequence, height, width)

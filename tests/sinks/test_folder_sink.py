@@ -8,11 +8,15 @@ import pytest
 
 from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
+from perception.frame import Frame
+from perception.scene import Scene
 from perception.sinks import open_sink
-from tests.media import picture
+from perception.sinks.folder import FolderSink
+from tests.media import picture, read_image
+from tests.sinks.conftest import MakeScene
 
 
-def write(folder, scenes):
+def write(folder: Path, scenes: list[tuple[Frame, Scene]]) -> None:
     sink = open_sink(f"{folder}/", 25.0, DRIVE)
     for frame, scene in scenes:
         sink.write(frame, scene, frame.image)
@@ -20,7 +24,7 @@ def write(folder, scenes):
     sink.close()  # changes nothing
 
 
-def test_files_hold_what_the_scene_holds(tmp_path, make_scene):
+def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) -> None:
     folder = tmp_path / "deep" / "labels"
     scenes = [make_scene(0), make_scene(1, stem="0016E5_01"), make_scene(2, 17, 31)]
     write(folder, scenes)
@@ -29,10 +33,11 @@ def test_files_hold_what_the_scene_holds(tmp_path, make_scene):
     assert {path.name for path in folder.iterdir()} == expected | {"scenes.jsonl"}
 
     for stem, (frame, scene) in zip(stems, scenes, strict=True):
-        labels = cv2.imread(str(folder / f"{stem}.labels.png"), cv2.IMREAD_UNCHANGED)
-        instances = cv2.imread(str(folder / f"{stem}.instances.png"), cv2.IMREAD_UNCHANGED)
-        overlay = cv2.imread(str(folder / f"{stem}.overlay.jpg"))
-        assert (labels.dtype, instances.dtype) == (np.uint8, np.uint16)
+        labels = read_image(folder / f"{stem}.labels.png")
+        instances = read_image(folder / f"{stem}.instances.png")
+        overlay = read_image(folder / f"{stem}.overlay.jpg")
+        assert labels.dtype == np.uint8
+        assert instances.dtype == np.uint16
         np.testing.assert_array_equal(labels, scene.labels)
         np.testing.assert_array_equal(instances, scene.instance_map)
         assert overlay.shape == frame.image.shape
@@ -63,7 +68,7 @@ def test_files_hold_what_the_scene_holds(tmp_path, make_scene):
     }
 
 
-def test_a_folder_is_reused_and_its_lines_start_anew(tmp_path, make_scene):
+def test_a_folder_is_reused_and_its_lines_start_anew(tmp_path: Path, make_scene: MakeScene) -> None:
     (tmp_path / "mine.txt").write_text("stays")
     write(tmp_path, [make_scene(0), make_scene(1)])
     write(tmp_path, [make_scene(5)])
@@ -72,14 +77,16 @@ def test_a_folder_is_reused_and_its_lines_start_anew(tmp_path, make_scene):
     assert [json.loads(line)["sequence"] for line in (tmp_path / "scenes.jsonl").open()] == [5]
 
 
-def test_a_folder_below_a_file_is_refused(tmp_path):
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="file/labels cannot be written"):
         open_sink(f"{tmp_path}/file/labels/", 25.0, DRIVE)
 
 
 @pytest.mark.parametrize("victim", ["000001.labels.png", "000001.overlay.jpg", "scenes.jsonl"])
-def test_a_full_disk_names_the_file_and_leaves_what_was_whole(tmp_path, make_scene, victim):
+def test_a_full_disk_names_the_file_and_leaves_what_was_whole(
+    tmp_path: Path, make_scene: MakeScene, victim: str
+) -> None:
     (tmp_path / victim).symlink_to("/dev/full")
     sink = open_sink(f"{tmp_path}/", 25.0, DRIVE)
     with pytest.raises(SinkError, match=rf"{victim} cannot be written \(No space left on device\)"):
@@ -93,9 +100,9 @@ def test_a_full_disk_names_the_file_and_leaves_what_was_whole(tmp_path, make_sce
         assert [json.loads(line)["sequence"] for line in (tmp_path / "scenes.jsonl").open()] == [0]
 
 
-def test_a_line_that_does_not_fit_is_taken_back(tmp_path, make_scene):
+def test_a_line_that_does_not_fit_is_taken_back(tmp_path: Path, make_scene: MakeScene) -> None:
     """A disk that takes half of a line and then no more."""
-    sink = open_sink(f"{tmp_path}/", 25.0, DRIVE)
+    sink = FolderSink(tmp_path, DRIVE)
     frame, scene = make_scene(0)
     sink.write(frame, scene, frame.image)
     whole = (tmp_path / "scenes.jsonl").read_bytes()
@@ -111,7 +118,7 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path, make_scene):
     assert (tmp_path / "scenes.jsonl").read_bytes() == whole
 
 
-def test_unknown_kinds_are_refused():
+def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"out\.gif: unknown kind \.gif.*out\.mp4"):
         open_sink("out.gif", 25.0, DRIVE)
     assert not Path("out.gif").exists()

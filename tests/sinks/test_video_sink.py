@@ -1,17 +1,22 @@
 import resource
+from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from perception.classes import DRIVE
 from perception.errors import SinkError
+from perception.frame import Frame
+from perception.scene import Scene
 from perception.sinks import open_sink
 from tests.media import picture, read_video
+from tests.sinks.conftest import MakeScene
 
 
-def write(path, scenes, rate=25.0):
-    sink = open_sink(str(path), rate, DRIVE)
+def write(path: Path, scenes: list[tuple[Frame, Scene]]) -> list[tuple[float, npt.NDArray[np.uint8]]]:
+    sink = open_sink(str(path), 25.0, DRIVE)
     for frame, scene in scenes:
         sink.write(frame, scene, frame.image)
     sink.close()
@@ -19,7 +24,7 @@ def write(path, scenes, rate=25.0):
     return read_video(path)
 
 
-def test_it_plays_in_a_browser_with_its_stamps(tmp_path, make_scene):
+def test_it_plays_in_a_browser_with_its_stamps(tmp_path: Path, make_scene: MakeScene) -> None:
     stamps = [0, 40, 80, 200, 233, 500]
     path = tmp_path / "deep" / "out.mp4"
     frames = write(path, [make_scene(i, stamp_ns=ms * 1_000_000) for i, ms in enumerate(stamps)])
@@ -34,14 +39,14 @@ def test_it_plays_in_a_browser_with_its_stamps(tmp_path, make_scene):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (361, 481), (2160, 3840)])
-def test_sizes(tmp_path, make_scene, size):
+def test_sizes(tmp_path: Path, make_scene: MakeScene, size: tuple[int, int]) -> None:
     [(_, image)] = write(tmp_path / "out.mp4", [make_scene(0, *size)])
     height, width = size
     assert image.shape[:2] == (height + height % 2, width + width % 2)
     assert np.abs(image[:height, :width].astype(int) - picture(0, *size)).mean() < 20
 
 
-def test_another_size_is_fitted_between_borders(tmp_path, make_scene):
+def test_another_size_is_fitted_between_borders(tmp_path: Path, make_scene: MakeScene) -> None:
     """A square in a wide video: black left and right, the picture undistorted in the middle."""
     frames = write(
         tmp_path / "out.mp4", [make_scene(0, 96, 160), make_scene(0, 200, 200), make_scene(2, 96, 160)]
@@ -52,7 +57,7 @@ def test_another_size_is_fitted_between_borders(tmp_path, make_scene):
     assert np.abs(fitted[:, 36:124].astype(int) - picture(0, 96, 96)[:, 4:92]).mean() < 16
 
 
-def test_stamps_that_run_back_do_not_spoil_the_file(tmp_path, make_scene):
+def test_stamps_that_run_back_do_not_spoil_the_file(tmp_path: Path, make_scene: MakeScene) -> None:
     frames = write(
         tmp_path / "out.mp4", [make_scene(i, stamp_ns=ns) for i, ns in enumerate([0, 10**8, 0, 0])]
     )
@@ -60,7 +65,7 @@ def test_stamps_that_run_back_do_not_spoil_the_file(tmp_path, make_scene):
     assert len(seconds) == 4 and seconds == sorted(set(seconds))
 
 
-def test_an_old_video_is_replaced_only_by_a_frame(tmp_path, make_scene):
+def test_an_old_video_is_replaced_only_by_a_frame(tmp_path: Path, make_scene: MakeScene) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(b"an older video")
     open_sink(str(path), 25.0, DRIVE).close()
@@ -68,19 +73,19 @@ def test_an_old_video_is_replaced_only_by_a_frame(tmp_path, make_scene):
     assert len(write(path, [make_scene(0)])) == 1
 
 
-def test_without_a_frame_nothing_is_left(tmp_path):
+def test_without_a_frame_nothing_is_left(tmp_path: Path) -> None:
     open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE).close()
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_place_below_a_file_is_refused(tmp_path):
+def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match=r"out\.mp4: cannot be written"):
         open_sink(f"{tmp_path}/file/out.mp4", 25.0, DRIVE)
 
 
 @pytest.mark.parametrize("closing", [False, True], ids=["in a write", "in closing"])
-def test_what_a_full_disk_took_still_plays(tmp_path, make_scene, closing):
+def test_what_a_full_disk_took_still_plays(tmp_path: Path, make_scene: MakeScene, closing: bool) -> None:
     path, limit = tmp_path / "out.mp4", 400_000
     rng = np.random.default_rng(0)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,13 +1,17 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from perception.errors import SourceError
+from perception.frame import Frame
 from perception.sources import Drop, DropReason, open_source
 from tests.media import picture, write_images
 
 
-def read(folder):
+def read(folder: Path) -> tuple[list[Frame | Drop], list[str]]:
     source = open_source(str(folder))
     items = list(source)
     source.close()
@@ -16,18 +20,25 @@ def read(folder):
     return items, source.notes
 
 
-def test_frames_come_whole_and_in_natural_order(tmp_path):
+def read_frames(folder: Path) -> list[Frame]:
+    """All of the folder, which is whole."""
+    items, notes = read(folder)
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert (len(frames), notes) == (len(items), [])
+    return frames
+
+
+def test_frames_come_whole_and_in_natural_order(tmp_path: Path) -> None:
     for name, index in (("f10.png", 2), ("f2.png", 1), ("f1.png", 0)):
         cv2.imwrite(str(tmp_path / name), picture(index))
-    frames, notes = read(tmp_path)
+    frames = read_frames(tmp_path)
     assert [frame.stem for frame in frames] == ["f1", "f2", "f10"]
     assert [frame.stamp_ns for frame in frames] == [0, 40_000_000, 80_000_000]
     for index, frame in enumerate(frames):
         np.testing.assert_array_equal(frame.image, picture(index))
-    assert notes == []
 
 
-def test_bad_files_are_named_drops_and_other_files_are_noted(tmp_path):
+def test_bad_files_are_named_drops_and_other_files_are_noted(tmp_path: Path) -> None:
     write_images(tmp_path, 2)
     whole = (tmp_path / "0000.png").read_bytes()
     (tmp_path / "0002.png").write_bytes(b"")
@@ -56,14 +67,17 @@ def test_bad_files_are_named_drops_and_other_files_are_noted(tmp_path):
     ],
     ids=["grey", "grey 16 bit", "RGBA", "16 bit"],
 )
-def test_other_pixel_formats_become_bgr(tmp_path, stored, expected):
+def test_other_pixel_formats_become_bgr(
+    tmp_path: Path, stored: npt.NDArray[np.uint8 | np.uint16], expected: tuple[int, int, int]
+) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), stored)
-    [frame], _ = read(tmp_path)
-    assert (frame.image.dtype, frame.image.shape) == (np.uint8, (20, 30, 3))
+    [frame] = read_frames(tmp_path)
+    assert frame.image.dtype == np.uint8
+    assert frame.image.shape == (20, 30, 3)
     assert np.abs(frame.image.astype(int) - expected).max() <= 1
 
 
-def test_orientation_tag_is_passed_over(tmp_path):
+def test_orientation_tag_is_passed_over(tmp_path: Path) -> None:
     """Label maps must fit the pixels as they are stored."""
     data = cv2.imencode(".jpg", picture(0, 16, 32))[1].tobytes()
     turned = (
@@ -71,29 +85,26 @@ def test_orientation_tag_is_passed_over(tmp_path):
     )
     exif = b"Exif\x00\x00" + turned
     tagged = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
-    assert cv2.imdecode(np.frombuffer(tagged, np.uint8), cv2.IMREAD_COLOR).shape == (
-        32,
-        16,
-        3,
-    )  # the tag is good
+    upright = cv2.imdecode(np.frombuffer(tagged, np.uint8), cv2.IMREAD_COLOR)
+    assert upright is not None and upright.shape == (32, 16, 3)  # the tag is good
     (tmp_path / "a.jpg").write_bytes(tagged)
-    [frame], _ = read(tmp_path)
+    [frame] = read_frames(tmp_path)
     assert frame.image.shape == (16, 32, 3)
 
 
-def test_equal_stems_keep_their_outputs_apart(tmp_path):
+def test_equal_stems_keep_their_outputs_apart(tmp_path: Path) -> None:
     for name in ("a.png", "a.bmp", "b.png"):
         cv2.imwrite(str(tmp_path / name), picture(0, 16, 16))
-    frames, _ = read(tmp_path)
+    frames = read_frames(tmp_path)
     assert [frame.stem for frame in frames] == ["a.bmp", "a.png", "b"]
 
 
-def test_folder_without_images_is_refused(tmp_path):
+def test_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("")
     with pytest.raises(SourceError, match=r"no image in this folder.*\.png"):
         open_source(str(tmp_path))
 
 
-def test_missing_source_is_refused(tmp_path):
+def test_missing_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such file or folder"):
         open_source(str(tmp_path / "none"))
