@@ -29,6 +29,7 @@ from perception.perceiver import fit_image
 from perception.simulation import Drive, parse_options
 from perception.sources import open_source
 from perception.training.checkpoint import load_weights, read_config
+from perception.training.datasets import public_name
 from perception.training.report import EvaluationReport
 
 CALIBRATION_FRAMES = 64
@@ -58,6 +59,8 @@ def export_bundle(
         ParityError: a graph and torch disagree; nothing is written.
         BundleError: the folder cannot be written.
     """
+    if calibrate and not validate:
+        raise ConfigError("--calibrate without --validate: an INT8 network of unmeasured loss is not written")
     config = read_config(checkpoint)
     network = DriveNet(len(DRIVE))
     load_weights(network, checkpoint)
@@ -78,7 +81,7 @@ def export_bundle(
         version=version,
         classes=ClassesInfo(name=DRIVE.name, names=DRIVE.names, colours=DRIVE.colours, things=DRIVE.things),
         input=InputInfo(multiple=MULTIPLE, pixels=config.pixels),
-        training=TrainingInfo(data=tuple(d.public_name for d in config.train), licence=TERMS),
+        training=TrainingInfo(data=tuple(public_name(d.source) for d in config.train), licence=TERMS),
         metrics=read_metrics(reports),
     )
     bundle = write_bundle(

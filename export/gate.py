@@ -49,8 +49,6 @@ class Loss:
     mean_iou: dict[str, tuple[float, float]]
 
     def __str__(self) -> str:
-        if not self.mean_iou:
-            return "its loss was not measured"
         return "; ".join(
             f"mean IoU on {source.partition(':')[0]} {exact:.3f} in float32, {rough:.3f} in int8 "
             f"(limit {LOSS:g} less)"

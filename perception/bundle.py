@@ -9,6 +9,7 @@ bundle.json      what `BundleInfo` describes, with the sha256 of the files above
 
 import hashlib
 import json
+import shutil
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -209,7 +210,7 @@ def write_bundle(
     """Write a bundle's files with their checksums, then load it as a user would.
 
     Args:
-        folder: made if missing; files of an older bundle in it are replaced.
+        folder: made if missing; an older bundle there is replaced, once the new one is whole.
         model: the serialised ONNX graph.
         golden_image: uint8 (1, h, w, 3), BGR.
         golden_outputs: what the graph gives for it, by output name, e.g. labels uint8 (1, h, w); with
@@ -219,6 +220,11 @@ def write_bundle(
     Raises:
         BundleError: the folder cannot be written, or the golden arrays do not fit the description.
     """
+    target = folder.resolve()
+    if target.exists() and any(target.iterdir()) and not (target / "bundle.json").exists():
+        raise BundleError(f"{target}: holds other files than a bundle's; give a new folder")
+    folder = target.with_name(target.name + ".draft")
+    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut short
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.onnx").write_bytes(model)
@@ -234,9 +240,11 @@ def write_bundle(
         (folder / "bundle.json").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise BundleError(f"{folder}: the bundle cannot be written: {error}") from error
-    bundle = Bundle.load(folder)
-    bundle.golden()
-    return bundle
+    Bundle.load(folder).golden()
+    if target.exists():
+        shutil.rmtree(target)
+    folder.rename(target)
+    return Bundle.load(target)
 
 
 def shipped() -> list[str]:

@@ -76,6 +76,8 @@ class Perceiver:
             ConfigError: the image is not uint8 (h, w, 3).
         """
         image = frame.image
+        if not isinstance(image, np.ndarray):
+            raise ConfigError(f"frame {frame.sequence}: the image is {type(image).__name__}; was it read?")
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise ConfigError(
                 f"frame {frame.sequence}: the image is {image.dtype} {image.shape}, give uint8 (h, w, 3) BGR."

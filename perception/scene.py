@@ -21,7 +21,8 @@ class Instance:
     Attributes:
         id: value of its pixels in `Scene.instance_map`: class id × 1000 + k, k from 1.
         class_id: id in the class set.
-        score: confidence, 0..1.
+        score: 0..1; the more, the surer. For instances that are found by connected components it grows
+            with their size alone.
         box: x0, y0, x1, y1 in pixels of the frame; x1 and y1 are exclusive.
         track: id that stays with the road user from frame to frame; None without tracking.
     """

@@ -11,6 +11,7 @@ from perception import bundle as bundles
 from perception.bundle import Bundle, BundleDescription, write_bundle
 from perception.classes import DRIVE
 from perception.errors import BundleError
+from tests.conftest import write_colour_bundle
 
 
 @pytest.fixture
@@ -152,3 +153,16 @@ def test_writing_replaces_an_older_bundle(colour_bundle: Bundle, tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(BundleError, match="cannot be written"):
         write(tmp_path / "file" / "x", b"")
+
+
+def test_writing_replaces_a_bundle_whole_and_nothing_else(tmp_path: Path) -> None:
+    write_colour_bundle(tmp_path / "colour", golden_int8=0)
+    again = write_colour_bundle(tmp_path / "colour")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        ["colour", "bundle.json", *again.info.files]
+    )
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("precious")
+    with pytest.raises(BundleError, match="holds other files"):
+        write_colour_bundle(tmp_path / "mine")
+    assert (tmp_path / "mine" / "README.md").read_text() == "precious"

@@ -34,6 +34,8 @@ def train(
     """Train the drive network by a recipe."""
     from perception.training.loop import Trainer  # noqa: PLC0415 - torch; `evaluate` runs without it
 
+    if resume and initial is not None:
+        raise ConfigError("--resume goes on from OUTPUT's own checkpoint; leave out --initial")
     overrides = {key: value for key, value in {"steps": steps, "seed": seed}.items() if value is not None}
     trainer = Trainer(load_config(recipe, data, overrides), output, initial=initial)
     if trainer.checkpoint.exists() and not resume:
@@ -55,9 +57,11 @@ def evaluate(
 ) -> None:
     """Score a bundle on labelled data sets: confusion matrix, IoU per class and mean, paint F1."""
     console = Console()
-    for path in filter(None, (output, picture)):
-        if not path.parent.is_dir():  # said before the work, not after it
-            raise ConfigError(f"{path}: cannot be written, there is no folder {path.parent}; make it first")
+    for path in filter(None, (output, picture)):  # said before the work, not after it
+        if not path.parent.is_dir() or path.is_dir():
+            raise ConfigError(f"{path}: cannot be written; give a file in a folder that exists")
+    if picture is not None and picture.suffix not in {".png", ".jpg"}:
+        raise ConfigError(f"{picture}: pictures are written as .png or .jpg")
     perceiver = Perceiver.load(model, engine=engine)
 
     def predict(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

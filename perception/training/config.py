@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from perception.errors import ConfigError
+from perception.training.datasets import public_name
 
 LossName = Literal["cross_entropy", "focal", "dice", "lovasz", "boundary"]
 
@@ -24,12 +25,6 @@ class DataConfig(_Strict):
 
     source: str
     weight: Annotated[float, Field(gt=0)] = 1.0
-
-    @property
-    def public_name(self) -> str:
-        """Layout and the last two folders: what a model card tells of it, without the machine's paths."""
-        layout, _, path = self.source.partition(":")
-        return f"{layout}: {'/'.join(Path(path).parts[-2:])}"
 
 
 class TrainingConfig(_Strict):
@@ -55,6 +50,16 @@ class TrainingConfig(_Strict):
     checkpoint_every: PositiveInt = 100
     workers: Annotated[int, Field(ge=0)] = 1
     seed: int = 0
+
+    def same_run(self, other: "TrainingConfig") -> bool:
+        """Whether both are one recipe; its data may lie elsewhere."""
+        return self._without_paths() == other._without_paths()
+
+    def _without_paths(self) -> "TrainingConfig":
+        train = tuple(d.model_copy(update={"source": public_name(d.source)}) for d in self.train)
+        return self.model_copy(
+            update={"train": train, "validate_on": tuple(map(public_name, self.validate_on))}
+        )
 
 
 def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> TrainingConfig:

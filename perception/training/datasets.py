@@ -53,12 +53,18 @@ class Files:
 
 
 class ImageDataset:
-    """Frames whose labels are images. `decode` turns a label image into class bits."""
+    """Frames whose labels are images, of ids or of colours. `decode` turns a label image into class bits."""
 
     def __init__(
-        self, name: str, files: list[Files], decode: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint16]]
+        self,
+        name: str,
+        files: list[Files],
+        decode: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint16]],
+        *,
+        colours: bool = False,
     ) -> None:
         self.name = name
+        self.dimensions = 3 if colours else 2
         self.files = files
         self.decode = decode
 
@@ -68,7 +74,11 @@ class ImageDataset:
     def __getitem__(self, index: int) -> Sample:
         files = self.files[index]
         image = read_image(files.image, cv2.IMREAD_COLOR)
-        target = self.decode(read_image(files.label, cv2.IMREAD_UNCHANGED))
+        label = read_image(files.label, cv2.IMREAD_UNCHANGED)
+        if label.ndim != self.dimensions:
+            kind = "one channel of class ids" if self.dimensions == 2 else "a colour image"
+            raise DataError(f"{files.label}: a label of shape {label.shape}, expected {kind}; convert it")
+        target = self.decode(label)
         if target.shape != image.shape[:2]:
             raise DataError(
                 f"{files.label}: label is {target.shape[1]}x{target.shape[0]}, its image "
@@ -123,26 +133,38 @@ def open_dataset(spec: str) -> Dataset:
     files = LAYOUTS[layout](folder)
     if not lanes:
         files = [replace(entry, lanes=None) for entry in files]
+    elif any(entry.lanes is None for entry in files):
+        raise DataError(f"{spec}: this layout has no masks of paint beside its labels; leave out +lanes")
     if not files:
         raise DataError(f"{spec}: no labelled frame found; is this the {layout} layout?")
     if layout == "comma10k":
-        return ImageDataset(spec, files, _decode_comma10k)
+        return ImageDataset(spec, files, _decode_comma10k, colours=True)
     table = LABEL_MAPS["drive" if layout == "folder" else layout].lookup()
     return ImageDataset(spec, files, lambda label: table[label])
 
 
+def public_name(spec: str) -> str:
+    """A data set's layout and last two folders: what others may know of it, without the machine's paths."""
+    layout, _, path = spec.partition(":")
+    return f"{layout}: {'/'.join(Path(path).parts[-2:])}"
+
+
 def read_image(path: Path, flags: int) -> npt.NDArray[np.uint8]:
-    """Read an image file. Raises DataError where it is missing or broken."""
+    """Read an 8-bit image file. Raises DataError where it is missing, broken or of another depth."""
     if not path.exists():
         raise DataError(f"{path}: missing; the data set is incomplete")
     image = cv2.imread(str(path), flags)
     if image is None:
         raise DataError(f"{path}: not a readable image; replace or remove it")
-    return image.astype(np.uint8, copy=False)
+    if image.dtype != np.uint8:
+        raise DataError(f"{path}: its pixels are {image.dtype}, expected uint8; convert it")
+    return np.asarray(image, np.uint8)
 
 
-def _pairs(images: list[Path], label: Callable[[Path], Path], lanes: Callable[[Path], Path]) -> list[Files]:
-    return [Files(image, label(image), lanes(image)) for image in sorted(images)]
+def _pairs(
+    images: list[Path], label: Callable[[Path], Path], lanes: Callable[[Path], Path] | None
+) -> list[Files]:
+    return [Files(image, label(image), lanes and lanes(image)) for image in sorted(images)]
 
 
 def _camvid(folder: Path) -> list[Files]:
@@ -153,7 +175,7 @@ def _camvid(folder: Path) -> list[Files]:
     return _pairs(images, beside("annot"), beside("lanes"))
 
 
-def _suffixed(image: str, label: str, lanes: str) -> Callable[[Path], list[Files]]:
+def _suffixed(image: str, label: str, lanes: str | None = None) -> Callable[[Path], list[Files]]:
     """Layouts that keep a frame's files side by side under one stem."""
 
     def find(folder: Path) -> list[Files]:
@@ -161,7 +183,7 @@ def _suffixed(image: str, label: str, lanes: str) -> Callable[[Path], list[Files
             return lambda path: path.with_name(path.name.removesuffix(image) + to)
 
         images = [p for p in folder.rglob(f"*{image}") if renamed(label)(p).exists()]
-        return _pairs(images, renamed(label), renamed(lanes))
+        return _pairs(images, renamed(label), renamed(lanes) if lanes else None)
 
     return find
 
@@ -187,15 +209,13 @@ LAYOUTS: dict[str, Callable[[Path], list[Files]]] = {
     "camvid": _camvid,
     "cityscapes": _cityscapes,
     "idd_lite": _suffixed("_image.jpg", "_label.png", "_lanes.png"),
-    "apollo": _suffixed(".jpg", "_bin.png", "_lanes.png"),
+    "apollo": _suffixed(".jpg", "_bin.png"),
     "comma10k": lambda folder: _folder(folder, "masks"),
     "folder": _folder,
 }
 
 
 def _decode_comma10k(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    if label.ndim != 3:
-        raise DataError(f"a comma10k label must be a colour image, not {label.shape}")
     rgb = label[..., 2::-1].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     target = np.zeros(rgb.shape, np.uint16)
     for (r, g, b), names in COMMA10K.items():

@@ -15,10 +15,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from perception.classes import DRIVE
+from perception.decode.semantic import resize_ids
 from perception.errors import DataError
 from perception.networks.drive import DriveNet
 from perception.perceiver import fit_image
-from perception.training.checkpoint import load_weights, read_checkpoint
+from perception.training.checkpoint import load_weights, read_checkpoint, read_config
 from perception.training.config import TrainingConfig
 from perception.training.datasets import open_dataset
 from perception.training.evaluation import evaluate_frame, merge, sheet
@@ -63,7 +64,7 @@ class Trainer:
             DataError: the checkpoint was made by another recipe.
         """
         state = read_checkpoint(self.checkpoint)
-        if state["config"] != self.config.model_dump_json():
+        if not read_config(self.checkpoint).same_run(self.config):
             raise DataError(
                 f"{self.checkpoint}: made by another recipe; train into a new folder, "
                 "with --initial to start from its weights"
@@ -72,6 +73,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.step = state["step"]
+        self._trim_log()
 
     def train(self) -> dict[str, Confusion]:
         """Run to the recipe's last step; returns the last validation, by data set."""
@@ -125,7 +127,7 @@ class Trainer:
         height, width = frame.shape[:2]
         image = torch.from_numpy(fit_image(frame, self.config.pixels, 32).transpose(2, 0, 1))[None]
         labels = label_map(self.network(self._pixels(image)))[0].cpu().numpy()
-        return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+        return resize_ids(labels, height, width)
 
     def _batches(self, mix: Mix) -> Iterator[tuple[Tensor, Tensor]]:
         left = Subset(mix, range(self.step * self.config.batch, len(mix)))
@@ -176,6 +178,12 @@ class Trainer:
     def _log(self, **values: object) -> None:
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps({"step": self.step, "time": time.time(), **values}) + "\n")
+
+    def _trim_log(self) -> None:
+        """Forget what was logged after the checkpoint: those steps come again."""
+        path = self.folder / "log.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        path.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
 
     def _save(self) -> None:
         state = {

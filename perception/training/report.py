@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-from rich.table import Table
+from rich.table import Column, Table
 
 from perception.bundle import Metric
+from perception.training.datasets import public_name
 from perception.training.metrics import Confusion
 
 
@@ -23,8 +24,7 @@ class EvaluationReport(BaseModel):
 
 def metrics_of(source: str, confusion: Confusion, how: str) -> list[Metric]:
     """The figures of one data set; `how` tells how they were measured."""
-    layout, _, path = source.partition(":")
-    name = f"{layout}: {'/'.join(Path(path).parts[-2:])}"
+    name = public_name(source)
     values = {"mean IoU": confusion.mean_iou(), "accuracy": confusion.accuracy()}
     values |= {f"IoU {confusion.describe(bits)}": iou for bits, iou in confusion.iou().items()}
     if (f1 := confusion.lane_f1()) is not None:
@@ -37,7 +37,7 @@ def iou_table(result: dict[str, Confusion], title: str) -> Table:
     columns = {
         source: {c.describe(bits): iou for bits, iou in c.iou().items()} for source, c in result.items()
     }
-    table = Table("class", *(s.partition(":")[0] for s in columns), title=title)
+    table = Table("class", *map(public_name, columns), title=title)
     for name in dict.fromkeys(name for column in columns.values() for name in column):
         cells = [f"{column[name]:.3f}" if name in column else "" for column in columns.values()]
         table.add_row(name, *cells)
@@ -50,13 +50,18 @@ def iou_table(result: dict[str, Confusion], title: str) -> Table:
 
 
 def confusion_table(source: str, confusion: Confusion) -> Table:
-    """Per cent of each truth's pixels that were predicted as each class."""
-    names = confusion.classes.names
-    table = Table("truth \\ predicted, %", *names, "pixels", title=source)
+    """Per cent of each truth's pixels that were predicted as each class; columns are class ids."""
+    classes = confusion.classes
+    ids = [Column(str(i), justify="right") for i in range(len(classes))]
+    table = Table(
+        "truth", *ids, Column("Mpx", justify="right"), title=f"{source}: % predicted as", padding=(0, 0)
+    )
     for bits, row in sorted(confusion.counts.items()):
         share = 100 * row / max(row.sum(), 1)
-        cells = [f"{value:.0f}" if value >= 0.5 else "·" for value in share[: len(names)]]
-        table.add_row(confusion.describe(bits), *cells, f"{row.sum():,}")
+        cells = [f"{value:.0f}" if value >= 0.5 else "·" for value in share[: len(classes)]]
+        name = confusion.describe(bits)
+        label = f"{classes.id(name)} {name}" if name in classes.names else name
+        table.add_row(label, *cells, f"{row.sum() / 1e6:.2f}")
     return table
 
 

@@ -13,6 +13,7 @@ from export.gate import ParityError, check_loss, check_parity, run_onnx
 from export.graph import Deployed, to_onnx
 from export.quantise import fold_normalisation, quantise
 from perception.bundle import Bundle
+from perception.errors import ConfigError
 from perception.networks.drive import DriveNet
 from perception.perceiver import Perceiver
 from perception.training.checkpoint import load_weights
@@ -106,9 +107,11 @@ def test_gate_measures_what_int8_costs_and_refuses_too_much(model: bytes, int8_m
 
 
 def test_bundle_runs_tells_its_origin_and_can_be_trained_on(
-    deployed: Deployed, checkpoint: Path, tmp_path: Path
+    deployed: Deployed, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export(checkpoint, tmp_path / "bundle", calibrate=["sim:?frames=3&size=320x192"])
+    monkeypatch.setattr("export.gate.LOSS", 1.0)  # what an untrained network loses means nothing
+    drive = "sim:?frames=3&size=320x192"
+    export(checkpoint, tmp_path / "bundle", calibrate=[drive], validate=[drive])
     bundle = Bundle.load(tmp_path / "bundle")
     assert bundle.info.training.data == ("camvid: camvid/train",)
     assert "secret" not in "".join(
@@ -123,3 +126,9 @@ def test_bundle_runs_tells_its_origin_and_can_be_trained_on(
     image = torch.from_numpy(golden_images()[0])
     with torch.inference_mode():
         assert torch.equal(Deployed(again).logits(image), deployed.logits(image))
+
+
+def test_refuses_a_quantised_network_of_unknown_loss(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--calibrate without --validate"):
+        export(checkpoint, tmp_path / "bundle", calibrate=["sim:?frames=3&size=320x192"])
+    assert not (tmp_path / "bundle").exists()

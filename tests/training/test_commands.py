@@ -60,10 +60,10 @@ def test_scores_a_bundle_on_an_engine(
 def test_refuses_what_it_cannot_read_or_write(colour_bundle: Bundle, drive: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         evaluate([f"folder:{tmp_path / 'none'}"], model=str(colour_bundle.folder), engine="onnx-cpu")
-    with pytest.raises(ConfigError, match="no folder"):
-        evaluate(
-            [f"folder:{drive}"],
-            model=str(colour_bundle.folder),
-            engine="onnx-cpu",
-            output=tmp_path / "no" / "r.json",
-        )
+    for bad in (
+        {"output": tmp_path / "no" / "r.json"},
+        {"output": tmp_path},
+        {"picture": tmp_path / "p.xyz"},
+    ):
+        with pytest.raises(ConfigError, match=r"cannot be written|written as \.png"):
+            evaluate([f"folder:{drive}"], model=str(colour_bundle.folder), engine="onnx-cpu", **bad)

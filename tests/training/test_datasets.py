@@ -74,10 +74,14 @@ def test_comma10k_colours(tmp_path: Path) -> None:
     assert sample.target.tolist() == [[DRIVE.bits(*names) for names in COMMA10K.values()]]
 
 
+def _folder_set(folder: Path) -> Path:
+    image(folder / "images" / "a.png")
+    write(folder / "labels" / "a.png", [[0, 3, 11, 255]])
+    return folder
+
+
 def test_folder(tmp_path: Path) -> None:
-    image(tmp_path / "images" / "a.png")
-    write(tmp_path / "labels" / "a.png", [[0, 3, 11, 255]])
-    assert open_dataset(f"folder:{tmp_path}")[0].target.tolist() == [[1, 8, 2048, 0]]
+    assert open_dataset(f"folder:{_folder_set(tmp_path)}")[0].target.tolist() == [[1, 8, 2048, 0]]
 
 
 def test_simulated_drives_differ_and_repeat() -> None:
@@ -103,6 +107,14 @@ def test_broken_data_is_named(tmp_path: Path) -> None:
     (tmp_path / "valannot" / "a.png").write_bytes(b"not a png")
     with pytest.raises(DataError, match=r"a\.png: not a readable image"):
         open_dataset(f"camvid:{tmp_path / 'val'}")[0]
+    write(tmp_path / "valannot" / "a.png", [[[3, 3, 3]] * 4])
+    with pytest.raises(DataError, match="one channel of class ids"):
+        open_dataset(f"camvid:{tmp_path / 'val'}")[0]
+    cv2.imwrite(str(tmp_path / "valannot" / "a.png"), np.full((1, 4), 259, np.uint16))
+    with pytest.raises(DataError, match="uint16, expected uint8"):
+        open_dataset(f"camvid:{tmp_path / 'val'}")[0]
+    with pytest.raises(DataError, match="no masks of paint"):
+        open_dataset(f"folder+lanes:{_folder_set(tmp_path / 'plain')}")
     write(tmp_path / "valannot" / "a.png", [[3, 3]])
     with pytest.raises(DataError, match="label is 2x1, its image 4x1"):
         open_dataset(f"camvid:{tmp_path / 'val'}")[0]

@@ -104,5 +104,7 @@ def test_recipe_finds_its_data_and_takes_overrides(tmp_path: Path) -> None:
     recipe.write_text("train: [{source: 'camvid:{data}/camvid/train', weight: 2}]\nsteps: 10")
     config = load_config(recipe, tmp_path, {"steps": 7})
     assert config.train[0].source == f"camvid:{tmp_path}/camvid/train"
-    assert config.train[0].public_name == "camvid: camvid/train"
+    moved = load_config(recipe, tmp_path / "elsewhere", {"steps": 7})
+    assert config.same_run(moved)
+    assert not config.same_run(load_config(recipe, tmp_path, {"steps": 8}))
     assert config.steps == 7
