@@ -14,14 +14,15 @@ class Ledger:
     Attributes:
         captured, published: number of frames.
         dropped: number of frames by reason.
-        messages: what the first drops said.
+        messages: what the first drops said, and how many more there were.
     """
 
     def __init__(self) -> None:
         self.captured = 0
         self.published = 0
         self.dropped: Counter[DropReason] = Counter()
-        self.messages: list[str] = []
+        self._messages: list[str] = []
+        self._more = 0  # messages that are not kept
         self._open: set[int] = set()  # captured, and neither published nor dropped yet
         self._lock = Lock()
 
@@ -48,7 +49,8 @@ class Ledger:
         with self._lock:
             if self._open:
                 self.dropped[DropReason.STOPPED] += len(self._open)
-                self._note(f"{len(self._open)} frames were in hand when the run broke off")
+                frames = "1 frame was" if len(self._open) == 1 else f"{len(self._open)} frames were"
+                self._note(f"{frames} in hand when the run broke off")
                 self._open.clear()
 
     @property
@@ -57,9 +59,16 @@ class Ledger:
         with self._lock:
             return len(self._open)
 
+    @property
+    def messages(self) -> tuple[str, ...]:
+        with self._lock:
+            return (*self._messages, *([f"and {self._more} more"] if self._more else []))
+
     def _note(self, message: str) -> None:
-        if len(self.messages) < _MESSAGES_KEPT:
-            self.messages.append(message)
+        if len(self._messages) < _MESSAGES_KEPT:
+            self._messages.append(message)
+        else:
+            self._more += 1
 
     def _settle(self, sequence: int) -> None:
         if sequence not in self._open:

@@ -89,6 +89,7 @@ class Report:
         cpu_share: the stages' own CPU time over wall time × cores: 1 means that the cores did nothing else.
         process_cpu_share: the same of all CPU time of the process: what is above `cpu_share` is overhead.
         dropped: frames by reason; captured = published + all dropped.
+        engines_passed_over: why each engine that "auto" tried before this one was not taken, in full.
         messages: what the first drops said, and what the source noted.
     """
 
@@ -97,6 +98,7 @@ class Report:
     model: str
     engine: str
     engine_reason: str
+    engines_passed_over: tuple[str, ...]
     captured: int
     published: int
     stale: int
@@ -130,7 +132,7 @@ class Report:
         for name, value in facts.items():
             grid.add_row(Text(name, "bold"), Text(value))
         times = Table("ms a frame")
-        for head in ("p50", "p95", "p99", "cpu"):
+        for head in ("p50", "p95", "p99", "CPU time"):
             times.add_column(head, justify="right")
         for name, stage in self.stages.items():
             cpu = "" if stage.cpu is None else f"{stage.cpu:.2f}"

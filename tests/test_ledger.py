@@ -76,11 +76,19 @@ def test_threads_lose_no_count() -> None:
     assert ledger.in_hand == 0
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 frame was in hand"), (2, "2 frames were in hand")])
+def test_what_was_in_hand_is_told(count: int, words: str) -> None:
+    ledger = Ledger()
+    for sequence in range(count):
+        ledger.capture(sequence)
+    ledger.abandon()
+    assert ledger.messages == (f"{words} when the run broke off",)
+
+
 def test_messages_are_bounded_and_counts_are_not() -> None:
     ledger = Ledger()
     for sequence in range(1000):
         ledger.capture(sequence)
         ledger.drop(Drop(sequence, DropReason.UNDECODABLE, f"frame {sequence}"))
-    assert ledger.messages[0] == "frame 0"
-    assert len(ledger.messages) < 100
+    assert ledger.messages == (*(f"frame {sequence}" for sequence in range(20)), "and 980 more")
     assert ledger.dropped.total() == 1000

@@ -20,11 +20,13 @@ class Engine(Protocol):
     Attributes:
         name: such as "onnx-cpu".
         reason: why this engine runs and not another, in one sentence.
+        passed_over: why each engine that "auto" tried before this one was not taken, in full.
         int8: whether it runs the bundle's quantised network.
     """
 
     name: str
     reason: str
+    passed_over: tuple[str, ...]
     int8: bool
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
@@ -102,18 +104,27 @@ def _named(bundle: Bundle, engine: str, threads: int) -> Engine:
 
 
 def _first_that_runs(bundle: Bundle, threads: int) -> Engine:
-    refusals: list[EngineError | BundleError] = []
-    for opener in _OPEN.values():
+    refusals: dict[str, EngineError | BundleError] = {}
+    for name, opener in _OPEN.items():
         try:
             opened = opener(bundle, threads)
             check_golden(bundle, opened)
         except (EngineError, BundleError) as error:
-            refusals.append(error)
+            refusals[name] = error
         else:
-            opened.reason = "; ".join(map(str, refusals)) or "the fastest that can run here"
+            opened.reason = _reason(refusals)
+            opened.passed_over = tuple(map(str, refusals.values()))
             return opened
     # A network that runs and answers wrongly is the bundle's fault; one that does not run is the machine's.
-    wrong = [refusal for refusal in refusals if isinstance(refusal, BundleError)]
+    wrong = [refusal for refusal in refusals.values() if isinstance(refusal, BundleError)]
     if wrong:
         raise wrong[-1]
-    raise EngineError("no engine can run here: " + "; ".join(map(str, refusals)))
+    raise EngineError("no engine can run here: " + "; ".join(map(str, refusals.values())))
+
+
+def _reason(refusals: dict[str, EngineError | BundleError]) -> str:
+    """That an engine cannot run is usual and said in short; that one answers wrongly is said in full."""
+    absent = [name for name, refusal in refusals.items() if isinstance(refusal, EngineError)]
+    wrong = [str(refusal) for refusal in refusals.values() if isinstance(refusal, BundleError)]
+    fastest = "fastest that runs here" + (f"; not: {', '.join(absent)}" if absent else "")
+    return "; ".join([fastest, *wrong])

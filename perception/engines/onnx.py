@@ -27,6 +27,7 @@ class OnnxEngine:
         self.name = name
         self.int8 = name.endswith("int8")
         self.reason = ""
+        self.passed_over: tuple[str, ...] = ()
         self._session = session
         self._input = bundle.info.input
         self._outputs = list(bundle.info.outputs)

@@ -14,7 +14,7 @@ from perception.frame import Frame
 from perception.sources import Drop, DropReason
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-RATE = 25.0  # images carry no stamps; they are played at a video's usual rate
+RATE = 25.0  # a video's usual rate
 # The orientation tag is passed over, so that a label map fits the stored pixels: cars do not turn cameras.
 _READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
@@ -22,7 +22,8 @@ _READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 class ImageSource:
     """Every image file of a folder is one frame; grey, RGBA and 16 bit images become BGR of 8 bit.
 
-    A file with an image's extension that is none is dropped as undecodable; others are passed over and noted.
+    Images carry no time: they are stamped as if 25 were taken a second. A file with an image's extension that
+    is none is dropped as undecodable; others are passed over and noted.
 
     Raises:
         SourceError: the folder cannot be read, or holds no image.
@@ -44,7 +45,8 @@ class ImageSource:
         self._stems = Counter(path.stem for path in images)
         self.length: int | None = len(images)
         others = len(files) - len(images)
-        self.notes = [f"{self.uri}: passed over {others} files that are no images"] if others else []
+        what = "1 file that is no image" if others == 1 else f"{others} files that are no images"
+        self.notes = [f"{self.uri}: passed over {what}"] if others else []
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         for sequence, path in enumerate(self._images):

@@ -41,9 +41,12 @@ def test_auto_takes_the_first_that_runs_and_says_why(
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     engine = open_engine(colour_bundle)
     assert engine.name == "onnx-cpu"
-    assert "onnx-cuda cannot run" in engine.reason
-    assert "no CUDA" in engine.reason
-    assert open_engine(colour_bundle, "onnx-cpu").reason == "asked for"
+    assert engine.reason == "fastest that runs here; not: onnx-cuda, onnx-cpu-int8"
+    cuda, int8 = engine.passed_over
+    assert "onnx-cuda cannot run" in cuda and "no CUDA" in cuda and "pip install" in cuda
+    assert "onnx-cpu-int8 cannot run" in int8
+    asked = open_engine(colour_bundle, "onnx-cpu")
+    assert (asked.reason, asked.passed_over) == ("asked for", ())
 
 
 def test_cuda_that_is_asked_for_and_not_installed_is_an_error(
@@ -172,7 +175,9 @@ def test_auto_says_why_it_leaves_the_quantised_network(tmp_path: Path) -> None:
     bundle = write_colour_bundle(tmp_path, golden_int8=1)
     engine = open_engine(bundle, "auto")
     assert engine.name == "onnx-cpu"
-    assert "onnx-cpu-int8 reproduces 0.00%" in engine.reason
+    assert "golden.npz: onnx-cpu-int8 reproduces 0.00%" in engine.reason
+    assert "Export the bundle again" in engine.reason
+    assert "onnx-cpu-int8 reproduces 0.00%" in engine.passed_over[-1]
     with pytest.raises(BundleError, match=r"onnx-cpu-int8 reproduces 0\.00%"):
         open_engine(bundle, "onnx-cpu-int8")
 

@@ -54,7 +54,9 @@ def test_bad_files_are_named_drops_and_other_files_are_noted(tmp_path: Path) -> 
         drops, ("0002.png: empty", "0003.jpg: not a whole", "0004.png: not a whole"), strict=True
     ):
         assert name in drop.message
-    assert len(notes) == 1 and "passed over 1 " in notes[0]
+    assert notes == [f"{tmp_path}: passed over 1 file that is no image"]
+    (tmp_path / "readme.txt").write_text("fog")
+    assert read(tmp_path)[1] == [f"{tmp_path}: passed over 2 files that are no images"]
 
 
 @pytest.mark.parametrize(
