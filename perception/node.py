@@ -4,12 +4,12 @@ reader thread ──frames──▶ workers: prepare, infer, decode ──scenes
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from queue import SimpleQueue
-from threading import Event, Semaphore
+from dataclasses import dataclass, field, replace
+from threading import Condition, Event, Semaphore
 
 from perception.frame import Frame
 from perception.ledger import Ledger
@@ -23,20 +23,30 @@ from perception.sources import Drop, DropReason, Source
 STAGES = ("read", "prepare", "infer", "decode", "draw", "write", "end_to_end")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _InHand:
-    """A frame on its way, with the time it was read and the scene to come."""
+    """A frame on its way, with the time its age counts from and the scene to come.
+
+    In real time a fresher frame takes its place, as long as no worker has `begun` it.
+    """
 
     frame: Frame
-    read_at: float
-    scene: Future[Scene]
+    captured_at: float
+    timings_ms: dict[str, float]
+    begun: bool = False
+    scene: Future[Scene] = field(init=False)
+
+    @property
+    def perceived(self) -> bool:
+        return self.scene.done() and self.scene.exception() is None
 
 
 class Node:
     """Runs a source through a perceiver into sinks, once, and closes them.
 
     A recording loses no frame: the reader waits for room. In `realtime` it keeps the recording's pace
-    instead, and a frame that waits for a worker gives way to a fresher one.
+    instead, ages count from when a frame was due, and frames give way to fresher ones: one that waits for a
+    worker to the next, and one that waits for the sinks once as many fresher ones as `workers` wait too.
 
     Args:
         perceiver: best loaded with `threads=1`: frames in parallel fill the cores better than threads in one.
@@ -64,8 +74,11 @@ class Node:
         self._workers = workers or usable_cores()
         self._on_scene = on_scene
         self._stages = Stages(STAGES)
-        self._in_hand: SimpleQueue[_InHand | None] = SimpleQueue()
-        self._room = Semaphore(2 * self._workers)  # bounds the frames in hand, and so the memory
+        self._in_hand: deque[_InHand] = deque()
+        self._changed = Condition()  # guards the frames in hand, and tells of a scene or of the end
+        # Bounds the frames in hand, and so the memory. In real time none but the freshest fill it: one for
+        # each worker, one perceived for each, the one that is published, and one that waits for a worker.
+        self._room = Semaphore(2 * self._workers + (2 if realtime else 0))
         self._stop = Event()
         self._ended = False
         self._stale = 0
@@ -106,16 +119,16 @@ class Node:
                 reading.result()  # raises what ended the source before its time
             finally:
                 self._stop.set()
-                for _ in self._arrivals():  # let the reader come to its end
-                    self._room.release()
+                self._room.release()  # for the frame that the reader may hold: its last one
+                wait([reading])
                 self.ledger.abandon()
 
     def _read(self, workers: ThreadPoolExecutor) -> None:
         """In the reader's thread: frames into the hands of the workers, up to the end of the source."""
         try:
             items = iter(self.source)
-            newest: Future[Scene] | None = None
             start: float | None = None
+            latest_ns = 0
             while not self._stop.is_set() and self.ledger.captured != self._frames:
                 timings_ms: dict[str, float] = {}
                 with self._stages.measure("read", timings_ms):
@@ -126,25 +139,61 @@ class Node:
                 if isinstance(item, Drop):
                     self.ledger.drop(item)
                     continue
+                captured_at = time.perf_counter()
                 if self._realtime:
-                    start = time.perf_counter() - item.stamp_ns / 1e9 if start is None else start
-                    self._stop.wait(max(0.0, start + item.stamp_ns / 1e9 - time.perf_counter()))
-                if not self._make_room(newest):
-                    self.ledger.drop(_superseded(item))
-                    continue
-                newest = workers.submit(self._perceive, item, timings_ms)
-                self._in_hand.put(_InHand(item, time.perf_counter(), newest))
+                    if start is None or item.stamp_ns < latest_ns:  # a spliced recording's clock may run back
+                        start = captured_at - item.stamp_ns / 1e9
+                    latest_ns, due = item.stamp_ns, start + item.stamp_ns / 1e9
+                    self._stop.wait(max(0.0, due - captured_at))
+                    captured_at = min(due, time.perf_counter())
+                self._take_in(_InHand(item, captured_at, timings_ms), workers)
         finally:
-            self._in_hand.put(None)
+            with self._changed:
+                self._ended = True
+                self._changed.notify()
 
-    def _make_room(self, newest: Future[Scene] | None) -> bool:
-        """Whether one more frame may come in; in real time it takes the place of one that still waits."""
+    def _take_in(self, new: _InHand, workers: ThreadPoolExecutor) -> None:
+        """Hand a frame to the workers once there is room; in real time at once, or drop it."""
         if not self._realtime:
-            return self._room.acquire()
-        return (newest is not None and newest.cancel()) or self._room.acquire(blocking=False)
+            self._room.acquire()
+        elif self._replaces_newest(new):
+            return
+        elif not self._room.acquire(blocking=False):
+            self._supersede(new)
+            return
+        new.scene = workers.submit(self._perceive, new)
+        with self._changed:
+            self._in_hand.append(new)
+        new.scene.add_done_callback(self._tell)
 
-    def _perceive(self, frame: Frame, timings_ms: dict[str, float]) -> Scene:
+    def _replaces_newest(self, new: _InHand) -> bool:
+        """Whether the newest frame still waited for a worker, and the new one has its place now."""
+        with self._changed:
+            self._keep_freshest()
+            if not self._in_hand or self._in_hand[-1].begun:
+                return False
+            newest = self._in_hand[-1]
+            self._supersede(newest)
+            newest.frame, newest.captured_at, newest.timings_ms = new.frame, new.captured_at, new.timings_ms
+            return True
+
+    def _keep_freshest(self) -> None:
+        """Of the scenes that wait for the sinks, drop all but the freshest, one for each worker."""
+        perceived = [in_hand for in_hand in self._in_hand if in_hand.perceived]
+        for in_hand in perceived[: -self._workers]:
+            self._in_hand.remove(in_hand)
+            self._supersede(in_hand)
+            self._room.release()
+
+    def _supersede(self, in_hand: _InHand) -> None:
+        sequence = in_hand.frame.sequence
+        self.ledger.drop(Drop(sequence, DropReason.SUPERSEDED, f"frame {sequence}: not kept up with"))
+
+    def _perceive(self, in_hand: _InHand) -> Scene:
         """In a worker's thread: `Perceiver.perceive`, each stage measured."""
+        with self._changed:
+            in_hand.begun = True
+        frame, timings_ms = in_hand.frame, in_hand.timings_ms
         with self._stages.measure("prepare", timings_ms):
             image = self.perceiver.prepare(frame)
         with self._stages.measure("infer", timings_ms):
@@ -153,23 +202,27 @@ class Node:
             scene = self.perceiver.decode(frame, maps)
         return replace(scene, timings_ms=timings_ms)
 
+    def _tell(self, _: Future[Scene]) -> None:
+        with self._changed:
+            self._changed.notify()
+
     def _arrivals(self) -> Iterator[_InHand]:
-        """Frames in hand in the order of their capture, until the reader has ended."""
-        while not self._ended:
-            in_hand = self._in_hand.get()
-            if in_hand is None:
-                self._ended = True
-            else:
-                yield in_hand
+        """Frames whose scenes are there, in the order of their capture, until the reader has ended."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._in_hand[0].scene.done() if self._in_hand else self._ended
+                )
+                if not self._in_hand:
+                    return
+                if self._realtime:
+                    self._keep_freshest()
+                in_hand = self._in_hand.popleft()
+            yield in_hand
 
     def _publish(self, in_hand: _InHand) -> None:
-        frame = in_hand.frame
-        try:
-            scene = in_hand.scene.result()
-        except CancelledError:  # its room is the fresher frame's now
-            self.ledger.drop(_superseded(frame))
-            return
-        age_ms = 1000 * (time.perf_counter() - in_hand.read_at)
+        frame, scene = in_hand.frame, in_hand.scene.result()
+        age_ms = 1000 * (time.perf_counter() - in_hand.captured_at)
         stale = self._max_age_ms is not None and age_ms > self._max_age_ms
         scene = replace(scene, age_ms=age_ms, status=Status.STALE if stale else scene.status)
         with self._stages.measure("draw", scene.timings_ms):
@@ -177,7 +230,7 @@ class Node:
         with self._stages.measure("write", {}):
             for sink in self.sinks:
                 sink.write(frame, scene, overlay)
-        self._stages.add("end_to_end", 1000 * (time.perf_counter() - in_hand.read_at))
+        self._stages.add("end_to_end", 1000 * (time.perf_counter() - in_hand.captured_at))
         self._stale += stale
         self.ledger.publish(frame.sequence)
         self._room.release()
@@ -195,6 +248,7 @@ class Node:
             model=f"{bundle.name} {bundle.version}",
             engine=engine.name,
             engine_reason=engine.reason,
+            engines_passed_over=engine.passed_over,
             captured=ledger.captured,
             published=ledger.published,
             stale=self._stale,
@@ -216,9 +270,3 @@ class Node:
             },
             failure=failure,
         )
-
-
-def _superseded(frame: Frame) -> Drop:
-    return Drop(
-        frame.sequence, DropReason.SUPERSEDED, f"frame {frame.sequence}: a fresher one took its place"
-    )
