@@ -17,6 +17,7 @@ from pydantic import (
 
 from perception.engines import ENGINES
 from perception.errors import ConfigError
+from perception.sinks import kind_of
 
 
 class RunConfig(BaseModel):
@@ -28,8 +29,8 @@ class RunConfig(BaseModel):
         model: name of a shipped bundle, or a bundle's folder.
         engine: "auto", or one of `perception.engines.ENGINES`.
         frames: stop after so many captured frames; None: at the source's end.
-        max_age: ms from capture (for a recording: from reading) to publication above which a scene is
-            published as stale; None: never.
+        max_age: ms from capture (for a recording: from reading, in real time from when the frame was due) to
+            publication above which a scene is published as stale; None: never.
         realtime: replay a recording at its own pace, and drop what cannot be kept up with.
         workers: frames in the network at a time; 0: one for each core.
     """
@@ -44,6 +45,14 @@ class RunConfig(BaseModel):
     max_age: PositiveFloat | None = None
     realtime: bool = False
     workers: int = Field(0, ge=0, le=256)
+
+    @field_validator("sinks")
+    @classmethod
+    def _of_known_kinds(cls, sinks: tuple[str, ...]) -> tuple[str, ...]:
+        """Before any is opened."""
+        for sink in sinks:
+            kind_of(sink)
+        return sinks
 
     @field_validator("engine")
     @classmethod

@@ -30,6 +30,7 @@ def test_command_line_overrides_profile(tmp_path: Path) -> None:
         ({"sinks": []}, ["sinks", "at least 1"]),
         ({"sinks": ["a.mp4", "./a.mp4"]}, ["sink a.mp4 is given twice"]),
         ({"sinks": ["x/../drive.mp4"]}, ["would overwrite the source"]),
+        ({"sinks": ["labels/", "out.avi"]}, ["sink out.avi: unknown kind .avi", "out.mp4"]),
         ({"source": ""}, ["source = ''", "at least 1"]),
     ],
 )

@@ -1,7 +1,7 @@
 """Where scenes go: one file a kind of sink, and `open_sink`, which knows them by their URI."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,18 +44,42 @@ def open_sink(uri: str, rate: float, classes: ClassSet) -> Sink:
     """Open the sink of this URI; `rate` is the source's nominal frame rate, `classes` names what scenes hold.
 
     A video that exists is overwritten; a folder is reused, and only files of the same names are replaced.
+    Nothing of either is lost before the first frame is written.
 
     Raises:
         SinkError: it cannot be written.
         ConfigError: no sink is known by this URI.
     """
-    path = Path(uri)
-    if path.suffix.lower() == ".mp4" and not path.is_dir():
+    if kind_of(uri) == "video":
         from perception.sinks.video import VideoSink  # noqa: PLC0415 — it needs the types above
 
-        return VideoSink(path, rate)
-    if uri.endswith("/") or path.is_dir() or not path.suffix:
-        from perception.sinks.folder import FolderSink  # noqa: PLC0415 — it needs the types above
+        return VideoSink(Path(uri), rate)
+    from perception.sinks.folder import FolderSink  # noqa: PLC0415 — it needs the types above
 
-        return FolderSink(path, classes)
+    return FolderSink(Path(uri), classes)
+
+
+def kind_of(uri: str) -> Literal["video", "folder"]:
+    """Which sink the URI means, without opening it.
+
+    Raises:
+        ConfigError: no sink is known by this URI.
+    """
+    path = Path(uri)
+    if path.suffix.lower() == ".mp4" and not path.is_dir():
+        return "video"
+    if uri.endswith("/") or path.is_dir() or not path.suffix:
+        return "folder"
     raise ConfigError(f"sink {uri}: unknown kind {path.suffix}; a sink is {GRAMMAR}")
+
+
+def claim(path: Path) -> bool:
+    """Find out, before any work, whether the file can be written; True where there was none before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.open("ab").close()
+    return new

@@ -2,6 +2,8 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.scene import Scene
+from perception.sinks import claim
 
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
@@ -25,7 +28,8 @@ class FolderSink:
         <stem>.overlay.jpg    the scene drawn on the frame
         scenes.jsonl          one line a frame, written once its images are whole: see `record`
 
-    A folder that exists is reused: scenes.jsonl starts anew and files of the same names are replaced.
+    A folder that exists is reused: files of the same names are replaced, and scenes.jsonl starts anew, once
+    the first frame comes.
 
     Raises:
         SinkError: the folder or a file cannot be written.
@@ -35,32 +39,47 @@ class FolderSink:
         self.uri = str(folder)
         self._folder = folder
         self._classes = classes
+        self._lines_path = folder / "scenes.jsonl"
+        self._lines: FileIO | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lines = (folder / "scenes.jsonl").open("wb", buffering=0)
+            self._new = claim(self._lines_path)
         except OSError as error:
-            raise self._error(folder, error) from error
+            raise self._error(Path(error.filename), error) from error
 
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
         stem = frame.stem or f"{frame.sequence:06d}"
+        scene = replace(scene, stem=stem)
         self._write_image(f"{stem}.labels.png", scene.labels)
         self._write_image(f"{stem}.instances.png", scene.instance_map)
         self._write_image(f"{stem}.overlay.jpg", overlay, _JPEG)
         self._write_line(json.dumps(record(scene, self._classes)).encode() + b"\n")
 
     def close(self) -> None:
-        self._lines.close()
+        if self._lines is not None:
+            self._lines.close()
+        elif self._new:
+            self._lines_path.unlink(missing_ok=True)  # no frame came
 
     def _write_image(self, name: str, image: npt.NDArray[Any], how: tuple[int, ...] = ()) -> None:
         path = self._folder / name
         data = cv2.imencode(path.suffix, image, how)[1]
         try:
-            path.write_bytes(data.tobytes())
+            file = path.open("wb")
+        except OSError as error:  # and what stands there is not ours to remove
+            raise self._error(path, error) from error
+        try:
+            with file:
+                file.write(data.tobytes())
         except OSError as error:
-            path.unlink(missing_ok=True)  # half an image would be taken for a whole one
+            with suppress(OSError):  # where it cannot be removed either, the first error says why
+                path.unlink()  # half an image would be taken for a whole one
             raise self._error(path, error) from error
 
     def _write_line(self, line: bytes) -> None:
+        try:
+            self._lines = self._lines or self._lines_path.open("wb", buffering=0)
+        except OSError as error:
+            raise self._error(self._lines_path, error) from error
         start = self._lines.tell()
         try:
             written = self._lines.write(line)
@@ -69,7 +88,7 @@ class FolderSink:
         except OSError as error:
             with suppress(OSError):  # where nothing can be taken back either, the first error says why
                 self._lines.truncate(start)
-            raise self._error(self._folder / "scenes.jsonl", error) from error
+            raise self._error(self._lines_path, error) from error
 
     def _error(self, path: Path, error: OSError) -> SinkError:
         return SinkError(f"sink {self.uri}: {path} cannot be written ({error.strerror})")

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.scene import Scene
+from perception.sinks import claim
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
 _TIME_BASE = Fraction(1, 90_000)
@@ -22,12 +23,13 @@ _TIME_BASE = Fraction(1, 90_000)
 _ENCODER = {"preset": "ultrafast", "crf": "23"}
 _KEY_SECONDS = 2  # between key frames: what an abrupt end can cost, and how finely a player can seek
 # A plain MP4 gets its index at the end: without it, on a full disk or after a crash, nothing plays. This one
-# is written in fragments that play by themselves, and closing it adds the plain index.
-_MUXER = {"movflags": "hybrid_fragmented", "frag_duration": "500000"}  # µs
+# is written in fragments that play by themselves, and closing it adds the plain index. Each goes to the file
+# once it is whole: in FFmpeg's own buffer several would wait, for a kill to lose them.
+_MUXER = {"movflags": "hybrid_fragmented", "frag_duration": "500000", "flush_packets": "1"}  # µs
 
 
 class VideoSink:
-    """MP4, H.264, yuv420p, each overlay under its frame's own stamp.
+    """MP4, H.264, yuv420p, each overlay under its frame's own stamp; FFmpeg counts them from the first.
 
     The first frame sets the size; frames of another size are fitted into it, with black borders. A video that
     exists is overwritten, once the first frame comes.
@@ -45,8 +47,7 @@ class VideoSink:
         self._last_pts = -1
         self._broken = False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("ab").close()  # tells now, before any work, whether it can be written
+            self._new = claim(path)
         except OSError as error:
             raise self._error(error) from error
 
@@ -61,18 +62,18 @@ class VideoSink:
             picture.pts, picture.time_base = self._last_pts, _TIME_BASE
             assert self._container is not None
             self._container.mux(stream.encode(picture))
-        except (av.error.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, av.codec.codec.UnknownCodecError, OSError) as error:
             self._broken = True
             raise self._error(error) from error
 
     def close(self) -> None:
         container, self._container = self._container, None
         try:
-            if container is not None and self._stream is not None:
-                if not self._broken:
+            if container is not None:
+                if self._stream is not None and not self._broken:
                     container.mux(self._stream.encode(None))
                 container.close()
-            elif self._path.exists() and not self._path.stat().st_size:
+            if self._new and self._path.exists() and not self._path.stat().st_size:
                 self._path.unlink()  # no frame came
         except (av.error.FFmpegError, OSError) as error:
             if not self._broken:  # else it was told when it broke, and its fragments play up to there

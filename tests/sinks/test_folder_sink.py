@@ -1,6 +1,8 @@
+import errno
 import json
 import resource
 from pathlib import Path
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -45,6 +47,7 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
 
     lines = [json.loads(line) for line in (folder / "scenes.jsonl").read_text().splitlines()]
     assert [line["sequence"] for line in lines] == [0, 1, 2]
+    assert [line["stem"] for line in lines] == stems
     assert lines[1] == {
         "sequence": 1,
         "stem": "0016E5_01",
@@ -75,6 +78,46 @@ def test_a_folder_is_reused_and_its_lines_start_anew(tmp_path: Path, make_scene:
     assert (tmp_path / "mine.txt").read_text() == "stays"
     assert (tmp_path / "000000.labels.png").exists()
     assert [json.loads(line)["sequence"] for line in (tmp_path / "scenes.jsonl").open()] == [5]
+
+
+def test_old_lines_are_replaced_only_by_a_frame(tmp_path: Path, make_scene: MakeScene) -> None:
+    write(tmp_path, [make_scene(0)])
+    before = (tmp_path / "scenes.jsonl").read_bytes()
+    write(tmp_path, [])
+    assert (tmp_path / "scenes.jsonl").read_bytes() == before
+
+
+def test_without_a_frame_no_file_is_left(tmp_path: Path) -> None:
+    write(tmp_path / "labels", [])
+    assert list((tmp_path / "labels").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["000000.labels.png", "000000.overlay.jpg", "scenes.jsonl"])
+def test_a_folder_in_the_place_of_a_file_is_told_and_stays(
+    tmp_path: Path, make_scene: MakeScene, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(SinkError, match=rf"{name} cannot be written \(Is a directory\)"):
+        write(tmp_path, [make_scene(0)])
+    assert (tmp_path / name).is_dir()
+
+
+def test_a_file_that_may_not_be_written_is_told_and_stays(
+    tmp_path: Path, make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = tmp_path / "000000.labels.png"
+    labels.write_bytes(b"of an earlier run")
+    path_open = Path.open
+
+    def refuse(path: Path, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:  # root may write all
+        if path == labels and "w" in mode:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return path_open(path, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(SinkError, match=r"labels\.png cannot be written \(Permission denied\)"):
+        write(tmp_path, [make_scene(0)])
+    assert labels.read_bytes() == b"of an earlier run"
 
 
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import resource
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -65,6 +66,52 @@ def test_stamps_that_run_back_do_not_spoil_the_file(tmp_path: Path, make_scene: 
     assert len(seconds) == 4 and seconds == sorted(set(seconds))
 
 
+def test_a_live_cameras_clock_is_counted_from_the_first_frame(tmp_path: Path, make_scene: MakeScene) -> None:
+    hours = 5 * 3600 * 10**9
+    stamps = [0, 33_000_000, 100_000_000]
+    frames = write(tmp_path / "out.mp4", [make_scene(i, stamp_ns=hours + ns) for i, ns in enumerate(stamps)])
+    assert [round(1000 * seconds) for seconds, _ in frames] == [0, 33, 100]
+
+
+def test_every_half_second_is_handed_to_the_system(tmp_path: Path, make_scene: MakeScene) -> None:
+    """What is in the file before it is closed is what a kill leaves."""
+    sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    for sequence in range(30):
+        frame, scene = make_scene(sequence)
+        sink.write(frame, scene, frame.image)
+    (tmp_path / "killed.mp4").write_bytes((tmp_path / "out.mp4").read_bytes())
+    sink.close()
+    assert len(read_video(tmp_path / "killed.mp4")) >= 15
+
+
+def test_a_video_that_cannot_begin_is_closed_and_told_once(
+    tmp_path: Path, make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+
+    class Container:
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self.container, self.closed = av_open(*args, **options), False
+            opened.append(self)
+
+        def add_stream(self, *args: object, **options: object) -> None:
+            raise av.error.ExternalError(1, "no such encoder")
+
+        def close(self) -> None:
+            self.closed = True
+            self.container.close()
+
+    av_open = av.open
+    sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    monkeypatch.setattr(av, "open", Container)
+    frame, scene = make_scene(0)
+    with pytest.raises(SinkError, match=r"out\.mp4: cannot be written \(no such encoder\)"):
+        sink.write(frame, scene, frame.image)
+    sink.close()
+    assert [container.closed for container in opened] == [True]
+    assert not (tmp_path / "out.mp4").exists()
+
+
 def test_an_old_video_is_replaced_only_by_a_frame(tmp_path: Path, make_scene: MakeScene) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(b"an older video")
@@ -76,6 +123,9 @@ def test_an_old_video_is_replaced_only_by_a_frame(tmp_path: Path, make_scene: Ma
 def test_without_a_frame_nothing_is_left(tmp_path: Path) -> None:
     open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE).close()
     assert not (tmp_path / "out.mp4").exists()
+    (tmp_path / "mine.mp4").write_bytes(b"")
+    open_sink(str(tmp_path / "mine.mp4"), 25.0, DRIVE).close()
+    assert (tmp_path / "mine.mp4").exists()
 
 
 def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
