@@ -140,7 +140,8 @@ def options(
 @app.command()
 def run(
     source: Annotated[
-        str | None, typer.Argument(help="A video, a folder of images, or sim:", metavar="SOURCE")
+        str | None,
+        typer.Argument(help="A video, a folder of images (taken for 25 a second), or sim:", metavar="SOURCE"),
     ] = None,
     sinks: Annotated[
         list[str] | None, typer.Argument(help="out.mp4 or folder/, as many as wanted.", metavar="SINKS...")
@@ -155,7 +156,7 @@ def run(
         float | None, typer.Option(help="Older scenes are published as stale.", metavar="MS")
     ] = None,
     realtime: Annotated[
-        bool | None, typer.Option("--realtime", help="Keep a recording's own pace; drop what is too much.")
+        bool | None, typer.Option(help="Keep a recording's own pace; drop what is too much.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Frames perceived at a time; 0: one for each core.", metavar="N")

@@ -109,6 +109,20 @@ def test_errors_on_the_way_out_do_not_hide_the_first(
     ]
 
 
+def test_ctrl_c_before_the_run_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "open_source", interrupt)
+    monkeypatch.setattr(sys, "argv", ["perception", "run", "drive", "labels"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
 def test_an_error_made_from_another_is_told_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """Drives through the installed command: what goes in, what comes out, and what it says when it cannot."""
 
 import json
+import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_video_to_labels_and_video_with_its_stamps(run: Perception, tmp_path: Pa
         assert band_centres(labels(tmp_path / "labels", f"{index:06d}")) == band_centres(truth(index))
     assert [round(1000 * seconds) for seconds, _ in read_video(tmp_path / "out.mp4")] == stamps
     lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
+    assert [line["stem"] for line in lines] == [f"{index:06d}" for index in range(6)]
     assert [round(line["stamp_ns"] / 1e6) for line in lines] == stamps
 
 
@@ -93,7 +95,7 @@ def test_bad_files_in_a_folder_are_counted_and_named(run: Perception, tmp_path: 
         "4 captured = 2 published + 2 dropped",
         "2 undecodable",
         "0001.png: empty file",
-        "passed over 1",
+        "passed over 1 file that is no image",
     ):
         assert word in " ".join(done.stdout.split())
     assert sequences(tmp_path / "labels") == [0, 3]
@@ -168,6 +170,46 @@ def test_wrong_use_is_told(
     assert done.returncode == status
     assert words in " ".join(done.stderr.split())
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_wrong_use_takes_nothing_of_an_earlier_run(run: Perception, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 2)
+    assert run("drive", "labels", "out.mp4").returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "file").write_text("")
+    assert run("drive", "labels", "out.mp4", "new", "out.avi").returncode == 2
+    assert not (tmp_path / "new").exists()
+    assert run("drive", "labels", "out.mp4", "file/labels/").returncode == 1
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_folder_in_the_place_of_a_file_is_told(run: Perception, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 1)
+    (tmp_path / "labels/0000.labels.png").mkdir(parents=True)
+    done = run("drive", "labels")
+    assert done.returncode == 1
+    assert done.stderr.endswith("0000.labels.png cannot be written (Is a directory)\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_table_explains_itself_and_the_json_tells_more(run: Perception, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 3)
+    table = " ".join(run("drive", "labels", env=os.environ | {"COLUMNS": "200"}).stdout.split())
+    assert "(fastest that runs here; not: " in table and "onnx-cpu-int8" in table
+    assert "cannot run" not in table
+    assert "CPU time" in table
+    report = json.loads(run("drive", "labels", "--json").stdout)
+    assert any("onnx-cpu-int8 cannot run: the bundle" in one for one in report["engines_passed_over"])
+
+
+def test_a_profile_in_real_time_can_be_run_without(run: Perception, tmp_path: Path) -> None:
+    """At its pace the drive would take 100 s."""
+    write_video(tmp_path / "drive.mp4", [picture(index) for index in range(3)], [0, 50_000, 100_000])
+    (tmp_path / "profile.yaml").write_text("realtime: true\n")
+    done = run("drive.mp4", "labels", "--config", "profile.yaml", "--no-realtime", "--json")
+    report = json.loads(done.stdout)
+    assert report["published"] == 3
+    assert report["seconds"] < 100
 
 
 def test_a_damaged_bundle_is_refused_and_nothing_is_overwritten(
