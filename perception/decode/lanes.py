@@ -12,26 +12,33 @@ whether two marks lie on one curve; and paint of a given width on the road makes
 to t, which tells lines from crossings, stop lines and arrows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.scene import Lane
+from perception.scene import Lane, Side
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
 
-NEAREST_HORIZON = 6.0  # px; t is never less, as the horizon is not known better
+LEAST_T = 6.0  # rows; the horizon is not known better
 WIDEST = 0.24  # camera heights: how wide a painted line may be
 SMEAR = 2.0  # px by which a run may be wider than its paint
-MOST_MARKS = 96  # the largest are kept
+MOST_MARKS = 96  # those with most rows are kept
+MOST_LANES = 16
+LONG_MARK = 2.0  # ratio of t: longer than an arrow's stem
 TANGENT = 1.4  # ratio of t over which a mark's tangent is taken
-LONGEST_GAP = 3.0  # ratio of t over which marks are joined
+LONGEST_GAP = 4.0  # ratio of t over which marks are joined
 SHARPEST = 0.015  # of the width squared: c where the radius is about 35 m
-CENTRE_SD = 0.6  # px, of the centre of a run
+CENTRE_SD = 0.8  # px: of the centre of a run
+STRAYING = 0.01  # of t: by which a painted line strays from its curve
+LEAST_PAINT, LEAST_SPAN = 0.03, 1.4  # a boundary's painted rows, of the height; and its ratio of t
+TELLING_SPAN = 2.5  # ratio of t; on a shorter piece a dash looks like a solid line
+EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
+STEP = 4  # rows between a boundary's points
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +67,29 @@ class _Runs:
 
 @dataclass(frozen=True, slots=True)
 class _Tangents:
-    """The tangents at one end of every mark: x = x0 + slope · (t − t0), and the slope's variance."""
+    """The tangents at one end of every mark: x = x0 + slope · (t − t0), of `count` runs."""
 
     t0: Floats
     x0: Floats
     slope: Floats
-    variance: Floats
+    slope_variance: Floats
     count: Floats
 
+    def variance_at(self, t: Floats) -> Floats:
+        return CENTRE_SD**2 / self.count + self.slope_variance * (t - self.t0) ** 2
 
-def find_lanes(
-    labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, width: int
-) -> tuple[Lane, ...]:
+
+def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, width: int) -> tuple[Lane, ...]:
+    """The lane boundaries in a label map, from left to right as they reach the camera.
+
+    A double line gives two boundaries where its lines can be told apart. The boundaries of the ego lane have
+    a side, and are carried on to the near edge of the frame; the others end with their paint. The camera is
+    taken to look along the road with a level horizon, from the middle of the car.
+
+    Args:
+        labels: uint8 (h, w) class ids; `road` and `lane_marking` are used.
+        height, width: the frame's; points are in its pixels.
+    """
     paint = labels == classes.id("lane_marking")
     ground = paint | (labels == classes.id("road"))
     t_of_row = _rows_below_horizon(ground)
@@ -79,13 +97,14 @@ def find_lanes(
     if not len(runs.row):
         return ()
     chain = _join_marks(runs, labels.shape[1])
-    return _trace(runs, chain[runs.mark], ground, t_of_row, height, width)
+    return _make_lanes(_trace(runs, chain, ground, t_of_row), t_of_row, labels.shape, height, width)
 
 
 def _rows_below_horizon(ground: Bools) -> Floats:
     """t of every row. The road reaches the horizon where nothing stands on it."""
     broad = np.count_nonzero(ground, axis=1) >= max(0.01 * ground.shape[1], 1)
-    return np.maximum(np.arange(ground.shape[0]) - np.argmax(broad) + 2.0, NEAREST_HORIZON)
+    rows = np.arange(ground.shape[0], dtype=np.float64)
+    return np.asarray(np.maximum(rows - np.argmax(broad) + 2, LEAST_T))
 
 
 def _find_marks(paint: Bools, t_of_row: Floats) -> _Runs:
@@ -115,12 +134,11 @@ def _find_marks(paint: Bools, t_of_row: Floats) -> _Runs:
     touches |= np.cumsum(spread)[:-1] > 0
     touched = np.bincount(mark, touches, len(row)) > 0
     rows = np.bincount(mark, minlength=len(row))
-    top, bottom = t[mark], np.zeros(len(row))
-    np.maximum.at(bottom, mark, t)
-    long = bottom[mark] > 2.0 * top
-    kept = ~wide & (rows[mark] >= 2) & (long | ~touched[mark])
-    least = np.sort(rows)[-MOST_MARKS] if len(rows) > MOST_MARKS else 0
-    kept &= rows[mark] >= least
+    top, bottom = _span(t, mark, len(row))
+    long = bottom > LONG_MARK * top
+    line = (rows >= 2) & (long | ~touched)
+    line[np.argsort(-rows * line, kind="stable")[MOST_MARKS:]] = False
+    kept = ~wide & line[mark]
     mark = np.unique(mark[kept], return_inverse=True)[1]
     return _Runs(row[kept], (first - row * stride)[kept], (last - row * stride)[kept], t[kept], mark)
 
@@ -135,29 +153,27 @@ def _roots(parent: Ints) -> Ints:
 def _join_marks(runs: _Runs, width: int) -> Ints:
     """The chain that each mark belongs to, named by its nearest mark."""
     count = int(runs.mark.max()) + 1
-    top, bottom = np.full(count, np.inf), np.zeros(count)
-    np.minimum.at(top, runs.mark, runs.t)
-    np.maximum.at(bottom, runs.mark, runs.t)
+    top, bottom = _span(runs.t, runs.mark, count)
     far = _tangents(runs[runs.t <= TANGENT * top[runs.mark]], count)
     near = _tangents(runs[runs.t * TANGENT >= bottom[runs.mark]], count)
-    # Rows: the nearer mark of a pair; columns: the farther one.
-    ratio = top[:, None] / bottom
-    t1, t2 = far.t0[:, None], near.t0[None]
+    # For every pair: rows for the nearer mark, columns for the farther one.
+    t1, t2 = far.t0[:, None], np.minimum(near.t0, 0.99 * far.t0[:, None])
+    gap = top[:, None] / bottom
     meet = 2 * t1 * t2 / (t1 + t2)
     apart = far.x0[:, None] + far.slope[:, None] * (meet - t1) - near.x0 - near.slope * (meet - t2)
-    variance = (
-        CENTRE_SD**2 * (1 / far.count[:, None] + 1 / near.count)
-        + far.variance[:, None] * (meet - t1) ** 2
-        + near.variance * (meet - t2) ** 2
-        + (0.01 * meet) ** 2
+    variance = far.variance_at(meet.T).T + near.variance_at(meet) + (STRAYING * meet) ** 2
+    between = 1 / t2**2 - 1 / t1**2
+    curvature = np.abs(far.slope[:, None] - near.slope) / between
+    curvature_sd = np.sqrt(far.slope_variance[:, None] + near.slope_variance) / between
+    possible = (
+        (gap > 0.98)
+        & (gap < LONGEST_GAP)
+        & (near.t0 < t1)
+        & (apart**2 < 9 * variance)
+        & (np.abs(apart) < 3 + 0.1 * meet)
+        & (curvature < SHARPEST * width**2 + 2 * curvature_sd)
     )
-    bend = (far.slope[:, None] - near.slope) / (1 / np.minimum(t2, 0.99 * t1) ** 2 - 1 / t1**2)
-    bend_sd = np.sqrt(far.variance[:, None] + near.variance) / (1 / np.minimum(t2, 0.99 * t1) ** 2 - 1 / t1**2)
-    cost = np.sqrt(apart**2 / variance) + 3.0 * np.log(np.maximum(ratio, 1))
-    possible = (ratio > 0.98) & (ratio < LONGEST_GAP) & (t2 < t1) & (apart**2 < 9 * variance)
-    possible &= np.abs(bend) < SHARPEST * width**2 + 2 * bend_sd
-    possible &= np.abs(apart) < 3 + 0.1 * meet
-    cost[~possible] = np.inf
+    cost = np.where(possible, np.sqrt(apart**2 / variance) + 3 * np.log(np.maximum(gap, 1)), np.inf)
     successor, predecessor = cost.argmin(1), cost.argmin(0)
     everyone = np.arange(count)
     joined = np.isfinite(cost.min(0)) & (successor[predecessor] == everyone)
@@ -166,44 +182,107 @@ def _join_marks(runs: _Runs, width: int) -> Ints:
 
 def _tangents(runs: _Runs, count: int) -> _Tangents:
     """Straight lines through the given runs of every mark."""
-    def total(values: Floats | None = None) -> Floats:
+
+    def total(values: Floats) -> Floats:
         return np.bincount(runs.mark, values, count)
 
-    n = np.maximum(total(), 1)
+    n = np.maximum(total(np.ones(len(runs.t))), 1)
     t0, x0 = total(runs.t) / n, total(runs.x) / n
     dt = runs.t - t0[runs.mark]
     spread = np.maximum(total(dt**2), 0.5)
     return _Tangents(t0, x0, total(dt * runs.x) / spread, CENTRE_SD**2 / spread, n)
 
 
-def _trace(
-    runs: _Runs, chain: Ints, ground: Bools, t_of_row: Floats, height: int, width: int
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """A boundary in the label map: x(t) for rows `top` to `bottom`."""
+
+    terms: Floats
+    top: int
+    bottom: int
+    kind: str
+    confidence: float
+
+    def at(self, t: Floats) -> Floats:
+        return np.asarray(_basis(t) @ self.terms)
+
+
+def _basis(t: Floats) -> Floats:
+    """The terms of a boundary, all about 1 in the middle of the image; 1/t² takes up hills and clothoids."""
+    s = t / 64
+    return np.stack([np.ones_like(s), s, 1 / s, 1 / s**2], -1)
+
+
+def _trace(runs: _Runs, chain: Ints, ground: Bools, t_of_row: Floats) -> list[_Curve]:
+    """A curve through every chain of marks that is long enough."""
+    of_run = chain[runs.mark]
+    rows = np.bincount(of_run)
+    top, bottom = _span(runs.t, of_run, len(rows))
+    long = (rows >= LEAST_PAINT * len(ground)) & (bottom >= LEAST_SPAN * top)
+    kept = np.flatnonzero(long)
+    kept = kept[np.argsort(-rows[kept], kind="stable")[:MOST_LANES]]
+    return [_fit(runs[of_run == one], ground, t_of_row) for one in kept]
+
+
+def _fit(runs: _Runs, ground: Bools, t_of_row: Floats) -> _Curve:
+    terms, count = _basis(runs.t), len(runs.t)
+    # Straight lines are the likeliest; the penalty keeps short pieces from bending where they are extended.
+    penalty = count * np.diag([1e-9, 1e-9, 1e-4, 1e-3])
+    solution = np.linalg.solve(terms.T @ terms + penalty, terms.T @ runs.x)
+    variance = float(np.mean((terms @ solution - runs.x) ** 2))
+    top, bottom = int(runs.row.min()), int(runs.row.max())
+    curve = _Curve(solution, top, bottom, "unknown", count / (count + 0.1 * len(ground)) / (1 + variance))
+    return replace(curve, kind=_kind(curve, runs, ground, t_of_row))
+
+
+def _kind(curve: _Curve, runs: _Runs, ground: Bools, t_of_row: Floats) -> str:
+    """Solid or dashed, by the share of paint in the rows where nothing stands on the line."""
+    rows = np.arange(curve.top, curve.bottom + 1)
+    x = np.clip(np.rint(curve.at(t_of_row[rows])), 0, ground.shape[1] - 1).astype(np.intp)
+    painted = np.zeros(len(rows), bool)
+    painted[runs.row - curve.top] = True
+    coverage = painted.sum() / (painted | ground[rows, x]).sum()
+    if coverage < 0.75:
+        return "dashed"
+    return "solid" if coverage > 0.85 and runs.t.max() > TELLING_SPAN * runs.t.min() else "unknown"
+
+
+def _make_lanes(
+    curves: list[_Curve], t_of_row: Floats, shape: tuple[int, ...], height: int, width: int
 ) -> tuple[Lane, ...]:
-    rows, columns = ground.shape
+    """The curves as polylines in the frame, with the sides of the ego lane."""
+    if not curves:
+        return ()
+    rows, columns = shape
+    near = np.array([curve.at(t_of_row[-1:])[0] for curve in curves])
+    order = np.argsort(near, kind="stable")
+    sides = _ego_sides(near, columns, float(t_of_row[-1]))
     lanes = []
-    for name in np.unique(chain):
-        own = chain == name
-        t, row, x = runs.t[own], runs.row[own], runs.x[own]
-        n = len(t)
-        if n < 0.03 * rows or t.max() < 1.4 * t.min():
-            continue
-        scale = t.max()
-        def basis(at: Floats) -> Floats:
-            s = at / scale
-            return np.stack([np.ones_like(s), s, 1 / s, 1/s**2], 1)
-        a = basis(t)
-        ridge = np.diag([1e-6, 1e-6, 1e-2, 1e-1])*n*.01
-        fit = np.linalg.solve(a.T @ a + ridge, a.T @ x)
-        ys = np.arange(row.max(), row.min() - 1, -4)
-        ys = np.append(ys, row.min())
-        xs = basis(t_of_row[ys]) @ fit
-        seen = np.zeros(rows, bool)
-        seen[row] = True
-        all_rows = np.arange(row.min(), row.max() + 1)
-        at = np.clip(np.rint(basis(t_of_row[all_rows]) @ fit).astype(int), 0, columns - 1)
-        visible = ground[all_rows, at] | seen[all_rows]
-        coverage = seen[all_rows].sum() / max(visible.sum(), 1)
-        kind = "solid" if coverage > 0.85 else "dashed" if coverage < 0.75 else "unknown"
-        points = np.stack([(xs + 0.5) * width / columns - 0.5, (ys + 0.5) * height / rows - 0.5], 1)
-        lanes.append(Lane(points.astype(np.float32), kind, float(n / (n + 0.1 * rows))))
+    for k in order.tolist():
+        curve = curves[k]
+        bottom = rows - 1 if k in sides else curve.bottom
+        y = np.append(np.arange(bottom, curve.top, -STEP), curve.top)
+        x = curve.at(t_of_row[y])
+        inside = (x >= 0) & (x <= columns - 1)
+        points = np.stack([(x + 0.5) * width / columns - 0.5, (y + 0.5) * height / rows - 0.5], 1)[inside]
+        if len(points) > 1:
+            lanes.append(Lane(points.astype(np.float32), curve.kind, curve.confidence, sides.get(k)))
     return tuple(lanes)
+
+
+def _ego_sides(near: Floats, columns: int, t: float) -> dict[int, Side]:
+    """Which curves bound the ego lane, by where curves reach the nearest row."""
+    middle = (columns - 1) / 2
+    left, right = np.where(near < middle, near, -np.inf), np.where(near >= middle, near, np.inf)
+    apart = (right.min() - left.max()) / t
+    if not EGO_WIDTH[0] < apart < EGO_WIDTH[1]:
+        return {}
+    return {int(left.argmax()): "left", int(right.argmin()): "right"}
+
+
+def _span(t: Floats, group: Ints, count: int) -> tuple[Floats, Floats]:
+    """Least and greatest t of each group."""
+    least, most = np.full(count, np.inf), np.zeros(count)
+    np.minimum.at(least, group, t)
+    np.maximum.at(most, group, t)
+    return least, most

@@ -66,10 +66,10 @@ def score_lanes(
     """Match found boundaries with true ones in one frame, by horizontal distance in common image rows.
 
     Two boundaries agree where their mean distance in common rows is at most `TOLERANCE` of the width. A true
-    one is recalled when it agrees with a found one over at least `OVERLAP` of its rows; of a double line, both
-    may have the same one. A found one is right when it agrees with true ones over at least `OVERLAP` of its
-    rows (several where side streets interrupt a line); each true one counts once for that, so that what is
-    found twice is wrong once.
+    one is recalled when it agrees with a found one over at least `OVERLAP` of its rows; of a double line,
+    both may have the same one. A found one is right when it agrees with true ones over at least `OVERLAP` of
+    its rows (several where side streets interrupt a line); each true one counts once for that, so that what
+    is found twice is wrong once.
 
     Args:
         height, width: of the frame in pixels.
