@@ -26,18 +26,21 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_T = 6.0  # rows; the horizon is not known better
 WIDEST = 0.24  # camera heights: how wide a painted line may be
-SMEAR = 2.0  # px by which a run may be wider than its paint
+DOUBLE = 0.38  # camera heights: how wide a double line may be that is seen as one
+SMEAR = 1.5  # px by which a run may be wider than its paint
 MOST_MARKS = 96  # those with most rows are kept
 MOST_LANES = 16
 LONG_MARK = 2.0  # ratio of t: longer than an arrow's stem
+LONG_DOUBLE = 2.5  # ratio of t: longer than the bars of a crossing
 TANGENT = 1.4  # ratio of t over which a mark's tangent is taken
 LONGEST_GAP = 4.0  # ratio of t over which marks are joined
 SHARPEST = 0.015  # of the width squared: c where the radius is about 35 m
-CENTRE_SD = 0.8  # px: of the centre of a run
-STRAYING = 0.01  # of t: by which a painted line strays from its curve
+CENTRE_SD = 1.0  # px: of the centre of a run
+STRAYING = 0.03  # of t: by which a painted line strays from its curve
 LEAST_PAINT, LEAST_SPAN = 0.03, 1.4  # a boundary's painted rows, of the height; and its ratio of t
 TELLING_SPAN = 2.5  # ratio of t; on a shorter piece a dash looks like a solid line
 EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
+BENDING = 0.0, 0.0, 5e-3, 5e-2
 STEP = 4  # rows between a boundary's points
 
 
@@ -103,8 +106,7 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
 def _rows_below_horizon(ground: Bools) -> Floats:
     """t of every row. The road reaches the horizon where nothing stands on it."""
     broad = np.count_nonzero(ground, axis=1) >= max(0.01 * ground.shape[1], 1)
-    rows = np.arange(ground.shape[0], dtype=np.float64)
-    return np.asarray(np.maximum(rows - np.argmax(broad) + 2, LEAST_T))
+    return np.maximum(np.arange(ground.shape[0]) - float(np.argmax(broad)) + 2, LEAST_T)
 
 
 def _find_marks(paint: Bools, t_of_row: Floats) -> _Runs:
@@ -119,7 +121,9 @@ def _find_marks(paint: Bools, t_of_row: Floats) -> _Runs:
     t = t_of_row[row]
     # The runs above that each run touches, a mark being expected to run towards the vanishing point.
     towards = ((first + last) / 2 - row * stride - width / 2) / t
-    wide = last - first > WIDEST * t + SMEAR + np.abs(towards)
+    # A smear is as wide in every direction, so a line that runs askew is smeared more along the row.
+    breadth = (last - first - SMEAR * (1 + np.abs(towards))) / t
+    wide = breadth > DOUBLE
     low = np.searchsorted(last, first + np.minimum(-towards, 0) - stride - 1, "right")
     high = np.searchsorted(first, last + np.maximum(-towards, 0) - stride + 1, "left")
     high = np.maximum(high, low)
@@ -136,7 +140,8 @@ def _find_marks(paint: Bools, t_of_row: Floats) -> _Runs:
     rows = np.bincount(mark, minlength=len(row))
     top, bottom = _span(t, mark, len(row))
     long = bottom > LONG_MARK * top
-    line = (rows >= 2) & (long | ~touched)
+    broad = np.bincount(mark, breadth > WIDEST, len(row)) > 0.5 * rows
+    line = (rows >= 2) & np.where(broad, bottom > LONG_DOUBLE * top, long | ~touched)
     line[np.argsort(-rows * line, kind="stable")[MOST_MARKS:]] = False
     kept = ~wide & line[mark]
     mark = np.unique(mark[kept], return_inverse=True)[1]
@@ -227,7 +232,7 @@ def _trace(runs: _Runs, chain: Ints, ground: Bools, t_of_row: Floats) -> list[_C
 def _fit(runs: _Runs, ground: Bools, t_of_row: Floats) -> _Curve:
     terms, count = _basis(runs.t), len(runs.t)
     # Straight lines are the likeliest; the penalty keeps short pieces from bending where they are extended.
-    penalty = count * np.diag([1e-9, 1e-9, 1e-4, 1e-3])
+    penalty = count * np.diag(BENDING)
     solution = np.linalg.solve(terms.T @ terms + penalty, terms.T @ runs.x)
     variance = float(np.mean((terms @ solution - runs.x) ** 2))
     top, bottom = int(runs.row.min()), int(runs.row.max())
