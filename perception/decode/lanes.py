@@ -106,7 +106,8 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
 def _rows_below_horizon(ground: Bools) -> Floats:
     """t of every row. The road reaches the horizon where nothing stands on it."""
     broad = np.count_nonzero(ground, axis=1) >= max(0.01 * ground.shape[1], 1)
-    return np.maximum(np.arange(ground.shape[0]) - float(np.argmax(broad)) + 2, LEAST_T)
+    rows = np.arange(ground.shape[0]) - np.argmax(broad) + 2.0
+    return np.asarray(np.maximum(rows, LEAST_T), np.float64)
 
 
 def _find_marks(paint: Bools, t_of_row: Floats) -> _Runs:
@@ -189,7 +190,7 @@ def _tangents(runs: _Runs, count: int) -> _Tangents:
     """Straight lines through the given runs of every mark."""
 
     def total(values: Floats) -> Floats:
-        return np.bincount(runs.mark, values, count)
+        return np.asarray(np.bincount(runs.mark, values, count), np.float64)
 
     n = np.maximum(total(np.ones(len(runs.t))), 1)
     t0, x0 = total(runs.t) / n, total(runs.x) / n
@@ -241,12 +242,13 @@ def _fit(runs: _Runs, ground: Bools, t_of_row: Floats) -> _Curve:
 
 
 def _kind(curve: _Curve, runs: _Runs, ground: Bools, t_of_row: Floats) -> str:
-    """Solid or dashed, by the share of paint in the rows where nothing stands on the line."""
+    """Solid or dashed, by the share of paint where nothing stands on the line, a row weighing 1/t."""
     rows = np.arange(curve.top, curve.bottom + 1)
     x = np.clip(np.rint(curve.at(t_of_row[rows])), 0, ground.shape[1] - 1).astype(np.intp)
     painted = np.zeros(len(rows), bool)
     painted[runs.row - curve.top] = True
-    coverage = painted.sum() / (painted | ground[rows, x]).sum()
+    weight = 1 / t_of_row[rows]
+    coverage = weight[painted].sum() / weight[painted | ground[rows, x]].sum()
     if coverage < 0.75:
         return "dashed"
     return "solid" if coverage > 0.85 and runs.t.max() > TELLING_SPAN * runs.t.min() else "unknown"
@@ -261,7 +263,9 @@ def _make_lanes(
     rows, columns = shape
     near = np.array([curve.at(t_of_row[-1:])[0] for curve in curves])
     order = np.argsort(near, kind="stable")
-    sides = _ego_sides(near, columns, float(t_of_row[-1]))
+    # What is far from the camera does not tell where it would reach it.
+    reaching = np.array([t_of_row[curve.bottom] * LONGEST_GAP > t_of_row[-1] for curve in curves])
+    sides = _ego_sides(np.where(reaching, near, np.nan), columns, float(t_of_row[-1]))
     lanes = []
     for k in order.tolist():
         curve = curves[k]
@@ -276,7 +280,7 @@ def _make_lanes(
 
 
 def _ego_sides(near: Floats, columns: int, t: float) -> dict[int, Side]:
-    """Which curves bound the ego lane, by where curves reach the nearest row."""
+    """Which curves bound the ego lane, by where curves reach the nearest row (nan: nowhere)."""
     middle = (columns - 1) / 2
     left, right = np.where(near < middle, near, -np.inf), np.where(near >= middle, near, np.inf)
     apart = (right.min() - left.max()) / t

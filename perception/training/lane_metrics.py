@@ -79,7 +79,7 @@ def score_lanes(
     common, mean = _compare(found, true, height)
     agree = (common > 0) & (mean <= TOLERANCE * width)
     held, counted = np.zeros(len(found), np.intp), np.zeros(len(true), bool)
-    for f, t in sorted(np.argwhere(agree).tolist(), key=lambda pair: -common[*pair]):
+    for f, t in sorted(np.argwhere(agree).tolist(), key=lambda pair: mean[*pair]):
         held[f] += 0 if counted[t] else common[f, t]
         counted[t] = True
     rows = np.array([_rows(lane, height) for lane in found], np.intp)
