@@ -41,6 +41,7 @@ LEAST_PAINT, LEAST_SPAN = 0.03, 1.4  # a boundary's painted rows, of the height;
 TELLING_SPAN = 2.5  # ratio of t; on a shorter piece a dash looks like a solid line
 EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
 BENDING = 0.0, 0.0, 5e-3, 5e-2
+ASTRAY = 0.05  # of the height: how far from the horizon boundaries may meet
 STEP = 4  # rows between a boundary's points
 
 
@@ -227,7 +228,19 @@ def _trace(runs: _Runs, chain: Ints, ground: Bools, t_of_row: Floats) -> list[_C
     long = (rows >= LEAST_PAINT * len(ground)) & (bottom >= LEAST_SPAN * top)
     kept = np.flatnonzero(long)
     kept = kept[np.argsort(-rows[kept], kind="stable")[:MOST_LANES]]
-    return [_fit(runs[of_run == one], ground, t_of_row) for one in kept]
+    curves = [_fit(runs[of_run == one], ground, t_of_row) for one in kept]
+    surest = max(curves, key=lambda curve: curve.confidence, default=None)
+    return [curve for curve in curves if surest and _is_parallel(curve, surest, t_of_row)]
+
+
+def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Floats) -> bool:
+    """Whether a boundary, where it runs beside the surest one, closes up with it at about the horizon."""
+    t = t_of_row[[max(curve.top, surest.top), min(curve.bottom, surest.bottom)]]
+    if t[1] < LEAST_SPAN * t[0]:
+        return True
+    far, near = curve.at(t) - surest.at(t)
+    closing = (near - far) / (t[1] - t[0])
+    return bool(abs(far - closing * t[0]) < ASTRAY * len(t_of_row) * (1 + abs(closing)))
 
 
 def _fit(runs: _Runs, ground: Bools, t_of_row: Floats) -> _Curve:

@@ -116,6 +116,15 @@ def test_lines_are_found_beside_a_crossing_a_stop_line_and_an_arrow() -> None:
     assert [lane.side for lane in street.find()] == ["left", "right"]
 
 
+def test_what_does_not_run_beside_the_road_is_no_lane() -> None:
+    street = Street()
+    street.solid(-1.6)
+    street.solid(1.7)
+    cv2.line(street.labels, (250, 318), (180, 200), PAINT, 4)
+    cv2.line(street.labels, (330, 318), (180, 240), PAINT, 4)
+    assert [lane.side for lane in street.find()] == ["left", "right"]
+
+
 def test_the_ego_lane_lies_between_its_boundaries() -> None:
     street = Street()
     for at in (-5.1, -1.6, 1.8, 5.2):
