@@ -29,7 +29,7 @@ WIDEST = 0.24  # camera heights: how wide a painted line may be
 DOUBLE = 0.38  # camera heights: how wide a double line may be that is seen as one
 SMEAR = 1.5  # px by which a run may be wider than its paint
 MOST_MARKS = 96  # those with most rows are kept
-MOST_LANES = 16
+MOST_LANES = 12
 LONG_MARK = 2.0  # ratio of t: longer than an arrow's stem
 LONG_DOUBLE = 2.5  # ratio of t: longer than the bars of a crossing
 TANGENT = 1.4  # ratio of t over which a mark's tangent is taken
@@ -40,7 +40,7 @@ STRAYING = 0.03  # of t: by which a painted line strays from its curve
 LEAST_PAINT, LEAST_SPAN = 0.03, 1.4  # a boundary's painted rows, of the height; and its ratio of t
 TELLING_SPAN = 2.5  # ratio of t; on a shorter piece a dash looks like a solid line
 EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
-BENDING = 0.0, 0.0, 5e-3, 5e-2
+BENDING = 0.0, 0.0, 5e-3, 5e-2  # penalty on each term of a curve, see `_basis`
 ASTRAY = 0.05  # of the height: how far from the horizon boundaries may meet
 STEP = 4  # rows between a boundary's points
 
@@ -129,25 +129,28 @@ def _find_marks(paint: Bools, t_of_row: Floats) -> _Runs:
     low = np.searchsorted(last, first + np.minimum(-towards, 0) - stride - 1, "right")
     high = np.searchsorted(first, last + np.maximum(-towards, 0) - stride + 1, "left")
     high = np.maximum(high, low)
-    below = np.cumsum(np.bincount(low, minlength=len(row) + 1) - np.bincount(high, minlength=len(row) + 1))
     above = np.minimum(low, len(row) - 1)
-    follows = (high - low == 1) & (below[above] == 1) & ~wide & ~wide[above]
+    follows = (high - low == 1) & (_covered(low, high, len(row))[above] == 1) & ~wide & ~wide[above]
     mark = _roots(np.where(follows, above, np.arange(len(row))))
     # What touches something wide is part of it (the stem of an arrow), unless it is long.
     wides = np.concatenate([[0], np.cumsum(wide)])
-    touches = wides[high] > wides[low]
-    spread = np.bincount(low[wide], minlength=len(row) + 1) - np.bincount(high[wide], minlength=len(row) + 1)
-    touches |= np.cumsum(spread)[:-1] > 0
+    touches = (wides[high] > wides[low]) | (_covered(low[wide], high[wide], len(row)) > 0)
     touched = np.bincount(mark, touches, len(row)) > 0
     rows = np.bincount(mark, minlength=len(row))
-    top, bottom = _span(t, mark, len(row))
-    long = bottom > LONG_MARK * top
     broad = np.bincount(mark, breadth > WIDEST, len(row)) > 0.5 * rows
-    line = (rows >= 2) & np.where(broad, bottom > LONG_DOUBLE * top, long | ~touched)
+    top, bottom = _span(t, mark, len(row))
+    span = bottom / top
+    line = (rows >= 2) & np.where(broad, span > LONG_DOUBLE, (span > LONG_MARK) | ~touched)
     line[np.argsort(-rows * line, kind="stable")[MOST_MARKS:]] = False
     kept = ~wide & line[mark]
     mark = np.unique(mark[kept], return_inverse=True)[1]
     return _Runs(row[kept], (first - row * stride)[kept], (last - row * stride)[kept], t[kept], mark)
+
+
+def _covered(low: Ints, high: Ints, count: int) -> Ints:
+    """For each index below `count`, how many of the ranges low..high (exclusive) hold it."""
+    steps = np.bincount(low, minlength=count + 1) - np.bincount(high, minlength=count + 1)
+    return np.cumsum(steps)[:-1]
 
 
 def _roots(parent: Ints) -> Ints:
