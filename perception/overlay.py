@@ -7,7 +7,7 @@ import numpy.typing as npt
 from perception.classes import ClassSet
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.scene import Instance, Scene, Status
+from perception.scene import Instance, Lane, Scene, Status
 
 Image = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]  # BGR
@@ -16,6 +16,7 @@ TINT = 0.45  # share of the class colour in the blend
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 LEAST_TEXT = 6  # px; lower capitals cannot be read, so they are left out
 BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (60, 60, 255)
+CARPET = (90, 220, 60)
 
 
 def draw(frame: Frame, scene: Scene, classes: ClassSet) -> Image:
@@ -35,15 +36,38 @@ def draw(frame: Frame, scene: Scene, classes: ClassSet) -> Image:
     palette = classes.palette_bgr()
     tints: Image = cv2.applyColorMap(scene.labels, palette)  # type: ignore[assignment]
     picture: Image = cv2.addWeighted(frame.image, 1 - TINT, tints, TINT, 0, dst=tints)  # type: ignore[assignment]
+    _draw_carpet(picture, scene)
     for lane in scene.lanes:
-        points = np.rint(lane.points).astype(np.int32)
-        cv2.polylines(picture, [points], False, WHITE, 2 * _line(picture), cv2.LINE_AA)
+        _draw_lane(picture, lane)
     for instance in scene.instances:
         _draw_outline(picture, scene, instance)
     for instance in scene.instances:
         _draw_name(picture, instance, classes, palette)
     _draw_status(picture, scene)
     return picture
+
+
+def _draw_carpet(picture: Image, scene: Scene) -> None:
+    """The ego lane, translucent, up to what stands on it."""
+    if scene.ego_lane is None:
+        return
+    corners = np.rint(scene.ego_lane).astype(np.int32)
+    x, y, w, h = cv2.boundingRect(corners)
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), x + w, y + h
+    part = picture[y0:y1, x0:x1]
+    mask = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [corners - (x0, y0)], 255)
+    mask[scene.instance_map[y0:y1, x0:x1] > 0] = 0
+    carpet = cv2.addWeighted(part, 1 - TINT, np.full_like(part, CARPET), TINT, 0)
+    cv2.copyTo(carpet, mask, part)
+
+
+def _draw_lane(picture: Image, lane: Lane) -> None:
+    """A solid boundary in one stroke, others in dashes that shorten with the distance."""
+    colour = WHITE if lane.side is None else CARPET
+    points = np.rint(lane.points).astype(np.int32)
+    strokes = [points] if lane.kind == "solid" else [points[k : k + 2] for k in range(0, len(points) - 1, 2)]
+    cv2.polylines(picture, strokes, False, colour, 2 * _line(picture), cv2.LINE_AA)
 
 
 def _draw_outline(picture: Image, scene: Scene, instance: Instance) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from perception.bundle import Bundle
 from perception.classes import ClassSet
 from perception.decode.instances import find_instances
+from perception.decode.lanes import find_lanes
 from perception.decode.semantic import resize_ids
 from perception.engines import Engine, open_engine
 from perception.errors import ConfigError
@@ -104,6 +105,7 @@ class Perceiver:
             labels=resize_ids(labels, height, width),
             instance_map=instance_map,
             instances=instances,
+            lanes=find_lanes(labels, self.classes, height, width),
         )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,16 +35,20 @@ class Instance:
     track: int | None = None
 
 
+Side = Literal["left", "right"]
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One lane boundary: float32 (n, 2) x, y in pixels of the frame, ordered from near to far.
 
-    `kind` is solid, dashed or unknown; `confidence` is 0..1.
+    `kind` is solid, dashed or unknown; `confidence` is 0..1; `side` is set on the ego lane's boundaries.
     """
 
     points: npt.NDArray[np.float32]
     kind: str
     confidence: float
+    side: Side | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +78,15 @@ class Scene:
     status: Status = Status.OK
     age_ms: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ego_lane(self) -> npt.NDArray[np.float32] | None:
+        """Between the ego lane's boundaries: float32 (n, 2) corners in pixels; None without both."""
+        sides = {lane.side: lane.points for lane in self.lanes}
+        if "left" not in sides or "right" not in sides:
+            return None
+        left, right = sides["left"], sides["right"]
+        # A boundary that leaves the frame at its side goes on outside it, as near as the other one comes.
+        near = max(left[0, 1], right[0, 1])
+        corners = np.array([[right[0, 0], near], [left[0, 0], near]], np.float32)
+        return np.concatenate([left, right[::-1], corners])

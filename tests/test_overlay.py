@@ -77,6 +77,32 @@ def test_lanes_are_drawn() -> None:
     assert (draw(frame, scene, DRIVE)[290:330, 100] == 255).all()
 
 
+def test_a_dashed_lane_is_drawn_in_dashes() -> None:
+    points = np.array([[100, y] for y in range(340, 279, -10)], np.float32)
+    frame, scene = road_with_a_vehicle(360, 640, lanes=(Lane(points, "dashed", 1.0),))
+    white = (draw(frame, scene, DRIVE)[284:337, 100] == 255).all(axis=1)
+    assert white[51] and white[31] and white[11]
+    assert not white[41] and not white[21] and not white[1]
+
+
+def test_the_ego_lane_is_a_carpet_up_to_what_stands_on_it() -> None:
+    left, right = (np.array([[x, 359], [320, 170]], np.float32) for x in (60, 580))
+    lanes = (Lane(left, "solid", 1.0, "left"), Lane(right, "solid", 1.0, "right"))
+    frame, scene = road_with_a_vehicle(360, 640, lanes=lanes)
+    with_lane, without = draw(frame, scene, DRIVE), draw(*road_with_a_vehicle(360, 640), DRIVE)
+    greener = with_lane[..., 1].astype(int) - without[..., 1]
+    assert greener[340, 320] > 30
+    assert abs(greener[340, 320] - greener[300, 250]) < 2
+    for y, x in ((250, 320), (340, 30), (340, 610), (280, 130)):  # the vehicle, and beside the lane
+        assert (with_lane[y, x] == without[y, x]).all()
+
+
+def test_an_ego_lane_may_leave_the_frame() -> None:
+    left, right = (np.array([[x, 20], [8, 4]], np.float32) for x in (-30, 40))
+    lanes = (Lane(left, "solid", 1.0, "left"), Lane(right, "unknown", 1.0, "right"))
+    assert draw(*road_with_a_vehicle(16, 16, lanes=lanes), DRIVE).shape == (16, 16, 3)
+
+
 @pytest.mark.parametrize(
     ("height", "width"), [(16, 16), (1, 1), (16, 3000), (3000, 16), (360, 480), (721, 1281), (2160, 3840)]
 )

@@ -78,6 +78,20 @@ def test_a_scene_tells_what_the_frame_shows(perceiver: Perceiver) -> None:
     assert 0 < scene.age_ms <= spent_ms
 
 
+def test_lane_boundaries_are_in_pixels_of_the_frame(perceiver: Perceiver) -> None:
+    truth = np.full((704, 1280), DRIVE.id("road"), np.uint8)
+    truth[:320] = DRIVE.id("sky")
+    for x in (200, 1100):
+        corners = np.array([[x - 20, 703], [x + 20, 703], [642, 320], [638, 320]], np.int32)
+        cv2.fillPoly(truth, [corners], DRIVE.id("lane_marking"))
+    scene = perceiver.perceive(Frame(COLOURS_BGR[truth], 0))
+    assert [(lane.side, lane.kind) for lane in scene.lanes] == [("left", "solid"), ("right", "solid")]
+    for lane, x in zip(scene.lanes, (200, 1100), strict=True):
+        wanted = 640 + (x - 640) * (lane.points[:, 1] - 320) / (703 - 320)
+        np.testing.assert_allclose(lane.points[:, 0], wanted, atol=4)
+        assert lane.points[0, 1] > 690 and lane.points[-1, 1] < 360
+
+
 def test_labels_are_the_networks_at_its_own_size(perceiver: Perceiver) -> None:
     image = np.random.default_rng(3).integers(0, 256, (352, 640, 3), np.uint8)
     np.testing.assert_array_equal(perceiver.perceive(Frame(image, 0)).labels, nearest_colour(image))

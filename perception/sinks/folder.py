@@ -118,6 +118,7 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
         "lanes": [
             {
                 "kind": lane.kind,
+                "side": lane.side,
                 "confidence": round(lane.confidence, 4),
                 "points": lane.points.round(2).tolist(),
             }

@@ -22,7 +22,7 @@ def make_scene() -> MakeScene:
         labels = truth(sequence, height, width)
         instances = np.where(labels == 8, 8001, 0).astype(np.uint16)
         box = (3.0, 4.0, 10.5, 20.0)
-        lane = Lane(np.array([[1, 90], [50.25, 40]], np.float32), "dashed", 0.75)
+        lane = Lane(np.array([[1, 90], [50.25, 40]], np.float32), "dashed", 0.75, "left")
         scene = Scene(
             sequence, stamp_ns, 0, stem, "front", labels, instances, (Instance(8001, 8, 0.9, box),), (lane,),
             age_ms=12.3456, timings_ms={"infer": 4.5},

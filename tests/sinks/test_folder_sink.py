@@ -66,7 +66,9 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
                 "track": None,
             }
         ],
-        "lanes": [{"kind": "dashed", "confidence": 0.75, "points": [[1.0, 90.0], [50.25, 40.0]]}],
+        "lanes": [
+            {"kind": "dashed", "side": "left", "confidence": 0.75, "points": [[1.0, 90.0], [50.25, 40.0]]}
+        ],
         "timings_ms": {"infer": 4.5},
     }
 
