@@ -1,7 +1,7 @@
-"""Tracks: which road user of a frame is which of the frames before.
+"""Tracks: which road user of a frame is which one of the frames before.
 
-Tracking by detection, as in SORT: every track predicts its box, the boxes found are assigned to the tracks, and
-a Kalman filter takes them in. Bewley et al., Simple Online and Realtime Tracking, 2016.
+Tracking by detection, after Bewley et al., Simple Online and Realtime Tracking (SORT), 2016: tracks predict
+their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in.
 """
 
 from dataclasses import replace
@@ -9,121 +9,172 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from perception.scene import Instance, Scene
+from perception.scene import Scene
 
 Floats = npt.NDArray[np.float64]
 
 ABSENCE_S = 1.0  # a track that was not seen for longer is dead
-MOST = 1000  # tracks; those not seen for longest die first
-LEAST_OVERLAP = 0.15  # IoU of boxes, both grown by GROWTH deviations of the prediction, that may be one's
-GROWTH = 1.0
-# The motion, in sizes of the box (the root of its area): deviation of an edge as measured, of its speed when a
-# track is born, and the density of its random acceleration (per second^1.5).
-MEASURED, EDGE_PX = 0.04, 1.0
-BORN_SPEED = 1.0
-ACCELERATION = 0.6
+MOST = 1000  # tracks at a time; those not seen for the longest die first
+LEAST_IOU = 0.05  # of a predicted box and a found one, both grown by the prediction's deviation
+
+# How boxes move. Lengths are in sizes of the box (the root of its area), so that they hold near and far.
+EDGE_NOISE, EDGE_NOISE_PX = 0.03, 1.0  # deviation of an edge that was found: so many sizes, and pixels
+SPEED = 2.0  # deviation of an edge's speed before a second sighting tells it, in sizes a second
+ACCELERATION = 0.6  # root of the density of white-noise acceleration, in sizes a second^1.5
+
+OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
+TRACK = np.dtype(
+    [
+        ("id", np.int64),
+        ("class_id", np.int64),
+        ("seen_ns", np.int64),
+        ("sightings", np.int64),
+        # Each edge moves on its own, so that a box may grow, or stand at the frame's border with one edge.
+        ("box", np.float64, 4),
+        ("speed", np.float64, 4),
+        # Covariance of an edge's place and speed, the same for all four: in sizes, a second.
+        ("place_variance", np.float64),
+        ("covariance", np.float64),
+        ("speed_variance", np.float64),
+    ]
+)
 
 
 class Tracker:
+    """Gives road users ids that stay with them, over the scenes of one camera in the order of their stamps.
+
+    A track is born with every instance that can be none of the living, so that every instance has one. A
+    track that was seen once dies when it is missed; any other lives on unseen, along its course, for
+    `ABSENCE_S`. Time is that of the stamps: frames may come at any rate, or be missing. An id is never given
+    twice.
+
+    The same scenes give the same tracks. The time taken is bounded by `MOST` and by how many instances come.
+    """
+
     def __init__(self) -> None:
-        self._next = 1
-        self._stamp_ns: int | None = None
-        self._forget()
-
-    def _forget(self) -> None:
-        self._ids = np.zeros(0, np.int64)
-        self._classes = np.zeros(0, np.int64)
-        self._seen_ns = np.zeros(0, np.int64)
-        self._sightings = np.zeros(0, np.int64)
-        self._edges = np.zeros((0, 4))
-        self._speeds = np.zeros((0, 4))
-        self._variances = np.zeros((0, 3))
-
-    def _keep(self, kept) -> None:
-        for name in ("_ids", "_classes", "_seen_ns", "_sightings", "_edges", "_speeds", "_variances"):
-            setattr(self, name, getattr(self, name)[kept])
+        self._tracks = np.empty(0, TRACK)
+        self._stamp_ns = 0
+        self._next_id = 1
+        assign(np.empty((0, 0)))  # SciPy is imported now, so that no frame waits for it
 
     def update(self, scene: Scene) -> Scene:
-        stamp = scene.stamp_ns
-        if self._stamp_ns is not None and stamp < self._stamp_ns:
-            self._forget()
-            self._stamp_ns = None
-        dt = 0.0 if self._stamp_ns is None else (stamp - self._stamp_ns) / 1e9
-        self._stamp_ns = stamp
-        boxes = np.array([one.box for one in scene.instances]).reshape(-1, 4)
-        classes = np.array([one.class_id for one in scene.instances], np.int64)
-        self._keep(stamp - self._seen_ns <= ABSENCE_S * 1e9)
-        self._predict(dt)
-        margin = GROWTH * np.sqrt(self._variances[:, 0]) * size(self._edges)
-        grown = self._edges + margin[:, None] * [-1, -1, 1, 1]
-        theirs = boxes[None] + margin[:, None, None] * [-1, -1, 1, 1]
-        iou = iou_pairs(grown[:, None], theirs)
-        gain = np.where((iou >= LEAST_OVERLAP) & (self._classes[:, None] == classes), iou, 0.0)
-        pairs = assign(gain)
-        rows = np.array([i for i, _ in pairs], np.int64)
-        cols = np.array([j for _, j in pairs], np.int64)
-        self._correct(rows, boxes[cols])
-        self._seen_ns[rows] = stamp
-        self._sightings[rows] += 1
-        tracks = np.zeros(len(boxes), np.int64)
-        tracks[cols] = self._ids[rows]
-        self._keep((self._seen_ns == stamp) | (self._sightings > 1))
-        new = np.flatnonzero(tracks == 0)
-        tracks[new] = self._next + np.arange(len(new))
-        self._next += len(new)
-        n = len(new)
-        noise = MEASURED**2 + (EDGE_PX / size(boxes[new])) ** 2
-        born = np.stack([noise, np.zeros(n), np.full(n, BORN_SPEED**2)], axis=1)
-        self._ids = np.append(self._ids, tracks[new])
-        self._classes = np.append(self._classes, classes[new])
-        self._seen_ns = np.append(self._seen_ns, np.full(n, stamp))
-        self._sightings = np.append(self._sightings, np.ones(n, np.int64))
-        self._edges = np.append(self._edges, boxes[new], axis=0)
-        self._speeds = np.append(self._speeds, np.zeros((n, 4)), axis=0)
-        self._variances = np.append(self._variances, born, axis=0)
-        return replace(
-            scene,
-            instances=tuple(replace(one, track=t) for one, t in zip(scene.instances, tracks.tolist(), strict=True)),
+        """The scene with the `track` of each instance set.
+
+        A stamp before the last one is the beginning of another recording: nothing is tracked across it.
+        """
+        if scene.stamp_ns < self._stamp_ns:
+            self._tracks = self._tracks[:0]
+        boxes = np.array([one.box for one in scene.instances], np.float64).reshape(-1, 4)
+        class_ids = np.array([one.class_id for one in scene.instances], np.int64)
+        self._predict(scene.stamp_ns)
+        rows, columns = assign(self._gains(boxes, class_ids))
+        self._correct(rows, boxes[columns])
+        ids = np.zeros(len(boxes), np.int64)
+        ids[columns] = self._tracks["id"][rows]
+        found = ids > 0
+        ids[~found] = self._bear(boxes[~found], class_ids[~found])
+        instances = zip(scene.instances, ids.tolist(), strict=True)
+        return replace(scene, instances=tuple(replace(one, track=track) for one, track in instances))
+
+    def _predict(self, stamp_ns: int) -> None:
+        """Bury those unseen for too long, and move the others on to the stamp."""
+        tracks = self._tracks = self._tracks[stamp_ns - self._tracks["seen_ns"] <= ABSENCE_S * 1e9]
+        seconds = (stamp_ns - self._stamp_ns) / 1e9
+        self._stamp_ns = stamp_ns
+        density = ACCELERATION**2
+        tracks["box"] += seconds * tracks["speed"]
+        tracks["place_variance"] += (
+            2 * seconds * tracks["covariance"]
+            + seconds**2 * tracks["speed_variance"]
+            + seconds**3 / 3 * density
         )
+        tracks["covariance"] += seconds * tracks["speed_variance"] + seconds**2 / 2 * density
+        tracks["speed_variance"] += seconds * density
 
-    def _predict(self, dt: float) -> None:
-        self._edges = self._edges + dt * self._speeds
-        pp, pv, vv = self._variances.T
-        q = ACCELERATION**2
-        self._variances = np.stack(
-            [pp + 2 * dt * pv + dt**2 * vv + q * dt**3 / 3, pv + dt * vv + q * dt**2 / 2, vv + q * dt], axis=1
-        )
+    def _gains(self, boxes: Floats, class_ids: npt.NDArray[np.int64]) -> Floats:
+        """How well each track (row) fits each box (column); 0: it cannot be the one.
 
-    def _correct(self, rows, boxes) -> None:
-        pp, pv, vv = self._variances[rows].T
-        noise = MEASURED**2 + (EDGE_PX / size(boxes)) ** 2
-        a, b = pp / (pp + noise), pv / (pp + noise)
-        miss = boxes - self._edges[rows]
-        self._edges[rows] += a[:, None] * miss
-        self._speeds[rows] += b[:, None] * miss
-        self._variances[rows] = np.stack([(1 - a) * pp, (1 - a) * pv, vv - b * pv], axis=1)
+        The IoU with both boxes grown by the deviation of the prediction: an unsure track may be met where it
+        does not overlap, and a small or a fast one between frames far apart.
+        """
+        predicted = self._tracks["box"]
+        grown = (np.sqrt(self._tracks["place_variance"]) * _size(predicted))[:, None] * OUTWARDS
+        iou = _iou((predicted + grown)[:, None], boxes + grown[:, None])
+        return np.where((iou >= LEAST_IOU) & (self._tracks["class_id"][:, None] == class_ids), iou, 0.0)
+
+    def _correct(self, rows: npt.NDArray[np.intp], boxes: Floats) -> None:
+        """Take in the boxes found for those tracks."""
+        seen = self._tracks[rows]
+        total = seen["place_variance"] + _noise(boxes)
+        place_gain, speed_gain = seen["place_variance"] / total, seen["covariance"] / total
+        missed_by = boxes - seen["box"]
+        seen["box"] += place_gain[:, None] * missed_by
+        seen["speed"] += speed_gain[:, None] * missed_by
+        seen["speed_variance"] -= speed_gain * seen["covariance"]
+        seen["covariance"] *= 1 - place_gain
+        seen["place_variance"] *= 1 - place_gain
+        seen["seen_ns"] = self._stamp_ns
+        seen["sightings"] += 1
+        self._tracks[rows] = seen
+
+    def _bear(self, boxes: Floats, class_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """New tracks for these boxes, in the place of those missed at their second sighting; their ids."""
+        born = np.zeros(len(boxes), TRACK)
+        born["id"] = self._next_id + np.arange(len(boxes))
+        born["class_id"], born["box"] = class_ids, boxes
+        born["seen_ns"], born["sightings"] = self._stamp_ns, 1
+        born["place_variance"], born["speed_variance"] = _noise(boxes), SPEED**2
+        self._next_id += len(boxes)
+        known = (self._tracks["seen_ns"] == self._stamp_ns) | (self._tracks["sightings"] > 1)
+        tracks = np.concatenate([self._tracks[known], born])
+        if len(tracks) > MOST:
+            tracks = tracks[np.argsort(-tracks["seen_ns"], kind="stable")[:MOST]]
+        self._tracks = tracks
+        return born["id"]
 
 
-def size(boxes: Floats) -> Floats:
-    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 1.0)
-    return np.sqrt(sides[..., 0] * sides[..., 1])
+def assign(gains: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns that are paired, each at most once, so that the sum of their gains is the greatest.
 
-
-def assign(gains: Floats) -> list[tuple[int, int]]:
-    """Pairs (row, column), each used once, with the greatest sum of gains; a gain of 0 pairs nothing."""
-    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow to import, and not always needed
+    Args:
+        gains: (n, m), at least 0; what gains nothing is not paired.
+    """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow to import
 
     rows, columns = linear_sum_assignment(gains, maximize=True)
-    taken = gains[rows, columns] > 0
-    return list(zip(rows[taken].tolist(), columns[taken].tolist(), strict=True))
+    gaining = gains[rows, columns] > 0
+    return rows[gaining], columns[gaining]
 
 
-def box_iou(a: Floats, b: Floats) -> Floats:
-    return iou_pairs(a[:, None], b[None])
+def box_iou(boxes: Floats, others: Floats) -> Floats:
+    """Intersection over union of each of the boxes (n, 4) with each of the others (m, 4): (n, m)."""
+    return _iou(boxes[:, None], others)
 
 
-def iou_pairs(a: Floats, b: Floats) -> Floats:
-    inner = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    inner = np.maximum(inner, 0).prod(-1)
-    union = np.maximum(a[..., 2:] - a[..., :2], 0).prod(-1) + np.maximum(b[..., 2:] - b[..., :2], 0).prod(-1) - inner
-    return inner / np.maximum(union, 1e-9)
+def _iou(boxes: Floats, others: Floats) -> Floats:
+    """Of boxes (..., 4) with others, broadcast; one turned inside out has no area."""
+    common = _area(
+        np.maximum(boxes[..., 0], others[..., 0]),
+        np.maximum(boxes[..., 1], others[..., 1]),
+        np.minimum(boxes[..., 2], others[..., 2]),
+        np.minimum(boxes[..., 3], others[..., 3]),
+    )
+    either = _area(*np.moveaxis(boxes, -1, 0)) + _area(*np.moveaxis(others, -1, 0)) - common
+    return common / np.maximum(either, 1e-9)
+
+
+def _area(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Floats:
+    area: Floats = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
+    return area
+
+
+def _size(boxes: Floats) -> Floats:
+    """The root of the area, in pixels; a pixel at least."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+    size: Floats = np.sqrt(sides[:, 0] * sides[:, 1])
+    return size
+
+
+def _noise(boxes: Floats) -> Floats:
+    """Variance of the edges of boxes that were found, in sizes."""
+    return EDGE_NOISE**2 + (EDGE_NOISE_PX / _size(boxes)) ** 2

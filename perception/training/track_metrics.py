@@ -43,7 +43,8 @@ class TrackCounts:
     def mota(self) -> float:
         """1 - (misses + false alarms + switches) / truths; below 0 where more is wrong than there is.
 
-        Bernardin and Stiefelhagen, Evaluating Multiple Object Tracking Performance: The CLEAR MOT Metrics, 2008.
+        Bernardin and Stiefelhagen, Evaluating Multiple Object Tracking Performance: the CLEAR MOT Metrics,
+        2008.
         """
         wrong = (self.truths - self.hits) + (self.predictions - self.hits) + self.switches
         return 1 - wrong / max(self.truths, 1)
@@ -83,7 +84,7 @@ class TrackEvaluation:
         self._together.update((true_tracks[i], tracks[j]) for i, j in np.argwhere(same).tolist())
         last = np.array([self._last.get(track, 0) for track in true_tracks])
         kept = last[:, None] == np.array(tracks)
-        for i, j in assign(same * (iou + kept * (1 + len(truth)))):  # none that is kept gives way
+        for i, j in zip(*assign(same * (iou + kept * len(truth))), strict=True):
             self._hits += 1
             self._switches += self._last.get(true_tracks[i], tracks[j]) != tracks[j]
             self._last[true_tracks[i]] = tracks[j]
@@ -100,7 +101,7 @@ class TrackEvaluation:
             predictions=self._predictions.total(),
             hits=self._hits,
             switches=self._switches,
-            identity_hits=int(sum(frames[i, j] for i, j in assign(frames))),
+            identity_hits=int(frames[assign(frames)].sum()),
         )
 
 
