@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from media import picture, truth
+from media import passing, picture, truth
 
 from perception.bundle import Bundle
 from perception.errors import EngineError, PerceptionError, SinkError, SourceError
@@ -146,6 +146,27 @@ def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver):
     assert (node.ledger.captured, node.ledger.published) == (40, 40)
     assert reconciles(node)
     assert source.closed and sink.closed
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_road_users_are_tracked_in_the_order_of_the_frames(perceiver, workers):
+    """A vehicle that passes keeps its id, also when later frames are perceived before earlier ones."""
+    pauses = np.random.default_rng(2).uniform(0, 0.02, 20)
+    slow, _ = watched(perceiver, lambda run: time.sleep(pauses[run]))
+    items = [replace(frame(k), image=passing(k, HEIGHT, WIDTH)) for k in range(20)]
+    sink = ListSink()
+    Node(ListSource(items), slow, [sink], workers=workers).run()
+    assert [[one.track for one in scene.instances] for scene in sink.scenes] == [[1]] * 20
+
+
+def test_without_tracks_no_instance_has_one(perceiver):
+    items = [replace(frame(k), image=passing(k, HEIGHT, WIDTH)) for k in range(3)]
+    sink = ListSink()
+    node = Node(ListSource(items), perceiver, [sink], tracks=False)
+    node.run()
+    assert [[one.track for one in scene.instances] for scene in sink.scenes] == [[None]] * 3
+    assert "track" not in sink.scenes[0].timings_ms
+    assert tuple(node.report().stages) == tuple(stage for stage in STAGES if stage != "track")
 
 
 def test_reading_ahead_is_bounded(perceiver):

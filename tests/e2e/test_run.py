@@ -6,7 +6,7 @@ import resource
 import cv2
 import numpy as np
 import pytest
-from media import band_centres, picture, read_video, truth, write_images, write_video
+from media import band_centres, passing, picture, read_video, truth, write_images, write_video
 
 
 def labels(folder, stem):
@@ -52,6 +52,16 @@ def test_video_to_labels_and_video_with_its_stamps(run, tmp_path):
     assert [round(1000 * seconds) for seconds, _ in read_video(tmp_path / "out.mp4")] == stamps
     lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
     assert [round(line["stamp_ns"] / 1e6) for line in lines] == stamps
+
+
+@pytest.mark.parametrize(("switch", "track"), [((), 1), (("--no-tracks",), None)])
+def test_the_tracks_of_road_users_are_written(run, tmp_path, switch, track):
+    write_video(tmp_path / "drive.mp4", [passing(index) for index in range(8)])
+    done = run("drive.mp4", "labels", "--json", *switch)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
+    assert [[one["track"] for one in line["instances"]] for line in lines] == [[track]] * 8
+    assert ("track" in json.loads(done.stdout)["stages"]) == (track is not None)
 
 
 def test_frames_of_every_size_and_kind_go_through(run, tmp_path):
