@@ -158,6 +158,9 @@ def run(
     realtime: Annotated[
         bool | None, typer.Option(help="Keep a recording's own pace; drop what is too much.")
     ] = None,
+    tracks: Annotated[
+        bool | None, typer.Option(help="Road users keep an id from frame to frame [default: they do].")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Frames perceived at a time; 0: one for each core.", metavar="N")
     ] = None,
@@ -171,7 +174,7 @@ def run(
     """
     settings = RunConfig.read(
         config, source=source, sinks=sinks or None, model=model, engine=engine, frames=frames,
-        max_age=max_age, realtime=realtime, workers=workers,
+        max_age=max_age, realtime=realtime, tracks=tracks, workers=workers,
     )  # fmt: skip
     with ExitStack() as stack:
         origin = open_source(settings.source, settings.frames)
@@ -185,7 +188,7 @@ def run(
         progress = stack.enter_context(_progress(origin, settings.frames, hidden=quiet or as_json))
         node = Node(
             origin, perceiver, ends, frames=settings.frames, max_age_ms=settings.max_age,
-            realtime=settings.realtime, workers=settings.workers, on_scene=progress,
+            realtime=settings.realtime, tracks=settings.tracks, workers=settings.workers, on_scene=progress,
         )  # fmt: skip
         with _stopping(node) as received:
             try:

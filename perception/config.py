@@ -32,6 +32,7 @@ class RunConfig(BaseModel):
         max_age: ms from capture (for a recording: from reading, in real time from when the frame was due) to
             publication above which a scene is published as stale; None: never.
         realtime: replay a recording at its own pace, and drop what cannot be kept up with.
+        tracks: give instances ids that stay with them from frame to frame.
         workers: frames in the network at a time; 0: one for each core.
     """
 
@@ -44,6 +45,7 @@ class RunConfig(BaseModel):
     frames: PositiveInt | None = None
     max_age: PositiveFloat | None = None
     realtime: bool = False
+    tracks: bool = True
     workers: int = Field(0, ge=0, le=256)
 
     @field_validator("sinks")

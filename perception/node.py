@@ -1,6 +1,6 @@
 """The loop: a source is read ahead, several frames are perceived at a time, and scenes leave in order.
 
-reader thread ──frames──▶ workers: prepare, infer, decode ──scenes, in order──▶ draw ──▶ sinks
+reader thread ──frames──▶ workers: prepare, infer, decode ──scenes, in order──▶ track ──▶ draw ──▶ sinks
 """
 
 import time
@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from threading import Condition, Event, Semaphore
 
+from perception.decode.tracks import Tracker
 from perception.frame import Frame
 from perception.ledger import Ledger
 from perception.overlay import draw
@@ -20,7 +21,7 @@ from perception.scene import Scene, Status
 from perception.sinks import Sink
 from perception.sources import Drop, DropReason, Source
 
-STAGES = ("read", "prepare", "infer", "decode", "draw", "write", "end_to_end")
+STAGES = ("read", "prepare", "infer", "decode", "track", "draw", "write", "end_to_end")
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +53,7 @@ class Node:
         perceiver: best loaded with `threads=1`: frames in parallel fill the cores better than threads in one.
         frames: stop after so many captured frames.
         max_age_ms: scenes older than that when published are stale.
+        tracks: give instances ids that stay with them from frame to frame.
         workers: frames perceived at a time; 0: one for each core.
         on_scene: called with every scene, in order, once the sinks have taken it.
     """
@@ -65,6 +67,7 @@ class Node:
         frames: int | None = None,
         max_age_ms: float | None = None,
         realtime: bool = False,
+        tracks: bool = True,
         workers: int = 0,
         on_scene: Callable[[Scene], None] = lambda scene: None,
     ) -> None:
@@ -73,7 +76,8 @@ class Node:
         self._frames, self._max_age_ms, self._realtime = frames, max_age_ms, realtime
         self._workers = workers or usable_cores()
         self._on_scene = on_scene
-        self._stages = Stages(STAGES)
+        self._tracker = Tracker() if tracks else None
+        self._stages = Stages(tuple(stage for stage in STAGES if tracks or stage != "track"))
         self._in_hand: deque[_InHand] = deque()
         self._changed = Condition()  # guards the frames in hand, and tells of a scene or of the end
         # Bounds the frames in hand, and so the memory. In real time none but the freshest fill it: one for
@@ -222,6 +226,9 @@ class Node:
 
     def _publish(self, in_hand: _InHand) -> None:
         frame, scene = in_hand.frame, in_hand.scene.result()
+        if self._tracker:
+            with self._stages.measure("track", scene.timings_ms):
+                scene = self._tracker.update(scene)
         age_ms = 1000 * (time.perf_counter() - in_hand.captured_at)
         stale = self._max_age_ms is not None and age_ms > self._max_age_ms
         scene = replace(scene, age_ms=age_ms, status=Status.STALE if stale else scene.status)

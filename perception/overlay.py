@@ -83,7 +83,9 @@ def _draw_name(picture: Image, instance: Instance, classes: ClassSet, palette: I
     if y1 - y0 > 2 * height:  # a name larger than its bearer hides it
         colour = palette[instance.class_id, 0].tolist()
         ink = BLACK if sum(colour) > 3 * 127 else WHITE
-        _write(picture, classes.names[instance.class_id], (x0, max(y0 - height, 0)), ink, colour)
+        name = classes.names[instance.class_id]
+        text = name if instance.track is None else f"{name} {instance.track}"
+        _write(picture, text, (x0, max(y0 - height, 0)), ink, colour)
 
 
 def _draw_status(picture: Image, scene: Scene) -> None:

@@ -62,7 +62,8 @@ class Scene:
         instances: the road users, in the order of their ids.
         lanes: the lane boundaries.
         status: whether the scene may be trusted.
-        age_ms: time from capture (for a recording: from reading) to publication.
+        age_ms: time to publication from capture; for a recording from reading, or in real time from when
+            the frame was due.
         timings_ms: how long each stage took.
     """
 

@@ -27,6 +27,14 @@ def picture(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray
     return COLOURS_BGR[truth(index, height, width)]
 
 
+def passing(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.uint8]:
+    """A picture of a vehicle on a road, a thirty-second of the width further to the right each frame."""
+    labels = np.full((height, width), DRIVE.id("road"), np.uint8)
+    left = index * width // 32
+    labels[height // 3 : 2 * height // 3, left : left + width // 4] = DRIVE.id("vehicle")
+    return COLOURS_BGR[labels]
+
+
 def band_centres(labels: npt.NDArray[np.uint8]) -> list[int]:
     """The label in the middle of each band: safe from what a codec does to edges."""
     height, width = labels.shape

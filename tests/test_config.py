@@ -17,6 +17,18 @@ def test_command_line_overrides_profile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("profile_says", "command_line_says", "tracks"),
+    [("", None, True), ("tracks: false", None, False), ("", False, False), ("tracks: false", True, True)],
+)
+def test_tracks_are_switched_in_the_profile_and_on_the_command_line(
+    tmp_path: Path, profile_says: str, command_line_says: bool | None, tracks: bool
+) -> None:
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(profile_says)
+    assert RunConfig.read(profile, **GOOD, tracks=command_line_says).tracks is tracks
+
+
+@pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"modle": "drive"}, ["unknown key modle", "model"]),

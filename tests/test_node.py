@@ -4,7 +4,7 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +23,7 @@ from perception.node import STAGES, Node
 from perception.perceiver import Perceiver
 from perception.scene import Scene, Status
 from perception.sources import Drop, DropReason
-from tests.media import picture, truth
+from tests.media import passing, picture, truth
 
 HEIGHT, WIDTH = 64, 96
 
@@ -32,7 +32,7 @@ HEIGHT, WIDTH = 64, 96
 class ListSource:
     """Frames, drops, and errors to raise, in turn."""
 
-    items: list[Frame | Drop | PerceptionError]
+    items: Sequence[Frame | Drop | PerceptionError]
     uri: str = "list"
     rate: float = 25.0
     length: int | None = None
@@ -164,11 +164,32 @@ def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver: Perceiver) 
         assert bands == [int(label) for label in truth(scene.sequence, HEIGHT, WIDTH)[32, 4:96:8]]
         assert scene.stamp_ns == 40_000_000 * scene.sequence
         assert scene.status is Status.OK
-        assert set(scene.timings_ms) == {"read", "prepare", "infer", "decode", "draw"}
+        assert set(scene.timings_ms) == {"read", "prepare", "infer", "decode", "track", "draw"}
     assert engine.most_at_once == 4
     assert (node.ledger.captured, node.ledger.published) == (40, 40)
     assert reconciles(node)
     assert source.closed and sink.closed
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_road_users_are_tracked_in_the_order_of_the_frames(perceiver: Perceiver, workers: int) -> None:
+    """A vehicle that passes keeps its id, also when later frames are perceived before earlier ones."""
+    pauses = np.random.default_rng(2).uniform(0, 0.02, 20)
+    slow, _ = watched(perceiver, lambda run: time.sleep(pauses[run]))
+    items = [replace(frame(k), image=passing(k, HEIGHT, WIDTH)) for k in range(20)]
+    sink = ListSink()
+    Node(ListSource(items), slow, [sink], workers=workers).run()
+    assert [[one.track for one in scene.instances] for scene in sink.scenes] == [[1]] * 20
+
+
+def test_without_tracks_no_instance_has_one(perceiver: Perceiver) -> None:
+    items = [replace(frame(k), image=passing(k, HEIGHT, WIDTH)) for k in range(3)]
+    sink = ListSink()
+    node = Node(ListSource(items), perceiver, [sink], tracks=False)
+    node.run()
+    assert [[one.track for one in scene.instances] for scene in sink.scenes] == [[None]] * 3
+    assert "track" not in sink.scenes[0].timings_ms
+    assert tuple(node.report().stages) == tuple(stage for stage in STAGES if stage != "track")
 
 
 def test_reading_ahead_is_bounded(perceiver: Perceiver) -> None:

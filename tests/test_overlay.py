@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,16 @@ def test_an_instance_is_outlined_and_named() -> None:
     assert not white[20:, :158].any()  # below the status line
     name = picture[76:89, 161:200]  # on a bar of the class's own colour
     assert (name == DRIVE.colours[VEHICLE][::-1]).all(axis=2).mean() > 0.3
+
+
+def test_the_track_stands_beside_the_name() -> None:
+    def name(track: int | None) -> np.ndarray:
+        frame, scene = road_with_a_vehicle(360, 640)
+        instances = tuple(replace(one, track=track) for one in scene.instances)
+        picture = draw(frame, replace(scene, instances=instances), DRIVE)[76:89, 160:480]
+        return np.flatnonzero((picture == DRIVE.colours[VEHICLE][::-1]).all(axis=2).any(axis=0))
+
+    assert len(name(None)) < len(name(7)) < len(name(1234))  # the bar is as long as its text
 
 
 def test_the_status_line_warns_of_stale_scenes() -> None:

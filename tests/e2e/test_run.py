@@ -13,7 +13,16 @@ import pytest
 
 from perception.bundle import Bundle
 from tests.e2e.conftest import Perception
-from tests.media import band_centres, picture, read_image, read_video, truth, write_images, write_video
+from tests.media import (
+    band_centres,
+    passing,
+    picture,
+    read_image,
+    read_video,
+    truth,
+    write_images,
+    write_video,
+)
 
 
 def labels(folder: Path, stem: str) -> npt.NDArray[np.uint8]:
@@ -60,6 +69,18 @@ def test_video_to_labels_and_video_with_its_stamps(run: Perception, tmp_path: Pa
     lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
     assert [line["stem"] for line in lines] == [f"{index:06d}" for index in range(6)]
     assert [round(line["stamp_ns"] / 1e6) for line in lines] == stamps
+
+
+@pytest.mark.parametrize(("switch", "track"), [((), 1), (("--no-tracks",), None)])
+def test_the_tracks_of_road_users_are_written(
+    run: Perception, tmp_path: Path, switch: tuple[str, ...], track: int | None
+) -> None:
+    write_video(tmp_path / "drive.mp4", [passing(index) for index in range(8)])
+    done = run("drive.mp4", "labels", "--json", *switch)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
+    assert [[one["track"] for one in line["instances"]] for line in lines] == [[track]] * 8
+    assert ("track" in json.loads(done.stdout)["stages"]) == (track is not None)
 
 
 def test_frames_of_every_size_and_kind_go_through(run: Perception, tmp_path: Path) -> None:

@@ -1,0 +1,180 @@
+"""Tracks: which road user of a frame is which one of the frames before.
+
+Tracking by detection, after Bewley et al., Simple Online and Realtime Tracking (SORT), 2016: tracks predict
+their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from perception.scene import Scene
+
+Floats = npt.NDArray[np.float64]
+
+ABSENCE_S = 1.0  # a track that was not seen for longer is dead
+MOST = 1000  # tracks at a time; those not seen for the longest die first
+LEAST_IOU = 0.05  # of a predicted box and a found one, both grown by the prediction's deviation
+
+# How boxes move. Lengths are in sizes of the box (the root of its area), so that they hold near and far.
+EDGE_NOISE, EDGE_NOISE_PX = 0.03, 1.0  # deviation of an edge that was found: so many sizes, and pixels
+SPEED = 2.0  # deviation of an edge's speed before a second sighting tells it, in sizes a second
+ACCELERATION = 0.6  # root of the density of white-noise acceleration, in sizes a second^1.5
+
+OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
+TRACK = np.dtype(
+    [
+        ("id", np.int64),
+        ("class_id", np.int64),
+        ("seen_ns", np.int64),
+        ("sightings", np.int64),
+        # Each edge moves on its own, so that a box may grow, or stand at the frame's border with one edge.
+        ("box", np.float64, 4),
+        ("speed", np.float64, 4),
+        # Covariance of an edge's place and speed, the same for all four: in sizes, a second.
+        ("place_variance", np.float64),
+        ("covariance", np.float64),
+        ("speed_variance", np.float64),
+    ]
+)
+
+
+class Tracker:
+    """Gives road users ids that stay with them, over the scenes of one camera in the order of their stamps.
+
+    A track is born with every instance that can be none of the living, so that every instance has one. A
+    track that was seen once dies when it is missed; any other lives on unseen, along its course, for
+    `ABSENCE_S`. Time is that of the stamps: frames may come at any rate, or be missing. An id is never given
+    twice.
+
+    The same scenes give the same tracks. The time taken is bounded by `MOST` and by how many instances come.
+    """
+
+    def __init__(self) -> None:
+        self._tracks = np.empty(0, TRACK)
+        self._stamp_ns = 0
+        self._next_id = 1
+        assign(np.empty((0, 0)))  # SciPy is imported now, so that no frame waits for it
+
+    def update(self, scene: Scene) -> Scene:
+        """The scene with the `track` of each instance set.
+
+        A stamp before the last one is the beginning of another recording: nothing is tracked across it.
+        """
+        if scene.stamp_ns < self._stamp_ns:
+            self._tracks = self._tracks[:0]
+        boxes = np.array([one.box for one in scene.instances], np.float64).reshape(-1, 4)
+        class_ids = np.array([one.class_id for one in scene.instances], np.int64)
+        self._predict(scene.stamp_ns)
+        rows, columns = assign(self._gains(boxes, class_ids))
+        self._correct(rows, boxes[columns])
+        ids = np.zeros(len(boxes), np.int64)
+        ids[columns] = self._tracks["id"][rows]
+        found = ids > 0
+        ids[~found] = self._bear(boxes[~found], class_ids[~found])
+        instances = zip(scene.instances, ids.tolist(), strict=True)
+        return replace(scene, instances=tuple(replace(one, track=track) for one, track in instances))
+
+    def _predict(self, stamp_ns: int) -> None:
+        """Bury those unseen for too long, and move the others on to the stamp."""
+        tracks = self._tracks = self._tracks[stamp_ns - self._tracks["seen_ns"] <= ABSENCE_S * 1e9]
+        seconds = (stamp_ns - self._stamp_ns) / 1e9
+        self._stamp_ns = stamp_ns
+        density = ACCELERATION**2
+        tracks["box"] += seconds * tracks["speed"]
+        tracks["place_variance"] += (
+            2 * seconds * tracks["covariance"]
+            + seconds**2 * tracks["speed_variance"]
+            + seconds**3 / 3 * density
+        )
+        tracks["covariance"] += seconds * tracks["speed_variance"] + seconds**2 / 2 * density
+        tracks["speed_variance"] += seconds * density
+
+    def _gains(self, boxes: Floats, class_ids: npt.NDArray[np.int64]) -> Floats:
+        """How well each track (row) fits each box (column); 0: it cannot be the one.
+
+        The IoU with both boxes grown by the deviation of the prediction: an unsure track may be met where it
+        does not overlap, and a small or a fast one between frames far apart.
+        """
+        predicted = self._tracks["box"]
+        grown = (np.sqrt(self._tracks["place_variance"]) * _size(predicted))[:, None] * OUTWARDS
+        iou = _iou((predicted + grown)[:, None], boxes + grown[:, None])
+        return np.where((iou >= LEAST_IOU) & (self._tracks["class_id"][:, None] == class_ids), iou, 0.0)
+
+    def _correct(self, rows: npt.NDArray[np.intp], boxes: Floats) -> None:
+        """Take in the boxes found for those tracks."""
+        seen = self._tracks[rows]
+        total = seen["place_variance"] + _noise(boxes)
+        place_gain, speed_gain = seen["place_variance"] / total, seen["covariance"] / total
+        missed_by = boxes - seen["box"]
+        seen["box"] += place_gain[:, None] * missed_by
+        seen["speed"] += speed_gain[:, None] * missed_by
+        seen["speed_variance"] -= speed_gain * seen["covariance"]
+        seen["covariance"] *= 1 - place_gain
+        seen["place_variance"] *= 1 - place_gain
+        seen["seen_ns"] = self._stamp_ns
+        seen["sightings"] += 1
+        self._tracks[rows] = seen
+
+    def _bear(self, boxes: Floats, class_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """New tracks for these boxes, in the place of those missed at their second sighting; their ids."""
+        born = np.zeros(len(boxes), TRACK)
+        born["id"] = self._next_id + np.arange(len(boxes))
+        born["class_id"], born["box"] = class_ids, boxes
+        born["seen_ns"], born["sightings"] = self._stamp_ns, 1
+        born["place_variance"], born["speed_variance"] = _noise(boxes), SPEED**2
+        self._next_id += len(boxes)
+        known = (self._tracks["seen_ns"] == self._stamp_ns) | (self._tracks["sightings"] > 1)
+        tracks = np.concatenate([self._tracks[known], born])
+        if len(tracks) > MOST:
+            tracks = tracks[np.argsort(-tracks["seen_ns"], kind="stable")[:MOST]]
+        self._tracks = tracks
+        return born["id"]
+
+
+def assign(gains: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns that are paired, each at most once, so that the sum of their gains is the greatest.
+
+    Args:
+        gains: (n, m), at least 0; what gains nothing is not paired.
+    """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow to import
+
+    rows, columns = linear_sum_assignment(gains, maximize=True)
+    gaining = gains[rows, columns] > 0
+    return rows[gaining], columns[gaining]
+
+
+def box_iou(boxes: Floats, others: Floats) -> Floats:
+    """Intersection over union of each of the boxes (n, 4) with each of the others (m, 4): (n, m)."""
+    return _iou(boxes[:, None], others)
+
+
+def _iou(boxes: Floats, others: Floats) -> Floats:
+    """Of boxes (..., 4) with others, broadcast; one turned inside out has no area."""
+    common = _area(
+        np.maximum(boxes[..., 0], others[..., 0]),
+        np.maximum(boxes[..., 1], others[..., 1]),
+        np.minimum(boxes[..., 2], others[..., 2]),
+        np.minimum(boxes[..., 3], others[..., 3]),
+    )
+    either = _area(*np.moveaxis(boxes, -1, 0)) + _area(*np.moveaxis(others, -1, 0)) - common
+    return common / np.maximum(either, 1e-9)
+
+
+def _area(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Floats:
+    area: Floats = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
+    return area
+
+
+def _size(boxes: Floats) -> Floats:
+    """The root of the area, in pixels; a pixel at least."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+    size: Floats = np.sqrt(sides[:, 0] * sides[:, 1])
+    return size
+
+
+def _noise(boxes: Floats) -> Floats:
+    """Variance of the edges of boxes that were found, in sizes."""
+    return EDGE_NOISE**2 + (EDGE_NOISE_PX / _size(boxes)) ** 2
