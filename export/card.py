@@ -11,7 +11,8 @@ def model_card(description: BundleDescription, parity: str) -> str:
     return f"""# {description.name} {description.version}
 
 Semantic segmentation of front-camera frames into {len(description.classes.names)} classes:
-{", ".join(description.classes.names)}. Instances are found for {things}.
+{", ".join(description.classes.names)}.
+Instances are found for {things}.
 
 Input: uint8 NHWC BGR, height and width multiples of {description.input.multiple}, about
 {description.input.pixels} pixels. Output: `labels`, uint8 class ids at the input's size. Normalisation,

@@ -12,6 +12,9 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Folder of the bundle to write.")],
     name: Annotated[str, typer.Option(help="Name of the bundle.")] = "drive",
     version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1",
+    pixels: Annotated[
+        int | None, typer.Option(help="Pixels of the network's input, instead of the recipe's.", min=1024)
+    ] = None,
     metrics: Annotated[
         list[Path] | None, typer.Option(help="Report of `perception evaluate --output`; repeatable.")
     ] = None,
@@ -32,6 +35,7 @@ def export(
             folder,
             name=name,
             version=version,
+            pixels=pixels,
             reports=metrics or [],
             calibrate=calibrate or [],
             validate=validate or [],

@@ -43,6 +43,7 @@ def export_bundle(
     *,
     name: str,
     version: str,
+    pixels: int | None = None,
     reports: Sequence[Path] = (),
     calibrate: Sequence[str] = (),
     validate: Sequence[str] = (),
@@ -50,6 +51,7 @@ def export_bundle(
     """Write the bundle of a checkpoint; returns it, and how well its graphs agree with torch.
 
     Args:
+        pixels: of the network's input; None: what it was trained at.
         reports: of `perception evaluate --output`; their figures go into the bundle.
         calibrate: sources of frames to calibrate a quantised graph on; without any, the bundle has none.
         validate: data sets, `LAYOUT:PATH`, on which the quantised graph may lose little.
@@ -62,6 +64,7 @@ def export_bundle(
     if calibrate and not validate:
         raise ConfigError("--calibrate without --validate: an INT8 network of unmeasured loss is not written")
     config = read_config(checkpoint)
+    pixels = pixels or config.pixels
     network = DriveNet(len(DRIVE))
     load_weights(network, checkpoint)
     deployed = Deployed(network)
@@ -71,16 +74,16 @@ def export_bundle(
     golden = {"labels": run_onnx(model, images[0])}
     int8_model = None
     if calibrate:
-        frames = calibration_images(calibrate, config.pixels)
+        frames = calibration_images(calibrate, pixels)
         int8_model = quantise(network, frames)
-        loss = check_loss(model, int8_model, validate, config.pixels)
+        loss = check_loss(model, int8_model, validate, pixels)
         said += f" int8: calibrated on {len(frames)} frames; {loss}."
         golden["labels.int8"] = run_onnx(int8_model, images[0])
     description = BundleDescription(
         name=name,
         version=version,
         classes=ClassesInfo(name=DRIVE.name, names=DRIVE.names, colours=DRIVE.colours, things=DRIVE.things),
-        input=InputInfo(multiple=MULTIPLE, pixels=config.pixels),
+        input=InputInfo(multiple=MULTIPLE, pixels=pixels),
         training=TrainingInfo(data=tuple(public_name(d.source) for d in config.train), licence=TERMS),
         metrics=read_metrics(reports),
     )
