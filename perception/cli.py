@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import typer
 import typer.core
 from rich.console import Console
@@ -180,6 +181,8 @@ def run(
         origin = open_source(settings.source, settings.frames)
         stack.callback(origin.close)
         # One thread a frame: as many frames as cores are perceived at a time.
+        # Frames run in parallel already; OpenCV's own threads would spin beside them while they wait for work.
+        cv2.setNumThreads(1)
         perceiver = Perceiver.load(settings.model, settings.engine, threads=1)
         ends: list[Sink] = []
         for uri in settings.sinks:

@@ -58,12 +58,13 @@ def test_resuming_gives_the_same_weights_as_never_stopping(finished: Trainer, tm
 
 
 def test_learns_a_drive_by_heart(tmp_path: Path) -> None:
-    config = TINY.model_copy(update={"steps": 40, "validate_every": 40, "checkpoint_every": 40})
+    config = TINY.model_copy(update={"steps": 100, "validate_every": 100, "checkpoint_every": 100})
     trainer = Trainer(config, tmp_path)
     before = trainer.validate()
     after = trainer.train()
     (source,) = config.validate_on
-    assert after[source].accuracy() > max(0.6, before[source].accuracy() + 0.2)
+    assert before[source].accuracy() < 0.5
+    assert after[source].accuracy() > 0.75
 
 
 def test_refuses_to_resume_another_recipe(finished: Trainer) -> None:
