@@ -181,7 +181,7 @@ def run(
         origin = open_source(settings.source, settings.frames)
         stack.callback(origin.close)
         # One thread a frame: as many frames as cores are perceived at a time.
-        # Frames run in parallel already; OpenCV's own threads would spin beside them while they wait for work.
+        # Frames run in parallel already: threads of OpenCV would spin beside them, waiting for work.
         cv2.setNumThreads(1)
         perceiver = Perceiver.load(settings.model, settings.engine, threads=1)
         ends: list[Sink] = []
