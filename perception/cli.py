@@ -180,8 +180,7 @@ def run(
     with ExitStack() as stack:
         origin = open_source(settings.source, settings.frames)
         stack.callback(origin.close)
-        # One thread a frame: as many frames as cores are perceived at a time.
-        # Frames run in parallel already: threads of OpenCV would spin beside them, waiting for work.
+        # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
         cv2.setNumThreads(1)
         perceiver = Perceiver.load(settings.model, settings.engine, threads=1)
         ends: list[Sink] = []

@@ -4,6 +4,7 @@ The image and the maps are filled through the same polygons and masks, so the ma
 geometry. Nothing here is antialiased; softening comes later, with the sensor.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -112,22 +113,22 @@ def plane_depth(
     return np.asarray(1 / np.clip(plane, inverse.min(), inverse.max()), np.float32)
 
 
-class _Masked:
+class _Masked(ABC):
     """Something textured: `box` x0, y0, x1, y1 in the image, its colours and the mask they show through."""
 
     box: tuple[int, int, int, int]
     label: int
     instance: int
 
-    def colours(self) -> Image:
-        raise NotImplementedError
+    @abstractmethod
+    def colours(self) -> Image: ...
 
     @cached_property
-    def mask(self) -> Image:
-        raise NotImplementedError
+    @abstractmethod
+    def mask(self) -> Image: ...
 
-    def depth(self) -> npt.NDArray[np.float32]:
-        raise NotImplementedError
+    @abstractmethod
+    def depth(self) -> npt.NDArray[np.float32]: ...
 
     def paint(self, image: Image) -> None:
         x0, y0, x1, y1 = self.box
