@@ -8,7 +8,8 @@ import onnx_ir.passes.common as passes
 import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from perception.networks.drive import full_size
 
 OPSET = 18
 MULTIPLE = 32  # the encoder halves five times
@@ -28,8 +29,7 @@ class Deployed(nn.Module):
 
     def logits(self, image: Tensor) -> Tensor:
         """float32 (1, classes, h, w)."""
-        half = self.network(image.permute(0, 3, 1, 2).float())
-        return F.interpolate(half, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return full_size(self.network(image.permute(0, 3, 1, 2).float()))
 
     def forward(self, image: Tensor) -> Tensor:
         return self.logits(image).argmax(1).to(torch.uint8)

@@ -37,3 +37,8 @@ class DriveNet(nn.Module):
         x = F.pixel_shuffle(self.subpixel(x), 2)
         logits: Tensor = self.head(torch.cat([x, s2], 1))
         return logits
+
+
+def full_size(logits: Tensor) -> Tensor:
+    """Logits (n, classes, h / 2, w / 2) enlarged bilinearly to (n, classes, h, w)."""
+    return F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -121,7 +121,7 @@ def open_dataset(spec: str) -> Dataset:
     """
     layout, _, path = spec.partition(":")
     layout, _, lanes = layout.partition("+")
-    if layout == "sim":
+    if layout == "sim" and not lanes:
         return SimulatedDataset(spec, parse_options(path))
     if layout not in LAYOUTS or lanes not in {"", "lanes"}:
         raise DataError(

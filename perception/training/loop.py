@@ -11,13 +11,12 @@ import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from perception.classes import DRIVE
 from perception.decode.semantic import resize_ids
 from perception.errors import DataError
-from perception.networks.drive import DriveNet
+from perception.networks.drive import DriveNet, full_size
 from perception.perceiver import fit_image
 from perception.training.checkpoint import load_weights, read_checkpoint, read_config
 from perception.training.config import TrainingConfig
@@ -126,8 +125,8 @@ class Trainer:
         """Label map uint8 (h, w) of a frame uint8 (h, w, 3), as the exported graph computes it."""
         height, width = frame.shape[:2]
         image = torch.from_numpy(fit_image(frame, self.config.pixels, 32).transpose(2, 0, 1))[None]
-        labels = label_map(self.network(self._pixels(image)))[0].cpu().numpy()
-        return resize_ids(labels, height, width)
+        labels = full_size(self.network(self._pixels(image))).argmax(1)[0].to(torch.uint8)
+        return resize_ids(labels.cpu().numpy(), height, width)
 
     def _batches(self, mix: Mix) -> Iterator[tuple[Tensor, Tensor]]:
         left = Subset(mix, range(self.step * self.config.batch, len(mix)))
@@ -196,12 +195,6 @@ class Trainer:
         draft = self.checkpoint.with_suffix(".new")
         torch.save(state, draft)
         draft.replace(self.checkpoint)  # a crash while saving must not cost the last good checkpoint
-
-
-def label_map(logits: Tensor) -> Tensor:
-    """Logits (n, c, h / 2, w / 2) → class ids uint8 (n, h, w), enlarged bilinearly before the argmax."""
-    full = F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)
-    return full.argmax(1).to(torch.uint8)
 
 
 def _progress() -> Progress:

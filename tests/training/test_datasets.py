@@ -96,6 +96,8 @@ def test_simulated_drives_differ_and_repeat() -> None:
 def test_broken_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"kitti:x: unknown layout.*camvid"):
         open_dataset("kitti:x")
+    with pytest.raises(DataError, match=r"all but sim also as LAYOUT\+lanes"):
+        open_dataset("sim+lanes:?frames=2")
     with pytest.raises(DataError, match="no folder"):
         open_dataset(f"camvid:{tmp_path / 'nowhere'}")
     with pytest.raises(DataError, match="no labelled frame"):
