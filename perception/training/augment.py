@@ -1,4 +1,6 @@
-"""Random views of a sample: scale, crop, mirror, and the moods of a camera."""
+"""Random views of a sample: scale, crop, mirror, road users from elsewhere, and the moods of a camera."""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -7,6 +9,22 @@ import numpy.typing as npt
 from perception.training.datasets import Sample
 
 STRIDE = 2  # of the network's logits: targets are sampled at their centres
+PASTED = 100_000  # added to the ids of instances that came from another view
+
+
+@dataclass(frozen=True)
+class View:
+    """What the network is shown, and what it should say.
+
+    Attributes:
+        image: uint8 (h, w, 3) BGR.
+        target: int32 (h / STRIDE, w / STRIDE) class bits, 0 ignore.
+        instances: int32, as large; class id × 1000 + k of known instances (plus `PASTED`), else 0.
+    """
+
+    image: npt.NDArray[np.uint8]
+    target: npt.NDArray[np.int32]
+    instances: npt.NDArray[np.int32]
 
 
 def random_view(
@@ -16,8 +34,8 @@ def random_view(
     crop: tuple[int, int],
     scale: tuple[float, float],
     pixels: int,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Cut a random view.
+) -> View:
+    """Cut a random view; outside the frame it is black, and its target 0 (ignore).
 
     Args:
         sample: the frame.
@@ -25,10 +43,6 @@ def random_view(
         crop: height, width of the view.
         scale: range of the enlargement, relative to the size at which the network will see such a frame.
         pixels: the network's pixel budget, which fixes that size.
-
-    Returns:
-        image uint8 (h, w, 3) and class bits int32 (h / STRIDE, w / STRIDE). Outside the frame the image is
-        black and the target 0 (ignore).
     """
     height, width = sample.image.shape[:2]
     deployed = np.sqrt(pixels / (height * width))
@@ -55,16 +69,31 @@ def random_view(
     if factor < 0.7:  # linear interpolation alone would alias
         source = cv2.blur(source, (2, 2)).astype(np.uint8)
     image = view(source, 1, cv2.INTER_LINEAR).astype(np.uint8)
-    target = view(sample.target, STRIDE, cv2.INTER_NEAREST).astype(np.int32)
-    return _mood(image, rng), target
+    return View(
+        image,
+        view(sample.target, STRIDE, cv2.INTER_NEAREST).astype(np.int32),
+        view(sample.instances, STRIDE, cv2.INTER_NEAREST).astype(np.int32),
+    )
 
 
-def _offset(rng: np.random.Generator, size: float, crop: int) -> float:
-    slack = size - crop
-    return float(rng.uniform(min(0.0, slack), max(0.0, slack)))
+def paste(view: View, other: View, rng: np.random.Generator) -> View:
+    """The view with about half of the other's instances before it, where they stand there.
+
+    Ghiasi et al., "Simple copy-paste is a strong data augmentation method for instance segmentation", 2021.
+    """
+    ids = np.unique(other.instances[other.instances > 0])
+    chosen = np.isin(other.instances, ids[rng.random(len(ids)) < 0.5])
+    mask = cv2.resize(chosen.view(np.uint8), view.image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    alpha = cv2.blur(mask.astype(np.float32), (3, 3))[..., None]  # a hard edge would give the pasted away
+    image = view.image + alpha * (other.image.astype(np.float32) - view.image)
+    return View(
+        image.astype(np.uint8),
+        np.where(chosen, other.target, view.target),
+        np.where(chosen, other.instances + PASTED, view.instances),
+    )
 
 
-def _mood(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def mood(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Exposure, contrast, white balance, saturation, blur, noise and compression."""
     gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.06, 3))
     gamma = np.exp(rng.normal(0, 0.25))
@@ -84,3 +113,8 @@ def _mood(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))]
         image = np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR), np.uint8)
     return image
+
+
+def _offset(rng: np.random.Generator, size: float, crop: int) -> float:
+    slack = size - crop
+    return float(rng.uniform(min(0.0, slack), max(0.0, slack)))

@@ -56,15 +56,35 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
     Raises:
         DataError: they belong to another architecture.
     """
-    # A graph does not keep how many batches the normalisation has seen; nothing here uses it.
-    found = {k: v for k, v in read_weights(path).items() if not k.endswith("num_batches_tracked")}
-    expected = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
-    if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
-        odd = sorted(set(found) ^ set(expected)) or sorted(
-            k for k in found if found[k].shape != expected[k].shape
-        )
+    odd = _load_common(network, path)
+    if odd:
         raise DataError(
             f"{path}: its weights are of another architecture than {type(network).__name__}: "
             f"{len(odd)} tensors do not fit, the first is {odd[0]}"
         )
-    network.load_state_dict(found, strict=False)
+
+
+def start_from(network: torch.nn.Module, path: Path) -> list[str]:
+    """Load what fits of a checkpoint or a bundle; the names of the tensors that stay as they were.
+
+    Raises:
+        DataError: nothing fits.
+    """
+    odd = _load_common(network, path)
+    left = [name for name in odd if name in network.state_dict()]
+    if len(left) == len(_lasting(network.state_dict())):
+        raise DataError(f"{path}: none of its weights fits {type(network).__name__}; leave out --initial")
+    return left
+
+
+def _load_common(network: torch.nn.Module, path: Path) -> list[str]:
+    """Load the tensors that both have in the same shape; the sorted names of all others."""
+    found, expected = _lasting(read_weights(path)), _lasting(network.state_dict())
+    common = {k: v for k, v in found.items() if k in expected and v.shape == expected[k].shape}
+    network.load_state_dict(common, strict=False)
+    return sorted((set(found) | set(expected)) - set(common))
+
+
+def _lasting(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without how many batches the normalisation has seen: a graph does not keep it, and nothing uses it."""
+    return {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}

@@ -42,6 +42,8 @@ def train(
         raise ConfigError(f"{trainer.checkpoint} exists; give --resume to go on from it, or another folder")
     if resume:
         trainer.resume()
+    if trainer.new:
+        Console().print(f"{initial}: does not fit, and trained from nothing: {', '.join(trainer.new[:3])} …")
     trainer.train()
     Console().print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export")
 

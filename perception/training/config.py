@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from perception.errors import ConfigError
 from perception.training.datasets import public_name
 
-LossName = Literal["cross_entropy", "focal", "dice", "lovasz", "boundary"]
+LossName = Literal["cross_entropy", "focal", "dice", "lovasz", "boundary", "centres", "offsets", "borders"]
 
 
 class _Strict(BaseModel):
@@ -31,9 +31,16 @@ class TrainingConfig(_Strict):
     """A training run. Sizes are in pixels; `crop` is height, width, both multiples of 32."""
 
     name: str = "drive"
+    network: Literal["drive"] = "drive"
     train: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
     validate_on: tuple[str, ...] = ()
-    losses: dict[LossName, Annotated[float, Field(gt=0)]] = {"cross_entropy": 1.0, "lovasz": 0.5}
+    losses: dict[LossName, Annotated[float, Field(gt=0)]] = {
+        "cross_entropy": 1.0,
+        "lovasz": 0.5,
+        "centres": 1.0,
+        "offsets": 1.0,
+        "borders": 0.5,
+    }
     class_balance: bool = True
     crop: tuple[Annotated[int, Field(multiple_of=32, gt=0)], Annotated[int, Field(multiple_of=32, gt=0)]] = (
         288,
@@ -41,6 +48,7 @@ class TrainingConfig(_Strict):
     )
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.7)
     pixels: PositiveInt = 204_800
+    paste: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of views with road users from another view
     batch: PositiveInt = 8
     steps: PositiveInt = 4000
     encoder_rate: Annotated[float, Field(gt=0)] = 5e-4

@@ -11,25 +11,39 @@ import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
 from perception.classes import DRIVE
-from perception.decode.semantic import resize_ids
 from perception.errors import DataError
-from perception.networks.drive import DriveNet, full_size
 from perception.perceiver import fit_image
-from perception.training.checkpoint import load_weights, read_checkpoint, read_config
+from perception.training.checkpoint import read_checkpoint, read_config, start_from
 from perception.training.config import TrainingConfig
 from perception.training.datasets import open_dataset
 from perception.training.evaluation import evaluate_frame, merge, sheet
-from perception.training.losses import LOSSES
 from perception.training.metrics import Confusion
 from perception.training.mix import Cached, Mix
 from perception.training.report import draw_curves, iou_table
+from perception.training.tasks import TASKS, Batch, Task
+
+
+class Batches(TorchDataset[Batch]):
+    """The samples of a run from one on: a view's image, uint8 (3, h, w), and what the task asks of it."""
+
+    def __init__(self, mix: Mix, task: Task, start: int) -> None:
+        self.mix, self.task, self.start = mix, task, start
+
+    def __len__(self) -> int:
+        return len(self.mix) - self.start
+
+    def __getitem__(self, index: int) -> Batch:
+        view = self.mix.view(self.start + index)
+        image = torch.from_numpy(np.ascontiguousarray(view.image.transpose(2, 0, 1)))
+        return {"image": image, **self.task.encode(view)}
 
 
 class Trainer:
-    """Trains the flagship by a recipe into a folder.
+    """Trains a network by a recipe into a folder.
 
     The folder receives `config.json`, `checkpoint.pt` (everything needed to resume), `log.jsonl` (a line a
     logged step), `curves.png`, `validation.json` and `samples.png`.
@@ -40,11 +54,13 @@ class Trainer:
         self.config = config
         self.folder = folder
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = DriveNet(len(DRIVE))
+        self.task: Task = TASKS[config.network]()
+        self.network = self.task.network
+        self.new: list[str] = []  # weights that the initial ones did not hold
         if initial is None:
-            self.network.encoder.load_imagenet()
+            self.network.encoder.load_imagenet()  # type: ignore[operator,union-attr]
         else:
-            load_weights(self.network, initial)
+            self.new = start_from(self.network, initial)
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -84,11 +100,11 @@ class Trainer:
         validation: dict[str, Confusion] = {}
         with _progress() as progress:
             task = progress.add_task("train", total=config.steps, completed=self.step, loss="")
-            for image, target in self._batches(mix):
-                loss = self._update(image, target, weights)
-                progress.update(task, completed=self.step, loss=f"loss {loss:.3f}")
+            for batch in self._batches(mix):
+                losses = self._update(batch, weights)
+                progress.update(task, completed=self.step, loss=f"loss {losses['loss']:.3f}")
                 if self.step % 10 == 0:
-                    self._log(loss=loss, rate=self.schedule.get_last_lr()[-1])
+                    self._log(**losses, rate=self.schedule.get_last_lr()[-1])
                 last = self.step == config.steps
                 if self.step % config.validate_every == 0 or last:
                     validation = self.validate()
@@ -125,13 +141,11 @@ class Trainer:
         """Label map uint8 (h, w) of a frame uint8 (h, w, 3), as the exported graph computes it."""
         height, width = frame.shape[:2]
         image = torch.from_numpy(fit_image(frame, self.config.pixels, 32).transpose(2, 0, 1))[None]
-        labels = full_size(self.network(self._pixels(image))).argmax(1)[0].to(torch.uint8)
-        return resize_ids(labels.cpu().numpy(), height, width)
+        return self.task.labels(self._pixels(image), height, width)
 
-    def _batches(self, mix: Mix) -> Iterator[tuple[Tensor, Tensor]]:
-        left = Subset(mix, range(self.step * self.config.batch, len(mix)))
+    def _batches(self, mix: Mix) -> Iterator[Batch]:
         loader = DataLoader(
-            left,
+            Batches(mix, self.task, self.step * self.config.batch),
             self.config.batch,
             num_workers=self.config.workers,
             worker_init_fn=lambda _: cv2.setNumThreads(0),
@@ -140,25 +154,25 @@ class Trainer:
         )
         yield from loader
 
-    def _update(self, image: Tensor, target: Tensor, weights: Tensor | None) -> float:
+    def _update(self, batch: Batch, weights: Tensor | None) -> dict[str, float]:
+        """One step; returns each loss, and their weighted sum as "loss"."""
         self.network.train()
-        logits = self.network(self._pixels(image))
-        target = target.to(self.device)
-        loss = torch.stack(
-            [w * LOSSES[name](logits, target, weights) for name, w in self.config.losses.items()]
-        ).sum()
+        batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+        output = self.network(self._pixels(batch["image"]))
+        losses = {name: self.task.loss(name, output, batch, weights) for name in self.config.losses}
+        loss = torch.stack([self.config.losses[name] * value for name, value in losses.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
-        value = loss.item()
-        if not np.isfinite(value):
+        if not torch.isfinite(loss):
             raise DataError(
-                f"step {self.step}: the loss is {value}; lower the rates, or resume from {self.checkpoint}"
+                f"step {self.step}: the loss is {loss.item()}; lower the rates, or resume from "
+                f"{self.checkpoint}"
             )
-        return value
+        return {"loss": loss.item(), **{name: value.item() for name, value in losses.items()}}
 
     def _pixels(self, image: Tensor) -> Tensor:
         return image.to(self.device).to(torch.float32, memory_format=torch.channels_last)

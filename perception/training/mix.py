@@ -1,13 +1,13 @@
 """The stream of training samples: a weighted mix of data sets, the same for the same seed."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset as TorchDataset
 
-from perception.training.augment import random_view
+from perception.training.augment import View, mood, paste, random_view
 from perception.training.config import TrainingConfig
 from perception.training.datasets import Dataset, Sample
 
@@ -26,28 +26,28 @@ class Cached:
         return self.samples[index]
 
 
-class Mix(TorchDataset[tuple[Tensor, Tensor]]):
-    """Sample i of the run, for any i: which frame and which view of it follow from (seed, i) alone.
-
-    Items: image uint8 (3, h, w) BGR and class bits int32 (h / 2, w / 2).
-    """
+class Mix:
+    """View i of the run, for any i: which frame and which part of it follow from (seed, i) alone."""
 
     def __init__(self, datasets: list[Cached], config: TrainingConfig) -> None:
         self.datasets = datasets
         self.config = config
         weights = np.array([entry.weight for entry in config.train])
         self.shares = weights / weights.sum()
+        # Road users are copied from the sets that tell them apart.
+        self.donors = [d for d in datasets if any(sample.instances.any() for sample in d.samples)]
 
     def __len__(self) -> int:
         return self.config.steps * self.config.batch
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image, target = self.view(index)
-        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), torch.from_numpy(target)
-
-    def view(self, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+    def view(self, index: int) -> View:
         rng = np.random.default_rng([self.config.seed, index])
-        dataset = self.datasets[int(rng.choice(len(self.datasets), p=self.shares))]
+        view = self._draw(self.datasets[int(rng.choice(len(self.datasets), p=self.shares))], rng)
+        if self.donors and rng.random() < self.config.paste:
+            view = paste(view, self._draw(self.donors[int(rng.integers(len(self.donors)))], rng), rng)
+        return replace(view, image=mood(view.image, rng))
+
+    def _draw(self, dataset: Cached, rng: np.random.Generator) -> View:
         sample = dataset[int(rng.integers(len(dataset)))]
         c = self.config
         return random_view(sample, rng, crop=c.crop, scale=c.scale, pixels=c.pixels)
@@ -56,7 +56,7 @@ class Mix(TorchDataset[tuple[Tensor, Tensor]]):
         """ENet's weights 1 / ln(1.02 + p) (Paszke et al., 2016), scaled to mean 1; p from full labels."""
         counts = np.zeros(classes)
         for i in range(samples):
-            bits = self.view(i)[1]
+            bits = self.view(i).target
             counts += [np.count_nonzero(bits == 1 << c) for c in range(classes)]
         weights = 1 / np.log(1.02 + counts / max(counts.sum(), 1))
         return torch.from_numpy(weights / weights.mean()).float()
@@ -67,8 +67,9 @@ def _reduced(sample: Sample, pixels: int) -> Sample:
     height, width = sample.image.shape[:2]
     factor = np.sqrt(4 * pixels / (height * width))
     if factor >= 1:
-        return sample
+        return replace(sample, truth=None)  # which would hold whole simulated worlds
     size = (round(width * factor), round(height * factor))
     image = cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     target = cv2.resize(sample.target, size, interpolation=cv2.INTER_NEAREST).astype(np.uint16)
-    return Sample(sample.name, image, target)
+    instances = cv2.resize(sample.instances, size, interpolation=cv2.INTER_NEAREST).astype(np.uint16)
+    return Sample(sample.name, image, target, instances)
