@@ -1,6 +1,6 @@
 """The model card of a bundle."""
 
-from perception.bundle import BundleDescription
+from perception.bundle_info import BundleDescription
 
 
 def model_card(description: BundleDescription, parity: str) -> str:

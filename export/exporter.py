@@ -12,15 +12,8 @@ from export.card import model_card
 from export.gate import check_loss, check_parity, run_onnx
 from export.graph import MULTIPLE, Deployed, to_onnx
 from export.quantise import quantise
-from perception.bundle import (
-    Bundle,
-    BundleDescription,
-    ClassesInfo,
-    InputInfo,
-    Metric,
-    TrainingInfo,
-    write_bundle,
-)
+from perception.bundle import Bundle, write_bundle
+from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Metric, TrainingInfo
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
@@ -65,25 +58,26 @@ def export_bundle(
         raise ConfigError("--calibrate without --validate: an INT8 network of unmeasured loss is not written")
     config = read_config(checkpoint)
     pixels = pixels or config.pixels
-    network = DriveNet(len(DRIVE))
+    network = DriveNet(len(DRIVE), len(DRIVE.things))
     load_weights(network, checkpoint)
     deployed = Deployed(network)
     images = golden_images()
     model = to_onnx(deployed)
     said = f"float32: {check_parity(deployed, model, images)}."
-    golden = {"labels": run_onnx(model, images[0])}
+    golden = run_onnx(model, images[0])
     int8_model = None
     if calibrate:
         frames = calibration_images(calibrate, pixels)
         int8_model = quantise(network, frames)
         loss = check_loss(model, int8_model, validate, pixels)
         said += f" int8: calibrated on {len(frames)} frames; {loss}."
-        golden["labels.int8"] = run_onnx(int8_model, images[0])
+        golden |= {f"{name}.int8": array for name, array in run_onnx(int8_model, images[0]).items()}
     description = BundleDescription(
         name=name,
         version=version,
         classes=ClassesInfo(name=DRIVE.name, names=DRIVE.names, colours=DRIVE.colours, things=DRIVE.things),
         input=InputInfo(multiple=MULTIPLE, pixels=pixels),
+        outputs=Deployed.outputs,
         training=TrainingInfo(data=tuple(public_name(d.source) for d in config.train), licence=TERMS),
         metrics=read_metrics(reports),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,17 +29,20 @@ class Parity:
     """How the graph compares with torch over all pixels of the images.
 
     `agreement` is the share of equal labels; `margin` the largest distance in logits between the two labels
-    of a pixel where they differ, 0 where none does.
+    of a pixel where they differ, 0 where none does; `apart` the largest distance in another map, in its
+    tolerances.
     """
 
     images: int
     agreement: float
     margin: float
+    apart: float
 
     def __str__(self) -> str:
         return (
             f"labels of ONNX Runtime and torch agree on {self.agreement:.4%} of the pixels of {self.images} "
-            f"frames; logits of pixels that differ are {self.margin:.1g} apart (limit {MARGIN:g})"
+            f"frames; logits of pixels that differ are {self.margin:.1g} apart (limit {MARGIN:g}), other maps "
+            f"{self.apart:.1g} of their tolerance"
         )
 
 
@@ -60,15 +64,23 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
     """Run `images`, each uint8 (1, h, w, 3), through torch and the graph and compare the labels.
 
     Raises:
-        ParityError: a label differs whose two logits torch holds more than `MARGIN` apart.
+        ParityError: a label differs whose two logits torch holds more than `MARGIN` apart, or a value of
+            another map by more than its tolerance.
     """
     equal = pixels = 0
-    margin = 0.0
+    margin = apart = 0.0
     for image in images:
         with torch.inference_mode():
-            logits = deployed.logits(torch.from_numpy(image)).numpy()[0]
+            tensor = torch.from_numpy(image)
+            logits = deployed.maps(tensor).logits.numpy()[0]
+            maps = dict(zip(deployed.outputs, deployed(tensor), strict=True))
+        answer = run_onnx(model, image)
+        for name, output in deployed.outputs.items():
+            if name != "labels":
+                distance = float(np.abs(answer[name] - maps[name].numpy()).max())
+                apart = max(apart, distance / output.tolerance)
         expected = logits.argmax(0)
-        found = run_onnx(model, image)[0]
+        found = answer["labels"][0]
         differs = expected != found
         equal += int(np.count_nonzero(~differs))
         pixels += differs.size
@@ -81,7 +93,12 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
             f"the ONNX graph differs from torch: labels agree on {equal / pixels:.4%} of {pixels} pixels, "
             f"with logits up to {margin:.2g} apart where they differ (limit {MARGIN}); nothing was written"
         )
-    return Parity(len(images), equal / pixels, margin)
+    if not apart <= 1:
+        raise ParityError(
+            f"the ONNX graph differs from torch: a map of instances by {apart:.2g} times its tolerance; "
+            "nothing was written"
+        )
+    return Parity(len(images), equal / pixels, margin, apart)
 
 
 def check_loss(model: bytes, int8_model: bytes, datasets: Sequence[str], pixels: int) -> Loss:
@@ -117,8 +134,8 @@ def _predictor(model: bytes, pixels: int) -> Predictor:
     return predict
 
 
-def run_onnx(model: bytes, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Labels uint8 (1, h, w) of image uint8 (1, h, w, 3) by ONNX Runtime on the CPU."""
+def run_onnx(model: bytes, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    """The outputs, by name, for image uint8 (1, h, w, 3) by ONNX Runtime on the CPU."""
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-    (labels,) = session.run(["labels"], {"image": image})
-    return np.asarray(labels, np.uint8)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"image": image}), strict=True))

@@ -9,30 +9,45 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from perception.networks.drive import full_size
+from perception.bundle_info import OutputInfo
+from perception.networks.drive import INSTANCE_STRIDE, DriveMaps, full_size
 
 OPSET = 18
 MULTIPLE = 32  # the encoder halves five times
 
 
-class Deployed(nn.Module):
-    """A network with all that embedding code would otherwise have to repeat around it.
+_MAP = {"dtype": "float32", "layout": "NCHW", "stride": INSTANCE_STRIDE}
 
-    Image uint8 (1, h, w, 3) BGR → labels uint8 (1, h, w). The network's logits, at half size, are enlarged
-    bilinearly before the argmax.
+
+class Deployed(nn.Module):
+    """The drive network with all that embedding code would otherwise have to repeat around it.
+
+    Image uint8 (1, h, w, 3) BGR → labels uint8 (1, h, w), and the maps that tell instances apart, float32
+    (1, c, h / 4, w / 4): centres and borders as probabilities, offsets in pixels of the input. The logits of
+    labels, at half size, are enlarged bilinearly before the argmax.
     """
+
+    outputs = {
+        "labels": OutputInfo(),
+        "centres": OutputInfo(**_MAP, tolerance=0.02),
+        "offsets": OutputInfo(**_MAP, tolerance=0.5),
+        "borders": OutputInfo(**_MAP, tolerance=0.02),
+    }
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
         self.eval()
 
-    def logits(self, image: Tensor) -> Tensor:
-        """float32 (1, classes, h, w)."""
-        return full_size(self.network(image.permute(0, 3, 1, 2).float()))
+    def maps(self, image: Tensor) -> DriveMaps:
+        """The network's maps, with logits enlarged to (1, classes, h, w)."""
+        maps: DriveMaps = self.network(image.permute(0, 3, 1, 2).float())
+        return maps._replace(logits=full_size(maps.logits))
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.logits(image).argmax(1).to(torch.uint8)
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        maps = self.maps(image)
+        labels = maps.logits.argmax(1).to(torch.uint8)
+        return labels, maps.centres.sigmoid(), maps.offsets, maps.borders.sigmoid()
 
 
 def to_onnx(deployed: Deployed) -> bytes:
@@ -50,7 +65,7 @@ def to_onnx(deployed: Deployed) -> bytes:
             (torch.zeros((1, 6 * MULTIPLE, 8 * MULTIPLE, 3), dtype=torch.uint8),),
             dynamo=True,
             input_names=["image"],
-            output_names=["labels"],
+            output_names=list(deployed.outputs),
             dynamic_shapes={"image": sides},
             opset_version=OPSET,
             optimize=False,  # it would fold the normalisation and lose the weights' names

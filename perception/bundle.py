@@ -14,118 +14,18 @@ import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
+from perception.bundle_info import FILES, INT8_FILE, BundleDescription, BundleInfo
 from perception.classes import ClassSet
 from perception.errors import BundleError
 
 SHIPPED = Path(__file__).parent / "models"
-FILES = ("model.onnx", "golden.npz", "README.md")
-INT8_FILE = "model.int8.onnx"
 _MEND = "Export the bundle again, or reinstall perception if it is a shipped one."
-
-Channel = Annotated[int, Field(ge=0, le=255)]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClassesInfo(_Strict):
-    """A class set: `colours` are RGB, `things` are the names that come as instances."""
-
-    name: str
-    # Instance ids are class id × 1000 + k in 16 bits, so 65 classes are the most there can be.
-    names: Annotated[tuple[str, ...], Field(min_length=1, max_length=65)]
-    colours: tuple[tuple[Channel, Channel, Channel], ...]
-    things: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(f"the names {self.names} are not distinct")
-        if len(self.colours) != len(self.names):
-            raise ValueError(f"{len(self.colours)} colours for {len(self.names)} names")
-        if unnamed := set(self.things) - set(self.names):
-            raise ValueError(f"the things {sorted(unnamed)} are not among the names")
-        return self
-
-
-class InputInfo(_Strict):
-    """The network's input: any height and width that are multiples of `multiple`.
-
-    `pixels` is the size that it was trained and measured at, as height × width.
-    """
-
-    name: str = "image"
-    layout: Literal["NHWC"] = "NHWC"
-    channels: Literal["BGR"] = "BGR"
-    dtype: Literal["uint8"] = "uint8"
-    multiple: Annotated[int, Field(ge=1)] = 32
-    pixels: int
-
-    @model_validator(mode="after")
-    def _room_for_one_tile(self) -> Self:
-        if self.pixels < self.multiple**2:
-            raise ValueError(
-                f"pixels is {self.pixels}, below {self.multiple}×{self.multiple}, the least input"
-            )
-        return self
-
-
-class OutputInfo(_Strict):
-    dtype: Literal["uint8"] = "uint8"
-    layout: Literal["NHW"] = "NHW"
-
-
-class TrainingInfo(_Strict):
-    data: tuple[str, ...]
-    licence: str
-
-
-class Metric(_Strict):
-    """One measured figure: on which set, and how it was measured."""
-
-    set: str
-    metric: str
-    value: float
-    how: str
-
-
-class BundleDescription(_Strict):
-    """What an author says of a bundle; the checksums come when it is written."""
-
-    format: Literal[1] = 1
-    name: str
-    version: str
-    classes: ClassesInfo
-    input: InputInfo
-    outputs: dict[str, OutputInfo] = {"labels": OutputInfo()}
-    training: TrainingInfo
-    metrics: tuple[Metric, ...] = ()
-
-    @model_validator(mode="after")
-    def _has_labels(self) -> Self:
-        if "labels" not in self.outputs:
-            raise ValueError(f"outputs has {sorted(self.outputs)}, but not labels")
-        return self
-
-
-class BundleInfo(BundleDescription):
-    """The whole of bundle.json."""
-
-    files: dict[str, Sha256]
-
-    @model_validator(mode="after")
-    def _hashes_all_files(self) -> Self:
-        if set(self.files) - {INT8_FILE} != set(FILES):
-            raise ValueError(f"files lists {sorted(self.files)}, expected {sorted(FILES)}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -186,15 +86,18 @@ class Bundle:
         found = {name: str(array.dtype) for name, array in arrays.items()}
         if found != expected:
             raise BundleError(f"{path}: holds the arrays {found}, expected {expected}. {_MEND}")
+        image = arrays.pop("image")
+        if image.ndim != 4 or (image.shape[0], image.shape[3]) != (1, 3):
+            raise BundleError(f"{path}: image is {image.shape}, expected (1, h, w, 3). {_MEND}")
         for name, array in arrays.items():
-            shape = arrays["image"].shape if name == "image" else arrays["image"].shape[:3]
-            if array.shape != (1, *shape[1:]) or arrays["image"].shape[3:] != (3,):
+            output = self.info.outputs[name.removesuffix(".int8")]
+            if not output.fits(array.shape, *image.shape[1:3]):
                 raise BundleError(
-                    f"{path}: {name} is {array.shape}, expected (1, h, w, 3) for image "
-                    f"and (1, h, w) for outputs. {_MEND}"
+                    f"{path}: {name} is {array.shape}, expected {output.layout} at stride {output.stride} of "
+                    f"an image {image.shape}. {_MEND}"
                 )
         suffix = ".int8" if int8 else ""
-        return arrays["image"][0], {name: arrays[name + suffix][0] for name in self.info.outputs}
+        return image[0], {name: arrays[name + suffix][0] for name in self.info.outputs}
 
 
 def write_bundle(

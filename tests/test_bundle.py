@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from perception import bundle as bundles
-from perception.bundle import Bundle, BundleDescription, write_bundle
+from perception.bundle import Bundle, write_bundle
+from perception.bundle_info import BundleDescription
 from perception.classes import DRIVE
 from perception.errors import BundleError
 from tests.conftest import write_colour_bundle
@@ -79,7 +80,7 @@ def test_an_altered_file_is_named_with_both_checksums(folder: Path, name: str) -
         (lambda info: info["classes"].update(things=["tram"]), "things .'tram'. are not among the names"),
         (lambda info: info["classes"]["names"].__setitem__(1, "sky"), "not distinct"),
         (lambda info: info["classes"]["colours"].__setitem__(0, [0, 0, 256]), r"colours\.0\.2: .*found 256"),
-        (lambda info: info.update(outputs={}), "but not labels"),
+        (lambda info: info.update(outputs={}), "but neither labels nor boxes"),
         (lambda info: info["files"].pop("model.onnx"), "files lists"),
         (lambda info: info["files"].update({"../x": "0" * 64}), "files lists"),
         (lambda info: info["files"].update({"model.onnx": "00"}), r"files\.model\.onnx"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from rich.table import Column, Table
 
-from perception.bundle import Metric
+from perception.bundle_info import Metric
 from perception.training.datasets import public_name
 from perception.training.metrics import Confusion
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from perception.bundle import Bundle, BundleDescription, write_bundle
+from perception.bundle import Bundle, write_bundle
+from perception.bundle_info import BundleDescription
 from perception.engines import check_golden, open_engine
 from perception.errors import BundleError, EngineError
 from tests.conftest import COLOURS_BGR, colour_graph, nearest_colour, write_colour_bundle
