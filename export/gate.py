@@ -41,8 +41,8 @@ class Parity:
     def __str__(self) -> str:
         return (
             f"labels of ONNX Runtime and torch agree on {self.agreement:.4%} of the pixels of {self.images} "
-            f"frames; logits of pixels that differ are {self.margin:.1g} apart (limit {MARGIN:g}), other maps "
-            f"{self.apart:.1g} of their tolerance"
+            f"frames; logits of pixels that differ are {self.margin:.1g} apart (limit {MARGIN:g}), other "
+            f"maps {self.apart:.1g} of their tolerance"
         )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from typing import ClassVar
 
 import onnx
 import onnx_ir.passes.common as passes
@@ -27,7 +28,7 @@ class Deployed(nn.Module):
     labels, at half size, are enlarged bilinearly before the argmax.
     """
 
-    outputs = {
+    outputs: ClassVar = {
         "labels": OutputInfo(),
         "centres": OutputInfo(**_MAP, tolerance=0.02),
         "offsets": OutputInfo(**_MAP, tolerance=0.5),

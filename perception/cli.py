@@ -27,6 +27,7 @@ from rich.text import Text
 from perception.bench import SOURCE, Benchmark, measure
 from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
 from perception.config import RunConfig
+from perception.decode.instances import WAYS
 from perception.doctor import Diagnosis, diagnose
 from perception.engines import ENGINES
 from perception.errors import ConfigError, PerceptionError
@@ -159,6 +160,13 @@ def run(
     realtime: Annotated[
         bool | None, typer.Option(help="Keep a recording's own pace; drop what is too much.")
     ] = None,
+    instances: Annotated[
+        str | None,
+        typer.Option(
+            help=f"How road users are told apart: {', '.join(WAYS)} [default: the best the model allows].",
+            metavar="WAY",
+        ),
+    ] = None,
     tracks: Annotated[
         bool | None, typer.Option(help="Road users keep an id from frame to frame [default: they do].")
     ] = None,
@@ -175,14 +183,14 @@ def run(
     """
     settings = RunConfig.read(
         config, source=source, sinks=sinks or None, model=model, engine=engine, frames=frames,
-        max_age=max_age, realtime=realtime, tracks=tracks, workers=workers,
+        max_age=max_age, realtime=realtime, instances=instances, tracks=tracks, workers=workers,
     )  # fmt: skip
     with ExitStack() as stack:
         origin = open_source(settings.source, settings.frames)
         stack.callback(origin.close)
         # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
         cv2.setNumThreads(1)
-        perceiver = Perceiver.load(settings.model, settings.engine, threads=1)
+        perceiver = Perceiver.load(settings.model, settings.engine, threads=1, instances=settings.instances)
         ends: list[Sink] = []
         for uri in settings.sinks:
             ends.append(open_sink(uri, origin.rate, perceiver.classes))

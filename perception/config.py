@@ -11,10 +11,12 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from perception.decode.instances import WAYS
 from perception.engines import ENGINES
 from perception.errors import ConfigError
 from perception.sinks import kind_of
@@ -32,6 +34,7 @@ class RunConfig(BaseModel):
         max_age: ms from capture (for a recording: from reading, in real time from when the frame was due) to
             publication above which a scene is published as stale; None: never.
         realtime: replay a recording at its own pace, and drop what cannot be kept up with.
+        instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
         tracks: give instances ids that stay with them from frame to frame.
         workers: frames in the network at a time; 0: one for each core.
     """
@@ -45,6 +48,7 @@ class RunConfig(BaseModel):
     frames: PositiveInt | None = None
     max_age: PositiveFloat | None = None
     realtime: bool = False
+    instances: str = "auto"
     tracks: bool = True
     workers: int = Field(0, ge=0, le=256)
 
@@ -56,13 +60,13 @@ class RunConfig(BaseModel):
             kind_of(sink)
         return sinks
 
-    @field_validator("engine")
+    @field_validator("engine", "instances")
     @classmethod
-    def _known(cls, engine: str) -> str:
-        allowed = ("auto", *ENGINES)
-        if engine not in allowed:
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        allowed = ("auto", *(ENGINES if info.field_name == "engine" else WAYS))
+        if value not in allowed:
             raise ValueError(f"allowed are {', '.join(allowed)}")
-        return engine
+        return value
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from perception.bundle import Bundle
 from perception.classes import ClassSet
-from perception.decode.instances import find_instances
+from perception.decode.grouping import make_instances
+from perception.decode.instances import Grouping, choose_grouping
 from perception.decode.lanes import find_lanes
 from perception.decode.semantic import resize_ids
 from perception.engines import Engine, open_engine
@@ -30,9 +31,12 @@ class Perceiver:
 
     bundle: Bundle
     engine: Engine
+    grouping: Grouping
 
     @classmethod
-    def load(cls, model: str | Path = "drive", engine: str = "auto", threads: int = 0) -> Self:
+    def load(
+        cls, model: str | Path = "drive", engine: str = "auto", threads: int = 0, instances: str = "auto"
+    ) -> Self:
         """Load a bundle, verify it and make it ready.
 
         Args:
@@ -40,13 +44,16 @@ class Perceiver:
             engine: "auto", or one of `perception.engines.ENGINES`.
             threads: CPU threads for one frame; 0: one for each physical core. With several frames in
                 parallel, 1 gives the best rate.
+            instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
 
         Raises:
             BundleError: the bundle is missing, altered, or not reproduced by the engine.
             EngineError: the engine is not known or cannot run here.
+            ConfigError: the bundle's network does not tell instances apart that way.
         """
         bundle = Bundle.load(model)
-        return cls(bundle, open_engine(bundle, engine, threads))
+        grouping = choose_grouping(bundle.info, bundle.classes, instances)
+        return cls(bundle, open_engine(bundle, engine, threads), grouping)
 
     @property
     def classes(self) -> ClassSet:
@@ -92,10 +99,10 @@ class Perceiver:
     def decode(self, frame: Frame, maps: dict[str, npt.NDArray[Any]]) -> Scene:
         """The scene that the network's maps tell of the frame, without age and timings."""
         height, width = frame.height, frame.width
+        instance_map, instances = make_instances(self.grouping(maps), height, width)
         labels: npt.NDArray[np.uint8] = maps["labels"]
         # Never above the frame's size: what is found there, the frame can show.
         labels = resize_ids(labels, min(labels.shape[0], height), min(labels.shape[1], width))
-        instance_map, instances = find_instances(labels, self.classes, height, width)
         return Scene(
             sequence=frame.sequence,
             stamp_ns=frame.stamp_ns,

@@ -8,7 +8,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from perception.bundle import Bundle, BundleDescription, ClassesInfo, InputInfo, TrainingInfo, write_bundle
+from perception.bundle import Bundle, write_bundle
+from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, TrainingInfo
 from perception.classes import DRIVE
 
 COLOURS_BGR = np.array(DRIVE.colours, np.uint8)[:, ::-1]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from perception import Bundle, Frame, Perceiver, PerceptionError, Status
 from perception.classes import DRIVE
+from perception.decode.instances import choose_grouping
 from perception.engines import open_engine
 from perception.perceiver import input_size
 from tests.conftest import COLOURS_BGR, nearest_colour
@@ -158,7 +159,11 @@ def test_an_image_that_is_not_bgr_is_refused(perceiver: Perceiver, image: npt.ND
 
 
 def test_a_perceiver_is_built_of_a_bundle_and_an_engine(colour_bundle: Bundle) -> None:
-    perceiver = Perceiver(colour_bundle, open_engine(colour_bundle))
+    perceiver = Perceiver(
+        colour_bundle,
+        open_engine(colour_bundle),
+        choose_grouping(colour_bundle.info, colour_bundle.classes),
+    )
     assert perceiver.classes == DRIVE
 
 

@@ -7,11 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
-from perception.classes import DRIVE
-from perception.decode.instances import MINIMUM_SHARE, MOST, find_instances
+from perception.classes import DRIVE, ClassSet
+from perception.decode.components import group_components
+from perception.decode.grouping import LEAST_SHARE, MOST, make_instances
 from perception.decode.semantic import resize_ids
+from perception.scene import Instance
 
 VEHICLE, PEDESTRIAN = DRIVE.id("vehicle"), DRIVE.id("pedestrian")
+
+
+def find_instances(
+    labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, width: int
+) -> tuple[npt.NDArray[np.uint16], tuple[Instance, ...]]:
+    return make_instances(group_components(labels, classes), height, width)
 
 
 def flood(labels: npt.NDArray[np.uint8], class_id: int) -> list[set[tuple[int, int]]]:
@@ -67,7 +75,7 @@ def test_boxes_fit_the_masks_at_the_frames_size(
 
 def test_specks_are_left_out() -> None:
     labels = np.full((400, 500), 3, np.uint8)
-    least = int(MINIMUM_SHARE * labels.size)
+    least = int(LEAST_SHARE * labels.size)
     labels[10, 10 : 10 + least - 1] = VEHICLE
     labels[20, 10 : 10 + least] = VEHICLE
     instance_map, instances = find_instances(labels, DRIVE, *labels.shape)

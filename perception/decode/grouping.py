@@ -1,0 +1,68 @@
+"""What all ways of telling instances apart share: groups of pixels become the instances of a scene."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from perception.decode.semantic import resize_ids
+from perception.scene import Instance
+
+LEAST_SHARE = 1e-4  # of the map's pixels; what is smaller is taken for a speck
+MOST = 200  # instances of each class; the surest are kept
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Pixels that belong together.
+
+    Attributes:
+        numbers: uint16 (h, w): 1 + the index of each pixel's group, 0 none.
+        class_ids: (n,) integers.
+        scores: (n,) float, 0..1.
+    """
+
+    numbers: npt.NDArray[np.uint16]
+    class_ids: npt.NDArray[np.intp]
+    scores: npt.NDArray[np.float64]
+
+
+def make_instances(
+    groups: Groups, height: int, width: int
+) -> tuple[npt.NDArray[np.uint16], tuple[Instance, ...]]:
+    """The instances that groups are, in a frame of `height` and `width`.
+
+    Returns:
+        The instance map, uint16 (height, width), 0 none, else class id × 1000 + k; and the instances, with
+        boxes that fit their pixels in that map exactly, in each class the surest first (k = 1).
+    """
+    rows, columns = groups.numbers.shape
+    # Never above the frame's size: what is found there, the frame can show.
+    numbers = resize_ids(groups.numbers, min(rows, height), min(columns, width))
+    count = len(groups.class_ids)
+    areas = np.bincount(numbers.ravel(), minlength=count + 1)[1:]
+    order = np.lexsort((-areas, -groups.scores, groups.class_ids))
+    order = order[areas[order] >= max(LEAST_SHARE * numbers.size, 1)]
+    y_edges, x_edges = (_enlarged_edges(*sides) for sides in zip(numbers.shape, (height, width), strict=True))
+    boxes = ndimage.find_objects(numbers, max_label=count)
+    ids = np.zeros(count + 1, np.uint16)
+    instances = []
+    k = dict.fromkeys(groups.class_ids.tolist(), 0)
+    for i in order.tolist():
+        class_id = int(groups.class_ids[i])
+        if k[class_id] == MOST:
+            continue
+        k[class_id] += 1
+        ids[i + 1] = class_id * 1000 + k[class_id]
+        y, x = boxes[i]
+        box = x_edges[x.start], y_edges[y.start], x_edges[x.stop], y_edges[y.stop]
+        instances.append(Instance(int(ids[i + 1]), class_id, float(groups.scores[i]), box))
+    return resize_ids(np.take(ids, numbers), height, width), tuple(instances)
+
+
+def _enlarged_edges(size: int, enlarged: int) -> list[float]:
+    """Where `resize_ids` puts the edges between pixels of a side: float (size + 1,) in enlarged pixels."""
+    came_from = resize_ids(np.arange(size, dtype=np.uint16)[None], 1, enlarged)[0]
+    edges: list[float] = np.searchsorted(came_from, np.arange(size + 1)).astype(float).tolist()
+    return edges
