@@ -11,6 +11,7 @@ from calibration.frames import select_frames
 from export.card import model_card
 from export.gate import check_loss, check_parity, run_onnx
 from export.graph import MULTIPLE, Deployed, to_onnx
+from export.half import keep_in_half, round_weights
 from export.quantise import quantise
 from perception.bundle import Bundle, write_bundle
 from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Metric, TrainingInfo
@@ -60,9 +61,10 @@ def export_bundle(
     pixels = pixels or config.pixels
     network = DriveNet(len(DRIVE), len(DRIVE.things))
     load_weights(network, checkpoint)
+    round_weights(network)
     deployed = Deployed(network)
     images = golden_images()
-    model = to_onnx(deployed)
+    model = keep_in_half(to_onnx(deployed))
     said = f"float32: {check_parity(deployed, model, images)}."
     golden = run_onnx(model, images[0])
     int8_model = None

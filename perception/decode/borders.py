@@ -10,23 +10,20 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from perception.classes import ClassSet
-from perception.decode.grouping import Groups
+from perception.decode.grouping import Groups, mark_pixels, occupied_cells
 
 Floats = npt.NDArray[np.float32]
 
 BORDER = 0.5  # probability from which a cell is a border
 DEPTH = 0.6  # of an inside's greatest distance to its border: where it is cut at the neck of two
-OUTSIDE = -1
 
 
-def group_by_borders(
-    labels: npt.NDArray[np.uint8], borders: Floats, classes: ClassSet, stride: int
-) -> Groups:
+def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: ClassSet) -> Groups:
     """The road users of a frame.
 
     Args:
         labels: uint8 (h, w) class ids.
-        borders: (1, h / stride, w / stride) probability that a cell is one of an instance that lies beside
+        borders: (1, h / k, w / k) probability that a cell is one of an instance that lies beside
             something else.
 
     Returns:
@@ -38,22 +35,21 @@ def group_by_borders(
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id in classes.thing_ids:
-        mask = labels == class_id
-        occupied = mask.reshape(rows, stride, columns, stride).any((1, 3))
-        if not occupied.any():
+        mask = np.asarray(cv2.compare(labels, class_id, cv2.CMP_EQ), np.uint8)
+        if not cv2.hasNonZero(mask):
             continue
+        occupied = occupied_cells(mask, rows, columns)
         depth = cv2.distanceTransform((occupied & (border < BORDER)).view(np.uint8), cv2.DIST_L2, 3)
         markers, count = _markers(depth, occupied)
         height = np.where(occupied, 254 - np.minimum(16 * depth, 254), 255).astype(np.uint8)
-        markers[~occupied] = OUTSIDE
         flooded = ndimage.watershed_ift(height, markers, structure=np.ones((3, 3), int))
-        cells = np.where(occupied & (flooded > 0), flooded + len(class_ids), 0).astype(np.uint16)
+        cells = np.where(occupied, flooded + len(class_ids), 0).astype(np.uint16)
         inside = occupied & (depth > 0)
-        size = np.bincount(np.maximum(flooded, 0)[inside], minlength=count + 1)[1:]
-        sure = np.bincount(np.maximum(flooded, 0)[inside], 1 - border[inside], minlength=count + 1)[1:]
+        size = np.bincount(flooded[inside], minlength=count + 1)[1:]
+        sure = np.bincount(flooded[inside], 1 - border[inside], minlength=count + 1)[1:]
         scores += (sure / np.maximum(size, 1) * size / (size + 4)).tolist()
         class_ids += [class_id] * count
-        np.copyto(numbers, cells.repeat(stride, 0).repeat(stride, 1), where=mask)
+        mark_pixels(numbers, cells, mask)
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.decode.grouping import MOST, Groups
+from perception.decode.grouping import MOST, Groups, mark_pixels, occupied_cells
 
 Floats = npt.NDArray[np.float32]
 
@@ -44,10 +44,10 @@ def group_by_centres(
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id, heat in zip(classes.thing_ids, centres, strict=True):
-        mask = labels == class_id
-        occupied = mask.reshape(rows, stride, columns, stride).any((1, 3))
-        if not occupied.any():
+        mask = np.asarray(cv2.compare(labels, class_id, cv2.CMP_EQ), np.uint8)
+        if not cv2.hasNonZero(mask):
             continue
+        occupied = occupied_cells(mask, rows, columns)
         peaks = _peaks(heat)
         cells = np.zeros((rows, columns), np.uint16)
         sureness = np.zeros((rows, columns), np.float32)
@@ -66,7 +66,7 @@ def group_by_centres(
         cells[unled > 0] = first + len(peaks) - 1 + unled[unled > 0]
         scores += (UNLED * sizes / np.count_nonzero(occupied)).tolist()
         class_ids += [class_id] * (len(peaks) + len(sizes))
-        np.copyto(numbers, cells.repeat(stride, 0).repeat(stride, 1), where=mask)
+        mark_pixels(numbers, cells, mask)
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 

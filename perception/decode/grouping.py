@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -26,6 +27,21 @@ class Groups:
     numbers: npt.NDArray[np.uint16]
     class_ids: npt.NDArray[np.intp]
     scores: npt.NDArray[np.float64]
+
+
+def occupied_cells(mask: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.bool_]:
+    """Which cells of a (rows, columns) grid hold any of a mask's pixels, uint8 (h, w), 0 or 255.
+
+    The sides are multiples of the grid's; a cell has at most 16 × 16 pixels.
+    """
+    return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA) > 0
+
+
+def mark_pixels(
+    numbers: npt.NDArray[np.uint16], cells: npt.NDArray[np.uint16], mask: npt.NDArray[np.uint8]
+) -> None:
+    """Write the number of each pixel's cell into `numbers`, where the mask, uint8 (h, w), is not 0."""
+    cv2.copyTo(resize_ids(cells, *numbers.shape), mask, numbers)
 
 
 def make_instances(

@@ -50,5 +50,5 @@ def choose_grouping(info: BundleInfo, classes: ClassSet, way: str = "auto") -> G
             m["labels"], m["centres"], m["offsets"], classes, outputs["centres"].stride
         )
     if chosen == "borders":
-        return lambda m: group_by_borders(m["labels"], m["borders"], classes, outputs["borders"].stride)
+        return lambda m: group_by_borders(m["labels"], m["borders"], classes)
     return lambda m: group_components(m["labels"], classes)

@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from pydantic import ValidationError
@@ -44,7 +45,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     graph = onnx.load(str(Bundle.load(path).model)).graph
     prefix = "network."
     return {
-        tensor.name.removeprefix(prefix): torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
+        tensor.name.removeprefix(prefix): torch.from_numpy(onnx.numpy_helper.to_array(tensor).astype(np.float32))
         for tensor in graph.initializer
         if tensor.name.startswith(prefix)
     }
