@@ -7,7 +7,6 @@ map of what lies inside them (Beucher and Lantuéjoul, 1979).
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from perception.classes import ClassSet
 from perception.decode.grouping import Groups, mark_pixels, occupied_cells
@@ -15,6 +14,7 @@ from perception.decode.grouping import Groups, mark_pixels, occupied_cells
 Floats = npt.NDArray[np.float32]
 
 BORDER = 0.5  # probability from which a cell is a border
+SQUARE = np.ones((3, 3), np.uint8)
 DEPTH = 0.6  # of an inside's greatest distance to its border: where it is cut at the neck of two
 
 
@@ -41,8 +41,7 @@ def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: Cl
         occupied = occupied_cells(mask, rows, columns)
         depth = cv2.distanceTransform((occupied & (border < BORDER)).view(np.uint8), cv2.DIST_L2, 3)
         markers, count = _markers(depth, occupied)
-        height = np.where(occupied, 254 - np.minimum(16 * depth, 254), 255).astype(np.uint8)
-        flooded = ndimage.watershed_ift(height, markers, structure=np.ones((3, 3), int))
+        flooded = _flood(markers, depth, occupied)
         cells = np.where(occupied, flooded + len(class_ids), 0).astype(np.uint16)
         inside = occupied & (depth > 0)
         size = np.bincount(flooded[inside], minlength=count + 1)[1:]
@@ -53,7 +52,23 @@ def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: Cl
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 
-def _markers(depth: Floats, occupied: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:
+def _flood(
+    markers: npt.NDArray[np.uint16], depth: Floats, occupied: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint16]:
+    """Markers grown over all that is occupied, the deeper first: a watershed of the distance map."""
+    level_of = np.where(occupied, np.ceil(depth), -1)
+    for level in range(int(depth.max()) + 1, -1, -1):
+        dry = (level_of >= level) & (markers == 0)
+        while dry.any():
+            grown = np.where(dry, cv2.dilate(markers, SQUARE), markers)
+            if np.array_equal(grown, markers):
+                break
+            markers = grown
+            dry &= markers == 0
+    return markers
+
+
+def _markers(depth: Floats, occupied: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.uint16], int]:
     """A marker, 1…n, in each inside's depth, and in each component that has no inside."""
     count, inside = cv2.connectedComponents((depth > 0).view(np.uint8), connectivity=4)
     deepest = np.zeros(count, np.float32)
@@ -62,4 +77,4 @@ def _markers(depth: Floats, occupied: npt.NDArray[np.bool_]) -> tuple[npt.NDArra
     _, whole = cv2.connectedComponents(occupied.view(np.uint8), connectivity=8)
     hollow = ~np.isin(whole, whole[core]) & occupied
     count, markers = cv2.connectedComponents((core | hollow).view(np.uint8), connectivity=8)
-    return markers.astype(np.int32), count - 1
+    return markers.astype(np.uint16), count - 1
