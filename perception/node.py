@@ -14,7 +14,7 @@ from threading import Condition, Event, Semaphore
 from perception.decode.tracks import Tracker
 from perception.frame import Frame
 from perception.ledger import Ledger
-from perception.overlay import draw
+from perception.overlay import SCENE, PublicationRate, StatusLine, draw
 from perception.perceiver import Perceiver
 from perception.report import Report, StageReport, Stages, usable_cores
 from perception.scene import Scene, Status
@@ -77,6 +77,7 @@ class Node:
         self._workers = workers or usable_cores()
         self._on_scene = on_scene
         self._tracker = Tracker() if tracks else None
+        self._rate = PublicationRate()
         self._stages = Stages(tuple(stage for stage in STAGES if tracks or stage != "track"))
         self._in_hand: deque[_InHand] = deque()
         self._changed = Condition()  # guards the frames in hand, and tells of a scene or of the end
@@ -232,8 +233,9 @@ class Node:
         age_ms = 1000 * (time.perf_counter() - in_hand.captured_at)
         stale = self._max_age_ms is not None and age_ms > self._max_age_ms
         scene = replace(scene, age_ms=age_ms, status=Status.STALE if stale else scene.status)
+        status = StatusLine(self._rate.count(time.perf_counter()), self.perceiver.engine.name)
         with self._stages.measure("draw", scene.timings_ms):
-            overlay = draw(frame, scene, self.perceiver.classes)
+            overlay = draw(frame, scene, self.perceiver.classes, (*SCENE, status))
         with self._stages.measure("write", {}):
             for sink in self.sinks:
                 sink.write(frame, scene, overlay)

@@ -1,0 +1,48 @@
+"""A scene drawn on its frame, for people to look at.
+
+An overlay is a sequence of styles, each of which draws one thing of the scene. Compose your own:
+
+    draw(frame, scene, classes, [InstanceOutlines(), InstanceLabels(), StatusLine(fps=25)])
+"""
+
+from collections.abc import Sequence
+
+from perception.classes import ClassSet
+from perception.errors import ConfigError
+from perception.frame import Frame
+from perception.overlay.instances import InstanceLabels, InstanceOutlines
+from perception.overlay.lanes import LaneBoundaries
+from perception.overlay.status import PublicationRate, StatusLine
+from perception.overlay.style import Colour, Image, Style
+from perception.overlay.tints import ClassTint, EgoCarpet
+from perception.scene import Scene
+
+__all__ = [
+    "ALL", "SCENE", "ClassTint", "Colour", "EgoCarpet", "Image", "InstanceLabels", "InstanceOutlines",
+    "LaneBoundaries", "PublicationRate", "StatusLine", "Style", "draw",
+]  # fmt: skip
+
+SCENE: tuple[Style, ...] = (
+    ClassTint(), EgoCarpet(), LaneBoundaries(), InstanceOutlines(), InstanceLabels(),
+)  # fmt: skip
+ALL: tuple[Style, ...] = (*SCENE, StatusLine())
+
+
+def draw(frame: Frame, scene: Scene, classes: ClassSet, styles: Sequence[Style] = ALL) -> Image:
+    """The frame with the scene on it, one style after the other.
+
+    Returns:
+        uint8 (h, w, 3), BGR, a new image of the frame's size.
+
+    Raises:
+        ConfigError: the scene is of another size than the frame.
+    """
+    if scene.labels.shape != frame.image.shape[:2]:
+        raise ConfigError(
+            f"frame {frame.sequence} is {frame.image.shape[:2]}, the scene is {scene.labels.shape}: "
+            "draw a scene on the frame that it was made from."
+        )
+    picture = frame.image.copy()
+    for style in styles:
+        style.draw(picture, scene, classes)
+    return picture

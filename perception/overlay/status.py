@@ -1,0 +1,76 @@
+"""The line that says whether the picture may be trusted, and how fast it came about."""
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from perception.classes import ClassSet
+from perception.overlay.style import BLACK, GREEN, RED, WHITE, Colour, Image, text_height, text_width, write
+from perception.scene import Scene, Status
+
+WINDOW_S = 2.0
+
+
+class PublicationRate:
+    """Scenes a second over the last two seconds: steady where they come in bursts, and soon at a new pace."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque()
+
+    def count(self, now: float) -> float | None:
+        """One more scene at that time, in s; the rate in 1/s, None for the first."""
+        times = self._times
+        times.append(now)
+        while len(times) > 2 and now - times[0] > WINDOW_S:
+            times.popleft()
+        return (len(times) - 1) / (now - times[0]) if now > times[0] else None
+
+
+@dataclass(frozen=True)
+class StatusLine:
+    """A bar at the top: status, age, and of what the node knows the rate and the engine.
+
+    Green says that the scene may be trusted; with any other status the whole bar is red. Where the picture is
+    too narrow, what comes last is left out: the status stays.
+
+    Attributes:
+        fps: publication rate in frames a second; None: not known.
+        engine: such as "onnx-cpu"; empty: not known.
+    """
+
+    fps: float | None = None
+    engine: str = ""
+    good: Colour = GREEN
+    bad: Colour = RED
+
+    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+        height = text_height(picture)
+        bar = picture[:height]
+        trusted = scene.status is Status.OK
+        if trusted:
+            np.right_shift(bar, 2, out=bar)
+        else:
+            bar[:] = self.bad
+        x = 0
+        for part in self._parts(scene):
+            # Room for digits of any width, so that what follows does not tremble.
+            width = text_width(re.sub(r"\d", "0", part), height)
+            if x and x + width > picture.shape[1]:
+                break
+            if trusted and not x:
+                cv2.rectangle(bar, (0, 0), (width - 1, height - 1), self.good, cv2.FILLED)
+            write(bar, part, (x, 0), height, BLACK if trusted and not x else WHITE)
+            x += width
+
+    def _parts(self, scene: Scene) -> list[str]:
+        """What there is to say, the most important first."""
+        parts = [scene.status.replace("_", " "), f"{scene.age_ms:.0f} ms old"]
+        if self.fps is not None:
+            parts.append(f"{self.fps:.0f} fps")
+        if self.engine:
+            parts.append(self.engine)
+        parts.append(f"frame {scene.sequence}")
+        return parts + [f"{stage} {spent:.1f}" for stage, spent in scene.timings_ms.items()]

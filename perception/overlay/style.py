@@ -1,0 +1,57 @@
+"""What a style is, and what all styles share: their sizes, and text."""
+
+from functools import lru_cache
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import ClassSet
+from perception.scene import Scene
+
+Image = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]  # BGR
+
+BLACK, WHITE, GREY = (0, 0, 0), (255, 255, 255), (110, 110, 110)
+GREEN, AMBER, RED = (90, 220, 60), (70, 200, 255), (40, 40, 220)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class Style(Protocol):
+    """One way to draw one thing. Its constructor takes its looks; it keeps nothing from frame to frame."""
+
+    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+        """Draw on a picture of the scene's size, uint8 (h, w, 3) BGR, in place."""
+
+
+def line_width(picture: Image) -> float:
+    """Of a fine line, in px: the same share of every picture, and never less than one."""
+    return float(max(1, min(picture.shape[:2]) / 360))
+
+
+def text_height(picture: Image) -> int:
+    """Of a bar with a line of text, in px: never so low that the text cannot be read."""
+    return int(max(14, min(picture.shape[:2]) // 36))
+
+
+def text_width(text: str, height: int) -> int:
+    """Of a bar that holds the text, in px."""
+    scale, thickness, _ = _font(height)
+    return cv2.getTextSize(text, FONT, scale, thickness)[0][0] + height // 2
+
+
+def write(picture: Image, text: str, corner: tuple[int, int], height: int, ink: Colour) -> None:
+    """Text in a bar of that height whose upper left corner is at x, y."""
+    scale, thickness, ascent = _font(height)
+    start = corner[0] + height // 4, corner[1] + ascent
+    cv2.putText(picture, text, start, FONT, scale, ink, thickness, cv2.LINE_AA)
+
+
+@lru_cache
+def _font(height: int) -> tuple[float, int, int]:
+    """Scale, thickness and ascent of text that fills a bar."""
+    thickness = 1 + height // 40
+    (_, ascent), descent = cv2.getTextSize("Ag", FONT, 1, thickness)
+    scale = height / (ascent + descent)
+    return scale, thickness, round(scale * ascent)

@@ -1,0 +1,69 @@
+"""Translucent colour: classes, and the ego lane."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from perception.classes import ClassSet
+from perception.overlay.style import GREEN, Colour, Image
+from perception.scene import Scene
+
+BAND = 1 << 15  # pixels tinted at a time, so that they stay in the cache: twice as fast as all at once
+STEPS = 24  # in which the carpet fades, at least; more cannot be told apart
+
+
+@dataclass(frozen=True)
+class ClassTint:
+    """Every pixel tinted with the colour of its class; what is unknown is darkened.
+
+    `share` is that of the class colour in the blend.
+    """
+
+    share: float = 0.4
+
+    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+        palette = classes.palette_bgr()
+        height, width = scene.labels.shape
+        rows = max(1, BAND // width)
+        for top in range(0, height, rows):
+            band = picture[top : top + rows]
+            tints = cv2.applyColorMap(scene.labels[top : top + rows], palette)
+            cv2.addWeighted(band, 1 - self.share, tints, self.share, 0, dst=band)
+
+
+@dataclass(frozen=True)
+class EgoCarpet:
+    """The ego lane in translucent colour, up to what stands on it, fading into the distance.
+
+    `near` and `far` are the shares of the colour at its ends.
+    """
+
+    colour: Colour = GREEN
+    near: float = 0.5
+    far: float = 0.25
+
+    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+        if scene.ego_lane is None:
+            return
+        corners = np.rint(scene.ego_lane).astype(np.int32)
+        x, y, width, height = cv2.boundingRect(corners)
+        left, top, right, bottom = max(x, 0), max(y, 0), max(x + width, 0), max(y + height, 0)
+        part = picture[top:bottom, left:right]
+        if part.size == 0:
+            return
+        # With a margin: at the edge OpenCV fills pixels that belong to a polygon beyond it.
+        mask = np.zeros((len(part) + 2, part.shape[1] + 2), np.uint8)
+        cv2.fillPoly(mask, [corners - (left - 1, top - 1)], 1)
+        mask = mask[1:-1, 1:-1]
+        rows = max(1, min(height // STEPS, BAND // width))
+        ground = np.full((rows, part.shape[1], 3), self.colour, np.uint8)
+        for row in range(0, len(part), rows):
+            start, _, wide, _ = cv2.boundingRect(mask[row : row + rows])
+            if wide == 0:
+                continue
+            where = slice(row, row + rows), slice(start, start + wide)
+            mask[where] &= scene.instance_map[top:bottom, left:right][where] == 0
+            share = self.far + (self.near - self.far) * (top + row - y) / height
+            blend = cv2.addWeighted(part[where], 1 - share, ground[: len(part[where]), :wide], share, 0)
+            cv2.copyTo(blend, mask[where], part[where])
