@@ -1,0 +1,132 @@
+"""The status line, and the rate that it tells."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perception import Status
+from perception.overlay import (
+    ALL,
+    SCENE,
+    ClassTint,
+    EgoCarpet,
+    Image,
+    InstanceLabels,
+    InstanceOutlines,
+    LaneBoundaries,
+    PublicationRate,
+    StatusLine,
+    Style,
+)
+from perception.overlay.style import GREEN, RED, text_height, text_width
+from tests.overlay.scenes import Mask, changed, drawn, of_colour, scene_of
+
+
+class Later(StrEnum):
+    """States that the node may come to know."""
+
+    DEGRADED = "degraded"
+    BLIND = "camera_blind"
+
+
+@pytest.mark.parametrize("status", [Status.STALE, *Later])
+def test_the_status_line_is_red_and_says_why_unless_all_is_well(status: StrEnum) -> None:
+    good, bad = (drawn(scene_of(720, 1280, status=s), StatusLine()) for s in (Status.OK, status))
+    for picture, colour, text in ((good, GREEN, "ok"), (bad, RED, status.replace("_", " "))):
+        assert not changed(picture)[20:].any()
+        assert of_colour(picture, colour)[:20, : text_width(text, 20)].mean() > 0.4
+    assert not of_colour(good, RED).any()
+    assert of_colour(bad, RED)[:20].mean() > 0.8
+    assert not of_colour(good, GREEN)[:, text_width("ok", 20) :].any()
+
+
+def test_each_status_is_written_out() -> None:
+    pictures = [drawn(scene_of(720, 1280, status=s), StatusLine())[:20, :120] for s in (Status.STALE, *Later)]
+    for one, other in combinations(pictures, 2):
+        assert (one != other).any()
+
+
+def ink(picture: Image) -> Mask:
+    columns: Mask = (picture[:20, :].min(axis=2) > 180).any(axis=0)
+    return columns
+
+
+def test_the_status_line_tells_age_rate_and_engine_in_this_order() -> None:
+    def written(line: StatusLine, **more: object) -> Mask:
+        return ink(drawn(scene_of(720, 1280, **more), line))  # type: ignore[arg-type]
+
+    widths = [text_width(text, 20) for text in ("ok", "00 ms old", "00 fps", "onnx-cpu")]
+    starts = np.concatenate([[0], np.cumsum(widths)])
+    full = written(StatusLine(31.0, "onnx-cpu"))
+    for place, other in (
+        (1, written(StatusLine(31.0, "onnx-cpu"), age_ms=77.0)),
+        (2, written(StatusLine(28.0, "onnx-cpu"))),
+        (3, written(StatusLine(31.0, "open-cpu"))),
+    ):
+        where = np.flatnonzero(full != other)
+        assert len(where)
+        assert starts[place] <= where.min() and where.max() < starts[place + 1]
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 150), (360, 480), (720, 1280), (2160, 3840)])
+@pytest.mark.parametrize("status", list(Status))
+def test_the_status_stays_where_there_is_room_for_nothing_else(
+    height: int, width: int, status: Status
+) -> None:
+    picture = drawn(scene_of(height, width, status=status), StatusLine(31.0, "onnx-cpu-int8"))
+    bar = text_height(picture)
+    assert not changed(picture)[bar:].any()
+    shown = text_width(str(status), bar)
+    assert shown <= width
+    lone = drawn(scene_of(height, width, status=status, timings_ms={}, age_ms=0.0), StatusLine())
+    np.testing.assert_array_equal(picture[:, :shown], lone[:, :shown])
+    assert picture[:bar, :shown].reshape(-1, 3).std(axis=0).max() > 20  # there is text
+    right = picture[:bar, -2:].reshape(-1, 3)
+    assert (right == right[0]).all()  # and none is cut
+
+
+def test_what_the_scene_alone_is_drawn_with_has_no_status_line() -> None:
+    assert not any(isinstance(style, StatusLine) for style in SCENE)
+    assert [type(style) for style in ALL[:-1]] == [type(style) for style in SCENE]
+
+
+@settings(max_examples=50)
+@given(st.floats(0.5, 200), st.integers(2, 300), st.floats(0, 1e5))
+def test_the_rate_of_scenes_that_come_steadily_is_exact(rate: float, count: int, start: float) -> None:
+    meter = PublicationRate()
+    assert meter.count(start) is None
+    for k in range(1, count):
+        measured = meter.count(start + k / rate)
+        assert measured == pytest.approx(rate, rel=1e-4)
+
+
+def test_the_rate_is_steady_over_bursts_and_soon_at_a_new_pace() -> None:
+    meter = PublicationRate()
+    bursts = [meter.count(k // 2 / 15 + k % 2 * 0.001) for k in range(150)]
+    assert all(rate is not None and 28 < rate < 32 for rate in bursts[62:])
+    now, rate = 5.0, None
+    while now < 7.5:
+        now += 0.1
+        rate = meter.count(now)
+    assert rate == pytest.approx(10, rel=0.05)
+
+
+def test_scenes_at_one_moment_have_no_rate() -> None:
+    meter = PublicationRate()
+    rates: list[float | None] = [meter.count(1.0), meter.count(1.0)]
+    assert rates == [None, None]
+
+
+Make = Callable[[], Style]
+
+
+@pytest.mark.parametrize(
+    "make", [ClassTint, EgoCarpet, LaneBoundaries, InstanceOutlines, InstanceLabels, StatusLine]
+)
+def test_styles_with_the_same_looks_are_equal(make: Make) -> None:
+    assert make() == make()
