@@ -1,23 +1,37 @@
 """`perception train` and `perception evaluate`."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import typer
 from rich.console import Console
 from rich.progress import track
 
+from perception.classes import DRIVE, ClassSet
+from perception.decode.instances import WAYS
+from perception.decode.tracks import Tracker
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.perceiver import Perceiver
+from perception.scene import Scene
 from perception.training.config import load_config
-from perception.training.datasets import Dataset, Sample, open_dataset
-from perception.training.evaluation import evaluate_frame, merge, sheet
+from perception.training.datasets import Dataset
+from perception.training.drives import SimulatedDrive, open_set
+from perception.training.evaluation import Evaluation
+from perception.training.gallery import Gallery, Image
 from perception.training.metrics import Confusion
-from perception.training.report import EvaluationReport, confusion_table, iou_table, metrics_of
+from perception.training.recording import RecordedScenes
+from perception.training.report import (
+    EvaluationReport,
+    confusion_table,
+    figure_tables,
+    iou_table,
+    metrics_of,
+)
 
 
 def train(
@@ -49,56 +63,110 @@ def train(
 
 
 def evaluate(
-    data: Annotated[list[str], typer.Argument(help="Data sets, LAYOUT:PATH, e.g. camvid:data/camvid/val.")],
-    model: Annotated[str, typer.Option(help="Shipped bundle, or a bundle's folder.")] = "drive",
-    engine: Annotated[str, typer.Option(help="Engine to run it on.")] = "auto",
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            help="Data sets, LAYOUT:PATH, e.g. camvid:data/camvid/val, or drive:sim:?seed=3 with tracks."
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Shipped bundle [default: drive], or a bundle's folder.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="Engine to run it on [default: auto].")] = None,
+    instances: Annotated[
+        str | None, typer.Option(help=f"How road users are told apart: auto [default], {', '.join(WAYS)}.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Score a folder that `perception run` wrote, instead of a bundle.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the worst and the best frames of each set.")
     ] = None,
 ) -> None:
-    """Score a bundle on labelled data sets: confusion matrix, IoU per class and mean, paint F1."""
+    """Score scenes on labelled data sets: IoU, paint F1, mask AP, panoptic quality, lanes and tracks."""
     console = Console()
     for path in filter(None, (output, picture)):  # said before the work, not after it
         if not path.parent.is_dir() or path.is_dir():
             raise ConfigError(f"{path}: cannot be written; give a file in a folder that exists")
     if picture is not None and picture.suffix not in {".png", ".jpg"}:
         raise ConfigError(f"{picture}: pictures are written as .png or .jpg")
-    perceiver = Perceiver.load(model, engine=engine)
-
-    def predict(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        return perceiver.perceive(Frame(image, stamp_ns=0)).labels
-
-    datasets = [open_dataset(source) for source in data]
-    result: dict[str, Confusion] = {}
-    sheets = []
-    for dataset in datasets:
-        frames = [
-            evaluate_frame(predict, dataset[i], perceiver.classes)
-            for i in track(range(len(dataset)), dataset.name, console=Console(stderr=True))
-        ]
-        result[dataset.name] = merge(frames)
-        console.print(confusion_table(dataset.name, result[dataset.name]))
-        if picture is not None:
-            sheets.append(sheet(predict, _extremes(dataset, frames), perceiver.classes))
-    console.print(iou_table(result, f"{perceiver.bundle.info.name} on {perceiver.engine.name}"))
+    if predictions is not None and (model or engine or instances):
+        raise ConfigError("--predictions scores files; leave out --model, --engine and --instances")
+    if predictions is None:
+        subject = _bundle(model or "drive", engine or "auto", instances or "auto")
+    else:
+        subject = _files(predictions)
+    result: dict[str, Evaluation] = {}
+    pictures = []
+    for dataset in [open_set(source) for source in data]:
+        evaluation, shown = _score(subject, dataset, drawn=picture is not None)
+        console.print(confusion_table(dataset.name, evaluation.confusion))
+        result[dataset.name] = evaluation
+        pictures += shown
+    confusion = {source: one.confusion for source, one in result.items()}
+    figures = {source: one.figures() for source, one in result.items()}
+    console.print(iou_table(confusion, f"{subject.model} on {subject.engine}"))
+    for table in figure_tables(figures):
+        console.print(table)
     if picture is not None:
-        cv2.imwrite(str(picture), np.vstack(sheets))
+        cv2.imwrite(str(picture), np.vstack(pictures))
     if output is not None:
-        how = f"perception evaluate, {perceiver.engine.name}"
+        how = f"perception evaluate, {subject.engine}"
         report = EvaluationReport(
-            model=perceiver.bundle.info.name,
-            engine=perceiver.engine.name,
-            metrics=tuple(m for source, c in result.items() for m in metrics_of(source, c, how)),
-            confusion={source: _counts(c) for source, c in result.items()},
+            model=subject.model,
+            engine=subject.engine,
+            metrics=tuple(m for s in result for m in metrics_of(s, confusion[s], figures[s], how)),
+            confusion={source: _counts(one) for source, one in confusion.items()},
         )
         output.write_text(report.model_dump_json(indent=2) + "\n")
 
 
-def _extremes(dataset: Dataset, frames: list[Confusion], count: int = 2) -> list[Sample]:
-    """The samples with the lowest and the highest accuracy."""
-    order = np.argsort([frame.accuracy() for frame in frames], kind="stable")
-    return [dataset[int(i)] for i in dict.fromkeys([*order[:count], *order[-count:]])]
+@dataclass(frozen=True)
+class _Subject:
+    """What is scored: the scenes that a bundle finds, or those in files.
+
+    `followers` are what goes over a drive's scenes in their order; scenes in files went through it already.
+    """
+
+    model: str
+    engine: str
+    classes: ClassSet
+    perceive: Callable[[Frame], Scene]
+    followers: tuple[Callable[[], Tracker], ...]
+
+
+def _bundle(model: str, engine: str, instances: str) -> _Subject:
+    perceiver = Perceiver.load(model, engine, instances=instances)
+    name, engine = perceiver.bundle.info.name, perceiver.engine.name
+    return _Subject(name, engine, perceiver.classes, perceiver.perceive, (Tracker,))
+
+
+def _files(folder: Path) -> _Subject:
+    return _Subject(folder.resolve().name, "files", DRIVE, RecordedScenes(folder).perceive, ())
+
+
+def _score(subject: _Subject, dataset: Dataset, *, drawn: bool) -> tuple[Evaluation, list[Image]]:
+    """Score every frame, in order; with `drawn`, also show the extremes.
+
+    Those are by PQ where the set knows instances, else by accuracy.
+    """
+    rate = dataset.options.rate if isinstance(dataset, SimulatedDrive) else None
+    followers = [make() for make in subject.followers] if rate else []
+    evaluation = Evaluation(subject.classes, drive=rate is not None)
+    by_pq, by_accuracy = Gallery("PQ", subject.classes), Gallery("accuracy", subject.classes)
+    for index in track(range(len(dataset)), dataset.name, console=Console(stderr=True)):
+        sample = dataset[index]
+        frame = Frame(sample.image, round(1e9 * index / (rate or 1)), sequence=index, stem=sample.name)
+        scene = subject.perceive(frame)
+        for follower in followers:
+            scene = follower.update(scene)
+        accuracy, pq = evaluation.add(sample, scene)
+        if drawn and pq is not None:
+            by_pq.offer(pq, frame, scene, sample)
+        if drawn:
+            by_accuracy.offer(accuracy, frame, scene, sample)
+    return evaluation, [(by_pq or by_accuracy).picture()] if drawn else []
 
 
 def _counts(confusion: Confusion) -> dict[str, dict[str, int]]:

@@ -1,4 +1,4 @@
-"""Score label maps on a labelled data set. Needs no torch: what is scored may be a deployed bundle."""
+"""Score scenes on a labelled data set. Needs no torch: what is scored may be a deployed bundle."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,12 +6,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from perception.classes import DRIVE, ClassSet
+from perception.classes import DRIVE, UNKNOWN, ClassSet
+from perception.scene import Scene
+from perception.simulation import Truth
 from perception.training.datasets import Sample
+from perception.training.instance_metrics import (
+    MaskPrecision,
+    Overlaps,
+    PanopticCounts,
+    true_instances,
+    without_specks,
+)
+from perception.training.lane_metrics import LaneScore, score_lanes, visible_lanes
 from perception.training.metrics import Confusion
+from perception.training.track_metrics import TrackEvaluation
 
 # A frame uint8 (h, w, 3) BGR → its label map uint8 (h, w).
 Predictor = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
+# Kinds of figures → what they are of → figure → value.
+Figures = dict[str, dict[str, dict[str, float]]]
+
+ALL = "all"
 
 
 def evaluate_frame(predict: Predictor, sample: Sample, classes: ClassSet = DRIVE) -> Confusion:
@@ -26,21 +41,146 @@ def merge(frames: Iterable[Confusion]) -> Confusion:
     return sum(frames, Confusion())
 
 
+class Evaluation:
+    """What the scenes of one data set came to, against its labels, as far as it has any.
+
+    Args:
+        drive: the frames come in the order of one drive, and the true instances keep their ids: score tracks.
+    """
+
+    def __init__(self, classes: ClassSet = DRIVE, *, drive: bool = False) -> None:
+        self.classes = classes
+        self.confusion = Confusion(classes)
+        self._masks = MaskPrecision(classes)
+        none = np.zeros(len(classes), np.int64)
+        self._panoptic = PanopticCounts(none.astype(float), none, none, none)
+        self._lanes = LaneScore()
+        self._tracks = TrackEvaluation() if drive else None
+
+    def add(self, sample: Sample, scene: Scene) -> tuple[float, float | None]:
+        """Count one frame; its own accuracy, and where it shows known instances, its own PQ.
+
+        That is a mean over the classes that are there or were found.
+        """
+        if sample.truth is not None:
+            sample = without_specks(sample)
+        frame = Confusion(self.classes)
+        frame.add(sample.target, scene.labels)
+        self.confusion += frame
+        self._masks.add(sample, scene)
+        overlaps = Overlaps(sample, scene, self.classes)
+        panoptic = overlaps.panoptic()
+        self._panoptic += panoptic
+        if sample.truth is not None:
+            self._lanes += self._score_lanes(sample.truth, scene)
+        if self._tracks is not None:
+            forgiven = overlaps.forgiven_instances()
+            found = [one for one in scene.instances if one.id not in forgiven]
+            self._tracks.add(true_instances(sample), found)
+        if not sample.instances.any():
+            return frame.accuracy(), None
+        return frame.accuracy(), float(np.mean([quality.pq for quality in panoptic.quality().values()]))
+
+    def figures(self) -> Figures:
+        """Mask AP, panoptic quality, lanes and tracks, each only where the set has the truth for it."""
+        kinds = {
+            "mask AP": self._mask_figures(),
+            "panoptic quality": self._panoptic_figures(),
+            "lane boundaries": self._lane_figures(),
+            "tracks": self._track_figures(),
+        }
+        return {kind: figures for kind, figures in kinds.items() if figures}
+
+    def _mask_figures(self) -> dict[str, dict[str, float]]:
+        result = self._masks.result()
+        if not result:
+            return {}
+        rows = {**result, ALL: tuple(np.mean(list(result.values()), axis=0).tolist())}
+        return {row: {"AP": ap, "AP50": ap50} for row, (ap, ap50) in rows.items()}
+
+    def _panoptic_figures(self) -> dict[str, dict[str, float]]:
+        of = {i: q for i, q in self._panoptic.quality().items() if i in self._panoptic.labelled}
+        things = self.classes.thing_ids
+        groups = {self.classes.names[i]: [q] for i, q in of.items()} | {
+            "things": [q for i, q in of.items() if i in things],
+            "stuff": [q for i, q in of.items() if i not in things],
+            ALL: list(of.values()),
+        }
+        return {
+            row: dict(
+                zip(
+                    ("PQ", "SQ", "RQ"),
+                    np.mean([(q.pq, q.sq, q.rq) for q in qs], axis=0).tolist(),
+                    strict=True,
+                )
+            )
+            for row, qs in groups.items()
+            if qs
+        }
+
+    def _lane_figures(self) -> dict[str, dict[str, float]]:
+        lanes = self._lanes
+        if not lanes.true:
+            return {}
+        figures = {"lane F1": lanes.f1, "lane recall": lanes.recall, "lane precision": lanes.precision}
+        if lanes.recalled:
+            figures["lateral error, px"] = lanes.lateral_error_px
+        return {ALL: figures}
+
+    def _track_figures(self) -> dict[str, dict[str, float]]:
+        counts = None if self._tracks is None else self._tracks.counts()
+        if counts is None or not counts.truths:
+            return {}
+        return {
+            ALL: {
+                "MOTA": counts.mota,
+                "IDF1": counts.idf1,
+                "id switches": counts.switches,
+                "true boxes": counts.truths,
+                "misses": counts.truths - counts.hits,
+                "false alarms": counts.predictions - counts.hits,
+            }
+        }
+
+    def _score_lanes(self, truth: Truth, scene: Scene) -> LaneScore:
+        height, width = scene.labels.shape
+        paint = self.classes.id("lane_marking")
+        return score_lanes(
+            scene.lanes, truth.lanes, height, width, visible_lanes(truth.lanes, truth.labels, paint)
+        )
+
+
+def true_scene(sample: Sample, classes: ClassSet = DRIVE) -> Scene:
+    """What the labels say of a sample: partial ones as their first class, those of most classes unknown."""
+    labels = np.full(sample.target.shape, UNKNOWN, np.uint8)
+    for bits in np.unique(sample.target).tolist():
+        if 0 < bits.bit_count() <= len(classes) // 2:
+            labels[sample.target == bits] = (bits & -bits).bit_length() - 1
+    return Scene(
+        sequence=0,
+        stamp_ns=0,
+        wall_ns=0,
+        stem=sample.name,
+        camera="",
+        labels=labels,
+        instance_map=sample.instances,
+        instances=true_instances(sample),
+        lanes=() if sample.truth is None else sample.truth.lanes,
+    )
+
+
 def sheet(
     predict: Predictor, samples: list[Sample], classes: ClassSet = DRIVE, width: int = 480
 ) -> npt.NDArray[np.uint8]:
-    """A picture sheet, one row a sample: frame, prediction, truth (partial labels in their first class)."""
+    """A picture sheet, one row a sample: frame, predicted labels, true ones (see `true_scene`)."""
     palette = classes.palette_bgr()
     rows = []
     for sample in samples:
-        first = np.full(sample.target.shape, 255, np.uint8)
-        for i in reversed(range(len(classes))):
-            first[sample.target >> i & 1 == 1] = i
         size = (width, round(width * sample.image.shape[0] / sample.image.shape[1]))
         pictures = [
             sample.image,
             cv2.applyColorMap(predict(sample.image), palette),
-            cv2.applyColorMap(first, palette),
+            cv2.applyColorMap(true_scene(sample, classes).labels, palette),
         ]
         rows.append(np.hstack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]))
     return np.vstack(rows).astype(np.uint8)

@@ -8,6 +8,7 @@ from rich.table import Column, Table
 
 from perception.bundle_info import Metric
 from perception.training.datasets import public_name
+from perception.training.evaluation import ALL, Figures
 from perception.training.metrics import Confusion
 
 
@@ -22,14 +23,37 @@ class EvaluationReport(BaseModel):
     confusion: dict[str, dict[str, dict[str, int]]]  # set → truth → predicted class → pixels
 
 
-def metrics_of(source: str, confusion: Confusion, how: str) -> list[Metric]:
+def metrics_of(source: str, confusion: Confusion, figures: Figures, how: str) -> list[Metric]:
     """The figures of one data set; `how` tells how they were measured."""
-    name = public_name(source)
     values = {"mean IoU": confusion.mean_iou(), "accuracy": confusion.accuracy()}
     values |= {f"IoU {confusion.describe(bits)}": iou for bits, iou in confusion.iou().items()}
     if (f1 := confusion.lane_f1()) is not None:
         values["paint F1, 4 px at 960"] = f1
+    for rows in figures.values():
+        for row, named in rows.items():
+            values |= {name if row == ALL else f"{name} {row}": value for name, value in named.items()}
+    name = public_name(source)
     return [Metric(set=name, metric=metric, value=value, how=how) for metric, value in values.items()]
+
+
+def figure_tables(result: dict[str, Figures]) -> list[Table]:
+    """A table for each kind of figure that one of the data sets has: a section a set, a column a figure."""
+    tables = []
+    for kind in dict.fromkeys(kind for kinds in result.values() for kind in kinds):
+        sets = {source: kinds[kind] for source, kinds in result.items() if kind in kinds}
+        columns = dict.fromkeys(name for rows in sets.values() for row in rows.values() for name in row)
+        table = Table("data set", "of", *(Column(name, justify="right") for name in columns), title=kind)
+        for source, rows in sets.items():
+            table.add_section()
+            for number, (row, figures) in enumerate(rows.items()):
+                cells = [_cell(figures[name]) if name in figures else "" for name in columns]
+                table.add_row("" if number else public_name(source), row, *cells)
+        tables.append(table)
+    return tables
+
+
+def _cell(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
 def iou_table(result: dict[str, Confusion], title: str) -> Table:

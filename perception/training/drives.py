@@ -1,0 +1,42 @@
+"""Whole drives, on which tracks can be scored: every frame, in order, with who is who throughout."""
+
+from perception.classes import LABEL_MAPS
+from perception.errors import ConfigError
+from perception.simulation import Drive, parse_options
+from perception.training.datasets import Dataset, Sample, open_dataset
+
+PREFIX = "drive:"
+
+
+class SimulatedDrive:
+    """`drive:sim:?seed=3&frames=300`: the frames that the source `sim:?seed=3&frames=300` shows.
+
+    Its samples are named as the folder sink names those frames.
+    """
+
+    def __init__(self, spec: str) -> None:
+        source, _, query = spec.removeprefix(PREFIX).partition(":")
+        if source != "sim":
+            raise ConfigError(f"{spec}: only the simulated camera knows who is who: give {PREFIX}sim:?seed=3")
+        self.name = spec
+        self.options = parse_options(query)
+        self._drive = Drive(self.options)
+
+    def __len__(self) -> int:
+        return self.options.frames
+
+    def __getitem__(self, index: int) -> Sample:
+        rendering = self._drive.render(index)
+        truth = rendering.truth
+        target = LABEL_MAPS["drive"].lookup()[truth.labels]
+        return Sample(f"{index:06d}", rendering.image, target, truth.instance_map, truth)
+
+
+def open_set(spec: str) -> Dataset:
+    """A drive, or any data set of `open_dataset`.
+
+    Raises:
+        ConfigError: a drive that is not simulated, or a wrong option of it.
+        DataError: see `open_dataset`.
+    """
+    return SimulatedDrive(spec) if spec.startswith(PREFIX) else open_dataset(spec)
