@@ -5,19 +5,19 @@ import onnx
 import torch
 from torch import nn
 
-LEAST = 1024  # values; smaller tensors are not worth it, and normalisation is kept exact
+KERNEL_AXES = 4  # only the kernels of convolutions are large; normalisation and biases are kept exact
 
 
 def round_weights(network: nn.Module) -> None:
-    """Round a network's large weights to what float16 holds, so that the graph can keep them exactly."""
+    """Round the kernels of a network to what float16 holds, so that the graph can keep them exactly."""
     with torch.no_grad():
         for parameter in network.parameters():
-            if parameter.numel() >= LEAST:
+            if parameter.ndim == KERNEL_AXES:
                 parameter.copy_(parameter.half().float())
 
 
 def keep_in_half(model: bytes) -> bytes:
-    """A serialised ONNX graph with its large float32 weights in float16, each cast where it is used.
+    """A serialised ONNX graph with its float32 kernels in float16, each cast where it is used.
 
     Runtimes fold the casts on loading. Weights keep their names.
     """
@@ -25,7 +25,7 @@ def keep_in_half(model: bytes) -> bytes:
     casts = {}
     for weight in proto.graph.initializer:
         values = onnx.numpy_helper.to_array(weight)
-        if values.dtype == np.float32 and values.size >= LEAST:
+        if values.dtype == np.float32 and values.ndim == KERNEL_AXES:
             weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), weight.name))
             casts[weight.name] = f"{weight.name}.float32"
     for node in proto.graph.node:

@@ -117,12 +117,13 @@ def centre_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def offset_loss(offsets: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean distance from the true offset, in sizes of the instance; small instances count as large ones.
+    """Mean distance from the true offset in sizes of the instance, an instance counting by its size.
 
-    Offsets (n, 2, h, w) in pixels; weight (n, 1, h, w), 1 / size.
+    Pixels alone would let the largest rule, instances alone the smallest. Offsets (n, 2, h, w) in pixels;
+    weight (n, 1, h, w), 1 / size.
     """
     error = (offsets - target).abs().sum(1, keepdim=True) * weight
-    return (error * weight**2).sum() / (weight**2).sum().clamp(min=1e-6)
+    return (error * weight).sum() / weight.sum().clamp(min=1e-6)
 
 
 def border_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:

@@ -106,11 +106,11 @@ class Trainer:
                 if self.step % 10 == 0:
                     self._log(**losses, rate=self.schedule.get_last_lr()[-1])
                 last = self.step == config.steps
+                if self.step % config.checkpoint_every == 0 or last:
+                    self._save()
                 if self.step % config.validate_every == 0 or last:
                     validation = self.validate()
                     progress.console.print(iou_table(validation, f"step {self.step}"))
-                if self.step % config.checkpoint_every == 0 or last:
-                    self._save()
         return validation
 
     def validate(self) -> dict[str, Confusion]:

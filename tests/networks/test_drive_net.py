@@ -10,11 +10,12 @@ from perception.networks.efficientnet import EfficientNetLite0
 
 
 @pytest.mark.parametrize("size", [(64, 96), (160, 32), (32, 32)])
-def test_logits_at_half_the_input(size: tuple[int, int]) -> None:
+def test_maps_at_half_and_at_a_quarter_of_the_input(size: tuple[int, int]) -> None:
     network = DriveNet(5).eval()
     with torch.inference_mode():
-        logits = network(torch.zeros(2, 3, *size))
-    assert logits.shape == (2, 5, size[0] // 2, size[1] // 2)
+        maps = network(torch.zeros(2, 3, *size))
+    half, quarter = [(size[0] // k, size[1] // k) for k in (2, 4)]
+    assert [tuple(map_.shape) for map_ in maps] == [(2, 5, *half), *[(2, c, *quarter) for c in (3, 2, 1)]]
 
 
 def test_encoder_strides_and_channels() -> None:

@@ -102,7 +102,7 @@ def test_offset_loss_by_hand() -> None:
     offsets = torch.zeros(1, 2, 1, 2)
     target = torch.tensor([[[[3.0, 8.0]], [[1.0, 0.0]]]])
     weight = torch.tensor([[[[0.5, 0.25]]]])
-    # (4·0.5·0.25 + 8·0.25·0.0625) / (0.25 + 0.0625)
+    # (4·0.5·0.5 + 8·0.25·0.25) / (0.5 + 0.25)
     assert offset_loss(offsets, target, weight).item() == pytest.approx(2.0)
     assert offset_loss(offsets, target, torch.zeros_like(weight)).item() == 0
 

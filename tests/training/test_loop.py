@@ -3,13 +3,19 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from perception.errors import ConfigError, DataError
-from perception.training.checkpoint import load_weights, read_config, read_weights
+from perception.networks.drive import DriveNet
+from perception.training.augment import PASTED
+from perception.training.checkpoint import load_weights, read_config, read_weights, start_from
 from perception.training.config import DataConfig, TrainingConfig, load_config
+from perception.training.datasets import open_dataset
 from perception.training.loop import Trainer
+from perception.training.mix import Cached, Mix
+from perception.training.tasks import Batch
 
 TINY = TrainingConfig(
     train=(DataConfig(source="sim:?frames=2&size=128x96&time=day&weather=clear"),),
@@ -42,10 +48,10 @@ def test_leaves_curves_tables_and_the_recipe(finished: Trainer) -> None:
 
 def test_resuming_gives_the_same_weights_as_never_stopping(finished: Trainer, tmp_path: Path) -> None:
     class Interrupted(Trainer):
-        def _update(self, *args: torch.Tensor | None) -> float:
+        def _update(self, batch: Batch, weights: torch.Tensor | None) -> dict[str, float]:
             if self.step == 3:
                 raise KeyboardInterrupt
-            return super()._update(*args)  # type: ignore[arg-type]
+            return super()._update(batch, weights)
 
     with pytest.raises(KeyboardInterrupt):
         Interrupted(TINY, tmp_path).train()
@@ -58,7 +64,7 @@ def test_resuming_gives_the_same_weights_as_never_stopping(finished: Trainer, tm
 
 
 def test_learns_a_drive_by_heart(tmp_path: Path) -> None:
-    config = TINY.model_copy(update={"steps": 100, "validate_every": 100, "checkpoint_every": 100})
+    config = TINY.model_copy(update={"steps": 140, "validate_every": 140, "checkpoint_every": 140})
     trainer = Trainer(config, tmp_path)
     before = trainer.validate()
     after = trainer.train()
@@ -83,6 +89,32 @@ def test_broken_checkpoints_are_named(finished: Trainer, tmp_path: Path) -> None
         read_weights(path)
     with pytest.raises(DataError, match="another architecture than Linear"):
         load_weights(torch.nn.Linear(2, 2), finished.checkpoint)
+
+
+def test_starting_from_weights_of_another_kind_names_what_stays_new(
+    finished: Trainer, tmp_path: Path
+) -> None:
+    older = torch.load(finished.checkpoint, weights_only=True)
+    older["network"] = {k: v for k, v in older["network"].items() if not k.startswith("instances.")}
+    path = tmp_path / "checkpoint.pt"
+    torch.save(older, path)
+    network = DriveNet()
+    new = start_from(network, path)
+    assert new
+    assert all(name.startswith("instances.") for name in new)
+    assert torch.equal(network.state_dict()["deep.0.weight"], older["network"]["deep.0.weight"])
+    with pytest.raises(DataError, match="none of its weights fits Linear"):
+        start_from(torch.nn.Linear(2, 2), path)
+
+
+def test_the_mix_is_the_same_for_the_same_seed_and_pastes_road_users() -> None:
+    config = TINY.model_copy(update={"paste": 1.0})
+    dataset = Cached(open_dataset("sim:?frames=4&size=320x192&seed=3"), pixels=60_000)
+    views = [[Mix([dataset], config).view(i) for i in range(8)] for _ in range(2)]
+    for one, other in zip(*views, strict=True):
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.instances, other.instances)
+    assert any((view.instances > PASTED).any() for view in views[0])
 
 
 def test_recipe_mistakes_are_named(tmp_path: Path) -> None:
