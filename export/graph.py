@@ -17,7 +17,8 @@ OPSET = 18
 MULTIPLE = 32  # the encoder halves five times
 
 
-_MAP = {"dtype": "float32", "layout": "NCHW", "stride": INSTANCE_STRIDE}
+def _map(tolerance: float) -> OutputInfo:
+    return OutputInfo(dtype="float32", layout="NCHW", stride=INSTANCE_STRIDE, tolerance=tolerance)
 
 
 class Deployed(nn.Module):
@@ -28,11 +29,11 @@ class Deployed(nn.Module):
     labels, at half size, are enlarged bilinearly before the argmax.
     """
 
-    outputs: ClassVar = {
+    outputs: ClassVar[dict[str, OutputInfo]] = {
         "labels": OutputInfo(),
-        "centres": OutputInfo(**_MAP, tolerance=0.02),
-        "offsets": OutputInfo(**_MAP, tolerance=0.5),
-        "borders": OutputInfo(**_MAP, tolerance=0.02),
+        "centres": _map(0.02),
+        "offsets": _map(0.5),
+        "borders": _map(0.02),
     }
 
     def __init__(self, network: nn.Module) -> None:

@@ -35,8 +35,8 @@ def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: Cl
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id in classes.thing_ids:
-        mask = np.asarray(cv2.compare(labels, class_id, cv2.CMP_EQ), np.uint8)
-        if not cv2.hasNonZero(mask):
+        mask = np.multiply(labels == class_id, np.uint8(255))
+        if not mask.any():
             continue
         occupied = occupied_cells(mask, rows, columns)
         depth = cv2.distanceTransform((occupied & (border < BORDER)).view(np.uint8), cv2.DIST_L2, 3)
@@ -71,9 +71,10 @@ def _flood(
 def _markers(depth: Floats, occupied: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.uint16], int]:
     """A marker, 1…n, in each inside's depth, and in each component that has no inside."""
     count, inside = cv2.connectedComponents((depth > 0).view(np.uint8), connectivity=4)
+    numbers = np.asarray(inside, np.intp)
     deepest = np.zeros(count, np.float32)
-    np.maximum.at(deepest, inside.ravel(), depth.ravel())
-    core = (depth > 0) & (depth >= DEPTH * deepest[inside])
+    np.maximum.at(deepest, numbers.ravel(), depth.ravel())
+    core = (depth > 0) & (depth >= DEPTH * deepest[numbers])
     _, whole = cv2.connectedComponents(occupied.view(np.uint8), connectivity=8)
     hollow = ~np.isin(whole, whole[core]) & occupied
     count, markers = cv2.connectedComponents((core | hollow).view(np.uint8), connectivity=8)

@@ -44,8 +44,8 @@ def group_by_centres(
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id, heat in zip(classes.thing_ids, centres, strict=True):
-        mask = np.asarray(cv2.compare(labels, class_id, cv2.CMP_EQ), np.uint8)
-        if not cv2.hasNonZero(mask):
+        mask = np.multiply(labels == class_id, np.uint8(255))
+        if not mask.any():
             continue
         occupied = occupied_cells(mask, rows, columns)
         peaks = _peaks(heat)

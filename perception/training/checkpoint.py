@@ -45,7 +45,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     graph = onnx.load(str(Bundle.load(path).model)).graph
     prefix = "network."
     return {
-        tensor.name.removeprefix(prefix): torch.from_numpy(onnx.numpy_helper.to_array(tensor).astype(np.float32))
+        tensor.name.removeprefix(prefix): torch.from_numpy(
+            onnx.numpy_helper.to_array(tensor).astype(np.float32)
+        )
         for tensor in graph.initializer
         if tensor.name.startswith(prefix)
     }

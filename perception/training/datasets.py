@@ -131,11 +131,17 @@ def open_dataset(spec: str) -> Dataset:
     files = layout.find(folder)
     if not files:
         raise DataError(f"{spec}: no labelled frame found; is this the {name} layout?")
-    for extra in EXTRAS:
-        if extra not in extras:
-            files = [replace(entry, **{extra: None}) for entry in files]
-        elif any(getattr(entry, extra) is None for entry in files):
+    for extra in extras:
+        if any(getattr(entry, extra) is None for entry in files):
             raise DataError(f"{spec}: this layout has no {extra} beside its labels; leave out +{extra}")
+    files = [
+        replace(
+            entry,
+            lanes=entry.lanes if "lanes" in extras else None,
+            instances=entry.instances if "instances" in extras else None,
+        )
+        for entry in files
+    ]
     return ImageDataset(spec, files, layout)
 
 

@@ -17,6 +17,7 @@ from perception.classes import DRIVE
 from perception.training.augment import PASTED, STRIDE, View
 
 Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 CELL = 2  # pixels of the view's labels a side of a cell
 LEAST_AREA = 5  # of such pixels; smaller ones are not asked for
@@ -60,7 +61,7 @@ def instance_targets(view: View) -> InstanceTargets:
     things = np.array(DRIVE.thing_ids)
     class_of = cells % PASTED // 1000
     possible = (bits >> things[:, None, None] & 1 > 0) | (bits == 0)
-    known = ~possible | (class_of == things[:, None, None])
+    known: Bools = ~possible | (class_of == things[:, None, None])
     borders, border_mask = _borders(cell_numbers, class_of, known)
     centres = np.zeros((len(things), height, width), np.float32)
     offsets = np.zeros((2, height, width), np.float32)
@@ -98,10 +99,10 @@ def _borders(
     square = np.ones((3, 3), np.uint8)
     values = numbers.astype(np.float32)
     mixed = cv2.dilate(values, square) != cv2.erode(values, square)
-    mask = known.all(0)
+    mask = np.asarray(known.all(0))
     for class_id, its_known in zip(DRIVE.thing_ids, known, strict=True):
         surely = cv2.erode(its_known.view(np.uint8), square) > 0
-        mask = np.where(class_of == class_id, surely, mask)
+        mask = np.asarray(np.where(class_of == class_id, surely, mask))
     return ((numbers > 0) & mixed)[None].astype(np.float32), mask[None].astype(np.float32)
 
 

@@ -151,9 +151,9 @@ def _decode_coco(files: Files, shape: tuple[int, int]) -> Labels:
     polygons: list[tuple[int, npt.NDArray[np.int32]]] = []
     for line in files.label.read_text().splitlines():
         try:
-            kind, *numbers = line.split()
-            corners = np.array(numbers, np.float64).reshape(-1, 2) * (width, height)
-            polygons.append((int(kind), np.rint(corners).astype(np.int32)))
+            number, *sides = line.split()
+            corners = np.array(sides, np.float64).reshape(-1, 2) * (width, height)
+            polygons.append((int(number), np.rint(corners).astype(np.int32)))
         except ValueError as error:
             raise DataError(f"{files.label}: {line[:40]!r} is not `class x y x y …`: {error}") from error
     polygons.sort(key=lambda polygon: -float(cv2.contourArea(polygon[1])))
