@@ -25,7 +25,7 @@ class Deployed(nn.Module):
     """The drive network with all that embedding code would otherwise have to repeat around it.
 
     Image uint8 (1, h, w, 3) BGR → labels uint8 (1, h, w), and the maps that tell instances apart, float32
-    (1, c, h / 4, w / 4): centres and borders as probabilities, offsets in pixels of the input. The logits of
+    (1, c, h / 2, w / 2): centres and borders as probabilities, offsets in pixels of the input. The logits of
     labels, at half size, are enlarged bilinearly before the argmax.
     """
 

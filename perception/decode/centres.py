@@ -18,6 +18,7 @@ LEAST_PEAK = 0.1  # probability of a centre
 APART = 3  # cells: the window in which a centre is the highest
 ASTRAY = 1.5, 0.5  # how far a vote may miss its centre: cells, and shares of its offset
 SPREAD = 1.0, 0.25  # deviation of votes that are sure: cells, and shares of their offset
+FEW = 16  # cells: instances of fewer score less than half
 UNLED = 0.05  # score of pixels that agree on no centre, times the share that belongs together
 
 
@@ -33,13 +34,10 @@ def group_by_centres(
         offsets: (2, h / stride, w / stride) x, y to the centre in pixels.
 
     Returns:
-        Groups whose score is the probability of their centre times how well their votes agree on it.
+        Groups whose score is the probability of their centre, times how well their votes agree on it, times
+        n / (n + FEW) for n cells.
     """
     rows, columns = centres.shape[1:]
-    ys, xs = np.mgrid[:rows, :columns].astype(np.float32)
-    far = np.hypot(*offsets) / stride
-    vote_y = np.clip(np.rint(ys + offsets[1] / stride), 0, rows - 1).astype(np.intp)
-    vote_x = np.clip(np.rint(xs + offsets[0] / stride), 0, columns - 1).astype(np.intp)
     numbers = np.zeros(labels.shape, np.uint16)
     class_ids: list[int] = []
     scores: list[float] = []
@@ -47,32 +45,36 @@ def group_by_centres(
         mask = np.multiply(labels == class_id, np.uint8(255))
         if not mask.any():
             continue
-        occupied = occupied_cells(mask, rows, columns)
+        y, x = np.nonzero(occupied_cells(mask, rows, columns))
+        dx, dy = offsets[:, y, x] / stride
+        far = np.hypot(dx, dy)
+        vote = (
+            np.clip(np.rint(y + dy), 0, rows - 1).astype(np.intp),
+            np.clip(np.rint(x + dx), 0, columns - 1).astype(np.intp),
+        )
         peaks = _peaks(heat)
+        nearest, missed_by = _nearest(peaks, heat.shape)
+        group, miss = nearest[vote], missed_by[vote]
+        group[miss > ASTRAY[0] + ASTRAY[1] * far] = -1
+        led = group >= 0
+        count = np.bincount(group[led], minlength=len(peaks))
+        agreement = np.exp(-0.5 * (miss / (SPREAD[0] + SPREAD[1] * far)) ** 2)
+        agreed = np.bincount(group[led], agreement[led], len(peaks))
+        scores += (heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
         cells = np.zeros((rows, columns), np.uint16)
-        sureness = np.zeros((rows, columns), np.float32)
-        led = np.zeros((rows, columns), bool)
-        first = len(class_ids) + 1
-        if len(peaks):
-            nearest, missed_by = _nearest(peaks, heat.shape)
-            number, miss = nearest[vote_y, vote_x], missed_by[vote_y, vote_x]
-            led = occupied & (miss <= ASTRAY[0] + ASTRAY[1] * far)
-            cells[led] = first + number[led]
-            sureness = np.exp(-0.5 * (miss / (SPREAD[0] + SPREAD[1] * far)) ** 2)
-        count = np.bincount(cells[led], minlength=first + len(peaks))[first:]
-        agreed = np.bincount(cells[led], sureness[led], first + len(peaks))[first:]
-        scores += (heat[tuple(peaks.T)] * agreed / np.maximum(count, 1)).tolist()
-        unled, sizes = _components(occupied & (cells == 0))
-        cells[unled > 0] = first + len(peaks) - 1 + unled[unled > 0]
-        scores += (UNLED * sizes / np.count_nonzero(occupied)).tolist()
+        cells[y[~led], x[~led]] = 1
+        unled, sizes = _components(cells)
+        scores += (UNLED * sizes / len(y)).tolist()
+        cells = np.where(unled > 0, unled + (len(class_ids) + len(peaks)), 0).astype(np.uint16)
+        cells[y[led], x[led]] = len(class_ids) + 1 + group[led]
         class_ids += [class_id] * (len(peaks) + len(sizes))
         mark_pixels(numbers, cells, mask)
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 
-def _components(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.intp]]:
+def _components(mask: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.intp]]:
     """The `MOST` largest components of a mask, numbered from 1, and their sizes."""
-    count, components, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), ltype=cv2.CV_32S)
+    count, components, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), ltype=cv2.CV_32S)
     largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MOST]
     numbers = np.zeros(count, np.uint16)
     numbers[largest] = 1 + np.arange(len(largest))
@@ -88,7 +90,9 @@ def _peaks(heat: Floats) -> npt.NDArray[np.intp]:
 
 
 def _nearest(peaks: npt.NDArray[np.intp], shape: tuple[int, ...]) -> tuple[npt.NDArray[np.intp], Floats]:
-    """For every cell, the index of the nearest peak and the distance to it in cells."""
+    """For every cell, the index of the nearest peak and the distance to it in cells; infinite without any."""
+    if not len(peaks):
+        return np.zeros(shape, np.intp), np.full(shape, np.inf, np.float32)
     empty = np.ones(shape, np.uint8)
     empty[tuple(peaks.T)] = 0
     distance, voronoi = cv2.distanceTransformWithLabels(

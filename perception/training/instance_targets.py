@@ -1,7 +1,7 @@
 """What the instance heads of the drive network should say of a view, and how far from it they are.
 
-All maps are at the stride of `perception.networks.drive.INSTANCE_STRIDE`. Where the labels do not say whether
-a road user of a class is there, or which one, nothing is asked.
+Its maps are at the stride of a view's labels. Where those do not say whether a road user of a class is there,
+or which one, nothing is asked.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,8 @@ from perception.training.augment import PASTED, STRIDE, View
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-CELL = 2  # pixels of the view's labels a side of a cell
-LEAST_AREA = 5  # of such pixels; smaller ones are not asked for
-SPREAD = 0.1, 1.0, 4.0  # deviation of a centre's peak: of the instance's size, at least, at most, in cells
+LEAST_AREA = 5  # cells; smaller ones are not asked for
+SPREAD = 0.08, 1.0, 6.0  # deviation of a centre's peak: of the instance's size, at least, at most, in cells
 LEAST_SIZE = 12.0  # px; the offsets of smaller ones need not be more exact than of these
 
 
@@ -53,40 +52,37 @@ def instance_targets(view: View) -> InstanceTargets:
     """The targets of a view."""
     ids = view.instances
     numbers, relabelled = np.unique(ids, return_inverse=True)
-    relabelled = relabelled.reshape(ids.shape)
-    cell_numbers = relabelled[::CELL, ::CELL]
-    cells = ids[::CELL, ::CELL]
-    height, width = cells.shape
-    bits = view.target[::CELL, ::CELL]
+    number_of = relabelled.reshape(ids.shape)
+    height, width = ids.shape
+    bits = view.target
     things = np.array(DRIVE.thing_ids)
-    class_of = cells % PASTED // 1000
+    class_of = ids % PASTED // 1000
     possible = (bits >> things[:, None, None] & 1 > 0) | (bits == 0)
     known: Bools = ~possible | (class_of == things[:, None, None])
-    borders, border_mask = _borders(cell_numbers, class_of, known)
+    borders, border_mask = _borders(number_of, class_of, known)
     centres = np.zeros((len(things), height, width), np.float32)
     offsets = np.zeros((2, height, width), np.float32)
     weight = np.zeros((1, height, width), np.float32)
     y_of, x_of = np.mgrid[:height, :width].astype(np.float32) + 0.5
-    side = STRIDE * CELL  # of a cell in pixels of the input
     for number, one in enumerate(numbers.tolist()):
         if one == 0:
             continue
-        rows, columns = np.nonzero(relabelled == number)
-        inside = cell_numbers == number
+        inside = number_of == number
+        rows, columns = np.nonzero(inside)
         channel = DRIVE.thing_ids.index(one % PASTED // 1000)
         if len(rows) < LEAST_AREA:
             known[channel] &= ~inside
             continue
-        x, y = (columns.mean() + 0.5) / CELL, (rows.mean() + 0.5) / CELL
-        size = float(np.sqrt(np.ptp(rows) + 1) * np.sqrt(np.ptp(columns) + 1)) / CELL
+        x, y = columns.mean() + 0.5, rows.mean() + 0.5
+        size = float(np.sqrt(np.ptp(rows) + 1) * np.sqrt(np.ptp(columns) + 1))
         spread = float(np.clip(SPREAD[0] * size, *SPREAD[1:]))
         peak = np.exp(-((x_of - x) ** 2 + (y_of - y) ** 2) / (2 * spread**2))
         centre = min(int(y), height - 1), min(int(x), width - 1)
         peak[centre] = 1.0
         known[channel][centre] = True
         np.maximum(centres[channel], peak, out=centres[channel])
-        offsets[:, inside] = side * np.stack([x - x_of[inside], y - y_of[inside]])
-        weight[0, inside] = 1 / max(side * size, LEAST_SIZE)
+        offsets[:, inside] = STRIDE * np.stack([x - x_of[inside], y - y_of[inside]])
+        weight[0, inside] = 1 / max(STRIDE * size, LEAST_SIZE)
     return InstanceTargets(
         centres.astype(np.float32), known.astype(np.float32), offsets, weight, borders, border_mask
     )

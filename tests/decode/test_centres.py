@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perception.classes import DRIVE
-from perception.decode.centres import UNLED, group_by_centres
+from perception.decode.centres import FEW, UNLED, group_by_centres
 from perception.decode.grouping import MOST, Groups, make_instances
 from tests.decode.scenes import STRIDE, Maps, Thing, perfect_maps, same_partition
 
@@ -27,7 +27,7 @@ def test_touching_vehicles_are_told_apart() -> None:
     groups = group(maps)
     assert same_partition(groups.numbers, maps.truth)
     assert groups.class_ids.tolist() == [VEHICLE, VEHICLE]
-    assert groups.scores == pytest.approx([1, 1], abs=0.05)
+    assert groups.scores == pytest.approx([120 / (120 + FEW)] * 2, abs=0.05)
 
 
 def test_one_that_a_pole_cuts_in_two_stays_one() -> None:
@@ -51,7 +51,7 @@ def test_votes_that_miss_every_centre_become_instances_of_low_score() -> None:
     maps.centres[0][:, 16:] = 0
     groups = group(maps)
     assert same_partition(groups.numbers, maps.truth)
-    assert groups.scores.tolist() == pytest.approx([1, UNLED / 2], abs=0.05)
+    assert groups.scores.tolist() == pytest.approx([120 / (120 + FEW), UNLED / 2], abs=0.05)
 
 
 def test_score_falls_where_votes_scatter() -> None:

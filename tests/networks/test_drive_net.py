@@ -10,12 +10,12 @@ from perception.networks.efficientnet import EfficientNetLite0
 
 
 @pytest.mark.parametrize("size", [(64, 96), (160, 32), (32, 32)])
-def test_maps_at_half_and_at_a_quarter_of_the_input(size: tuple[int, int]) -> None:
+def test_maps_at_half_the_input(size: tuple[int, int]) -> None:
     network = DriveNet(5).eval()
     with torch.inference_mode():
         maps = network(torch.zeros(2, 3, *size))
-    half, quarter = [(size[0] // k, size[1] // k) for k in (2, 4)]
-    assert [tuple(map_.shape) for map_ in maps] == [(2, 5, *half), *[(2, c, *quarter) for c in (3, 2, 1)]]
+    half = size[0] // 2, size[1] // 2
+    assert [tuple(map_.shape) for map_ in maps] == [(2, c, *half) for c in (5, 3, 2, 1)]
 
 
 def test_encoder_strides_and_channels() -> None:
@@ -57,6 +57,7 @@ def test_atrous_branch_sees_its_rate() -> None:
 
 
 def test_context_sees_the_whole_image() -> None:
+    torch.manual_seed(0)  # with other weights the rectifiers may hide what comes from afar
     context = AtrousContext(4, 6, branch=3, rates=(2,)).eval()
     x = torch.randn(1, 4, 24, 24)
     far = x.clone()

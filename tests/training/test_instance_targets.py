@@ -36,7 +36,7 @@ def test_targets_decode_to_the_instances_they_came_from() -> None:
     instances[30:44, 28:36] = 1000 * PEDESTRIAN + 7
     targets = instance_targets(view(instances))
     labels = (instances // 1000).astype(np.uint8).repeat(2, 0).repeat(2, 1)
-    groups = group_by_centres(labels, targets.centres, targets.offsets, DRIVE, 4)
+    groups = group_by_centres(labels, targets.centres, targets.offsets, DRIVE, 2)
     pairs = {
         *zip(
             groups.numbers.ravel().tolist(), instances.repeat(2, 0).repeat(2, 1).ravel().tolist(), strict=True
@@ -48,10 +48,10 @@ def test_targets_decode_to_the_instances_they_came_from() -> None:
 
 def test_offsets_point_at_the_centre_of_mass() -> None:
     targets = instance_targets(view(two_cars()))
-    # Cell (12, 6) of 4 px: middle x 26, y 50; the left car's centre is x (8 + 32) / 2 · 2 = 40, y 60.
-    assert targets.offsets[:, 12, 6].tolist() == [14, 10]
+    # Cell (24, 12) of 2 px: middle x 25, y 49; the left car's centre is x (8 + 32) / 2 · 2 = 40, y 60.
+    assert targets.offsets[:, 24, 12].tolist() == [15, 11]
     size = 2 * math.sqrt(20 * 24)
-    assert targets.offset_weight[0, 12, 6] == pytest.approx(1 / size)
+    assert targets.offset_weight[0, 24, 12] == pytest.approx(1 / size)
     assert targets.offset_weight[0, 0, 0] == 0
 
 
@@ -62,16 +62,16 @@ def test_nothing_is_asked_where_the_labels_do_not_say() -> None:
     sample.instances[:, 32:] = 0
     targets = instance_targets(sample)
     vehicle, pedestrian = targets.centre_mask[0], targets.centre_mask[1]
-    assert vehicle[:, :16].all()
-    assert not vehicle[:, 16:].any()
+    assert vehicle[:, :32].all()
+    assert not vehicle[:, 32:].any()
     assert pedestrian.all()
-    assert not targets.border_mask[0, 12, 15:].any()
-    assert targets.border_mask[0, 12, :15].all()
+    assert not targets.border_mask[0, 24, 31:].any()
+    assert targets.border_mask[0, 24, :31].all()
 
 
 def test_borders_lie_inside_of_instances_beside_anything_else() -> None:
     targets = instance_targets(view(two_cars()))
-    assert targets.borders[0, 15].tolist() == [0] * 4 + [1] + [0] * 10 + [1, 1] + [0] * 10 + [1] + [0] * 4
+    assert targets.borders[0, 30].tolist() == [0] * 8 + [1] + [0] * 22 + [1, 1] + [0] * 22 + [1] + [0] * 8
 
 
 def test_pasted_instances_stand_before_the_view() -> None:
