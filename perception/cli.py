@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import typer
-import typer.core
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -33,20 +32,12 @@ from perception.engines import ENGINES
 from perception.errors import ConfigError, PerceptionError
 from perception.node import Node
 from perception.perceiver import Perceiver
+from perception.plugins import Commands, explain
 from perception.report import Report
 from perception.scene import Scene
 from perception.sinks import Sink, open_sink
 from perception.sources import Source, open_source
 
-GROUP = "perception.commands"
-# Which extra brings a module that may be missing.
-EXTRAS = {
-    "onnxruntime": "cpu",
-    "torch": "train",
-    "onnx": "train",
-    "onnxscript": "train",
-    "matplotlib": "train",
-}
 Model = Annotated[
     str | None, typer.Option(help="A shipped bundle [default: drive] or a bundle's folder.", metavar="NAME")
 ]
@@ -55,46 +46,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _late_commands() -> dict[str, metadata.EntryPoint]:
-    """Commands of other packages, imported only once they are called or listed."""
-    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
-
-
-class _Commands(typer.core.TyperGroup):
-    def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *sorted(_late_commands())]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        entry = _late_commands().get(cmd_name)
-        return super().get_command(ctx, cmd_name) if entry is None else _load(entry)
-
-
-def _load(entry: metadata.EntryPoint) -> Any:
-    """The command of an entry point; where a module is missing, one that says how to get it."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    try:
-        app.command(entry.name)(entry.load())
-    except ModuleNotFoundError as error:
-        message = _mend(error, f"perception {entry.name}")
-
-        def refuse() -> None:
-            raise ConfigError(message)
-
-        refuse.__doc__ = message
-        anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-        app.command(entry.name, context_settings=anything)(refuse)
-    return typer.main.get_command(app)
-
-
-def _mend(error: ModuleNotFoundError, who: str) -> str:
-    module = (error.name or "").partition(".")[0]
-    if module not in EXTRAS:
-        raise error
-    return f"{who} needs {module}, which is not installed: pip install 'perception[{EXTRAS[module]}]'"
-
-
 app = typer.Typer(
-    cls=_Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     rich_markup_mode=None,  # markup would swallow [train] and the like
     help="Real-time perception for the front camera of a car: frames in, scenes out.",
 )  # fmt: skip
@@ -109,7 +62,7 @@ def main() -> None:
             sys.stderr.write(f"perception: {one}\n")
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"{_mend(error, 'perception')}\n")
+        sys.stderr.write(f"{explain(error, 'perception')}\n")
         sys.exit(2)
 
 

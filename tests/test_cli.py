@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from perception import cli
+from perception import cli, plugins
 from perception.bundle import Bundle
 from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
 from perception.errors import ConfigError, SinkError
@@ -44,8 +44,8 @@ def test_doctor_finds_the_bundle_good(colour_bundle: Bundle) -> None:
 
 
 def test_commands_of_other_packages_come_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = metadata.EntryPoint("greet", f"{__name__}:greet", cli.GROUP)
-    monkeypatch.setattr(cli, "_late_commands", lambda: {"greet": entry})
+    entry = metadata.EntryPoint("greet", f"{__name__}:greet", plugins.GROUP)
+    monkeypatch.setattr(plugins, "late_commands", lambda: {"greet": entry})
     assert "Say hello." in RUNNER.invoke(cli.app, ["--help"]).output
     assert RUNNER.invoke(cli.app, ["greet", "--name", "road"]).output == "hello road\n"
 
@@ -55,7 +55,7 @@ def greet(name: Annotated[str, typer.Option()]) -> None:
     typer.echo(f"hello {name}")
 
 
-@pytest.mark.parametrize("module", ["torch.nn", "onnxscript"])
+@pytest.mark.parametrize("module", ["torch.nn", "onnxscript", "pycocotools.mask"])
 def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
 ) -> None:
@@ -63,8 +63,8 @@ def test_a_missing_extra_is_named(
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
     monkeypatch.setattr(metadata.EntryPoint, "load", load)
-    entry = metadata.EntryPoint("train", "perception.training.commands:train", cli.GROUP)
-    monkeypatch.setattr(cli, "_late_commands", lambda: {"train": entry})
+    entry = metadata.EntryPoint("train", "perception.training.commands:train", plugins.GROUP)
+    monkeypatch.setattr(plugins, "late_commands", lambda: {"train": entry})
     monkeypatch.setattr(sys, "argv", ["perception", "train", "--data", "camvid", "extra"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -82,7 +82,7 @@ def test_a_missing_module_of_nobody_is_a_bug_and_not_hidden(monkeypatch: pytest.
 
     monkeypatch.setattr(metadata.EntryPoint, "load", load)
     with pytest.raises(ModuleNotFoundError):
-        cli._load(metadata.EntryPoint("train", "perception.gone:train", cli.GROUP))
+        plugins._load(metadata.EntryPoint("train", "perception.gone:train", plugins.GROUP))
 
 
 def test_errors_on_the_way_out_do_not_hide_the_first(
