@@ -1,8 +1,9 @@
 """Instances from centres and offsets: every pixel votes for the centre of the road user that it belongs to.
 
-Cheng et al., "Panoptic-DeepLab", 2020. Here each class has its own centres, so that a pedestrian's pixels
-never vote for the car behind, and the nearest centre of a vote is looked up in a Voronoi map: the time taken
-does not depend on how many road users there are.
+Cheng et al., "Panoptic-DeepLab", 2020. Three things differ. Each class has its own centres, so that a
+pedestrian's pixels never vote for the car behind. A vote is passed on once by the pixel that it hits, which
+knows the way better. And centres are those peaks that votes gather at: the nearest one to a vote is looked up
+in a Voronoi map, so that the time taken does not depend on how many road users there are.
 """
 
 import cv2
@@ -13,12 +14,15 @@ from perception.classes import ClassSet
 from perception.decode.grouping import MOST, Groups, mark_pixels, occupied_cells
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.intp]
+Cells = tuple[Ints, Ints]  # rows, columns
 
 LEAST_PEAK = 0.1  # probability of a centre
-APART = 3  # cells: the window in which a centre is the highest
-ASTRAY = 1.5, 0.5  # how far a vote may miss its centre: cells, and shares of its offset
+LEAST_VOTES = 4.0  # around a centre
+AROUND = 7  # cells: the window in which votes are counted, and a centre is the highest
+ASTRAY = 4.0, 2.0  # how far a vote may miss its centre: cells, and shares of its offset
 SPREAD = 1.0, 0.25  # deviation of votes that are sure: cells, and shares of their offset
-FEW = 16  # cells: instances of fewer score less than half
+FEW = 40  # cells: instances of fewer score less than half
 UNLED = 0.05  # score of pixels that agree on no centre, times the share that belongs together
 
 
@@ -37,7 +41,7 @@ def group_by_centres(
         Groups whose score is the probability of their centre, times how well their votes agree on it, times
         n / (n + FEW) for n cells.
     """
-    rows, columns = centres.shape[1:]
+    shape = centres.shape[1:]
     numbers = np.zeros(labels.shape, np.uint16)
     class_ids: list[int] = []
     scores: list[float] = []
@@ -45,51 +49,68 @@ def group_by_centres(
         mask = np.multiply(labels == class_id, np.uint8(255))
         if not mask.any():
             continue
-        y, x = np.nonzero(occupied_cells(mask, rows, columns))
-        dx, dy = offsets[:, y, x] / stride
-        far = np.hypot(dx, dy)
-        vote = (
-            np.clip(np.rint(y + dy), 0, rows - 1).astype(np.intp),
-            np.clip(np.rint(x + dx), 0, columns - 1).astype(np.intp),
-        )
-        peaks = _peaks(heat)
-        nearest, missed_by = _nearest(peaks, heat.shape)
-        group, miss = nearest[vote], missed_by[vote]
+        occupied = occupied_cells(mask, *shape)
+        y, x = np.nonzero(occupied)
+        votes, far = _cast((y, x), occupied, offsets / np.float32(stride))
+        peaks = _peaks(heat, votes)
+        nearest, missed_by = _nearest(peaks, shape)
+        group, miss = nearest[votes], missed_by[votes]
         group[miss > ASTRAY[0] + ASTRAY[1] * far] = -1
         led = group >= 0
         count = np.bincount(group[led], minlength=len(peaks))
         agreement = np.exp(-0.5 * (miss / (SPREAD[0] + SPREAD[1] * far)) ** 2)
         agreed = np.bincount(group[led], agreement[led], len(peaks))
         scores += (heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
-        cells = np.zeros((rows, columns), np.uint16)
-        cells[y[~led], x[~led]] = 1
-        unled, sizes = _components(cells)
-        scores += (UNLED * sizes / len(y)).tolist()
-        cells = np.where(unled > 0, unled + (len(class_ids) + len(peaks)), 0).astype(np.uint16)
+        unled = np.zeros(shape, np.uint8)
+        unled[y, x] = ~led
+        left, sizes = _components(unled)
+        scores += (UNLED * sizes / len(group)).tolist()
+        cells = np.where(left > 0, left + (len(class_ids) + len(peaks)), 0).astype(np.uint16)
         cells[y[led], x[led]] = len(class_ids) + 1 + group[led]
         class_ids += [class_id] * (len(peaks) + len(sizes))
         mark_pixels(numbers, cells, mask)
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 
-def _components(mask: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.intp]]:
+def _cast(voters: Cells, occupied: npt.NDArray[np.bool_], offsets: Floats) -> tuple[Cells, Floats]:
+    """The cell that each voter's vote ends in, and how long its own offset is; offsets in cells."""
+    x, y = offsets
+    first = _clip(voters[0] + y[voters], voters[1] + x[voters], occupied.shape)
+    passed_on = occupied[first]
+    second = _clip(first[0] + passed_on * y[first], first[1] + passed_on * x[first], occupied.shape)
+    return second, np.hypot(x[voters], y[voters])
+
+
+def _clip(y: Floats, x: Floats, shape: tuple[int, ...]) -> Cells:
+    """The nearest cells to these places."""
+    rows, columns = shape
+    return (
+        np.clip(np.rint(y), 0, rows - 1).astype(np.intp),
+        np.clip(np.rint(x), 0, columns - 1).astype(np.intp),
+    )
+
+
+def _peaks(heat: Floats, votes: Cells) -> Ints:
+    """Centres (n, 2), row and column: cells that are likely to be one and that votes gather at."""
+    rows, columns = heat.shape
+    ballot = np.bincount(votes[0] * columns + votes[1], minlength=heat.size).astype(np.float32)
+    gathered = cv2.boxFilter(ballot.reshape(rows, columns), -1, (AROUND, AROUND), normalize=False)
+    height = heat * np.sqrt(gathered)
+    highest = cv2.dilate(height, np.ones((AROUND, AROUND), np.uint8))
+    peaks = np.argwhere((height == highest) & (heat >= LEAST_PEAK) & (gathered >= LEAST_VOTES))
+    return peaks[np.argsort(-height[tuple(peaks.T)], kind="stable")[:MOST]]
+
+
+def _components(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint16], Ints]:
     """The `MOST` largest components of a mask, numbered from 1, and their sizes."""
-    count, components, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), ltype=cv2.CV_32S)
+    count, components, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=cv2.CV_32S)
     largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MOST]
     numbers = np.zeros(count, np.uint16)
     numbers[largest] = 1 + np.arange(len(largest))
     return numbers[components], stats[largest, cv2.CC_STAT_AREA]
 
 
-def _peaks(heat: Floats) -> npt.NDArray[np.intp]:
-    """Cells (n, 2), row and column, of the highest peaks."""
-    highest = cv2.dilate(heat, np.ones((APART, APART), np.uint8))
-    peaks = np.argwhere((heat == highest) & (heat >= LEAST_PEAK))
-    order = np.argsort(-heat[tuple(peaks.T)], kind="stable")
-    return peaks[order[:MOST]]
-
-
-def _nearest(peaks: npt.NDArray[np.intp], shape: tuple[int, ...]) -> tuple[npt.NDArray[np.intp], Floats]:
+def _nearest(peaks: Ints, shape: tuple[int, ...]) -> tuple[Ints, Floats]:
     """For every cell, the index of the nearest peak and the distance to it in cells; infinite without any."""
     if not len(peaks):
         return np.zeros(shape, np.intp), np.full(shape, np.inf, np.float32)
