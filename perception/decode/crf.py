@@ -32,8 +32,8 @@ TINY = 1e-20  # keeps a colour that has no neighbours from dividing by 0
 class CrfOptions:
     """How strongly pixels are joined. Widths are standard deviations, in pixels of the image or grey levels.
 
-    The defaults were tuned on CamVid's training frames at 608×448. Smoothness brought nothing there: enlarging
-    the logits smooths as much. The cost grows with the inverse square of `reach`.
+    The defaults were tuned on CamVid's training frames at 608×448, where smoothness brought nothing. The
+    grid's memory and time grow with the inverse square of `reach`.
 
     Attributes:
         appearance: weight of the kernel over place and colour, in units of the logits.
