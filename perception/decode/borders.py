@@ -13,9 +13,10 @@ from perception.decode.grouping import Groups, mark_pixels, occupied_cells
 
 Floats = npt.NDArray[np.float32]
 
-BORDER = 0.5  # probability from which a cell is a border
+BORDER = 0.75  # probability from which a cell is a border
+FEW = 100  # cells: insides of fewer score less than half
 SQUARE = np.ones((3, 3), np.uint8)
-DEPTH = 0.6  # of an inside's greatest distance to its border: where it is cut at the neck of two
+DEPTH = 0.3  # of an inside's greatest distance to its border: where it is cut at the neck of two
 
 
 def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: ClassSet) -> Groups:
@@ -27,7 +28,7 @@ def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: Cl
             something else.
 
     Returns:
-        Groups whose score is how sure the inside is one, times n / (n + 4) for an inside of n cells.
+        Groups whose score is how sure the inside is one, times n / (n + FEW) for an inside of n cells.
     """
     rows, columns = borders.shape[1:]
     border = borders[0]
@@ -46,7 +47,7 @@ def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: Cl
         inside = occupied & (depth > 0)
         size = np.bincount(flooded[inside], minlength=count + 1)[1:]
         sure = np.bincount(flooded[inside], 1 - border[inside], minlength=count + 1)[1:]
-        scores += (sure / np.maximum(size, 1) * size / (size + 4)).tolist()
+        scores += (sure / np.maximum(size, 1) * size / (size + FEW)).tolist()
         class_ids += [class_id] * count
         mark_pixels(numbers, cells, mask)
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))

@@ -22,7 +22,7 @@ LEAST_VOTES = 4.0  # around a centre
 AROUND = 7  # cells: the window in which votes are counted, and a centre is the highest
 ASTRAY = 4.0, 2.0  # how far a vote may miss its centre: cells, and shares of its offset
 SPREAD = 1.0, 0.25  # deviation of votes that are sure: cells, and shares of their offset
-FEW = 40  # cells: instances of fewer score less than half
+FEW = 100  # cells: instances of fewer score less than half
 UNLED = 0.05  # score of pixels that agree on no centre, times the share that belongs together
 
 
