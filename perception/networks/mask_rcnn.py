@@ -1,7 +1,7 @@
 """The two-stage reference: who is on the road, one box and one mask each."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -111,6 +111,12 @@ class MaskRCNN(nn.Module):
         found = (scores > 0).to(masks.dtype)
         masks = (masks * own).sum(2) * found[..., None, None]
         return Detections(boxes * found[..., None], scores, classes * (scores > 0), masks)
+
+    def train(self, mode: bool = True) -> Self:
+        """The encoder keeps the statistics it came with: small batches of crops would spoil them."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
 
     def look(self, image: Tensor) -> tuple[list[Tensor], Anchors]:
         """The pyramid's levels, and all anchors of the image."""

@@ -1,6 +1,4 @@
-"""The loss of Mask R-CNN: He et al., 2017, section 3, for labels that may be partial."""
-
-from typing import NamedTuple
+"""The losses of Mask R-CNN: He et al., 2017, section 3, for labels that may be partial."""
 
 import torch
 from torch import Tensor
@@ -23,22 +21,17 @@ ANCHORS = 256  # sampled of each image; at most half are objects
 REGIONS = 64
 
 
-class DetectionLosses(NamedTuple):
-    """Scalars, 0 where there is nothing to learn from; the loss is their sum."""
-
-    objectness: Tensor
-    proposal: Tensor
-    label: Tensor
-    box: Tensor
-    mask: Tensor
-
-
 def detection_losses(
-    network: MaskRCNN, image: Tensor, target: Tensor, instances: Tensor
-) -> DetectionLosses:
-    """Losses of a batch: image float32 (n, 3, h, w), class bits and instance ids int32 (n, h / 2, w / 2)."""
+    network: MaskRCNN, image: Tensor, bits: Tensor, instances: Tensor
+) -> dict[str, Tensor]:
+    """The losses of a batch by name, scalars, 0 where there is nothing to learn from.
+
+    Args:
+        image: float32 (n, 3, h, w), BGR 0..255.
+        bits, instances: int32 (n, h / 2, w / 2), of `augment.View`.
+    """
     levels, anchors = network.look(image)
-    truths = [read_truth(*view) for view in zip(target, instances, strict=True)]
+    truths = [read_truth(*view) for view in zip(bits, instances, strict=True)]
     proposals = network.proposals.propose(anchors, *image.shape[2:])
     regions = [region_targets(*one, count=REGIONS) for one in zip(truths, proposals, strict=True)]
     boxes = torch.stack([one.boxes for one in regions])
@@ -46,13 +39,13 @@ def detection_losses(
     # The positives stand first, so the first quarter holds them all.
     outlines = network.outline(levels, boxes[:, : REGIONS // 4])
     objectness, proposal = proposal_losses(anchors, truths, network.proposals.get_buffer("scale"))
-    return DetectionLosses(
-        objectness,
-        proposal,
-        label_loss(logits, torch.stack([one.allowed for one in regions])),
-        box_loss(steps, regions, truths, network.get_buffer("scale")),
-        mask_loss(outlines, regions, truths),
-    )
+    return {
+        "objectness": objectness,
+        "proposals": proposal,
+        "classes": class_loss(logits, torch.stack([one.allowed for one in regions])),
+        "boxes": box_loss(steps, regions, truths, network.get_buffer("scale")),
+        "masks": mask_loss(outlines, regions, truths),
+    }
 
 
 def proposal_losses(anchors: Anchors, truths: list[Truth], scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +64,7 @@ def proposal_losses(anchors: Anchors, truths: list[Truth], scale: Tensor) -> tup
     return torch.stack(objectness).sum() / max(count, 1), torch.stack(regression).sum() / max(count, 1)
 
 
-def label_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+def class_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     """Mean −log of the probability of what a region may be; logits, bool allowed (n, r, 1 + classes).
 
     Regions that may be anything have no loss and do not count.

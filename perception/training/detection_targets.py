@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from perception.classes import DRIVE
 from perception.networks import boxes as box
-from perception.training.augment import STRIDE
+from perception.training.augment import PASTED, STRIDE
 
 THINGS = DRIVE.thing_ids
 LEAST_PIXELS = 8  # of the target map; what shows less is ignored
@@ -39,7 +39,7 @@ class Truth(NamedTuple):
 
 
 def read_truth(target: Tensor, instances: Tensor) -> Truth:
-    """The truth of one view from its class bits and its instance ids, class id × 1000 + k, (h / 2, w / 2)."""
+    """The truth of a view from its class bits and instance ids, int32 (h / 2, w / 2); see `augment.View`."""
     ids, at, pixels = instances.unique(return_inverse=True, return_counts=True)
     known = (ids > 0) & (pixels >= LEAST_PIXELS)
     instances = torch.where(known[at], instances, 0)
@@ -50,9 +50,9 @@ def read_truth(target: Tensor, instances: Tensor) -> Truth:
          for of, how in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax"))], 1,
     )  # fmt: skip
     things = torch.tensor(THINGS, device=at.device)
-    classes = (ids[known] // 1000)[:, None].eq(things).int().argmax(1)
+    classes = (ids[known] % PASTED // 1000)[:, None].eq(things).int().argmax(1)
     may = (target == 0) | (target >> things[:, None, None] & 1).bool()
-    unclaimed = may & (instances // 1000 != things[:, None, None])
+    unclaimed = may & (instances % PASTED // 1000 != things[:, None, None])
     unsure = F.pad(unclaimed.float().cumsum(1).cumsum(2), (1, 0, 1, 0))
     return Truth(corners[known].float() * STRIDE, classes, ids[known], instances, unsure)
 
