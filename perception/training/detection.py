@@ -19,6 +19,7 @@ from perception.training.detection_targets import (
 
 ANCHORS = 256  # sampled of each image; at most half are objects
 REGIONS = 64
+LOSS_NAMES = ("objectness", "proposals", "classes", "boxes", "masks")
 
 
 def detection_losses(
@@ -38,14 +39,14 @@ def detection_losses(
     logits, steps = network.classify(levels, boxes)
     # The positives stand first, so the first quarter holds them all.
     outlines = network.outline(levels, boxes[:, : REGIONS // 4])
-    objectness, proposal = proposal_losses(anchors, truths, network.proposals.get_buffer("scale"))
-    return {
-        "objectness": objectness,
-        "proposals": proposal,
-        "classes": class_loss(logits, torch.stack([one.allowed for one in regions])),
-        "boxes": box_loss(steps, regions, truths, network.get_buffer("scale")),
-        "masks": mask_loss(outlines, regions, truths),
-    }
+    allowed = torch.stack([one.allowed for one in regions])
+    losses = (
+        *proposal_losses(anchors, truths, network.proposals.get_buffer("scale")),
+        class_loss(logits, allowed),
+        box_loss(steps, regions, truths, network.get_buffer("scale")),
+        mask_loss(outlines, regions, truths),
+    )
+    return dict(zip(LOSS_NAMES, losses, strict=True))
 
 
 def proposal_losses(anchors: Anchors, truths: list[Truth], scale: Tensor) -> tuple[Tensor, Tensor]:
