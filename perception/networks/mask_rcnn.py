@@ -132,14 +132,14 @@ class MaskRCNN(nn.Module):
         """Mask logits (n, r, classes, 28, 28) of boxes (n, r, 4)."""
         pooled = roi_align(levels[:-1], boxes, stride=STRIDE, size=MASK_BINS)
         masks: Tensor = self.mask_head(pooled.flatten(0, 1))
-        return masks.unflatten(0, boxes.shape[:2])
+        return masks.view(*boxes.shape[:2], *masks.shape[1:])
 
     def select(self, regions: Tensor, probability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes, scores and classes of the best, by class suppressed, of (n, r, 4) and (n, r, classes)."""
         rois, classes = probability.shape[1:]
         scores, order = probability.transpose(1, 2).topk(rois)  # (n, classes, r)
         at = order.flatten(1)[..., None].expand(-1, -1, 4)
-        boxes = regions.gather(1, at).unflatten(1, (classes, rois))
+        boxes = regions.gather(1, at).view(-1, classes, rois, 4)
         scores = box.matrix_nms(boxes, scores)
         scores, best = (scores * (scores > LEAST_SCORE)).flatten(1).topk(self.most)
         return boxes.flatten(1, 2).gather(1, best[..., None].expand(-1, -1, 4)), scores, best // rois

@@ -51,17 +51,17 @@ class RegionProposals(nn.Module):
         )
         self.objectness = nn.Conv2d(channels, len(RATIOS), 1)
         self.steps = nn.Conv2d(channels, 4 * len(RATIOS), 1)
-        for layer in (self.objectness, self.steps):
+        # Boxes begin as their anchors, nearly all of which are background.
+        for layer, bias in ((self.objectness, -3.0), (self.steps, 0.0)):
             nn.init.normal_(layer.weight, std=0.01)
-        nn.init.constant_(self.objectness.bias, -3.0)  # nearly all anchors are background
-        nn.init.zeros_(self.steps.bias)
+            nn.init.constant_(layer.get_parameter("bias"), bias)
         self.register_buffer("scale", torch.tensor(STEP), persistent=False)
 
     def forward(self, levels: Sequence[Tensor]) -> Anchors:
         """What the network says of every anchor of the levels, (n, channels, h / 2^i, w / 2^i)."""
         shared = [self.shared(level) for level in levels]
         objectness = [self.objectness(x).movedim(1, -1).flatten(1) for x in shared]
-        steps = [self.steps(x).movedim(1, -1).flatten(1).unflatten(1, (-1, 4)) for x in shared]
+        steps = [self.steps(x).movedim(1, -1).reshape(len(x), -1, 4) for x in shared]
         anchors = [level_anchors(level, self.stride * 2**i) for i, level in enumerate(levels)]
         return Anchors(torch.cat(anchors), torch.cat(objectness, 1), torch.cat(steps, 1))
 
@@ -82,7 +82,7 @@ class RegionProposals(nn.Module):
 
 
 def level_anchors(level: Tensor, stride: int) -> Tensor:
-    """Anchors of one area and three shapes around every pixel's centre: (h · w · 3, 4), pixels of the image."""
+    """Anchors of one area around every pixel's centre: (h · w · ratios, 4), in pixels of the image."""
     height, width = level.shape[2:]
     ratio = torch.tensor(RATIOS, device=level.device).sqrt()
     half = torch.stack([1 / ratio, ratio], -1) * (ANCHOR * stride / 2)  # (3, 2) x, y

@@ -19,12 +19,10 @@ from perception.training.detection_targets import (
 
 ANCHORS = 256  # sampled of each image; at most half are objects
 REGIONS = 64
-LOSS_NAMES = ("objectness", "proposals", "classes", "boxes", "masks")
+LOSS_NAMES: tuple[str, ...] = ("objectness", "proposals", "classes", "boxes", "masks")
 
 
-def detection_losses(
-    network: MaskRCNN, image: Tensor, bits: Tensor, instances: Tensor
-) -> dict[str, Tensor]:
+def detection_losses(network: MaskRCNN, image: Tensor, bits: Tensor, instances: Tensor) -> dict[str, Tensor]:
     """The losses of a batch by name, scalars, 0 where there is nothing to learn from.
 
     Args:

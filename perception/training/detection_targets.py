@@ -40,7 +40,7 @@ class Truth(NamedTuple):
 
 def read_truth(target: Tensor, instances: Tensor) -> Truth:
     """The truth of a view from its class bits and instance ids, int32 (h / 2, w / 2); see `augment.View`."""
-    ids, at, pixels = instances.unique(return_inverse=True, return_counts=True)
+    ids, at, pixels = instances.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     known = (ids > 0) & (pixels >= LEAST_PIXELS)
     instances = torch.where(known[at], instances, 0)
     rows, columns = (torch.arange(n, device=at.device) for n in at.shape)

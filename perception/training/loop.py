@@ -67,7 +67,7 @@ class Trainer:
         else:
             self.new = start_from(self.network, initial)
         if config.encoder_rate == 0:
-            self.network.encoder.requires_grad_(False)  # type: ignore[operator,union-attr]
+            self.network.get_submodule("encoder").requires_grad_(False)
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -166,7 +166,7 @@ class Trainer:
         self.network.train()
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         losses = self.task.measure(self.config.losses, self._pixels(batch["image"]), batch, weights)
-        loss = torch.stack([self.config.losses[name] * value for name, value in losses.items()]).sum()
+        loss = torch.stack([weight * losses[name] for name, weight in self.config.losses.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)

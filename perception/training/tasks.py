@@ -107,9 +107,7 @@ class MaskRCNNTask:
         """Things alone: every other pixel is unknown."""
         found: Detections = self.network(image)
         boxes, scores, classes, masks = (tensor[0].cpu().numpy() for tensor in found)
-        groups = group_by_boxes(
-            boxes, scores, np.array(DRIVE.thing_ids)[classes], masks, *image.shape[2:]
-        )
+        groups = group_by_boxes(boxes, scores, np.array(DRIVE.thing_ids)[classes], masks, *image.shape[2:])
         return thing_labels(make_instances(groups, height, width)[0])
 
 
