@@ -11,7 +11,8 @@ from export.command import export
 from export.detections import check_detections
 from export.exporter import golden_images
 from export.gate import ParityError
-from export.graph import DeployedMaskRCNN, to_onnx
+from export.graph import DeployedMaskRCNN
+from export.half import round_weights
 from perception.bundle import Bundle
 from perception.classes import DRIVE
 from perception.errors import ConfigError
@@ -29,12 +30,35 @@ def deployed() -> DeployedMaskRCNN:
     network.encoder.load_imagenet()
     for head, spread in ((network.box_head.classify, 1.0), (network.proposals.steps, 0.3)):
         torch.nn.init.normal_(head.weight, std=spread)
+    round_weights(network)  # as in bundles, so that the checkpoint's graph is this network's
     return DeployedMaskRCNN(network)
 
 
 @pytest.fixture(scope="module")
-def model(deployed: DeployedMaskRCNN) -> bytes:
-    return to_onnx(deployed)
+def checkpoint(deployed: DeployedMaskRCNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = TrainingConfig(
+        network="mask-rcnn",
+        losses={"classes": 1.0},
+        train=(DataConfig(source="penn_fudan:somewhere/penn_fudan"),),
+        pixels=320 * 192,
+    )
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    torch.save(
+        {"config": config.model_dump_json(), "network": deployed.network.state_dict(), "step": 1}, path
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("models") / "two-stage"
+    export(checkpoint, folder, name="two-stage")
+    return Bundle.load(folder)
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> bytes:
+    return bundle.model.read_bytes()
 
 
 def test_graph_finds_who_torch_finds_at_every_size(deployed: DeployedMaskRCNN, model: bytes) -> None:
@@ -63,10 +87,18 @@ def test_gate_refuses_a_graph_with_other_weights(deployed: DeployedMaskRCNN, mod
     graph = onnx.load_from_string(model)
     (bias,) = [t for t in graph.graph.initializer if t.name == name]
     values = onnx.numpy_helper.to_array(bias)
-    bias.CopyFrom(onnx.numpy_helper.from_array(values + np.eye(len(values), dtype=np.float32)[-1], bias.name))
+    bias.CopyFrom(
+        onnx.numpy_helper.from_array(values + np.eye(len(values), dtype=values.dtype)[-1], bias.name)
+    )
     with pytest.raises(ParityError, match="nothing was written"):
         check_detections(deployed, graph.SerializeToString(), golden_images()[:1])
-    bias.CopyFrom(onnx.numpy_helper.from_array(np.full_like(values, np.nan), bias.name))
+
+
+def test_gate_refuses_not_a_number(deployed: DeployedMaskRCNN, model: bytes) -> None:
+    graph = onnx.load_from_string(model)
+    (bias,) = [t for t in graph.graph.initializer if t.name == "network.box_head.classify.bias"]
+    values = np.full_like(onnx.numpy_helper.to_array(bias), np.nan)
+    bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
     with pytest.raises(ParityError):
         check_detections(deployed, graph.SerializeToString(), golden_images()[:1])
 
@@ -80,25 +112,9 @@ def test_tensorrt_reads_the_graph(model: bytes) -> None:
     assert [tuple(network.get_output(i).shape)[1:] for i in range(4)] == [(64, 4), (64,), (64,), (64, 28, 28)]
 
 
-@pytest.fixture(scope="module")
-def checkpoint(deployed: DeployedMaskRCNN, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = TrainingConfig(
-        network="mask-rcnn",
-        losses={"classes": 1.0},
-        train=(DataConfig(source="penn_fudan:somewhere/penn_fudan"),),
-        pixels=320 * 192,
-    )
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    torch.save(
-        {"config": config.model_dump_json(), "network": deployed.network.state_dict(), "step": 1}, path
-    )
-    return path
-
-
-def test_bundle_runs_in_the_node(checkpoint: Path, tmp_path: Path) -> None:
-    export(checkpoint, tmp_path / "bundle", name="two-stage")
-    assert set(Bundle.load(tmp_path / "bundle").info.outputs) == {"boxes", "scores", "classes", "masks"}
-    perceiver = Perceiver.load(tmp_path / "bundle", "onnx-cpu")
+def test_bundle_runs_in_the_node(bundle: Bundle) -> None:
+    assert set(bundle.info.outputs) == {"boxes", "scores", "classes", "masks"}
+    perceiver = Perceiver.load(bundle.folder, "onnx-cpu")
     image = golden_images()[1][0]
     scene = perceiver.perceive(Frame(image, stamp_ns=0))
     assert scene.instances
@@ -106,12 +122,14 @@ def test_bundle_runs_in_the_node(checkpoint: Path, tmp_path: Path) -> None:
     assert {one.class_id for one in scene.instances} <= set(DRIVE.thing_ids)
     assert set(np.unique(scene.instance_map)) - {0} == {one.id for one in scene.instances}
     assert np.array_equal(scene.labels == 255, scene.instance_map == 0)
-    assert np.array_equal(scene.labels[scene.instance_map > 0], scene.instance_map[scene.instance_map > 0] // 1000)
+    assert np.array_equal(
+        scene.labels[scene.instance_map > 0], scene.instance_map[scene.instance_map > 0] // 1000
+    )
     for one in scene.instances:
         rows, columns = np.nonzero(scene.instance_map == one.id)
         assert one.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     with pytest.raises(ConfigError, match="choose boxes"):
-        Perceiver.load(tmp_path / "bundle", "onnx-cpu", instances="components")
+        Perceiver.load(bundle.folder, "onnx-cpu", instances="components")
 
 
 def test_refuses_to_quantise(checkpoint: Path, tmp_path: Path) -> None:

@@ -35,9 +35,7 @@ VEHICLE, PEDESTRIAN = DRIVE.id("vehicle"), DRIVE.id("pedestrian")
 
 def blank(height: int = 32, width: int = 48) -> tuple[Tensor, Tensor]:
     """Maps at half size: all road, nobody there."""
-    return torch.full((height, width), ROAD, dtype=torch.int32), torch.zeros(
-        height, width, dtype=torch.int32
-    )
+    return torch.full((height, width), ROAD, dtype=torch.int32), torch.zeros(height, width, dtype=torch.int32)
 
 
 def place(maps: tuple[Tensor, Tensor], class_id: int, k: int, where: tuple[slice, slice]) -> None:
@@ -111,7 +109,9 @@ def test_anchors_without_anybody() -> None:
 
 def test_regions_are_sampled_positives_first(truth: Truth) -> None:
     torch.manual_seed(0)
-    proposals = torch.cat([torch.tensor([[42.0, 42, 58, 58]]), torch.tensor([[0.0, 40, 16, 56]]).expand(40, 4)])
+    proposals = torch.cat(
+        [torch.tensor([[42.0, 42, 58, 58]]), torch.tensor([[0.0, 40, 16, 56]]).expand(40, 4)]
+    )
     found = region_targets(truth, proposals, count=32)
     n = int(found.positive.sum())
     assert found.boxes.shape == (32, 4)
