@@ -22,17 +22,18 @@ def iou(boxes: Tensor, others: Tensor) -> Tensor:
     return overlap / (area(boxes) + area(others) - overlap).clamp(min=1e-6)
 
 
-def encode(boxes: Tensor, towards: Tensor, scale: Tensor) -> Tensor:
+def encode(boxes: Tensor, towards: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """The step from boxes to others, both (..., 4), as Girshick et al., "R-CNN", 2014, write it: (..., 4).
 
-    Centre shifts in units of the box's sides, and logarithms of the sides' growth, each times `scale` (4,).
+    Centre shifts in units of the box's sides, and logarithms of the sides' growth, each times `scale`: (4,),
+    or one for all.
     """
     start, sides = _centre(boxes)
     goal, goal_sides = _centre(towards)
     return torch.cat([(goal - start) / sides, (goal_sides / sides).log()], -1) * scale
 
 
-def decode(boxes: Tensor, step: Tensor, scale: Tensor) -> Tensor:
+def decode(boxes: Tensor, step: Tensor, scale: Tensor | float = 1.0) -> Tensor:
     """Boxes (..., 4) moved by a step (..., 4) of `encode`."""
     centre, sides = _centre(boxes)
     step = step / scale

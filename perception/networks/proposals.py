@@ -11,7 +11,6 @@ from perception.networks import boxes as box
 
 RATIOS = (0.5, 1.0, 2.0)  # height / width
 ANCHOR = 4  # side of the square anchor, in pixels of its level
-STEP = (1.0, 1.0, 1.0, 1.0)  # scale of the regression's steps
 
 
 class Anchors(NamedTuple):
@@ -55,7 +54,6 @@ class RegionProposals(nn.Module):
         for layer, bias in ((self.objectness, -3.0), (self.steps, 0.0)):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.constant_(layer.get_parameter("bias"), bias)
-        self.register_buffer("scale", torch.tensor(STEP), persistent=False)
 
     def forward(self, levels: Sequence[Tensor]) -> Anchors:
         """What the network says of every anchor of the levels, (n, channels, h / 2^i, w / 2^i)."""
@@ -76,7 +74,7 @@ class RegionProposals(nn.Module):
         at = best[..., None].expand(-1, -1, 4)
         steps = F.pad(anchors.steps.detach(), (0, 0, *padding)).gather(1, at)
         corners = F.pad(anchors.boxes, (0, 0, *padding))[best]
-        boxes = box.clip(box.decode(corners, steps, self.get_buffer("scale")), height, width)
+        boxes = box.clip(box.decode(corners, steps), height, width)
         _, kept = box.matrix_nms(boxes, logits.sigmoid()).topk(self.after)
         return boxes.gather(1, kept[..., None].expand(-1, -1, 4))
 

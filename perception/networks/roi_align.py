@@ -1,6 +1,7 @@
 """RoIAlign over a feature pyramid, in shapes that do not depend on where the boxes are."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -34,34 +35,44 @@ def roi_align(levels: Sequence[Tensor], boxes: Tensor, *, stride: int, size: int
     """
     images, channels = levels[0].shape[:2]
     rois, points = boxes.shape[1], size * samples
-    table = torch.cat([level.flatten(2) for level in levels], 2).transpose(1, 2)  # (n, all pixels, c)
-    level = pyramid_level(boxes, len(levels))
-    height, width, first, pixels = (torch.zeros_like(level) for _ in range(4))
-    start = 0
-    for i, features in enumerate(levels):
-        own = (level == i).to(torch.int64)
-        height, width = height + own * features.shape[2], width + own * features.shape[3]
-        first, pixels = first + own * start, pixels + own * (stride * 2**i)
-        start += features.shape[2] * features.shape[3]
-    first = first + start * torch.arange(images, device=boxes.device)[:, None]
+    heights, widths = [f.shape[2] for f in levels], [f.shape[3] for f in levels]
+    starts = [0, *accumulate(h * w for h, w in zip(heights, widths, strict=True))]
+    table = torch.cat([f.flatten(2) for f in levels], 2).transpose(1, 2).flatten(0, 1)  # (all pixels, c)
 
-    # Points at the bins' even parts; a pixel's value stands at its centre, hence the half.
-    part = (torch.arange(points, device=boxes.device) + 0.5) / points
-    corner, sides = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
-    at = (corner[..., None] + sides[..., None] * part) / pixels[..., None, None] - 0.5  # (n, r, 2, points)
-    last = torch.stack([width, height], -1)[..., None] - 1
-    at = torch.minimum(at.clamp(min=0), last.to(at.dtype))
-    low = at.to(torch.int64)
-    high = torch.minimum(low + 1, last)
-    (x_far, y_far), (x_near, y_near) = [(p[..., 0, :], p[..., 1, :]) for p in (at - low, 1 - (at - low))]
-    rows = [first[..., None] + y * width[..., None] for y in (low[..., 1, :], high[..., 1, :])]
+    level = pyramid_level(boxes, len(levels))
+    width = _pick(widths, level)
+    first = _pick(starts[:-1], level) + starts[-1] * torch.arange(images, device=boxes.device)[:, None]
+    pixels = _pick([stride * 2**i for i in range(len(levels))], level)
+    x0, y0, x1, y1 = (boxes / pixels[..., None]).unbind(-1)
+    left, right, part_x = _points(x0, x1, points, width)
+    top, bottom, part_y = _points(y0, y1, points, _pick(heights, level))
     pooled = torch.zeros((), device=boxes.device)
-    for row, weight_y in zip(rows, (y_near, y_far), strict=True):
-        for column, weight_x in ((low[..., 0, :], x_near), (high[..., 0, :], x_far)):
-            index = row[..., :, None] + column[..., None, :]  # (n, r, points, points)
+    for row, weight_y in ((top, 1 - part_y), (bottom, part_y)):
+        for column, weight_x in ((left, 1 - part_x), (right, part_x)):
+            index = (first[..., None] + row * width[..., None])[..., :, None] + column[..., None, :]
             weight = weight_y[..., :, None] * weight_x[..., None, :]
             # An embedding is a look-up of rows whose gradient is fast.
-            pooled = pooled + F.embedding(index, table.flatten(0, 1)) * weight[..., None]
+            pooled = pooled + F.embedding(index, table) * weight[..., None]  # (n, r, points, points, c)
     if samples > 1:
         pooled = pooled.view(images, rois, size, samples, size, samples, channels).mean((3, 5))
     return pooled.permute(0, 1, 4, 2, 3)
+
+
+def _pick(values: Sequence[int], index: Tensor) -> Tensor:
+    """values[index], int64; in an exported graph the values may be sizes that only running tells."""
+    return torch.stack([(index == i).to(torch.int64) * value for i, value in enumerate(values)]).sum(0)
+
+
+def _points(low: Tensor, high: Tensor, count: int, size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Points spread evenly from low to high, (n, r), along a side of `size` pixels, (n, r).
+
+    Returns:
+        The pixels before and after each point, int64 (n, r, count), and how far it is on from the first.
+    """
+    part = (torch.arange(count, device=low.device) + 0.5) / count
+    last = size[..., None] - 1
+    # A pixel's value stands at its centre, hence the half.
+    at = (low[..., None] + (high - low)[..., None] * part - 0.5).clamp(min=0)
+    at = torch.minimum(at, last.to(at.dtype))
+    before = at.to(torch.int64)
+    return before, torch.minimum(before + 1, last), at - before

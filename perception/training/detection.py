@@ -39,7 +39,7 @@ def detection_losses(network: MaskRCNN, image: Tensor, bits: Tensor, instances: 
     outlines = network.outline(levels, boxes[:, : REGIONS // 4])
     allowed = torch.stack([one.allowed for one in regions])
     losses = (
-        *proposal_losses(anchors, truths, network.proposals.get_buffer("scale")),
+        *proposal_losses(anchors, truths),
         class_loss(logits, allowed),
         box_loss(steps, regions, truths, network.get_buffer("scale")),
         mask_loss(outlines, regions, truths),
@@ -47,7 +47,7 @@ def detection_losses(network: MaskRCNN, image: Tensor, bits: Tensor, instances: 
     return dict(zip(LOSS_NAMES, losses, strict=True))
 
 
-def proposal_losses(anchors: Anchors, truths: list[Truth], scale: Tensor) -> tuple[Tensor, Tensor]:
+def proposal_losses(anchors: Anchors, truths: list[Truth]) -> tuple[Tensor, Tensor]:
     """Objectness and regression of sampled anchors: Ren et al., "Faster R-CNN", 2015, equation 1."""
     objectness, regression, count = [], [], 0
     for logits, steps, truth in zip(anchors.objectness, anchors.steps, truths, strict=True):
@@ -57,7 +57,7 @@ def proposal_losses(anchors: Anchors, truths: list[Truth], scale: Tensor) -> tup
         chosen = torch.cat([positive, negative])
         wanted = (torch.arange(len(chosen), device=chosen.device) < len(positive)).float()
         objectness.append(F.binary_cross_entropy_with_logits(logits[chosen], wanted, reduction="sum"))
-        goal = box.encode(anchors.boxes[positive], truth.boxes[targets.matched[positive]], scale)
+        goal = box.encode(anchors.boxes[positive], truth.boxes[targets.matched[positive]])
         regression.append(F.smooth_l1_loss(steps[positive], goal, beta=1 / 9, reduction="sum"))
         count += len(chosen)
     return torch.stack(objectness).sum() / max(count, 1), torch.stack(regression).sum() / max(count, 1)

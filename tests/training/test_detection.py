@@ -157,7 +157,7 @@ def test_proposal_losses_are_of_known_anchors_alone(truth: Truth) -> None:
     anchors = torch.cat([truth.boxes, torch.tensor([[0.0, 40, 16, 56], [44, 44, 60, 60]])])
     logits = torch.tensor([[2.0, -1.0, 0.5, 99.0]], requires_grad=True)
     steps = torch.zeros(1, 4, 4)
-    objectness, regression = proposal_losses(Anchors(anchors, logits, steps), [truth], torch.ones(4))
+    objectness, regression = proposal_losses(Anchors(anchors, logits, steps), [truth])
     expected = F.softplus(torch.tensor([-2.0, 1.0, 0.5])).mean()
     assert torch.allclose(objectness, expected)
     assert regression == 0
