@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from calibration.frames import select_frames
 from export.card import model_card
+from export.detections import check_detections
 from export.gate import check_loss, check_parity, run_onnx
-from export.graph import MULTIPLE, Deployed, to_onnx
+from export.graph import MULTIPLE, Deployed, DeployedMaskRCNN, to_onnx
 from export.half import keep_in_half, round_weights
 from export.quantise import quantise
 from perception.bundle import Bundle, write_bundle
@@ -18,13 +19,14 @@ from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Me
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.networks.drive import DriveNet
+from perception.networks.mask_rcnn import MaskRCNN
 from perception.perceiver import fit_image
 from perception.simulation import Drive, parse_options
 from perception.sources import open_source
 from perception.training.checkpoint import load_weights, read_config
 from perception.training.datasets import public_name
 from perception.training.report import EvaluationReport
+from perception.training.tasks import TASKS
 
 CALIBRATION_FRAMES = 64
 GOLDEN_SIZES = ("256x128", "576x320", "512x384")
@@ -59,13 +61,18 @@ def export_bundle(
         raise ConfigError("--calibrate without --validate: an INT8 network of unmeasured loss is not written")
     config = read_config(checkpoint)
     pixels = pixels or config.pixels
-    network = DriveNet(len(DRIVE), len(DRIVE.things))
+    network = TASKS[config.network]().network
     load_weights(network, checkpoint)
     round_weights(network)
-    deployed = Deployed(network)
+    deployed = DeployedMaskRCNN(network) if isinstance(network, MaskRCNN) else Deployed(network)
+    if calibrate and isinstance(deployed, DeployedMaskRCNN):
+        raise ConfigError(f"--calibrate: {config.network} has no INT8 graph; leave it out")
     images = golden_images()
     model = keep_in_half(to_onnx(deployed))
-    said = f"float32: {check_parity(deployed, model, images)}."
+    if isinstance(deployed, DeployedMaskRCNN):
+        said = f"float32: {check_detections(deployed, model, images)}."
+    else:
+        said = f"float32: {check_parity(deployed, model, images)}."
     golden = run_onnx(model, images[0])
     int8_model = None
     if calibrate:
@@ -79,7 +86,7 @@ def export_bundle(
         version=version,
         classes=ClassesInfo(name=DRIVE.name, names=DRIVE.names, colours=DRIVE.colours, things=DRIVE.things),
         input=InputInfo(multiple=MULTIPLE, pixels=pixels),
-        outputs=Deployed.outputs,
+        outputs=deployed.outputs,
         training=TrainingInfo(data=tuple(public_name(d.source) for d in config.train), licence=TERMS),
         metrics=read_metrics(reports),
     )

@@ -11,7 +11,9 @@ from onnxscript import optimizer
 from torch import Tensor, nn
 
 from perception.bundle_info import OutputInfo
+from perception.classes import DRIVE
 from perception.networks.drive import INSTANCE_STRIDE, DriveMaps, full_size
+from perception.networks.mask_rcnn import Detections
 
 OPSET = 18
 MULTIPLE = 32  # the encoder halves five times
@@ -52,7 +54,35 @@ class Deployed(nn.Module):
         return labels, maps.centres.sigmoid(), maps.offsets, maps.borders.sigmoid()
 
 
-def to_onnx(deployed: Deployed) -> bytes:
+class DeployedMaskRCNN(nn.Module):
+    """Mask R-CNN as embedding code takes it.
+
+    Image uint8 (1, h, w, 3) BGR → k detections, the best first, all 0 past the last one: boxes float32
+    (1, k, 4) x0, y0, x1, y1 in pixels of the input, scores float32 (1, k), classes uint8 (1, k) ids of the
+    `drive` set, masks float32 (1, k, 28, 28) probabilities over the box.
+    """
+
+    outputs: ClassVar = {
+        "boxes": OutputInfo(dtype="float32", layout="NKD", tolerance=0.5),
+        "scores": OutputInfo(dtype="float32", layout="NK", tolerance=0.01),
+        "classes": OutputInfo(layout="NK"),
+        "masks": OutputInfo(dtype="float32", layout="NKRC", tolerance=0.02),
+    }
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("things", torch.tensor(DRIVE.thing_ids, dtype=torch.uint8), persistent=False)
+        self.eval()
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        # TensorRT computes nothing in uint8, so the pixels become float before all else.
+        found: Detections = self.network(image.float().permute(0, 3, 1, 2))
+        classes = self.get_buffer("things")[found.classes] * (found.scores > 0)
+        return found.boxes, found.scores, classes, found.masks
+
+
+def to_onnx(deployed: Deployed | DeployedMaskRCNN) -> bytes:
     """The serialised ONNX graph, for any height and width that are multiples of `MULTIPLE`.
 
     Weights keep the names of the network's parameters, batch normalisation included, so that the network can

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from perception.bundle import Bundle
 from perception.classes import ClassSet
+from perception.decode.boxes import thing_labels
 from perception.decode.grouping import make_instances
 from perception.decode.instances import Grouping, choose_grouping
 from perception.decode.lanes import find_lanes
@@ -99,8 +100,10 @@ class Perceiver:
     def decode(self, frame: Frame, maps: dict[str, npt.NDArray[Any]]) -> Scene:
         """The scene that the network's maps tell of the frame, without age and timings."""
         height, width = frame.height, frame.width
-        instance_map, instances = make_instances(self.grouping(maps), height, width)
-        labels: npt.NDArray[np.uint8] = maps["labels"]
+        info = self.bundle.info.input
+        groups = self.grouping(maps, input_size(height, width, info.pixels, info.multiple))
+        instance_map, instances = make_instances(groups, height, width)
+        labels = maps["labels"] if "labels" in maps else thing_labels(instance_map)
         # Never above the frame's size: what is found there, the frame can show.
         labels = resize_ids(labels, min(labels.shape[0], height), min(labels.shape[1], width))
         return Scene(

@@ -8,19 +8,22 @@ import numpy.typing as npt
 from perception.bundle_info import BundleInfo
 from perception.classes import ClassSet
 from perception.decode.borders import group_by_borders
+from perception.decode.boxes import group_by_boxes
 from perception.decode.centres import group_by_centres
 from perception.decode.components import group_components
 from perception.decode.grouping import Groups
 from perception.errors import ConfigError
 
 Maps = dict[str, npt.NDArray[Any]]
-Grouping = Callable[[Maps], Groups]
+# Of a network's maps, and the height and width of its input.
+Grouping = Callable[[Maps, tuple[int, int]], Groups]
 
-# Best first: the outputs that each way takes besides labels.
+# Best first: the outputs that each way takes.
 WAYS: dict[str, tuple[str, ...]] = {
-    "centres": ("centres", "offsets"),
-    "borders": ("borders",),
-    "components": (),
+    "boxes": ("boxes", "scores", "classes", "masks"),
+    "centres": ("labels", "centres", "offsets"),
+    "borders": ("labels", "borders"),
+    "components": ("labels",),
 }
 
 
@@ -45,10 +48,12 @@ def choose_grouping(info: BundleInfo, classes: ClassSet, way: str = "auto") -> G
             f"{', '.join(outputs)}; choose {' or '.join(possible)}"
         )
     chosen = possible[0] if way == "auto" else way
+    if chosen == "boxes":
+        return lambda m, size: group_by_boxes(m["boxes"], m["scores"], m["classes"], m["masks"], *size)
     if chosen == "centres":
-        return lambda m: group_by_centres(
+        return lambda m, _: group_by_centres(
             m["labels"], m["centres"], m["offsets"], classes, outputs["centres"].stride
         )
     if chosen == "borders":
-        return lambda m: group_by_borders(m["labels"], m["borders"], classes)
-    return lambda m: group_components(m["labels"], classes)
+        return lambda m, _: group_by_borders(m["labels"], m["borders"], classes)
+    return lambda m, _: group_components(m["labels"], classes)

@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from perception.errors import ConfigError
 from perception.training.datasets import public_name
 
-LossName = Literal["cross_entropy", "focal", "dice", "lovasz", "boundary", "centres", "offsets", "borders"]
+LossName = Literal[
+    "cross_entropy", "focal", "dice", "lovasz", "boundary", "centres", "offsets", "borders",
+    "objectness", "proposals", "classes", "boxes", "masks",
+]  # fmt: skip
 
 
 class _Strict(BaseModel):
@@ -31,7 +34,7 @@ class TrainingConfig(_Strict):
     """A training run. Sizes are in pixels; `crop` is height, width, both multiples of 32."""
 
     name: str = "drive"
-    network: Literal["drive"] = "drive"
+    network: Literal["drive", "mask-rcnn"] = "drive"
     train: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
     validate_on: tuple[str, ...] = ()
     losses: dict[LossName, Annotated[float, Field(gt=0)]] = {
@@ -51,7 +54,7 @@ class TrainingConfig(_Strict):
     paste: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of views with road users from another view
     batch: PositiveInt = 8
     steps: PositiveInt = 4000
-    encoder_rate: Annotated[float, Field(gt=0)] = 5e-4
+    encoder_rate: Annotated[float, Field(ge=0)] = 5e-4  # 0: the encoder stays as it is
     decoder_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     validate_every: PositiveInt = 500

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from perception.classes import DRIVE
-from perception.errors import DataError
+from perception.errors import ConfigError, DataError
 from perception.perceiver import fit_image
 from perception.training.checkpoint import read_checkpoint, read_config, start_from
 from perception.training.config import TrainingConfig
@@ -56,11 +56,18 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.task: Task = TASKS[config.network]()
         self.network = self.task.network
+        if unknown := set(config.losses) - set(self.task.losses):
+            raise ConfigError(
+                f"losses: {config.network} has no {', '.join(sorted(unknown))}; it is trained by "
+                f"{', '.join(self.task.losses)}"
+            )
         self.new: list[str] = []  # weights that the initial ones did not hold
         if initial is None:
             self.network.encoder.load_imagenet()  # type: ignore[operator,union-attr]
         else:
             self.new = start_from(self.network, initial)
+        if config.encoder_rate == 0:
+            self.network.get_submodule("encoder").requires_grad_(False)
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -158,9 +165,8 @@ class Trainer:
         """One step; returns each loss, and their weighted sum as "loss"."""
         self.network.train()
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
-        output = self.network(self._pixels(batch["image"]))
-        losses = {name: self.task.loss(name, output, batch, weights) for name in self.config.losses}
-        loss = torch.stack([self.config.losses[name] * value for name, value in losses.items()]).sum()
+        losses = self.task.measure(self.config.losses, self._pixels(batch["image"]), batch, weights)
+        loss = torch.stack([weight * losses[name] for name, weight in self.config.losses.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)

@@ -1,5 +1,6 @@
 """What a network is trained for: its targets, its losses, and what it makes of a frame."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -8,9 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from perception.classes import DRIVE
+from perception.decode.boxes import group_by_boxes, thing_labels
+from perception.decode.grouping import make_instances
 from perception.decode.semantic import resize_ids
 from perception.networks.drive import DriveMaps, DriveNet, full_size
+from perception.networks.mask_rcnn import Detections, MaskRCNN
 from perception.training.augment import View
+from perception.training.detection import LOSS_NAMES, detection_losses
 from perception.training.instance_targets import (
     border_loss,
     centre_loss,
@@ -37,8 +42,10 @@ class Task(Protocol):
         """The targets of one view, as tensors without batch axis; runs in the loader's process."""
         ...
 
-    def loss(self, name: str, output: object, batch: Batch, class_weights: Tensor | None) -> Tensor:
-        """One loss of the network's output, a scalar."""
+    def measure(
+        self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        """The named losses, scalars, of a batch of images float32 (n, 3, h, w)."""
         ...
 
     def labels(self, image: Tensor, height: int, width: int) -> npt.NDArray[np.uint8]:
@@ -57,19 +64,51 @@ class DriveTask:
     def encode(self, view: View) -> Batch:
         return {"bits": torch.from_numpy(view.target), **instance_targets(view).tensors()}
 
-    def loss(self, name: str, output: object, batch: Batch, class_weights: Tensor | None) -> Tensor:
-        assert isinstance(output, DriveMaps)
-        if name == "centres":
-            return centre_loss(output.centres, batch["centres"], batch["centre_mask"])
-        if name == "offsets":
-            return offset_loss(output.offsets, batch["offsets"], batch["offset_weight"])
-        if name == "borders":
-            return border_loss(output.borders, batch["borders"], batch["border_mask"])
-        return LOSSES[name](output.logits, batch["bits"], class_weights)
+    def measure(
+        self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        maps: DriveMaps = self.network(image)
+        return {name: self._loss(name, maps, batch, class_weights) for name in names}
 
     def labels(self, image: Tensor, height: int, width: int) -> npt.NDArray[np.uint8]:
         labels = full_size(self.network(image).logits).argmax(1)[0].to(torch.uint8)
         return resize_ids(labels.cpu().numpy(), height, width)
 
+    @staticmethod
+    def _loss(name: str, maps: DriveMaps, batch: Batch, class_weights: Tensor | None) -> Tensor:
+        if name == "centres":
+            return centre_loss(maps.centres, batch["centres"], batch["centre_mask"])
+        if name == "offsets":
+            return offset_loss(maps.offsets, batch["offsets"], batch["offset_weight"])
+        if name == "borders":
+            return border_loss(maps.borders, batch["borders"], batch["border_mask"])
+        return LOSSES[name](maps.logits, batch["bits"], class_weights)
 
-TASKS: dict[str, type[DriveTask]] = {"drive": DriveTask}
+
+class MaskRCNNTask:
+    """Instances, by the two-stage reference."""
+
+    losses = LOSS_NAMES
+
+    def __init__(self) -> None:
+        self.network: nn.Module = MaskRCNN(len(DRIVE.things))
+
+    def encode(self, view: View) -> Batch:
+        return {"bits": torch.from_numpy(view.target), "instances": torch.from_numpy(view.instances)}
+
+    def measure(
+        self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        assert isinstance(self.network, MaskRCNN)
+        losses = detection_losses(self.network, image, batch["bits"], batch["instances"])
+        return {name: losses[name] for name in names}
+
+    def labels(self, image: Tensor, height: int, width: int) -> npt.NDArray[np.uint8]:
+        """Things alone: every other pixel is unknown."""
+        found: Detections = self.network(image)
+        boxes, scores, classes, masks = (tensor[0].cpu().numpy() for tensor in found)
+        groups = group_by_boxes(boxes, scores, np.array(DRIVE.thing_ids)[classes], masks, *image.shape[2:])
+        return thing_labels(make_instances(groups, height, width)[0])
+
+
+TASKS: dict[str, type[DriveTask | MaskRCNNTask]] = {"drive": DriveTask, "mask-rcnn": MaskRCNNTask}
