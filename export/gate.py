@@ -12,6 +12,7 @@ import torch
 from export.graph import MULTIPLE, Deployed
 from perception.decode.semantic import resize_ids
 from perception.errors import PerceptionError
+from perception.networks.drive import full_size
 from perception.perceiver import fit_image
 from perception.training.datasets import open_dataset
 from perception.training.evaluation import Predictor, evaluate_frame, merge
@@ -71,9 +72,8 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
     margin = apart = 0.0
     for image in images:
         with torch.inference_mode():
-            tensor = torch.from_numpy(image)
-            logits = deployed.maps(tensor).logits.numpy()[0]
-            maps = dict(zip(deployed.outputs, deployed(tensor), strict=True))
+            maps = dict(zip(deployed.outputs, deployed(torch.from_numpy(image)), strict=True))
+            logits = full_size(maps["logits"]).numpy()[0]
         answer = run_onnx(model, image)
         for name, output in deployed.outputs.items():
             if name != "labels":
@@ -95,7 +95,7 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
         )
     if not apart <= 1:
         raise ParityError(
-            f"the ONNX graph differs from torch: a map of instances by {apart:.2g} times its tolerance; "
+            f"the ONNX graph differs from torch: another map by {apart:.2g} times its tolerance; "
             "nothing was written"
         )
     return Parity(len(images), equal / pixels, margin, apart)

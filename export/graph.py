@@ -20,6 +20,7 @@ MULTIPLE = 32  # the encoder halves five times
 
 
 def _map(tolerance: float) -> OutputInfo:
+    """All float maps of the drive network are at one stride."""
     return OutputInfo(dtype="float32", layout="NCHW", stride=INSTANCE_STRIDE, tolerance=tolerance)
 
 
@@ -28,11 +29,12 @@ class Deployed(nn.Module):
 
     Image uint8 (1, h, w, 3) BGR → labels uint8 (1, h, w), and the maps that tell instances apart, float32
     (1, c, h / 2, w / 2): centres and borders as probabilities, offsets in pixels of the input. The logits of
-    labels, at half size, are enlarged bilinearly before the argmax.
+    labels come at half size too; they are enlarged bilinearly before the argmax.
     """
 
     outputs: ClassVar[dict[str, OutputInfo]] = {
         "labels": OutputInfo(),
+        "logits": _map(0.5),
         "centres": _map(0.02),
         "offsets": _map(0.5),
         "borders": _map(0.02),
@@ -44,14 +46,14 @@ class Deployed(nn.Module):
         self.eval()
 
     def maps(self, image: Tensor) -> DriveMaps:
-        """The network's maps, with logits enlarged to (1, classes, h, w)."""
-        maps: DriveMaps = self.network(image.permute(0, 3, 1, 2).float())
-        return maps._replace(logits=full_size(maps.logits))
+        """The network's maps."""
+        found: DriveMaps = self.network(image.permute(0, 3, 1, 2).float())
+        return found
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         maps = self.maps(image)
-        labels = maps.logits.argmax(1).to(torch.uint8)
-        return labels, maps.centres.sigmoid(), maps.offsets, maps.borders.sigmoid()
+        labels = full_size(maps.logits).argmax(1).to(torch.uint8)
+        return labels, maps.logits, maps.centres.sigmoid(), maps.offsets, maps.borders.sigmoid()
 
 
 class DeployedMaskRCNN(nn.Module):

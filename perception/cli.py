@@ -120,6 +120,10 @@ def run(
             metavar="WAY",
         ),
     ] = None,
+    crf: Annotated[
+        bool | None,
+        typer.Option(help="Refine the class map by a CRF: borders as in the picture, at a lower rate."),
+    ] = None,
     tracks: Annotated[
         bool | None, typer.Option(help="Road users keep an id from frame to frame [default: they do].")
     ] = None,
@@ -136,14 +140,16 @@ def run(
     """
     settings = RunConfig.read(
         config, source=source, sinks=sinks or None, model=model, engine=engine, frames=frames,
-        max_age=max_age, realtime=realtime, instances=instances, tracks=tracks, workers=workers,
+        max_age=max_age, realtime=realtime, instances=instances, crf=crf, tracks=tracks, workers=workers,
     )  # fmt: skip
     with ExitStack() as stack:
         origin = open_source(settings.source, settings.frames)
         stack.callback(origin.close)
         # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
         cv2.setNumThreads(1)
-        perceiver = Perceiver.load(settings.model, settings.engine, threads=1, instances=settings.instances)
+        perceiver = Perceiver.load(
+            settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf
+        )
         ends: list[Sink] = []
         for uri in settings.sinks:
             ends.append(open_sink(uri, origin.rate, perceiver.classes))

@@ -35,6 +35,7 @@ class RunConfig(BaseModel):
             publication above which a scene is published as stale; None: never.
         realtime: replay a recording at its own pace, and drop what cannot be kept up with.
         instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
+        crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
         tracks: give instances ids that stay with them from frame to frame.
         workers: frames in the network at a time; 0: one for each core.
     """
@@ -49,6 +50,7 @@ class RunConfig(BaseModel):
     max_age: PositiveFloat | None = None
     realtime: bool = False
     instances: str = "auto"
+    crf: bool = False
     tracks: bool = True
     workers: int = Field(0, ge=0, le=256)
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from perception.bundle import Bundle
 from perception.classes import ClassSet
 from perception.decode.boxes import thing_labels
+from perception.decode.crf import refine
 from perception.decode.grouping import make_instances
 from perception.decode.instances import Grouping, choose_grouping
 from perception.decode.lanes import find_lanes
@@ -33,10 +34,16 @@ class Perceiver:
     bundle: Bundle
     engine: Engine
     grouping: Grouping
+    crf: bool = False
 
     @classmethod
     def load(
-        cls, model: str | Path = "drive", engine: str = "auto", threads: int = 0, instances: str = "auto"
+        cls,
+        model: str | Path = "drive",
+        engine: str = "auto",
+        threads: int = 0,
+        instances: str = "auto",
+        crf: bool = False,
     ) -> Self:
         """Load a bundle, verify it and make it ready.
 
@@ -46,15 +53,21 @@ class Perceiver:
             threads: CPU threads for one frame; 0: one for each physical core. With several frames in
                 parallel, 1 gives the best rate.
             instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
+            crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
 
         Raises:
             BundleError: the bundle is missing, altered, or not reproduced by the engine.
             EngineError: the engine is not known or cannot run here.
-            ConfigError: the bundle's network does not tell instances apart that way.
+            ConfigError: the bundle's network does not tell instances apart that way, or gives no logits.
         """
         bundle = Bundle.load(model)
         grouping = choose_grouping(bundle.info, bundle.classes, instances)
-        return cls(bundle, open_engine(bundle, engine, threads), grouping)
+        if crf and "logits" not in bundle.info.outputs:
+            raise ConfigError(
+                f"crf: needs the output logits, the bundle {bundle.info.name} gives "
+                f"{', '.join(bundle.info.outputs)}; leave it out, or export the bundle again"
+            )
+        return cls(bundle, open_engine(bundle, engine, threads), grouping, crf)
 
     @property
     def classes(self) -> ClassSet:
@@ -100,6 +113,8 @@ class Perceiver:
     def decode(self, frame: Frame, maps: dict[str, npt.NDArray[Any]]) -> Scene:
         """The scene that the network's maps tell of the frame, without age and timings."""
         height, width = frame.height, frame.width
+        if self.crf:
+            maps = maps | {"labels": refine(maps["logits"], self.prepare(frame))}
         info = self.bundle.info.input
         groups = self.grouping(maps, input_size(height, width, info.pixels, info.multiple))
         instance_map, instances = make_instances(groups, height, width)

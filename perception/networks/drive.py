@@ -86,8 +86,8 @@ class InstanceBranch(nn.Module):
     def forward(self, x8: Tensor, x4: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.fuse(torch.cat([x4, resize(self.wide(x8), x4)], 1))
         maps = F.pixel_shuffle(self.maps(self.body(x)), 2)
-        centres, offsets, borders = maps.split([self.things, 2, 1], 1)
-        return centres, OFFSET_UNIT * offsets, borders
+        n = self.things
+        return maps[:, :n], OFFSET_UNIT * maps[:, n : n + 2], maps[:, n + 2 :]
 
 
 def full_size(logits: Tensor) -> Tensor:

@@ -76,6 +76,7 @@ def evaluate(
     instances: Annotated[
         str | None, typer.Option(help=f"How road users are told apart: auto [default], {', '.join(WAYS)}.")
     ] = None,
+    crf: Annotated[bool, typer.Option("--crf", help="Refine the class maps by a CRF.")] = False,
     predictions: Annotated[
         Path | None, typer.Option(help="Score a folder that `perception run` wrote, instead of a bundle.")
     ] = None,
@@ -91,10 +92,10 @@ def evaluate(
             raise ConfigError(f"{path}: cannot be written; give a file in a folder that exists")
     if picture is not None and picture.suffix not in {".png", ".jpg"}:
         raise ConfigError(f"{picture}: pictures are written as .png or .jpg")
-    if predictions is not None and (model or engine or instances):
-        raise ConfigError("--predictions scores files; leave out --model, --engine and --instances")
+    if predictions is not None and (model or engine or instances or crf):
+        raise ConfigError("--predictions scores files; leave out --model, --engine, --instances and --crf")
     if predictions is None:
-        subject = _bundle(model or "drive", engine or "auto", instances or "auto")
+        subject = _bundle(model or "drive", engine or "auto", instances or "auto", crf=crf)
     else:
         subject = _files(predictions)
     result: dict[str, Evaluation] = {}
@@ -136,9 +137,9 @@ class _Subject:
     followers: tuple[Callable[[], Tracker], ...]
 
 
-def _bundle(model: str, engine: str, instances: str) -> _Subject:
-    perceiver = Perceiver.load(model, engine, instances=instances)
-    name, engine = perceiver.bundle.info.name, perceiver.engine.name
+def _bundle(model: str, engine: str, instances: str, *, crf: bool) -> _Subject:
+    perceiver = Perceiver.load(model, engine, instances=instances, crf=crf)
+    name, engine = perceiver.bundle.info.name, perceiver.engine.name + (", CRF" if crf else "")
     return _Subject(name, engine, perceiver.classes, perceiver.perceive, (Tracker,))
 
 
