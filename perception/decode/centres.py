@@ -2,8 +2,9 @@
 
 Cheng et al., "Panoptic-DeepLab", 2020. Three things differ. Each class has its own centres, so that a
 pedestrian's pixels never vote for the car behind. A vote is passed on once by the pixel that it hits, which
-knows the way better. And centres are those peaks that votes gather at: the nearest one to a vote is looked up
-in a Voronoi map, so that the time taken does not depend on how many road users there are.
+knows the way better. And centres are those peaks that votes gather at, unless a higher one lies near with no
+border between them. The nearest one to a vote is looked up in a Voronoi map, so that the time taken does not
+depend on how many road users there are.
 """
 
 import cv2
@@ -20,6 +21,8 @@ Cells = tuple[Ints, Ints]  # rows, columns
 LEAST_PEAK = 0.1  # probability of a centre
 LEAST_VOTES = 4.0  # around a centre
 AROUND = 7  # cells: the window in which votes are counted, and a centre is the highest
+BORDER = 0.5  # probability from which a cell parts two centres
+NEIGHBOURS, STEPS = 6, 12  # of a centre, and places on the way to each where a border is looked for
 ASTRAY = 4.0, 2.0  # how far a vote may miss its centre: cells, and shares of its offset
 SPREAD = 1.0, 0.25  # deviation of votes that are sure: cells, and shares of their offset
 FEW = 100  # cells: instances of fewer score less than half
@@ -27,7 +30,12 @@ UNLED = 0.05  # score of pixels that agree on no centre, times the share that be
 
 
 def group_by_centres(
-    labels: npt.NDArray[np.uint8], centres: Floats, offsets: Floats, classes: ClassSet, stride: int
+    labels: npt.NDArray[np.uint8],
+    centres: Floats,
+    offsets: Floats,
+    borders: Floats,
+    classes: ClassSet,
+    stride: int,
 ) -> Groups:
     """The road users of a frame.
 
@@ -36,6 +44,8 @@ def group_by_centres(
         centres: (things, h / stride, w / stride) probability of a centre, in the order of
             `classes.thing_ids`.
         offsets: (2, h / stride, w / stride) x, y to the centre in pixels.
+        borders: (1, h / stride, w / stride) probability that a cell is one of an instance that lies beside
+            something else.
 
     Returns:
         Groups whose score is the probability of their centre, times how well their votes agree on it, times
@@ -52,7 +62,7 @@ def group_by_centres(
         occupied = occupied_cells(mask, *shape)
         y, x = np.nonzero(occupied)
         votes, far = _cast((y, x), occupied, offsets / np.float32(stride))
-        peaks = _peaks(heat, votes)
+        peaks = _parted(_peaks(heat, votes), borders[0])
         nearest, missed_by = _nearest(peaks, shape)
         group, miss = nearest[votes], missed_by[votes]
         group[miss > ASTRAY[0] + ASTRAY[1] * far] = -1
@@ -101,6 +111,19 @@ def _peaks(heat: Floats, votes: Cells) -> Ints:
     return peaks[np.argsort(-height[tuple(peaks.T)], kind="stable")[:MOST]]
 
 
+def _parted(peaks: Ints, border: Floats) -> Ints:
+    """The peaks, highest first, without those that no border parts from a higher one nearby."""
+    if len(peaks) < 2:
+        return peaks
+    apart = np.hypot(*(peaks[:, None] - peaks).T)
+    nearest = np.argsort(apart, axis=1, kind="stable")[:, 1 : NEIGHBOURS + 1]
+    one, other = np.repeat(np.arange(len(peaks)), nearest.shape[1]), nearest.ravel()
+    share = np.linspace(0, 1, STEPS)[:, None, None]
+    way = np.rint((1 - share) * peaks[one] + share * peaks[other]).astype(np.intp)
+    same = border[way[..., 0], way[..., 1]].max(0) < BORDER
+    return np.delete(peaks, one[same & (other < one)], axis=0)
+
+
 def _components(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint16], Ints]:
     """The `MOST` largest components of a mask, numbered from 1, and their sizes."""
     count, components, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=cv2.CV_32S)
@@ -113,7 +136,7 @@ def _components(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint16], In
 def _nearest(peaks: Ints, shape: tuple[int, ...]) -> tuple[Ints, Floats]:
     """For every cell, the index of the nearest peak and the distance to it in cells; infinite without any."""
     if not len(peaks):
-        return np.zeros(shape, np.intp), np.full(shape, np.inf, np.float32)
+        return np.full(shape, -1), np.full(shape, np.inf, np.float32)
     empty = np.ones(shape, np.uint8)
     empty[tuple(peaks.T)] = 0
     distance, voronoi = cv2.distanceTransformWithLabels(

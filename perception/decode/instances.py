@@ -21,7 +21,7 @@ Grouping = Callable[[Maps, tuple[int, int]], Groups]
 # Best first: the outputs that each way takes.
 WAYS: dict[str, tuple[str, ...]] = {
     "boxes": ("boxes", "scores", "classes", "masks"),
-    "centres": ("labels", "centres", "offsets"),
+    "centres": ("labels", "centres", "offsets", "borders"),
     "borders": ("labels", "borders"),
     "components": ("labels",),
 }
@@ -52,7 +52,7 @@ def choose_grouping(info: BundleInfo, classes: ClassSet, way: str = "auto") -> G
         return lambda m, size: group_by_boxes(m["boxes"], m["scores"], m["classes"], m["masks"], *size)
     if chosen == "centres":
         return lambda m, _: group_by_centres(
-            m["labels"], m["centres"], m["offsets"], classes, outputs["centres"].stride
+            m["labels"], m["centres"], m["offsets"], m["borders"], classes, outputs["centres"].stride
         )
     if chosen == "borders":
         return lambda m, _: group_by_borders(m["labels"], m["borders"], classes)

@@ -36,7 +36,7 @@ def test_targets_decode_to_the_instances_they_came_from() -> None:
     instances[30:44, 28:36] = 1000 * PEDESTRIAN + 7
     targets = instance_targets(view(instances))
     labels = (instances // 1000).astype(np.uint8).repeat(2, 0).repeat(2, 1)
-    groups = group_by_centres(labels, targets.centres, targets.offsets, DRIVE, 2)
+    groups = group_by_centres(labels, targets.centres, targets.offsets, targets.borders, DRIVE, 2)
     pairs = {
         *zip(
             groups.numbers.ravel().tolist(), instances.repeat(2, 0).repeat(2, 1).ravel().tolist(), strict=True
