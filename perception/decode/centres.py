@@ -26,7 +26,7 @@ NEIGHBOURS, STEPS = 6, 12  # of a centre, and places on the way to each where a 
 ASTRAY = 4.0, 2.0  # how far a vote may miss its centre: cells, and shares of its offset
 SPREAD = 1.0, 0.25  # deviation of votes that are sure: cells, and shares of their offset
 FEW = 100  # cells: instances of fewer score less than half
-UNLED = 0.05  # score of pixels that agree on no centre, times the share that belongs together
+UNLED = 0.05  # for a centre's probability, where votes agree on none
 
 
 def group_by_centres(
@@ -48,8 +48,8 @@ def group_by_centres(
             something else.
 
     Returns:
-        Groups whose score is the probability of their centre, times how well their votes agree on it, times
-        n / (n + FEW) for n cells.
+        Groups whose score is the root of the probability of their centre, times how well their votes agree on
+        it, times n / (n + FEW) for n cells.
     """
     shape = centres.shape[1:]
     numbers = np.zeros(labels.shape, np.uint16)
@@ -70,11 +70,11 @@ def group_by_centres(
         count = np.bincount(group[led], minlength=len(peaks))
         agreement = np.exp(-0.5 * (miss / (SPREAD[0] + SPREAD[1] * far)) ** 2)
         agreed = np.bincount(group[led], agreement[led], len(peaks))
-        scores += (heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
+        scores += np.sqrt(heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
         unled = np.zeros(shape, np.uint8)
         unled[y, x] = ~led
         left, sizes = _components(unled)
-        scores += (UNLED * sizes / len(group)).tolist()
+        scores += np.sqrt(UNLED * sizes / (sizes + FEW)).tolist()
         cells = np.where(left > 0, left + (len(class_ids) + len(peaks)), 0).astype(np.uint16)
         cells[y[led], x[led]] = len(class_ids) + 1 + group[led]
         class_ids += [class_id] * (len(peaks) + len(sizes))

@@ -11,6 +11,7 @@ from perception.decode.semantic import resize_ids
 from perception.scene import Instance
 
 LEAST_SHARE = 1e-4  # of the map's pixels; what is smaller is taken for a speck
+LEAST_SCORE = 0.15
 MOST = 200  # instances of each class; the surest are kept
 
 
@@ -59,7 +60,8 @@ def make_instances(
     count = len(groups.class_ids)
     areas = np.bincount(numbers.ravel(), minlength=count + 1)[1:]
     order = np.lexsort((-areas, -groups.scores, groups.class_ids))
-    order = order[areas[order] >= max(LEAST_SHARE * numbers.size, 1)]
+    large = areas[order] >= max(LEAST_SHARE * numbers.size, 1)
+    order = order[large & (groups.scores[order] >= LEAST_SCORE)]
     y_edges, x_edges = (_enlarged_edges(*sides) for sides in zip(numbers.shape, (height, width), strict=True))
     boxes = ndimage.find_objects(numbers, max_label=count)
     ids = np.zeros(count + 1, np.uint16)

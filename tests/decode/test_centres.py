@@ -1,5 +1,6 @@
 """Centres and offsets: who touches is told apart, and what has no centre is not lost."""
 
+import math
 import time
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_touching_vehicles_are_told_apart() -> None:
     groups = group(maps)
     assert same_partition(groups.numbers, maps.truth)
     assert groups.class_ids.tolist() == [VEHICLE, VEHICLE]
-    assert groups.scores == pytest.approx([120 / (120 + FEW)] * 2, abs=0.05)
+    assert groups.scores == pytest.approx([math.sqrt(120 / (120 + FEW))] * 2, abs=0.05)
 
 
 def test_one_that_a_pole_cuts_in_two_stays_one() -> None:
@@ -45,7 +46,9 @@ def test_a_pedestrian_before_a_vehicle_votes_only_for_pedestrians() -> None:
     maps.centres[1] = 0
     groups = group(maps)
     assert same_partition(groups.numbers, maps.truth)
-    assert groups.scores[groups.class_ids == PEDESTRIAN] == pytest.approx([UNLED])
+    assert groups.scores[groups.class_ids == PEDESTRIAN] == pytest.approx(
+        [math.sqrt(UNLED * 48 / (48 + FEW))]
+    )
 
 
 def test_votes_that_miss_every_centre_become_instances_of_low_score() -> None:
@@ -53,7 +56,9 @@ def test_votes_that_miss_every_centre_become_instances_of_low_score() -> None:
     maps.centres[0][:, 16:] = 0
     groups = group(maps)
     assert same_partition(groups.numbers, maps.truth)
-    assert groups.scores.tolist() == pytest.approx([120 / (120 + FEW), UNLED / 2], abs=0.05)
+    assert groups.scores.tolist() == pytest.approx(
+        [math.sqrt(p * 120 / (120 + FEW)) for p in (1, UNLED)], abs=0.05
+    )
 
 
 def test_of_two_peaks_with_no_border_between_them_the_higher_stands() -> None:
