@@ -8,16 +8,24 @@ def model_card(description: BundleDescription, parity: str) -> str:
     metrics = "\n".join(f"| {m.set} | {m.metric} | {m.value:.3f} | {m.how} |" for m in description.metrics)
     data = "\n".join(f"- {entry}" for entry in description.training.data)
     things = ", ".join(description.classes.things)
+    if "boxes" in description.outputs:
+        task = f"Instance segmentation of front-camera frames: {things}."
+        output = """`boxes` with `scores`, `classes` and `masks`, the surest first, 0 past the last one;
+x0, y0, x1, y1 in pixels of the input. Normalisation, suppression and selection are part of the graph."""
+    else:
+        task = f"""Semantic segmentation of front-camera frames into {len(description.classes.names)} classes:
+{", ".join(description.classes.names)}.
+Instances are found for {things}."""
+        output = """`labels`, uint8 class ids at the input's size. Normalisation,
+resizing and argmax are part of the graph."""
     return f"""# {description.name} {description.version}
 
-Semantic segmentation of front-camera frames into {len(description.classes.names)} classes:
-{", ".join(description.classes.names)}.
-Instances are found for {things}.
+{task}
 
 Input: uint8 NHWC BGR, height and width multiples of {description.input.multiple}, about
-{description.input.pixels} pixels. Output: `labels`, uint8 class ids at the input's size. Normalisation,
-resizing and argmax are part of the graph. The weights keep their torch names, batch normalisation included,
-so `perception train --initial` can go on from this bundle.
+{description.input.pixels} pixels. Output: {output}
+The weights keep their torch names, batch normalisation included, so `perception train --initial` can go on
+from this bundle.
 
 ## Training data
 

@@ -74,14 +74,14 @@ class DeployedMaskRCNN(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("things", torch.tensor(DRIVE.thing_ids, dtype=torch.uint8), persistent=False)
+        self.register_buffer("things", torch.tensor(DRIVE.thing_ids), persistent=False)
         self.eval()
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        # TensorRT computes nothing in uint8, so the pixels become float before all else.
+        # TensorRT computes nothing in uint8: pixels leave it first of all, classes take it last of all.
         found: Detections = self.network(image.float().permute(0, 3, 1, 2))
         classes = self.get_buffer("things")[found.classes] * (found.scores > 0)
-        return found.boxes, found.scores, classes, found.masks
+        return found.boxes, found.scores, classes.to(torch.uint8), found.masks
 
 
 def to_onnx(deployed: Deployed | DeployedMaskRCNN) -> bytes:
