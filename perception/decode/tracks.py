@@ -1,7 +1,8 @@
 """Tracks: which road user of a frame is which one of the frames before.
 
 Tracking by detection, after Bewley et al., Simple Online and Realtime Tracking (SORT), 2016: tracks predict
-their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in.
+their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in. What is
+unsure goes on with a track, but begins none: Zhang et al., ByteTrack, 2022.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 
 ABSENCE_S = 1.0  # a track that was not seen for longer is dead
 MOST = 1000  # tracks at a time; those not seen for the longest die first
+LEAST_SCORE = 0.35  # of an instance that begins a track
 LEAST_IOU = 0.05  # of a predicted box and a found one, both grown by the prediction's deviation
 
 # How boxes move. Lengths are in sizes of the box (the root of its area), so that they hold near and far.
@@ -43,8 +45,8 @@ TRACK = np.dtype(
 class Tracker:
     """Gives road users ids that stay with them, over the scenes of one camera in the order of their stamps.
 
-    A track is born with every instance that can be none of the living, so that every instance has one. A
-    track that was seen once dies when it is missed; any other lives on unseen, along its course, for
+    A track is born with every instance that can be none of the living and is sure enough; one that is not has
+    no track. A track that was seen once dies when it is missed; any other lives on unseen, along its course, for
     `ABSENCE_S`. Time is that of the stamps: frames may come at any rate, or be missing. An id is never given
     twice.
 
@@ -71,10 +73,11 @@ class Tracker:
         self._correct(rows, boxes[columns])
         ids = np.zeros(len(boxes), np.int64)
         ids[columns] = self._tracks["id"][rows]
-        found = ids > 0
-        ids[~found] = self._bear(boxes[~found], class_ids[~found])
+        scores = np.array([one.score for one in scene.instances])
+        new = (ids == 0) & (scores >= LEAST_SCORE)
+        ids[new] = self._bear(boxes[new], class_ids[new])
         instances = zip(scene.instances, ids.tolist(), strict=True)
-        return replace(scene, instances=tuple(replace(one, track=track) for one, track in instances))
+        return replace(scene, instances=tuple(replace(one, track=track or None) for one, track in instances))
 
     def _predict(self, stamp_ns: int) -> None:
         """Bury those unseen for too long, and move the others on to the stamp."""

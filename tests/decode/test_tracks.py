@@ -229,3 +229,18 @@ def test_the_users_of_a_simulated_drive_are_followed(drive_truth: list[list[Inst
     assert counts.hits == counts.truths > 200  # every instance has a track
     assert counts.idf1 > 0.9
     assert counts.switches < 0.02 * counts.truths * every
+
+
+def test_who_is_unsure_begins_no_track_but_goes_on_with_one() -> None:
+    tracker = Tracker()
+
+    def seen(seconds: float, score: float) -> int | None:
+        sure = scene(seconds, walker(100 + 10 * seconds))
+        return (
+            tracker.update(replace(sure, instances=(replace(sure.instances[0], score=score),)))
+            .instances[0]
+            .track
+        )
+
+    found = [seen(0.1 * k, score) for k, score in enumerate((0.2, 0.2, 0.9, 0.2, 0.2))]
+    assert found == [None, None, 1, 1, 1]
