@@ -1,8 +1,8 @@
 """Tracks: which road user of a frame is which one of the frames before.
 
 Tracking by detection, after Bewley et al., Simple Online and Realtime Tracking (SORT), 2016: tracks predict
-their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in. What is
-unsure goes on with a track, but begins none: Zhang et al., ByteTrack, 2022.
+their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in. What
+is unsure goes on with a track, but begins none: Zhang et al., ByteTrack, 2022.
 """
 
 from dataclasses import replace
@@ -46,9 +46,9 @@ class Tracker:
     """Gives road users ids that stay with them, over the scenes of one camera in the order of their stamps.
 
     A track is born with every instance that can be none of the living and is sure enough; one that is not has
-    no track. A track that was seen once dies when it is missed; any other lives on unseen, along its course, for
-    `ABSENCE_S`. Time is that of the stamps: frames may come at any rate, or be missing. An id is never given
-    twice.
+    no track. A track that was seen once dies when it is missed; any other lives on unseen, along its course,
+    for `ABSENCE_S`. Time is that of the stamps: frames may come at any rate, or be missing. An id is never
+    given twice.
 
     The same scenes give the same tracks. The time taken is bounded by `MOST` and by how many instances come.
     """
