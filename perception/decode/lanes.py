@@ -1,6 +1,6 @@
 """Lane boundaries from the label map: curves through the marks that lie on one line, see `lane_marks`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from perception.decode.lane_marks import (
 )
 from perception.scene import Lane, Side
 
-LEAST_T = 6.0  # rows; the horizon is not known better
+LEAST_T = 4.0  # rows; the horizon is not known better
 HIDDEN = 0.01  # of the height: by how much traffic hides the horizon
 RISE_SD = 0.02  # of the height: of the horizon, before lines tell where it is
 MOST_LANES = 12
@@ -40,8 +40,8 @@ class _Curve:
     terms: Floats
     top: int
     bottom: int
-    kind: str
     confidence: float
+    kind: str = "unknown"
 
     def at(self, t: Floats) -> Floats:
         return np.asarray(_basis(t) @ self.terms)
@@ -67,13 +67,13 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
         return ()
     for gap in (SHORT_GAP, LONGEST_GAP):  # bits of paint have no direction until they are joined
         runs = runs.joined(join_marks(runs, gap, labels.shape[1]))
-    surest = _find_surest(runs, ground, t_of_row)
+    surest = _find_surest(runs, len(ground))
     if surest is None:
         return ()
-    road = _fit(runs[runs.mark == surest], ground, t_of_row)
+    road = _fit(runs[runs.mark == surest], len(ground))
     t_of_row = np.maximum(t_of_row + _find_rise(runs, road, len(t_of_row)), LEAST_T)
     runs = runs.below(t_of_row)
-    road = _fit(runs[runs.mark == surest], ground, t_of_row)
+    road = _fit(runs[runs.mark == surest], len(ground))
     runs = runs.joined(join_beside(run_beside(runs, road.at(runs.t))))
     return _make_lanes(_trace(runs, road, ground, t_of_row), road, t_of_row, labels.shape, height, width)
 
@@ -107,26 +107,24 @@ def _long_chains(runs: Runs, height: int) -> list[int]:
     top, bottom = extent(runs.t, runs.mark, len(rows))
     long = (rows >= LEAST_PAINT * height) & (bottom >= LEAST_SPAN * top)
     order = np.argsort(-rows * long, kind="stable")[:MOST_LANES]
-    return order[long[order]].tolist()
+    return [int(one) for one in order[long[order]]]
 
 
-def _find_surest(runs: Runs, ground: Bools, t_of_row: Floats) -> int | None:
+def _find_surest(runs: Runs, height: int) -> int | None:
     """The name of the chain of marks that is the surest boundary; None without any."""
-    chains = _long_chains(runs, len(ground))
-    return max(
-        chains, key=lambda one: _fit(runs[runs.mark == one], ground, t_of_row).confidence, default=None
-    )
+    chains = _long_chains(runs, height)
+    return max(chains, key=lambda one: _fit(runs[runs.mark == one], height).confidence, default=None)
 
 
 def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Floats) -> list[_Curve]:
     """A curve through every chain of marks that is long enough and runs beside the surest boundary."""
-    chains = _long_chains(runs, len(ground))
-    curves = [_fit(runs[runs.mark == one], ground, t_of_row) for one in chains]
-    return [
-        curve
-        for curve in curves
-        if curve.confidence > LEAST_CONFIDENCE and _is_parallel(curve, road, t_of_row)
-    ]
+    curves = []
+    for one in _long_chains(runs, len(ground)):
+        own = runs[runs.mark == one]
+        curve = _fit(own, len(ground))
+        if curve.confidence > LEAST_CONFIDENCE and _is_parallel(curve, road, t_of_row):
+            curves.append(replace(curve, kind=_kind(curve, own, ground, t_of_row)))
+    return curves
 
 
 def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Floats) -> bool:
@@ -139,24 +137,24 @@ def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Floats) -> bool:
     return bool(abs(far - closing * t[0]) < ASTRAY * len(t_of_row) * (1 + abs(closing)))
 
 
-def _fit(runs: Runs, ground: Bools, t_of_row: Floats) -> _Curve:
+def _fit(runs: Runs, height: int) -> _Curve:
+    """A curve through the runs; its kind is yet unknown."""
     terms, count = _basis(runs.t), len(runs.t)
     # Straight lines are the likeliest; the penalty keeps short pieces from bending where they are extended.
     penalty = count * np.diag(BENDING)
     solution = np.linalg.solve(terms.T @ terms + penalty, terms.T @ runs.x)
     slope = solution[1] / 64
     variance = float(np.mean((terms @ solution - runs.x) ** 2)) / (1 + slope**2)
-    confidence = count / (count + 0.1 * len(ground)) / (1 + variance)
-    top, bottom = int(runs.row.min()), int(runs.row.max())
-    return _Curve(solution, top, bottom, _kind(solution, runs, ground, t_of_row), confidence)
+    confidence = count / (count + 0.1 * height) / (1 + variance)
+    return _Curve(solution, int(runs.row.min()), int(runs.row.max()), confidence)
 
 
-def _kind(terms: Floats, runs: Runs, ground: Bools, t_of_row: Floats) -> str:
+def _kind(curve: _Curve, runs: Runs, ground: Bools, t_of_row: Floats) -> str:
     """Solid or dashed, by the share of paint where nothing stands on the line, a row weighing 1/t."""
-    rows = np.arange(runs.row.min(), runs.row.max() + 1)
-    x = np.clip(np.rint(_basis(t_of_row[rows]) @ terms), 0, ground.shape[1] - 1).astype(np.intp)
+    rows = np.arange(curve.top, curve.bottom + 1)
+    x = np.clip(np.rint(curve.at(t_of_row[rows])), 0, ground.shape[1] - 1).astype(np.intp)
     painted = np.zeros(len(rows), bool)
-    painted[runs.row - rows[0]] = True
+    painted[runs.row - curve.top] = True
     weight = 1 / t_of_row[rows]
     coverage = weight[painted].sum() / weight[painted | ground[rows, x]].sum()
     if coverage < 0.75:

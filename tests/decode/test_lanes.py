@@ -92,6 +92,54 @@ def test_a_vehicle_does_not_cut_a_line() -> None:
         assert lane.points[-1, 1] < top < bottom < lane.points[0, 1]
 
 
+def test_traffic_that_hides_the_horizon_does_not_bend_lines() -> None:
+    street = Street(250.0)
+    street.dashes(-1.6)
+    street.solid(1.7)
+    street.solid(5.2)
+    street.labels[: int(HORIZON) + 14, :] = VEHICLE
+    lanes = street.find()
+    assert [lane.side for lane in lanes] == ["left", "right", None]
+    for lane, at in zip(lanes, (-1.6, 1.7, 5.2), strict=True):
+        assert street.off(lane, at) < 2.5
+
+
+def test_a_line_that_a_vehicle_hides_goes_on_beside_the_others() -> None:
+    street = Street(-250.0)
+    street.solid(-1.6)
+    street.solid(1.7)
+    street.solid(5.2)
+    top, bottom = (int(street.project(0, ahead)[1]) for ahead in (60.0, 11.0))
+    left = int(street.project(3.0, 11.0)[0])
+    street.labels[top - 8 : bottom, left:] = VEHICLE
+    hidden = street.find()[2]
+    assert hidden.points[-1, 1] < HORIZON + FOCAL * CAMERA / 24
+    assert street.off(hidden, 5.2) < 2.5
+
+
+def test_dashes_far_to_the_side_are_one_line() -> None:
+    """They are flat in the image and few rows high: where they point to does not tell that they belong."""
+    for at in (-6.0, 5.5):
+        street = Street()
+        street.solid(-1.6)
+        street.solid(1.7)
+        street.dashes(at, first=9.0, dash=4.0, period=12.0)
+        lanes = street.find()
+        assert len(lanes) == 3
+        aside = lanes[0 if at < 0 else 2]
+        assert (aside.kind, aside.side) == ("dashed", None)
+        assert street.off(aside, at) < 3
+
+
+def test_paint_that_the_border_cuts_is_no_lane() -> None:
+    street = Street()
+    street.solid(-1.6)
+    street.solid(1.7)
+    street.labels[180:310, :5] = PAINT
+    street.labels[180:310, -5:] = PAINT
+    assert [lane.side for lane in street.find()] == ["left", "right"]
+
+
 def test_crossings_stop_lines_and_arrows_are_no_lanes() -> None:
     for near in (4.5, 7.0, 11.0, 18.0):
         crossing, stop, arrow = Street(), Street(), Street()
@@ -165,7 +213,7 @@ def drives() -> list[tuple[str, tuple[Lane, ...], tuple[Lane, ...], Labels]]:
     return frames
 
 
-@pytest.mark.parametrize(("scene", "least"), [("town", 0.85), ("country", 0.95), ("highway", 0.92)])
+@pytest.mark.parametrize(("scene", "least"), [("town", 0.93), ("country", 0.95), ("highway", 0.94)])
 def test_true_labels_of_simulated_drives_give_the_true_lanes(drives, scene: str, least: float) -> None:  # type: ignore[no-untyped-def]
     score, kinds = LaneScore(), []
     for of, found, true, labels in drives:
@@ -180,7 +228,7 @@ def test_true_labels_of_simulated_drives_give_the_true_lanes(drives, scene: str,
     assert score.true > 20
     assert score.f1 > least
     assert score.precision > 0.93
-    assert score.lateral_error_px < 0.8
+    assert score.lateral_error_px < 1.0
     told = [one == other for one, other in kinds if one != "unknown"]
     assert len(told) > 0.6 * len(kinds)
     assert np.mean(told) > 0.9
