@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from threading import Condition, Event, Semaphore
 
+from perception.decode.lane_tracks import LaneTracker
 from perception.decode.tracks import Tracker
 from perception.frame import Frame
 from perception.ledger import Ledger
@@ -53,7 +54,7 @@ class Node:
         perceiver: best loaded with `threads=1`: frames in parallel fill the cores better than threads in one.
         frames: stop after so many captured frames.
         max_age_ms: scenes older than that when published are stale.
-        tracks: give instances ids that stay with them from frame to frame.
+        tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         workers: frames perceived at a time; 0: one for each core.
         on_scene: called with every scene, in order, once the sinks have taken it.
     """
@@ -76,7 +77,7 @@ class Node:
         self._frames, self._max_age_ms, self._realtime = frames, max_age_ms, realtime
         self._workers = workers or usable_cores()
         self._on_scene = on_scene
-        self._tracker = Tracker() if tracks else None
+        self._trackers = (Tracker(), LaneTracker(perceiver.classes)) if tracks else ()
         self._rate = PublicationRate()
         self._stages = Stages(tuple(stage for stage in STAGES if tracks or stage != "track"))
         self._in_hand: deque[_InHand] = deque()
@@ -227,9 +228,10 @@ class Node:
 
     def _publish(self, in_hand: _InHand) -> None:
         frame, scene = in_hand.frame, in_hand.scene.result()
-        if self._tracker:
+        if self._trackers:
             with self._stages.measure("track", scene.timings_ms):
-                scene = self._tracker.update(scene)
+                for tracker in self._trackers:
+                    scene = tracker.update(scene)
         age_ms = 1000 * (time.perf_counter() - in_hand.captured_at)
         stale = self._max_age_ms is not None and age_ms > self._max_age_ms
         scene = replace(scene, age_ms=age_ms, status=Status.STALE if stale else scene.status)

@@ -37,8 +37,8 @@ TURN, SIDEWAYS, NOD = 0.1, 0.2, 0.05  # deviations of the camera's speeds, see `
 GOING_S = 0.5  # in which it loses them
 HORIZON = 0.4  # above it nothing moves with the car's place on the road
 
-BELIEF_S = 0.4  # in which a boundary is believed in, or given up
-SHOWN, HIDDEN, DEAD = 0.5, 0.25, 0.06  # belief to be published, to stay so, and to be kept at all
+BELIEF_S = 0.5  # in which a boundary is believed in, or given up
+SHOWN, HIDDEN, DEAD = 0.5, 0.4, 0.06  # belief to be published, to stay so, and to be kept at all
 SURE = 0.3  # confidence of one that is believed at first sight
 CONFIDENCE_S, KIND_S, SIDE_S = 0.3, 1.0, 0.2  # in which these change
 FIRM = 0.3, 0.5  # of kind and side, from 0 to 1: how sure they must be to be published
@@ -65,7 +65,7 @@ class LaneTracker:
     """Steadies the lane boundaries of one camera's scenes, in the order of their stamps.
 
     A sure boundary is published at first sight, a faint one once it was seen for a while; either lives on,
-    unseen, for about half a second. Kind and side change only when several frames say so. Time is that of
+    unseen, for up to half a second. Kind and side change only when several frames say so. Time is that of
     the stamps: frames may come at any rate, or be missing.
 
     The same scenes give the same boundaries. The time taken is bounded by `MOST`.
