@@ -51,35 +51,52 @@ def group_by_centres(
         Groups whose score is the root of the probability of their centre, times how well their votes agree on
         it, times n / (n + FEW) for n cells.
     """
-    shape = centres.shape[1:]
     numbers = np.zeros(labels.shape, np.uint16)
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id, heat in zip(classes.thing_ids, centres, strict=True):
         mask = np.multiply(labels == class_id, np.uint8(255))
-        if not mask.any():
+        left, top, width, height = cv2.boundingRect(mask)
+        if width == 0:
             continue
-        occupied = occupied_cells(mask, *shape)
-        y, x = np.nonzero(occupied)
-        votes, far = _cast((y, x), occupied, offsets / np.float32(stride))
-        peaks = _parted(_peaks(heat, votes), borders[0])
-        nearest, missed_by = _nearest(peaks, shape)
-        group, miss = nearest[votes], missed_by[votes]
-        group[miss > ASTRAY[0] + ASTRAY[1] * far] = -1
-        led = group >= 0
-        count = np.bincount(group[led], minlength=len(peaks))
-        agreement = np.exp(-0.5 * (miss / (SPREAD[0] + SPREAD[1] * far)) ** 2)
-        agreed = np.bincount(group[led], agreement[led], len(peaks))
-        scores += np.sqrt(heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
-        unled = np.zeros(shape, np.uint8)
-        unled[y, x] = ~led
-        left, sizes = _components(unled)
-        scores += np.sqrt(UNLED * sizes / (sizes + FEW)).tolist()
-        cells = np.where(left > 0, left + (len(class_ids) + len(peaks)), 0).astype(np.uint16)
-        cells[y[led], x[led]] = len(class_ids) + 1 + group[led]
-        class_ids += [class_id] * (len(peaks) + len(sizes))
-        mark_pixels(numbers, cells, mask)
+        # All that follows is done where the class is: its centres lie between its pixels.
+        rows = slice(top // stride, -(-(top + height) // stride))
+        columns = slice(left // stride, -(-(left + width) // stride))
+        pixels = tuple(slice(stride * side.start, stride * side.stop) for side in (rows, columns))
+        occupied = occupied_cells(mask[pixels], rows.stop - rows.start, columns.stop - columns.start)
+        cells, found = _group(
+            occupied,
+            heat[rows, columns],
+            offsets[:, rows, columns] / np.float32(stride),
+            borders[0, rows, columns],
+        )
+        cells[cells > 0] += len(scores)
+        mark_pixels(numbers[pixels], cells, mask[pixels])
+        class_ids += [class_id] * len(found)
+        scores += found
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
+
+
+def _group(
+    occupied: npt.NDArray[np.bool_], heat: Floats, offsets: Floats, border: Floats
+) -> tuple[npt.NDArray[np.uint16], list[float]]:
+    """Of one class: 1 + the index of each cell's group, 0 none, and the groups' scores; offsets in cells."""
+    y, x = np.nonzero(occupied)
+    votes, far = _cast((y, x), occupied, offsets)
+    peaks = _parted(_peaks(heat, votes), border)
+    nearest, missed_by = _nearest(peaks, heat.shape)
+    group, miss = nearest[votes], missed_by[votes]
+    led = miss <= ASTRAY[0] + ASTRAY[1] * far
+    count = np.bincount(group[led], minlength=len(peaks))
+    agreement = np.exp(-0.5 * (miss / (SPREAD[0] + SPREAD[1] * far)) ** 2)
+    agreed = np.bincount(group[led], agreement[led], len(peaks))
+    scores = np.sqrt(heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
+    unled = np.zeros(occupied.shape, np.uint8)
+    unled[y, x] = ~led
+    parts, sizes = _components(unled)
+    cells = np.where(parts > 0, parts + np.uint16(len(peaks)), np.uint16(0))
+    cells[y[led], x[led]] = 1 + group[led]
+    return cells, scores + np.sqrt(UNLED * sizes / (sizes + FEW)).tolist()
 
 
 def _cast(voters: Cells, occupied: npt.NDArray[np.bool_], offsets: Floats) -> tuple[Cells, Floats]:
