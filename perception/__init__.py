@@ -12,6 +12,7 @@ Everything that can go wrong on purpose is a `PerceptionError`.
 """
 
 from perception.bundle import Bundle
+from perception.decode.lane_tracks import LaneTracker
 from perception.decode.tracks import Tracker
 from perception.errors import PerceptionError
 from perception.frame import Frame
@@ -20,6 +21,6 @@ from perception.perceiver import Perceiver
 from perception.scene import Instance, Lane, Scene, Status
 
 __all__ = [
-    "Bundle", "Frame", "Instance", "Lane", "Perceiver", "PerceptionError", "Scene", "Status",
+    "Bundle", "Frame", "Instance", "Lane", "LaneTracker", "Perceiver", "PerceptionError", "Scene", "Status",
     "Tracker", "draw",
 ]  # fmt: skip

@@ -125,7 +125,8 @@ def run(
         typer.Option(help="Refine the class map by a CRF: borders as in the picture, at a lower rate."),
     ] = None,
     tracks: Annotated[
-        bool | None, typer.Option(help="Road users keep an id from frame to frame [default: they do].")
+        bool | None,
+        typer.Option(help="Road users keep an id from frame to frame, lanes are steadied [default]."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Frames perceived at a time; 0: one for each core.", metavar="N")

@@ -36,7 +36,7 @@ class RunConfig(BaseModel):
         realtime: replay a recording at its own pace, and drop what cannot be kept up with.
         instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
         crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
-        tracks: give instances ids that stay with them from frame to frame.
+        tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         workers: frames in the network at a time; 0: one for each core.
     """
 

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from perception.classes import DRIVE, ClassSet
 from perception.decode.instances import WAYS
+from perception.decode.lane_tracks import LaneTracker
 from perception.decode.tracks import Tracker
 from perception.errors import ConfigError
 from perception.frame import Frame
@@ -134,13 +135,14 @@ class _Subject:
     engine: str
     classes: ClassSet
     perceive: Callable[[Frame], Scene]
-    followers: tuple[Callable[[], Tracker], ...]
+    followers: tuple[Callable[[], Tracker | LaneTracker], ...]
 
 
 def _bundle(model: str, engine: str, instances: str, *, crf: bool) -> _Subject:
     perceiver = Perceiver.load(model, engine, instances=instances, crf=crf)
     name, engine = perceiver.bundle.info.name, perceiver.engine.name + (", CRF" if crf else "")
-    return _Subject(name, engine, perceiver.classes, perceiver.perceive, (Tracker,))
+    followers = (Tracker, lambda: LaneTracker(perceiver.classes))
+    return _Subject(name, engine, perceiver.classes, perceiver.perceive, followers)
 
 
 def _files(folder: Path) -> _Subject:
