@@ -113,7 +113,9 @@ def test_a_crowd_is_bounded_in_number_and_in_time() -> None:
     centres = rng.random((3, 96, 168)).astype(np.float32)
     offsets = rng.normal(0, 30, (2, 96, 168)).astype(np.float32)
     start = time.perf_counter()
-    groups = group_by_centres(labels, centres, offsets, rng.random((1, 96, 168)), DRIVE, STRIDE)
+    groups = group_by_centres(
+        labels, centres, offsets, rng.random((1, 96, 168)).astype(np.float32), DRIVE, STRIDE
+    )
     _, instances = make_instances(groups, 720, 1280)
     assert time.perf_counter() - start < 2  # far above the milliseconds it takes: only a blow-up fails
     assert len(groups.class_ids) <= 2 * MOST * 2
