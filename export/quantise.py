@@ -21,6 +21,7 @@ from torch import nn
 
 from export.graph import Deployed, to_onnx
 from perception.networks.blocks import ConvNormAct
+from perception.networks.efficientnet import EfficientNetLite0
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -71,7 +72,7 @@ def _exact_nodes(model: bytes) -> list[str]:
 
 
 def fold_normalisation(network: nn.Module) -> nn.Module:
-    """A copy of the network in which each batch normalisation is part of the convolution before it."""
+    """A copy in which each batch normalisation, and the order of the channels, is part of a convolution."""
     folded = copy.deepcopy(network).eval()
     for block in folded.modules():
         if isinstance(block, ConvNormAct):
@@ -80,4 +81,10 @@ def fold_normalisation(network: nn.Module) -> nn.Module:
             assert isinstance(norm, nn.BatchNorm2d)
             block[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(convolution, norm)
             block[1] = nn.Identity()
+    for encoder in folded.modules():
+        if isinstance(encoder, EfficientNetLite0):
+            stem = encoder.stem[0]
+            assert isinstance(stem, nn.Conv2d)
+            stem.weight = nn.Parameter(stem.weight.flip(1))
+            encoder.rgb = False
     return folded

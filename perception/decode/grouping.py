@@ -57,13 +57,17 @@ def make_instances(
     rows, columns = groups.numbers.shape
     # Never above the frame's size: what is found there, the frame can show.
     numbers = resize_ids(groups.numbers, min(rows, height), min(columns, width))
+    left, top, wide, high = cv2.boundingRect((numbers > 0).view(np.uint8))
+    if wide == 0:
+        return np.zeros((height, width), np.uint16), ()
+    window = numbers[top : top + high, left : left + wide]  # the rest of the map need not be looked at
     count = len(groups.class_ids)
-    areas = np.bincount(numbers.ravel(), minlength=count + 1)[1:]
+    areas = np.bincount(window.ravel(), minlength=count + 1)[1:]
     order = np.lexsort((-areas, -groups.scores, groups.class_ids))
     large = areas[order] >= max(LEAST_SHARE * numbers.size, 1)
     order = order[large & (groups.scores[order] >= LEAST_SCORE)]
     y_edges, x_edges = (_enlarged_edges(*sides) for sides in zip(numbers.shape, (height, width), strict=True))
-    boxes = ndimage.find_objects(numbers, max_label=count)
+    boxes = ndimage.find_objects(window, max_label=count)
     ids = np.zeros(count + 1, np.uint16)
     instances = []
     k = dict.fromkeys(groups.class_ids.tolist(), 0)
@@ -74,9 +78,16 @@ def make_instances(
         k[class_id] += 1
         ids[i + 1] = class_id * 1000 + k[class_id]
         y, x = boxes[i]
-        box = x_edges[x.start], y_edges[y.start], x_edges[x.stop], y_edges[y.stop]
+        box = (
+            x_edges[left + x.start],
+            y_edges[top + y.start],
+            x_edges[left + x.stop],
+            y_edges[top + y.stop],
+        )
         instances.append(Instance(int(ids[i + 1]), class_id, float(groups.scores[i]), box))
-    return resize_ids(np.take(ids, numbers), height, width), tuple(instances)
+    instance_map = np.zeros(numbers.shape, np.uint16)
+    instance_map[top : top + high, left : left + wide] = ids[window]
+    return resize_ids(instance_map, height, width), tuple(instances)
 
 
 def _enlarged_edges(size: int, enlarged: int) -> list[float]:

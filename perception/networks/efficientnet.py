@@ -60,6 +60,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.rgb = True  # whether the stem's weights are for RGB, as ImageNet's are; the images are BGR
         self.stem = ConvNormAct(3, 32, 3, stride=2)
         channels = 32
         stages = []
@@ -73,7 +74,7 @@ class EfficientNetLite0(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        x = self.stem((image.flip(1) - 127.0) / 128.0)
+        x = self.stem(((image.flip(1) if self.rgb else image) - 127.0) / 128.0)
         s2 = self.stages[0](x)
         s4 = self.stages[1](s2)
         s8 = self.stages[2](s4)
