@@ -14,7 +14,9 @@ from perception import Bundle, Frame, Perceiver, PerceptionError, Status
 from perception.classes import DRIVE
 from perception.decode.instances import choose_grouping
 from perception.engines import open_engine
+from perception.errors import ConfigError
 from perception.perceiver import input_size
+from perception.simulation import Drive, parse_options
 from tests.conftest import COLOURS_BGR, nearest_colour
 
 
@@ -174,3 +176,39 @@ def test_importing_the_api_loads_no_runtime() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "[]\n"
     )
+
+
+def test_the_crf_moves_borders_between_classes_and_little_else() -> None:
+    image = Drive(parse_options("seed=4&size=320x192&time=day")).render(30).image
+    frame = Frame(image, stamp_ns=0)
+    plain, refined = (
+        Perceiver.load("drive", "onnx-cpu", crf=crf).perceive(frame).labels for crf in (False, True)
+    )
+    assert 0.8 < np.mean(plain == refined) < 1
+
+
+def test_the_crf_needs_logits(colour_bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match=r"crf: needs the output logits, the bundle .* gives labels"):
+        Perceiver.load(colour_bundle.folder, crf=True)
+
+
+def test_a_way_of_telling_instances_apart_needs_its_outputs(colour_bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match="'centres': needs the outputs labels, centres, offsets, borders"):
+        Perceiver.load(colour_bundle.folder, instances="centres")
+    with pytest.raises(ConfigError, match="not a way of telling instances apart"):
+        Perceiver.load(colour_bundle.folder, instances="magic")
+
+
+@pytest.mark.parametrize("way", ["centres", "borders", "components"])
+def test_every_way_finds_the_vehicle_ahead(way: str) -> None:
+    drive = Drive(parse_options("seed=3&size=1280x720&time=day&weather=clear"))
+    rendering = drive.render(130)
+    scene = Perceiver.load("drive", "onnx-cpu", instances=way).perceive(Frame(rendering.image, stamp_ns=0))
+    areas = np.bincount(rendering.truth.instance_map.ravel(), minlength=9000)
+    areas[: 1000 * DRIVE.id("vehicle")] = areas[9000:] = 0
+    mask = rendering.truth.instance_map == areas.argmax()
+    best = max(
+        np.count_nonzero(mask & found) / np.count_nonzero(mask | found)
+        for found in (scene.instance_map == one.id for one in scene.instances)
+    )
+    assert best > 0.5
