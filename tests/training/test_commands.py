@@ -10,6 +10,7 @@ import pytest
 
 from perception.bundle import Bundle
 from perception.classes import DRIVE
+from perception.decode.lane_tracks import LaneTracker
 from perception.decode.tracks import Tracker
 from perception.errors import ConfigError, DataError
 from perception.frame import Frame
@@ -99,11 +100,13 @@ def street(tmp_path: Path) -> Path:
 
 def record(source: str, bundle: Bundle, folder: Path) -> None:
     """What `perception run SOURCE FOLDER` does."""
-    perceiver, tracker = Perceiver.load(bundle.folder, "onnx-cpu"), Tracker()
+    perceiver = Perceiver.load(bundle.folder, "onnx-cpu")
+    tracker, lane_tracker = Tracker(), LaneTracker(perceiver.classes)
     sink = FolderSink(folder, perceiver.classes)
     for frame in open_source(source):
         assert isinstance(frame, Frame)
-        sink.write(frame, tracker.update(perceiver.perceive(frame)), frame.image)
+        scene = lane_tracker.update(tracker.update(perceiver.perceive(frame)))
+        sink.write(frame, scene, frame.image)
     sink.close()
 
 
@@ -147,7 +150,7 @@ def test_scores_tracks_of_a_simulated_drive_and_of_the_files_of_its_run_alike(
     record(source, colour_bundle, tmp_path / "found")
     evaluate([f"drive:{source}"], predictions=tmp_path / "found", output=report)
     assert figures_of(report) == pytest.approx(
-        figures, rel=1e-3
+        figures, rel=5e-3
     )  # files hold lanes to a hundredth of a pixel
 
 
