@@ -43,9 +43,7 @@ def test_detections_are_sorted_distinct_and_within_the_image(
 
 def test_batch_answers_as_its_images_one_by_one(network: MaskRCNN) -> None:
     image = torch.rand(2, 3, 96, 64, generator=torch.Generator().manual_seed(2)).double() * 255
-    network = copy.deepcopy(
-        network
-    ).double()  # in float32, close scores change their order
+    network = copy.deepcopy(network).double()  # in float32, close scores change their order
     with torch.inference_mode():
         together, alone = network(image), [network(one[None]) for one in image]
     for i, one in enumerate(alone):
