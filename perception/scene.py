@@ -25,7 +25,8 @@ class Instance:
         score: 0..1; the more, the surer. For instances that are found by connected components it grows
             with their size alone.
         box: x0, y0, x1, y1 in pixels of the frame; x1 and y1 are exclusive.
-        track: id that stays with the road user from frame to frame; None without tracking.
+        track: id that stays with the road user from frame to frame; None without
+            tracking, and for one that was never sure enough to begin a track.
     """
 
     id: int
