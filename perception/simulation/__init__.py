@@ -2,6 +2,17 @@
 
 from perception.simulation.camera import Intrinsics, Pose
 from perception.simulation.drive import Drive, Rendering, Truth
+from perception.simulation.key_points import KEY_POINTS, MIRRORED
 from perception.simulation.options import SimulationOptions, parse_options
 
-__all__ = ["Drive", "Intrinsics", "Pose", "Rendering", "SimulationOptions", "Truth", "parse_options"]
+__all__ = [
+    "KEY_POINTS",
+    "MIRRORED",
+    "Drive",
+    "Intrinsics",
+    "Pose",
+    "Rendering",
+    "SimulationOptions",
+    "Truth",
+    "parse_options",
+]

@@ -12,6 +12,7 @@ from perception.simulation.backdrop import Backdrop
 from perception.simulation.camera import Intrinsics, Pose, View
 from perception.simulation.ground import Ground
 from perception.simulation.ground_texture import GroundTexture
+from perception.simulation.key_points import visible_key_points
 from perception.simulation.look import make_look
 from perception.simulation.options import SCENES, TIMES, WEATHERS, SimulationOptions
 from perception.simulation.road import make_road
@@ -67,6 +68,16 @@ class Truth:
         for item in self._stage.items:
             item.fill_depth(depth)
         return depth
+
+    @cached_property
+    def key_points(self) -> npt.NDArray[np.float32]:
+        """float32 (n, 4): each joint in sight of people on foot: its index in KEY_POINTS, x, y, and their
+        height, in px.
+
+        Left and right are the person's own. A joint behind something nearer is out of sight, one behind the
+        person's own body is not.
+        """
+        return visible_key_points(self._stage.items, self.instance_map)
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:

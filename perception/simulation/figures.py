@@ -1,16 +1,18 @@
 """People on foot and on two wheels, drawn once as sprites for each phase of their motion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from perception.simulation.key_points import KEY_POINTS
 from perception.simulation.look import Look
 from perception.simulation.textures import Sprite, noise, to_image
 
 PHASES = 8
 _SCALE = 80  # sprite pixels a metre
 _HEIGHT, _WIDTH = 2.05, 1.3
+_STATURE = 1.8  # of a walker, metres from sole to crown
 _SKINS = ((140, 170, 215), (110, 145, 195), (70, 95, 145), (45, 62, 98))
 _CLOTHES = (
     (40, 38, 36), (70, 62, 55), (120, 80, 45), (150, 150, 150), (210, 212, 212), (40, 40, 160),
@@ -51,9 +53,13 @@ class _Sketch:
         self.size = (round(height * _SCALE), round(width * _SCALE))
         self.colours = np.zeros((*self.size, 3), np.uint8)
         self.mask = np.zeros(self.size, np.uint8)
+        self.joints: dict[str, tuple[int, int]] = {}
 
     def pixel(self, x: float, y: float) -> tuple[int, int]:
         return round(self.size[1] / 2 + x * _SCALE), round(self.size[0] - 2 - y * _SCALE)
+
+    def joint(self, name: str, x: float, y: float) -> None:
+        self.joints[name] = self.pixel(x, y)
 
     def limb(self, points: list[tuple[float, float]], thickness: float, colour: tuple[float, ...]) -> None:
         line = [np.array([self.pixel(*p) for p in points], np.int32)]
@@ -98,6 +104,8 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
     leg, thigh = (who.skin, 0.1) if who.skirt else (who.trousers, 0.15 * b)
     for sign in (-1, 1):  # far limbs first
         tone = 0.75 if sign < 0 else 1.0
+        # Who goes aside faces to the right, so that the near side is the right one, as it is from behind.
+        side = "right" if (sign > 0) == (aside or back) else "left"
         if aside:
             stride = sign * swing
             knee = (0.17 * stride + 0.06, 0.48)
@@ -108,6 +116,8 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
             arm = [(0.0, shoulder - 0.06), (-0.16 * stride, 1.17), (hand, 0.94)]
             sketch.limb(arm, 0.105 * b, _dim(who.top, tone * 0.9))
             sketch.oval(hand, 0.92, 0.045, 0.055, who.skin)
+            sketch.joint(f"{side}_hand", hand, 0.92)
+            sketch.joint(f"{side}_foot", *foot)
         else:
             step = 0.09 * max(sign * swing, 0)
             x = sign * 0.09 * b
@@ -122,6 +132,8 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
                 _dim(who.top, 0.86),
             )
             sketch.oval(reach, hand - 0.03, 0.045, 0.055, who.skin)
+            sketch.joint(f"{side}_hand", reach, hand - 0.03)
+            sketch.joint(f"{side}_foot", x, 0.05 + step)
     half = (0.13 if aside else 0.205) * b
     torso = [(half * 0.8, hip - 0.08), (half, shoulder - 0.08), (half * 0.6, shoulder + 0.03)]
     sketch.shape([*torso, *[(-x, y) for x, y in reversed(torso)]], who.top)
@@ -136,6 +148,9 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
     sketch.oval(
         -0.03 if aside else 0, shoulder + (0.22 if back else 0.26), 0.1, 0.12 if back else 0.075, who.hair
     )
+    sketch.joint("head", 0, shoulder + 0.2)
+    sketch.joint("neck", 0, shoulder)
+    sketch.joint("hips", 0, hip)
     return sketch
 
 
@@ -185,7 +200,10 @@ class Figures:
     def walker(self, who: Outfit, phase: int, aside: bool, back: bool) -> Sprite:
         key = ("walker", who, phase % PHASES, aside, back)
         if key not in self._sprites:
-            self._sprites[key] = _walker(who, phase % PHASES, aside, back).sprite(self.look, _HEIGHT)
+            sketch = _walker(who, phase % PHASES, aside, back)
+            joints = tuple(sketch.joints[name] for name in KEY_POINTS)
+            sprite = sketch.sprite(self.look, _HEIGHT)
+            self._sprites[key] = replace(sprite, joints=joints, stature=_STATURE * _SCALE)
         return self._sprites[key]
 
     def rider(self, who: Outfit, phase: int, back: bool, motor: bool) -> Sprite:

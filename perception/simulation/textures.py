@@ -31,11 +31,16 @@ def to_image(colours: npt.NDArray[np.floating]) -> Image:
 
 @dataclass
 class Sprite:
-    """A picture with a mask, and both halved again and again; `metres` is the height of the whole picture."""
+    """A picture with a mask, and both halved again and again; `metres` is the height of the whole picture.
+
+    A person's has `joints`, x and y in pixels in the order of KEY_POINTS, and is `stature` pixels tall.
+    """
 
     colours: tuple[Image, ...]
     masks: tuple[Image, ...]
     metres: float
+    joints: tuple[tuple[int, int], ...] = ()
+    stature: float = 0.0
 
     @classmethod
     def of(cls, colours: Image, mask: Image | None, metres: float) -> "Sprite":

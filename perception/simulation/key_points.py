@@ -1,0 +1,40 @@
+"""Key points of people on foot: which joints there are, and where a frame shows them."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from perception.simulation.canvas import Cutout
+
+KEY_POINTS = ("head", "neck", "hips", "left_hand", "right_hand", "left_foot", "right_foot")
+# In a mirrored image a left hand is a right one: the index in KEY_POINTS that each becomes.
+MIRRORED = (0, 1, 2, 4, 3, 6, 5)
+SHORTEST = 12  # px; the joints of smaller people cannot be told apart
+
+
+def visible_key_points(
+    items: Iterable[object], instance_map: npt.NDArray[np.uint16]
+) -> npt.NDArray[np.float32]:
+    """Those joints of the figures among `items` whose pixel of the instance map shows the figure.
+
+    Returns:
+        float32 (n, 4): index in `KEY_POINTS`, x, y and the person's height in px.
+    """
+    height, width = instance_map.shape
+    points = []
+    for item in items:
+        if not isinstance(item, Cutout) or not item.sprite.joints:
+            continue
+        x0, y0, x1, y1 = item.frame
+        rows, columns = item.sprite.shape
+        across, up = (x1 - x0) / columns, (y1 - y0) / rows
+        tall = up * item.sprite.stature
+        if tall < SHORTEST:
+            continue
+        for kind, (column, row) in enumerate(item.sprite.joints):
+            x, y = x0 + (column + 0.5) * across - 0.5, y0 + (row + 0.5) * up - 0.5
+            at = round(y), round(x)
+            if 0 <= at[0] < height and 0 <= at[1] < width and instance_map[at] == item.instance:
+                points.append((kind, x, y, tall))
+    return np.array(points, np.float32).reshape(-1, 4)
