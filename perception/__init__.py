@@ -18,9 +18,9 @@ from perception.errors import PerceptionError
 from perception.frame import Frame
 from perception.overlay import draw
 from perception.perceiver import Perceiver
-from perception.scene import Instance, Lane, Scene, Status
+from perception.scene import Instance, KeyPoint, Lane, Scene, Status
 
 __all__ = [
-    "Bundle", "Frame", "Instance", "Lane", "LaneTracker", "Perceiver", "PerceptionError", "Scene", "Status",
-    "Tracker", "draw",
+    "Bundle", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Perceiver", "PerceptionError", "Scene",
+    "Status", "Tracker", "draw",
 ]  # fmt: skip

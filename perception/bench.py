@@ -113,7 +113,7 @@ def measure(
             pipeline_fps.append(report.fps)
             pipeline_ratios.append(report.fps / engine_fps[-1])
             cpu_shares.append(report.cpu_share)
-    info = single.bundle.info
+    info = single.info
     return Benchmark(
         model=f"{info.name} {info.version}",
         engine=single.engine.name,

@@ -67,7 +67,7 @@ class Bundle:
         return self.folder / INT8_FILE if INT8_FILE in self.info.files else None
 
     def golden(self, *, int8: bool = False) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
-        """One input, uint8 (h, w, 3) BGR, and the outputs it must give, by name, as an `Engine` gives them.
+        """One input, uint8 (h, w, 3 · frames) BGR, and the outputs it must give, as an `Engine` gives them.
 
         With `int8`, those of the quantised graph.
 
@@ -87,17 +87,31 @@ class Bundle:
         if found != expected:
             raise BundleError(f"{path}: holds the arrays {found}, expected {expected}. {_MEND}")
         image = arrays.pop("image")
-        if image.ndim != 4 or (image.shape[0], image.shape[3]) != (1, 3):
-            raise BundleError(f"{path}: image is {image.shape}, expected (1, h, w, 3). {_MEND}")
+        channels = 3 * self.info.input.frames
+        if image.ndim != 4 or (image.shape[0], image.shape[3]) != (1, channels):
+            raise BundleError(f"{path}: image is {image.shape}, expected (1, h, w, {channels}). {_MEND}")
+        if image.shape[1:3] != (self.info.input.size or image.shape[1:3]):
+            raise BundleError(
+                f"{path}: image is {image.shape}, the graph takes {self.info.input.size}. {_MEND}"
+            )
         for name, array in arrays.items():
             output = self.info.outputs[name.removesuffix(".int8")]
             if not output.fits(array.shape, *image.shape[1:3]):
                 raise BundleError(
-                    f"{path}: {name} is {array.shape}, expected {output.layout} at stride {output.stride} of "
-                    f"an image {image.shape}. {_MEND}"
+                    f"{path}: {name} is {array.shape}, expected {output.layout} at stride {output.stride} "
+                    f"and scale {output.scale} of an image {image.shape}. {_MEND}"
                 )
+        self._check_channels(path, arrays)
         suffix = ".int8" if int8 else ""
         return image[0], {name: arrays[name + suffix][0] for name in self.info.outputs}
+
+    def _check_channels(self, path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Colours of a picture, and a heat map for each key point."""
+        for name, axis, wanted in (("picture", 3, 3), ("key_points", 1, len(self.info.key_points))):
+            if name in arrays and arrays[name].shape[axis] != wanted:
+                raise BundleError(
+                    f"{path}: {name} is {arrays[name].shape}, expected {wanted} channels. {_MEND}"
+                )
 
 
 def write_bundle(
@@ -115,7 +129,7 @@ def write_bundle(
     Args:
         folder: made if missing; an older bundle there is replaced, once the new one is whole.
         model: the serialised ONNX graph.
-        golden_image: uint8 (1, h, w, 3), BGR.
+        golden_image: uint8 (1, h, w, 3 · frames), BGR.
         golden_outputs: what the graph gives for it, by output name, e.g. labels uint8 (1, h, w); with
             `int8_model`, also what that gives, as NAME.int8.
         card: the model card, Markdown.

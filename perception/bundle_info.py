@@ -2,10 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 FILES = ("model.onnx", "golden.npz", "README.md")
 INT8_FILE = "model.int8.onnx"
+# Outputs that a scene can be made of, one of which a bundle gives at least.
+SCENE_OUTPUTS = ("labels", "boxes", "picture", "depth", "key_points")
+# What these are wherever they are given.
+FORMATS = {
+    "picture": ("uint8", "NHWC"),
+    "depth": ("float32", "NHW"),
+    "key_points": ("float32", "NCHW"),
+    "latent": ("float32", "NK"),
+}
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -38,7 +47,9 @@ class ClassesInfo(_Strict):
 class InputInfo(_Strict):
     """The network's input: any height and width that are multiples of `multiple`.
 
-    `pixels` is the size that it was trained and measured at, as height × width.
+    `pixels` is the size that it was trained and measured at, as height × width. A graph that takes one size
+    only says it as `size`, height and width. One that sees several `frames` takes them one after the other
+    along the axis of the channels, the oldest first.
     """
 
     name: str = "image"
@@ -47,6 +58,8 @@ class InputInfo(_Strict):
     dtype: Literal["uint8"] = "uint8"
     multiple: Annotated[int, Field(ge=1)] = 32
     pixels: int
+    size: tuple[PositiveInt, PositiveInt] | None = None
+    frames: Annotated[int, Field(ge=1, le=16)] = 1
 
     @model_validator(mode="after")
     def _room_for_one_tile(self) -> Self:
@@ -54,11 +67,13 @@ class InputInfo(_Strict):
             raise ValueError(
                 f"pixels is {self.pixels}, below {self.multiple}×{self.multiple}, the least input"
             )
+        if self.size and any(side % self.multiple for side in self.size):
+            raise ValueError(f"size is {self.size}, expected multiples of {self.multiple}")
         return self
 
 
 class OutputInfo(_Strict):
-    """One output: `layout` has a letter an axis; H and W are the input's, divided by `stride`.
+    """One output: `layout` has a letter an axis; H and W are the input's, × `scale` ÷ `stride`.
 
     `tolerance` is by how much a value may differ between runtimes that are both right.
     """
@@ -66,11 +81,13 @@ class OutputInfo(_Strict):
     dtype: Literal["uint8", "float32"] = "uint8"
     layout: Annotated[str, Field(pattern="^N[A-Z]*$")] = "NHW"
     stride: Annotated[int, Field(ge=1)] = 1
+    scale: Annotated[int, Field(ge=1)] = 1
     tolerance: Annotated[float, Field(ge=0)] = 0.0
 
     def fits(self, shape: tuple[int, ...], height: int, width: int) -> bool:
         """Whether an array of this shape may be this output for one input of that height and width."""
-        sides = {"N": 1, "H": height // self.stride, "W": width // self.stride}
+        rows, columns = (side * self.scale // self.stride for side in (height, width))
+        sides = {"N": 1, "H": rows, "W": columns}
         return len(shape) == len(self.layout) and all(
             size == sides.get(axis, size) for size, axis in zip(shape, self.layout, strict=True)
         )
@@ -91,7 +108,10 @@ class Metric(_Strict):
 
 
 class BundleDescription(_Strict):
-    """What an author says of a bundle; the checksums come when it is written."""
+    """What an author says of a bundle; the checksums come when it is written.
+
+    `key_points` names the channels of the output of that name.
+    """
 
     format: Literal[1] = 1
     name: str
@@ -99,13 +119,29 @@ class BundleDescription(_Strict):
     classes: ClassesInfo
     input: InputInfo
     outputs: dict[str, OutputInfo] = {"labels": OutputInfo()}
+    key_points: tuple[str, ...] = ()
     training: TrainingInfo
     metrics: tuple[Metric, ...] = ()
 
     @model_validator(mode="after")
     def _can_be_decoded(self) -> Self:
-        if not {"labels", "boxes"} & set(self.outputs):
-            raise ValueError(f"outputs has {sorted(self.outputs)}, but neither labels nor boxes")
+        if not set(SCENE_OUTPUTS) & set(self.outputs):
+            raise ValueError(f"outputs has {sorted(self.outputs)}, but none of {', '.join(SCENE_OUTPUTS)}")
+        for name, output in self.outputs.items():
+            found, wanted = (output.dtype, output.layout), FORMATS.get(name)
+            if wanted and found != wanted:
+                raise ValueError(f"the output {name} is {' '.join(found)}, expected {' '.join(wanted)}")
+            if output.scale != 1 and name != "picture":
+                raise ValueError(
+                    f"the output {name} has scale {output.scale}; only a picture may be enlarged"
+                )
+        if len(set(self.key_points)) != len(self.key_points):
+            raise ValueError(f"the key_points {self.key_points} are not distinct")
+        if ("key_points" in self.outputs) != bool(self.key_points):
+            raise ValueError(
+                f"key_points names {len(self.key_points)} channels, but outputs has {sorted(self.outputs)}; "
+                "give both the output and its names, or neither"
+            )
         return self
 
 

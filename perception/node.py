@@ -249,7 +249,7 @@ class Node:
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""
-        ledger, engine, bundle = self.ledger, self.perceiver.engine, self.perceiver.bundle.info
+        ledger, engine, bundle = self.ledger, self.perceiver.engine, self.perceiver.info
         latencies = self._stages.latencies
         core_seconds = max(self._seconds * usable_cores(), 1e-9)
         published = max(ledger.published, 1)

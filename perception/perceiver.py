@@ -2,39 +2,47 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from perception.bundle import Bundle
+from perception.bundle_info import BundleDescription
 from perception.classes import ClassSet
 from perception.decode.boxes import thing_labels
 from perception.decode.crf import refine
 from perception.decode.grouping import make_instances
-from perception.decode.instances import Grouping, choose_grouping
+from perception.decode.instances import Grouping, Maps, choose_grouping
+from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
 from perception.decode.semantic import resize_ids
 from perception.engines import Engine, open_engine
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.scene import Scene
+from perception.scene import KeyPoint, Scene
+
+Value = TypeVar("Value", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
 class Perceiver:
     """Turns frames into scenes. It keeps nothing from frame to frame: several threads may share one.
 
-    `perceive` does it all; `prepare`, `infer` and `decode` are its stages, for a pipeline that overlaps them.
+    `perceive` does it all; `denoise`, `prepare`, `infer` and `decode` are its stages, for a pipeline that
+    overlaps them. A `denoiser` restores each frame before the network sees it.
     """
 
-    bundle: Bundle
+    info: BundleDescription
     engine: Engine
     grouping: Grouping
     crf: bool = False
+    denoiser: "Perceiver | None" = None
 
     @classmethod
     def load(
@@ -44,6 +52,7 @@ class Perceiver:
         threads: int = 0,
         instances: str = "auto",
         crf: bool = False,
+        denoise: str | Path | None = None,
     ) -> Self:
         """Load a bundle, verify it and make it ready.
 
@@ -54,11 +63,13 @@ class Perceiver:
                 parallel, 1 gives the best rate.
             instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
             crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
+            denoise: a bundle like `model` whose picture the network is shown in the frame's place.
 
         Raises:
-            BundleError: the bundle is missing, altered, or not reproduced by the engine.
+            BundleError: a bundle is missing, altered, or not reproduced by the engine.
             EngineError: the engine is not known or cannot run here.
-            ConfigError: the bundle's network does not tell instances apart that way, or gives no logits.
+            ConfigError: the bundle's network does not tell instances apart that way, or gives no logits; or
+                that of `denoise` does not restore single frames.
         """
         bundle = Bundle.load(model)
         grouping = choose_grouping(bundle.info, bundle.classes, instances)
@@ -67,56 +78,114 @@ class Perceiver:
                 f"crf: needs the output logits, the bundle {bundle.info.name} gives "
                 f"{', '.join(bundle.info.outputs)}; leave it out, or export the bundle again"
             )
-        return cls(bundle, open_engine(bundle, engine, threads), grouping, crf)
+        denoiser = None if denoise is None else cls._load_denoiser(denoise, engine, threads)
+        return cls(bundle.info, open_engine(bundle, engine, threads), grouping, crf, denoiser)
 
-    @property
+    @classmethod
+    def _load_denoiser(cls, model: str | Path, engine: str, threads: int) -> Self:
+        info = Bundle.load(model).info
+        picture = info.outputs.get("picture")
+        if picture is None:
+            found = f"gives {', '.join(info.outputs)}"
+        elif picture.scale != 1:
+            found = f"enlarges it {picture.scale} times"
+        elif info.input.frames != 1:
+            found = f"sees {info.input.frames} frames"
+        else:
+            return cls.load(model, engine, threads)
+        raise ConfigError(
+            f"denoise: needs a bundle that gives a picture of the size of the one frame that it sees, "
+            f"the bundle {info.name} {found}; choose another one"
+        )
+
+    @cached_property
     def classes(self) -> ClassSet:
-        return self.bundle.classes
+        return ClassSet(**dict(self.info.classes))
 
-    def perceive(self, frame: Frame) -> Scene:
+    def perceive(self, frame: Frame, earlier: Sequence[Frame] = ()) -> Scene:
         """The scene of one frame; its age counts from this call.
 
+        Args:
+            earlier: the frames right before it, the oldest first, for a network that sees several; see
+                `prepare`.
+
         Raises:
-            ConfigError: the image is not uint8 (h, w, 3).
-            EngineError: the engine failed.
+            ConfigError: an image is not uint8 (h, w, 3), or an earlier one is of another size.
+            EngineError: an engine failed.
         """
-        start = time.perf_counter()
-        image = self.prepare(frame)
-        prepared = time.perf_counter()
+        marks = [time.perf_counter()]
+        frame, earlier = self.denoise(frame), [self.denoise(one) for one in self._seen(earlier)]
+        marks.append(time.perf_counter())
+        image = self.prepare(frame, earlier)
+        marks.append(time.perf_counter())
         maps = self.infer(image)
-        inferred = time.perf_counter()
+        marks.append(time.perf_counter())
         scene = self.decode(frame, maps)
-        decoded = time.perf_counter()
-        spent = {"prepare": prepared - start, "infer": inferred - prepared, "decode": decoded - inferred}
-        timings = {stage: 1000 * seconds for stage, seconds in spent.items()}
-        return replace(scene, age_ms=1000 * (decoded - start), timings_ms=timings)
+        marks.append(time.perf_counter())
+        spent = zip(("denoise", "prepare", "infer", "decode"), np.diff(marks).tolist(), strict=True)
+        timings = {stage: 1000 * seconds for stage, seconds in spent if self.denoiser or stage != "denoise"}
+        return replace(scene, age_ms=sum(timings.values()), timings_ms=timings)
 
-    def prepare(self, frame: Frame) -> npt.NDArray[np.uint8]:
-        """The frame at the network's size: uint8 (h, w, 3), BGR; see `fit_image`.
+    def denoise(self, frame: Frame) -> Frame:
+        """The frame as the denoiser restores it; without one, the frame itself.
 
         Raises:
             ConfigError: the image is not uint8 (h, w, 3).
+            EngineError: the denoiser's engine failed.
         """
-        image = frame.image
-        if not isinstance(image, np.ndarray):
-            raise ConfigError(f"frame {frame.sequence}: the image is {type(image).__name__}; was it read?")
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-            raise ConfigError(
-                f"frame {frame.sequence}: the image is {image.dtype} {image.shape}, give uint8 (h, w, 3) BGR."
-            )
-        return fit_image(image, self.bundle.info.input.pixels, self.bundle.info.input.multiple)
+        if self.denoiser is None:
+            return frame
+        maps = self.denoiser.infer(self.denoiser.prepare(frame))
+        return replace(frame, image=resize(maps["picture"], frame.height, frame.width))
 
-    def infer(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    def prepare(self, frame: Frame, earlier: Sequence[Frame] = ()) -> npt.NDArray[np.uint8]:
+        """What the network sees: uint8 (h, w, 3 · frames), BGR, the oldest frame first, at its input's size.
+
+        Args:
+            earlier: the frames right before it, the oldest first, of which as many are taken as the network
+                sees. Where they are too few, the oldest one stands for those that are missing.
+
+        Raises:
+            ConfigError: an image is not uint8 (h, w, 3), or an earlier one is of another size.
+        """
+        shown = [*self._seen(earlier), frame]
+        for one in shown:
+            _check(one)
+            if one.image.shape != frame.image.shape:
+                raise ConfigError(
+                    f"frame {frame.sequence}: its image is {frame.image.shape}, that of the earlier frame "
+                    f"{one.sequence} is {one.image.shape}; begin anew, without earlier frames"
+                )
+        size = self._input_size(frame.height, frame.width)
+        images = [_fit(one.image, *size) for one in shown]
+        images[:0] = images[:1] * (self.info.input.frames - len(images))
+        return images[0] if len(images) == 1 else np.concatenate(images, axis=2)
+
+    def _seen(self, earlier: Sequence[Frame]) -> Sequence[Frame]:
+        """Those that the network sees."""
+        return earlier[max(0, len(earlier) - (self.info.input.frames - 1)) :]
+
+    def _input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the network's input for a frame."""
+        info = self.info.input
+        if info.size is not None:
+            return info.size
+        # A picture is restored, or enlarged, from the frame's own pixels where they are not too many.
+        pixels = info.pixels
+        if "picture" in self.info.outputs:
+            pixels = max(min(pixels, height * width), info.multiple**2)
+        return input_size(height, width, pixels, info.multiple)
+
+    def infer(self, image: npt.NDArray[np.uint8]) -> Maps:
         """The network's maps for a prepared image; see `Engine.run`."""
         return self.engine.run(image)
 
-    def decode(self, frame: Frame, maps: dict[str, npt.NDArray[Any]]) -> Scene:
-        """The scene that the network's maps tell of the frame, without age and timings."""
+    def decode(self, frame: Frame, maps: Maps) -> Scene:
+        """The scene that the network's maps tell of the frame that it saw, without age and timings."""
         height, width = frame.height, frame.width
         if self.crf:
-            maps = maps | {"labels": refine(maps["logits"], self.prepare(frame))}
-        info = self.bundle.info.input
-        groups = self.grouping(maps, input_size(height, width, info.pixels, info.multiple))
+            maps = maps | {"labels": refine(maps["logits"], self.prepare(frame)[..., -3:])}
+        groups = self.grouping(maps, self._input_size(height, width))
         instance_map, instances = make_instances(groups, height, width)
         labels = maps["labels"] if "labels" in maps else thing_labels(instance_map)
         # Never above the frame's size: what is found there, the frame can show.
@@ -130,17 +199,45 @@ class Perceiver:
             labels=resize_ids(labels, height, width),
             instance_map=instance_map,
             instances=instances,
-            lanes=find_lanes(labels, self.classes, height, width),
+            lanes=find_lanes(labels, self.classes, height, width) if "labels" in maps else (),
+            picture=self._picture(maps, height, width),
+            depth=resize(maps["depth"], height, width) if "depth" in maps else None,
+            key_points=self._key_points(maps, height, width),
+            latent=maps.get("latent"),
+        )
+
+    def _picture(self, maps: Maps, height: int, width: int) -> npt.NDArray[np.uint8] | None:
+        if "picture" not in maps or self.info.outputs["picture"].scale != 1:
+            return maps.get("picture")
+        return resize(maps["picture"], height, width)
+
+    def _key_points(self, maps: Maps, height: int, width: int) -> tuple[KeyPoint, ...]:
+        if "key_points" not in maps:
+            return ()
+        return find_key_points(maps["key_points"], self.info.key_points, height, width)
+
+
+def _check(frame: Frame) -> None:
+    """Raises: ConfigError: the image is not uint8 (h, w, 3)."""
+    image = frame.image
+    if not isinstance(image, np.ndarray):
+        raise ConfigError(f"frame {frame.sequence}: the image is {type(image).__name__}; was it read?")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ConfigError(
+            f"frame {frame.sequence}: the image is {image.dtype} {image.shape}, give uint8 (h, w, 3) BGR."
         )
 
 
 def fit_image(image: npt.NDArray[np.uint8], pixels: int, multiple: int) -> npt.NDArray[np.uint8]:
     """An image uint8 (h, w, 3) at the size that `input_size` gives."""
-    height, width = input_size(image.shape[0], image.shape[1], pixels, multiple)
+    return _fit(image, *input_size(image.shape[0], image.shape[1], pixels, multiple))
+
+
+def _fit(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
     # Bilinear sampling sees two pixels a side, so a far larger image is halved until that is enough.
     while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
-        image = _resize(image, image.shape[0] // 2, image.shape[1] // 2)
-    return np.ascontiguousarray(_resize(image, height, width))
+        image = resize(image, image.shape[0] // 2, image.shape[1] // 2)
+    return np.ascontiguousarray(resize(image, height, width))
 
 
 def input_size(height: int, width: int, pixels: int, multiple: int) -> tuple[int, int]:
@@ -158,7 +255,8 @@ def input_size(height: int, width: int, pixels: int, multiple: int) -> tuple[int
     return (short, long) if height <= width else (long, short)
 
 
-def _resize(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+def resize(image: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[Value]:
+    """An image or a map (h, w, …) at another size, bilinear."""
     if image.shape[:2] == (height, width):
         return image
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]

@@ -36,6 +36,19 @@ class Instance:
     track: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyPoint:
+    """One joint of somebody, such as a left hand.
+
+    x, y are in pixels of the frame, the centre of its first one at 0, 0; `score` is 0..1.
+    """
+
+    name: str
+    x: float
+    y: float
+    score: float
+
+
 Side = Literal["left", "right"]
 
 
@@ -58,10 +71,16 @@ class Scene:
 
     Attributes:
         sequence, stamp_ns, wall_ns, stem, camera: those of the frame.
-        labels: uint8 (height, width) class ids at the frame's resolution; 255 is unknown.
+        labels: uint8 (height, width) class ids at the frame's resolution; 255 is unknown, as all is where
+            the network tells no classes.
         instance_map: uint16 (height, width); 0 none, else `Instance.id`.
         instances: the road users, in the order of their ids.
         lanes: the lane boundaries.
+        picture: uint8 (h, w, 3) BGR: the frame restored or enlarged, or the next one as predicted; of the
+            frame's size, unless the network enlarges. None where the network gives none, as with the others.
+        depth: float32 (height, width), distance along the camera's axis in metres.
+        key_points: joints of people, those of the same name one after the other, the surest first.
+        latent: float32 (k,), an autoencoder's code of the frame.
         status: whether the scene may be trusted.
         age_ms: time to publication from capture; for a recording from reading, or in real time from when
             the frame was due.
@@ -77,6 +96,10 @@ class Scene:
     instance_map: npt.NDArray[np.uint16]
     instances: tuple[Instance, ...] = ()
     lanes: tuple[Lane, ...] = ()
+    picture: npt.NDArray[np.uint8] | None = None
+    depth: npt.NDArray[np.float32] | None = None
+    key_points: tuple[KeyPoint, ...] = ()
+    latent: npt.NDArray[np.float32] | None = None
     status: Status = Status.OK
     age_ms: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)

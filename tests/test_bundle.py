@@ -71,7 +71,7 @@ def test_an_altered_file_is_named_with_both_checksums(folder: Path, name: str) -
     ("change", "message"),
     [
         (lambda info: info.update(colour="red"), "unknown key colour"),
-        (lambda info: info["input"].update(size=3), r"unknown key input\.size"),
+        (lambda info: info["input"].update(colour=3), r"unknown key input\.colour"),
         (lambda info: info.pop("training"), "the key training is missing"),
         (lambda info: info.update(format=2), r"format: .*found 2"),
         (lambda info: info["input"].update(multiple=0), r"input\.multiple: .*found 0"),
@@ -80,7 +80,7 @@ def test_an_altered_file_is_named_with_both_checksums(folder: Path, name: str) -
         (lambda info: info["classes"].update(things=["tram"]), "things .'tram'. are not among the names"),
         (lambda info: info["classes"]["names"].__setitem__(1, "sky"), "not distinct"),
         (lambda info: info["classes"]["colours"].__setitem__(0, [0, 0, 256]), r"colours\.0\.2: .*found 256"),
-        (lambda info: info.update(outputs={}), "but neither labels nor boxes"),
+        (lambda info: info.update(outputs={}), "but none of labels, boxes, picture, depth, key_points"),
         (lambda info: info["files"].pop("model.onnx"), "files lists"),
         (lambda info: info["files"].update({"../x": "0" * 64}), "files lists"),
         (lambda info: info["files"].update({"model.onnx": "00"}), r"files\.model\.onnx"),

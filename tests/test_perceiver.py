@@ -162,7 +162,7 @@ def test_an_image_that_is_not_bgr_is_refused(perceiver: Perceiver, image: npt.ND
 
 def test_a_perceiver_is_built_of_a_bundle_and_an_engine(colour_bundle: Bundle) -> None:
     perceiver = Perceiver(
-        colour_bundle,
+        colour_bundle.info,
         open_engine(colour_bundle),
         choose_grouping(colour_bundle.info, colour_bundle.classes),
     )

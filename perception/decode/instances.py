@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
-from perception.bundle_info import BundleInfo
+from perception.bundle_info import BundleDescription
 from perception.classes import ClassSet
 from perception.decode.borders import group_by_borders
 from perception.decode.boxes import group_by_boxes
@@ -27,11 +28,12 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 
 
-def choose_grouping(info: BundleInfo, classes: ClassSet, way: str = "auto") -> Grouping:
+def choose_grouping(info: BundleDescription, classes: ClassSet, way: str = "auto") -> Grouping:
     """The function that groups the pixels of a network's maps, all at the size of its input.
 
     Args:
-        way: one of `WAYS`, or "auto": the best that the network's outputs allow.
+        way: one of `WAYS`, or "auto": the best that the network's outputs allow; where they tell of no
+            instances at all, one that finds none.
 
     Raises:
         ConfigError: the way is not known, or needs outputs that the bundle lacks.
@@ -45,8 +47,10 @@ def choose_grouping(info: BundleInfo, classes: ClassSet, way: str = "auto") -> G
     if way not in {"auto", *possible}:
         raise ConfigError(
             f"instances {way!r}: needs the outputs {', '.join(WAYS[way])}, the bundle {info.name} gives "
-            f"{', '.join(outputs)}; choose {' or '.join(possible)}"
+            f"{', '.join(outputs)}; choose {' or '.join(possible) or 'auto'}"
         )
+    if not possible:
+        return lambda _, size: Groups(np.zeros(size, np.uint16), np.zeros(0, np.intp), np.zeros(0))
     chosen = possible[0] if way == "auto" else way
     if chosen == "boxes":
         return lambda m, size: group_by_boxes(m["boxes"], m["scores"], m["classes"], m["masks"], *size)

@@ -33,10 +33,11 @@ class Engine(Protocol):
         """The output maps, by name, for one image.
 
         Args:
-            image: uint8 (h, w, 3), BGR, h and w multiples of the bundle's `input.multiple`.
+            image: uint8 (h, w, 3 · frames), BGR, the oldest frame first, h and w multiples of the bundle's
+                `input.multiple`.
 
         Returns:
-            `labels`: uint8 (h, w) class ids, and the bundle's other outputs, without batch axis.
+            The bundle's outputs, without batch axis, such as `labels`: uint8 (h, w) class ids.
 
         Raises:
             EngineError: the image has another shape or type, or the runtime failed.

@@ -34,13 +34,13 @@ class OnnxEngine:
         self._errors = errors
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-        """The output maps for uint8 (h, w, 3) BGR, by name, without batch axis; see `Engine.run`."""
-        multiple = self._input.multiple
+        """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""
+        multiple, channels = self._input.multiple, 3 * self._input.frames
         sides_fit = image.ndim == 3 and not any(side % multiple for side in image.shape[:2])
-        if image.dtype != np.uint8 or not sides_fit or image.shape[2] != 3 or image.size == 0:
+        if image.dtype != np.uint8 or not sides_fit or image.shape[2] != channels or image.size == 0:
             raise EngineError(
-                f"{self.name}: the image is {image.dtype} {image.shape}, the network takes uint8 (h, w, 3) "
-                f"with h and w multiples of {multiple}. Use Perceiver.prepare."
+                f"{self.name}: the image is {image.dtype} {image.shape}, the network takes uint8 "
+                f"(h, w, {channels}) with h and w multiples of {multiple}. Use Perceiver.prepare."
             )
         try:
             maps = self._session.run(self._outputs, {self._input.name: image[None]})
