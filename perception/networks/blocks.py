@@ -27,6 +27,25 @@ class ConvNormAct(nn.Sequential):
         )
 
 
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions beside a shortcut: He et al., "Deep residual learning", 2016.
+
+    The shortcut is the identity, or a 1×1 convolution where channels or size change.
+    (n, channels, h, w) → (n, out, h / stride, w / stride).
+    """
+
+    def __init__(self, channels: int, out: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            ConvNormAct(channels, out, 3, stride=stride), ConvNormAct(out, out, 3, act=False)
+        )
+        same = stride == 1 and channels == out
+        self.shortcut = nn.Identity() if same else ConvNormAct(channels, out, stride=stride, act=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu6(self.shortcut(x) + self.residual(x))
+
+
 class SeparableConv(nn.Sequential):
     """Depthwise then pointwise convolution: Chollet, "Xception", 2017. Atrous with `dilation` above 1."""
 
@@ -74,6 +93,35 @@ class SkipFusion(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.fuse(torch.cat([resize(x, skip), self.project(skip)], 1))  # type: ignore[no-any-return]
+
+
+class HeatMapHead(nn.Sequential):
+    """Logits of `maps` heat maps, (n, channels, h, w) → (n, maps, h, w): Newell et al., "Stacked hourglass", 2016.
+
+    A peak is rare: before any training each cell has the probability 0.01.
+    """
+
+    def __init__(self, channels: int, maps: int) -> None:
+        last = nn.Conv2d(channels, maps, 1)
+        nn.init.constant_(last.bias, -4.6)  # type: ignore[arg-type]  # it has one
+        super().__init__(ConvNormAct(channels, channels, 3), last)
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, rounded to a multiple of 8, at least 8."""
+    return max(8, round(channels * width / 8) * 8)
+
+
+def centred(image: Tensor) -> Tensor:
+    """Pixels 0..255 as numbers about -1..1."""
+    return (image - 127.0) / 128.0
+
+
+def he_init(network: nn.Module) -> None:
+    """Draw the weights of all convolutions as He et al., "Delving deep into rectifiers", 2015."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
 
 def resize(x: Tensor, like: Tensor) -> Tensor:
