@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from export.gate import ParityError, run_onnx
-from export.graph import DeployedMaskRCNN
+from perception.networks.deployed import DeployedMaskRCNN
 from perception.networks.mask_rcnn import LEAST_SCORE
 
 Found = dict[str, npt.NDArray[Any]]

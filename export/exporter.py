@@ -11,26 +11,24 @@ from calibration.frames import select_frames
 from export.card import model_card
 from export.detections import check_detections
 from export.gate import check_loss, check_parity, run_onnx
-from export.graph import MULTIPLE, Deployed, DeployedMaskRCNN, to_onnx
+from export.graph import to_onnx
 from export.half import keep_in_half, round_weights
 from export.quantise import quantise
 from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Metric, TrainingInfo
-from perception.classes import DRIVE
+from perception.bundle_info import Metric
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.networks.mask_rcnn import MaskRCNN
+from perception.networks.deployed import Deployed, DeployedMaskRCNN
 from perception.perceiver import fit_image
 from perception.simulation import Drive, parse_options
 from perception.sources import open_source
 from perception.training.checkpoint import load_weights, read_config
-from perception.training.datasets import public_name
+from perception.training.describe import MULTIPLE, describe
 from perception.training.report import EvaluationReport
-from perception.training.tasks import TASKS
+from perception.training.tasks import make_task
 
 CALIBRATION_FRAMES = 64
 GOLDEN_SIZES = ("256x128", "576x320", "512x384")
-TERMS = "the terms of every data set above hold for the weights; several of them allow research only"
 
 
 def export_bundle(
@@ -61,13 +59,12 @@ def export_bundle(
         raise ConfigError("--calibrate without --validate: an INT8 network of unmeasured loss is not written")
     config = read_config(checkpoint)
     pixels = pixels or config.pixels
-    network = TASKS[config.network]().network
-    load_weights(network, checkpoint)
-    round_weights(network)
-    deployed = DeployedMaskRCNN(network) if isinstance(network, MaskRCNN) else Deployed(network)
-    if calibrate and isinstance(deployed, DeployedMaskRCNN):
+    deployed = make_task(config).deployed
+    load_weights(deployed.network, checkpoint)
+    round_weights(deployed.network)
+    if calibrate and "labels" not in deployed.outputs:
         raise ConfigError(f"--calibrate: {config.network} has no INT8 graph; leave it out")
-    images = golden_images()
+    images = golden_images(deployed)
     model = keep_in_half(to_onnx(deployed))
     if isinstance(deployed, DeployedMaskRCNN):
         said = f"float32: {check_detections(deployed, model, images)}."
@@ -77,18 +74,12 @@ def export_bundle(
     int8_model = None
     if calibrate:
         frames = calibration_images(calibrate, pixels)
-        int8_model = quantise(network, frames)
+        int8_model = quantise(deployed, frames)
         loss = check_loss(model, int8_model, validate, pixels)
         said += f" int8: calibrated on {len(frames)} frames; {loss}."
         golden |= {f"{name}.int8": array for name, array in run_onnx(int8_model, images[0]).items()}
-    description = BundleDescription(
-        name=name,
-        version=version,
-        classes=ClassesInfo(name=DRIVE.name, names=DRIVE.names, colours=DRIVE.colours, things=DRIVE.things),
-        input=InputInfo(multiple=MULTIPLE, pixels=pixels),
-        outputs=deployed.outputs,
-        training=TrainingInfo(data=tuple(public_name(d.source) for d in config.train), licence=TERMS),
-        metrics=read_metrics(reports),
+    description = describe(
+        config, deployed, name=name, version=version, pixels=pixels, metrics=read_metrics(reports)
     )
     bundle = write_bundle(
         folder,
@@ -113,10 +104,15 @@ def calibration_images(sources: Sequence[str], pixels: int) -> list[npt.NDArray[
     return [frame[None] for frame in select_frames(frames, CALIBRATION_FRAMES)]
 
 
-def golden_images() -> list[npt.NDArray[np.uint8]]:
-    """Simulated frames uint8 (1, h, w, 3) of several sizes; the first becomes the bundle's golden input."""
-    drives = [Drive(parse_options(f"seed={i}&size={size}")) for i, size in enumerate(GOLDEN_SIZES)]
-    return [drive.render(30).image[None] for drive in drives]
+def golden_images(deployed: Deployed) -> list[npt.NDArray[np.uint8]]:
+    """Simulated frames, uint8 (1, h, w, 3 · frames), of several sizes if the network takes them.
+
+    The first becomes the bundle's golden input.
+    """
+    sizes = GOLDEN_SIZES if deployed.size is None else (f"{deployed.size[1]}x{deployed.size[0]}",)
+    drives = [Drive(parse_options(f"seed={i}&size={size}")) for i, size in enumerate(sizes)]
+    numbers = range(30, 30 + deployed.frames)
+    return [np.concatenate([drive.render(n).image for n in numbers], 2)[None] for drive in drives]
 
 
 def read_metrics(reports: Sequence[Path]) -> tuple[Metric, ...]:

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import onnxruntime as ort
 import torch
 
-from export.graph import MULTIPLE, Deployed
 from perception.decode.semantic import resize_ids
 from perception.errors import PerceptionError
-from perception.networks.drive import full_size
+from perception.networks.deployed import Deployed, DeployedDrive, DeployedSemantic
 from perception.perceiver import fit_image
 from perception.training.datasets import open_dataset
+from perception.training.describe import MULTIPLE
 from perception.training.evaluation import Predictor, evaluate_frame, merge
 
 LOSS = 0.01  # of mean IoU that quantisation may cost
@@ -29,21 +29,24 @@ class ParityError(PerceptionError):
 class Parity:
     """How the graph compares with torch over all pixels of the images.
 
-    `agreement` is the share of equal labels; `margin` the largest distance in logits between the two labels
-    of a pixel where they differ, 0 where none does; `apart` the largest distance in another map, in its
-    tolerances.
+    `agreement` is the share of equal labels, None where the network gives none; `margin` the largest distance
+    in logits between the two labels of a pixel where they differ, 0 where none does; `apart` the largest
+    distance in another output, in its tolerances.
     """
 
     images: int
-    agreement: float
+    agreement: float | None
     margin: float
     apart: float
 
     def __str__(self) -> str:
+        others = f"ONNX Runtime and torch are at most {self.apart:.1g} of the tolerance apart"
+        if self.agreement is None:
+            return f"outputs of {others} in {self.images} frames"
         return (
             f"labels of ONNX Runtime and torch agree on {self.agreement:.4%} of the pixels of {self.images} "
-            f"frames; logits of pixels that differ are {self.margin:.1g} apart (limit {MARGIN:g}), other "
-            f"maps {self.apart:.1g} of their tolerance"
+            f"frames; logits of pixels that differ are {self.margin:.1g} apart (limit {MARGIN:g}); other "
+            f"outputs of {others}"
         )
 
 
@@ -62,32 +65,33 @@ class Loss:
 
 
 def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[np.uint8]]) -> Parity:
-    """Run `images`, each uint8 (1, h, w, 3), through torch and the graph and compare the labels.
+    """Run `images`, each uint8 (1, h, w, c), through torch and the graph and compare the outputs.
 
     Raises:
         ParityError: a label differs whose two logits torch holds more than `MARGIN` apart, or a value of
-            another map by more than its tolerance.
+            another output by more than its tolerance.
     """
     equal = pixels = 0
     margin = apart = 0.0
     for image in images:
         with torch.inference_mode():
-            maps = dict(zip(deployed.outputs, deployed(torch.from_numpy(image)), strict=True))
-            logits = full_size(maps["logits"]).numpy()[0]
+            expected = dict(zip(deployed.outputs, deployed(torch.from_numpy(image)), strict=True))
         answer = run_onnx(model, image)
         for name, output in deployed.outputs.items():
             if name != "labels":
-                distance = float(np.abs(answer[name] - maps[name].numpy()).max())
-                apart = max(apart, distance / output.tolerance)
-        expected = logits.argmax(0)
-        found = answer["labels"][0]
-        differs = expected != found
-        equal += int(np.count_nonzero(~differs))
-        pixels += differs.size
-        if differs.any():
-            rows, columns = np.nonzero(differs)
-            best = logits[expected[differs], rows, columns]
-            margin = max(margin, float((best - logits[found[differs], rows, columns]).max()))
+                distance = np.abs(answer[name].astype(np.float64) - expected[name].numpy()).max()
+                apart = max(apart, float(distance) / output.tolerance)
+        if isinstance(deployed, DeployedDrive | DeployedSemantic):
+            with torch.inference_mode():
+                logits = deployed.logits(torch.from_numpy(image)).numpy()[0]
+            wanted, found = logits.argmax(0), answer["labels"][0]
+            differs = wanted != found
+            equal += int(np.count_nonzero(~differs))
+            pixels += differs.size
+            if differs.any():
+                rows, columns = np.nonzero(differs)
+                best = logits[wanted[differs], rows, columns]
+                margin = max(margin, float((best - logits[found[differs], rows, columns]).max()))
     if not margin <= MARGIN:
         raise ParityError(
             f"the ONNX graph differs from torch: labels agree on {equal / pixels:.4%} of {pixels} pixels, "
@@ -95,10 +99,10 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
         )
     if not apart <= 1:
         raise ParityError(
-            f"the ONNX graph differs from torch: another map by {apart:.2g} times its tolerance; "
+            f"the ONNX graph differs from torch: another output by {apart:.2g} times its tolerance; "
             "nothing was written"
         )
-    return Parity(len(images), equal / pixels, margin, apart)
+    return Parity(len(images), equal / pixels if pixels else None, margin, apart)
 
 
 def check_loss(model: bytes, int8_model: bytes, datasets: Sequence[str], pixels: int) -> Loss:

@@ -19,8 +19,9 @@ from onnxruntime.quantization import (
 )
 from torch import nn
 
-from export.graph import Deployed, to_onnx
+from export.graph import to_onnx
 from perception.networks.blocks import ConvNormAct
+from perception.networks.deployed import Deployed
 from perception.networks.efficientnet import EfficientNetLite0
 
 
@@ -33,8 +34,8 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
         return None if image is None else {"image": image}
 
 
-def quantise(network: nn.Module, images: Sequence[npt.NDArray[np.uint8]]) -> bytes:
-    """The serialised INT8 graph of a network, with the inputs and outputs of the float graph.
+def quantise(deployed: Deployed, images: Sequence[npt.NDArray[np.uint8]]) -> bytes:
+    """The serialised INT8 graph of a deployed network, with the inputs and outputs of the float graph.
 
     Quantise and dequantise nodes (QDQ), weights per channel; Jacob et al., "Quantization and training of
     neural networks for efficient integer-arithmetic-only inference", 2018. Activations are unsigned: that is
@@ -46,7 +47,7 @@ def quantise(network: nn.Module, images: Sequence[npt.NDArray[np.uint8]]) -> byt
     logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises a pre-processing that is done here
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        model = to_onnx(Deployed(fold_normalisation(network)))
+        model = to_onnx(type(deployed)(fold_normalisation(deployed.network)))
         source.write_bytes(model)
         quantize_static(
             str(source),

@@ -1,6 +1,7 @@
 """Random views of a sample: scale, crop, mirror, road users from elsewhere, and the moods of a camera."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,23 +9,33 @@ import numpy.typing as npt
 
 from perception.training.datasets import Sample
 
-STRIDE = 2  # of the network's logits: targets are sampled at their centres
+STRIDE = 2  # of the labels that the drive network and Mask R-CNN are taught by
 PASTED = 100_000  # added to the ids of instances that came from another view
+
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class View:
-    """What the network is shown, and what it should say.
+    """What the network is shown, and what it should say, as far as the sample knows it.
 
     Attributes:
         image: uint8 (h, w, 3) BGR.
-        target: int32 (h / STRIDE, w / STRIDE) class bits, 0 ignore.
+        target: int32 (h / stride, w / stride) class bits, 0 ignore.
         instances: int32, as large; class id × 1000 + k of known instances (plus `PASTED`), else 0.
+        earlier: the frames before it, the oldest first, cut like the image.
+        picture: what should come out, uint8 (h, w, 3).
+        depth: float32 (h, w), metres at the focal length that the network usually sees; 0 unknown.
+        key_points: float32 (n, 4): kind, x, y, and the height of the person, in pixels of the view.
     """
 
-    image: npt.NDArray[np.uint8]
+    image: Image
     target: npt.NDArray[np.int32]
     instances: npt.NDArray[np.int32]
+    earlier: tuple[Image, ...] = ()
+    picture: Image | None = None
+    depth: npt.NDArray[np.float32] | None = None
+    key_points: npt.NDArray[np.float32] | None = None
 
 
 def random_view(
@@ -34,6 +45,7 @@ def random_view(
     crop: tuple[int, int],
     scale: tuple[float, float],
     pixels: int,
+    stride: int = STRIDE,
 ) -> View:
     """Cut a random view; outside the frame it is black, and its target 0 (ignore).
 
@@ -43,6 +55,7 @@ def random_view(
         crop: height, width of the view.
         scale: range of the enlargement, relative to the size at which the network will see such a frame.
         pixels: the network's pixel budget, which fixes that size.
+        stride: of the labels: they are sampled at their centres.
     """
     height, width = sample.image.shape[:2]
     deployed = np.sqrt(pixels / (height * width))
@@ -54,7 +67,7 @@ def random_view(
     top = _offset(rng, height * sy, crop_h)
     mirror = rng.random() < 0.5
 
-    def view(array: npt.NDArray[np.integer], stride: int, interpolation: int) -> npt.NDArray[np.integer]:
+    def view(array: npt.NDArray[Any], stride: int, interpolation: int) -> npt.NDArray[Any]:
         """Sample the source at the centre of each output pixel."""
         rows, cols = crop_h // stride, crop_w // stride
         ax, ay = stride / sx, stride / sy
@@ -65,14 +78,28 @@ def random_view(
         flags = interpolation | cv2.WARP_INVERSE_MAP
         return np.asarray(cv2.warpAffine(array, inverse, (cols, rows), flags=flags), array.dtype)
 
-    source = sample.image
-    if factor < 0.7:  # linear interpolation alone would alias
-        source = cv2.blur(source, (2, 2)).astype(np.uint8)
-    image = view(source, 1, cv2.INTER_LINEAR).astype(np.uint8)
+    def picture(source: Image) -> Image:
+        if factor < 0.7:  # linear interpolation alone would alias
+            source = cv2.blur(source, (2, 2)).astype(np.uint8)
+        return view(source, 1, cv2.INTER_LINEAR)
+
+    def points(source: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        x, y = (source[:, 1] + 0.5) * sx - left - 0.5, (source[:, 2] + 0.5) * sy - top - 0.5
+        x = crop_w - 1 - x if mirror else x
+        inside = (x >= 0) & (x <= crop_w - 1) & (y >= 0) & (y <= crop_h - 1)
+        moved = np.stack([source[:, 0], x, y, source[:, 3] * sy], 1)
+        return moved[inside].astype(np.float32)
+
+    depth, key_points = sample.depth, sample.key_points
     return View(
-        image,
-        view(sample.target, STRIDE, cv2.INTER_NEAREST).astype(np.int32),
-        view(sample.instances, STRIDE, cv2.INTER_NEAREST).astype(np.int32),
+        picture(sample.image),
+        view(sample.target, stride, cv2.INTER_NEAREST).astype(np.int32),
+        view(sample.instances, stride, cv2.INTER_NEAREST).astype(np.int32),
+        earlier=tuple(map(picture, sample.earlier)),
+        picture=None if sample.picture is None else picture(sample.picture),
+        # What is enlarged looks nearer to a network that knows one focal length.
+        depth=None if depth is None else view(depth, 1, cv2.INTER_NEAREST) * np.float32(deployed / factor),
+        key_points=None if key_points is None else points(key_points),
     )
 
 
@@ -86,10 +113,11 @@ def paste(view: View, other: View, rng: np.random.Generator) -> View:
     mask = cv2.resize(chosen.view(np.uint8), view.image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     alpha = cv2.blur(mask.astype(np.float32), (3, 3))[..., None]  # a hard edge would give the pasted away
     image = view.image + alpha * (other.image.astype(np.float32) - view.image)
-    return View(
-        image.astype(np.uint8),
-        np.where(chosen, other.target, view.target),
-        np.where(chosen, other.instances + PASTED, view.instances),
+    return replace(
+        view,
+        image=image.astype(np.uint8),
+        target=np.where(chosen, other.target, view.target),
+        instances=np.where(chosen, other.instances + PASTED, view.instances),
     )
 
 

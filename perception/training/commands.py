@@ -1,6 +1,6 @@
 """`perception train` and `perception evaluate`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,9 +29,8 @@ from perception.training.recording import RecordedScenes
 from perception.training.report import (
     EvaluationReport,
     confusion_table,
-    figure_tables,
-    iou_table,
     metrics_of,
+    tables,
 )
 
 
@@ -103,13 +102,11 @@ def evaluate(
     pictures = []
     for dataset in [open_set(source) for source in data]:
         evaluation, shown = _score(subject, dataset, drawn=picture is not None)
-        console.print(confusion_table(dataset.name, evaluation.confusion))
+        if evaluation.confusion.counts:
+            console.print(confusion_table(dataset.name, evaluation.confusion))
         result[dataset.name] = evaluation
         pictures += shown
-    confusion = {source: one.confusion for source, one in result.items()}
-    figures = {source: one.figures() for source, one in result.items()}
-    console.print(iou_table(confusion, f"{subject.model} on {subject.engine}"))
-    for table in figure_tables(figures):
+    for table in tables(result, f"{subject.model} on {subject.engine}"):
         console.print(table)
     if picture is not None:
         cv2.imwrite(str(picture), np.vstack(pictures))
@@ -118,8 +115,8 @@ def evaluate(
         report = EvaluationReport(
             model=subject.model,
             engine=subject.engine,
-            metrics=tuple(m for s in result for m in metrics_of(s, confusion[s], figures[s], how)),
-            confusion={source: _counts(one) for source, one in confusion.items()},
+            metrics=tuple(m for source in result for m in metrics_of(source, result[source], how)),
+            confusion={source: _counts(one.confusion) for source, one in result.items()},
         )
         output.write_text(report.model_dump_json(indent=2) + "\n")
 
@@ -134,19 +131,20 @@ class _Subject:
     model: str
     engine: str
     classes: ClassSet
-    perceive: Callable[[Frame], Scene]
+    perceive: Callable[[Frame, Sequence[Frame]], Scene]
     followers: tuple[Callable[[], Tracker | LaneTracker], ...]
 
 
 def _bundle(model: str, engine: str, instances: str, *, crf: bool) -> _Subject:
     perceiver = Perceiver.load(model, engine, instances=instances, crf=crf)
-    name, engine = perceiver.bundle.info.name, perceiver.engine.name + (", CRF" if crf else "")
+    name, engine = perceiver.info.name, perceiver.engine.name + (", CRF" if crf else "")
     followers = (Tracker, lambda: LaneTracker(perceiver.classes))
     return _Subject(name, engine, perceiver.classes, perceiver.perceive, followers)
 
 
 def _files(folder: Path) -> _Subject:
-    return _Subject(folder.resolve().name, "files", DRIVE, RecordedScenes(folder).perceive, ())
+    scenes = RecordedScenes(folder)
+    return _Subject(folder.resolve().name, "files", DRIVE, lambda frame, _: scenes.perceive(frame), ())
 
 
 def _score(subject: _Subject, dataset: Dataset, *, drawn: bool) -> tuple[Evaluation, list[Image]]:
@@ -161,7 +159,7 @@ def _score(subject: _Subject, dataset: Dataset, *, drawn: bool) -> tuple[Evaluat
     for index in track(range(len(dataset)), dataset.name, console=Console(stderr=True)):
         sample = dataset[index]
         frame = Frame(sample.image, round(1e9 * index / (rate or 1)), sequence=index, stem=sample.name)
-        scene = subject.perceive(frame)
+        scene = subject.perceive(frame, [Frame(image, 0) for image in sample.earlier])
         for follower in followers:
             scene = follower.update(scene)
         accuracy, pq = evaluation.add(sample, scene)

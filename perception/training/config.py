@@ -2,18 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
+from perception.classes import DRIVE, ClassSet
 from perception.errors import ConfigError
 from perception.training.datasets import public_name
-
-LossName = Literal[
-    "cross_entropy", "focal", "dice", "lovasz", "boundary", "centres", "offsets", "borders",
-    "objectness", "proposals", "classes", "boxes", "masks",
-]  # fmt: skip
 
 
 class _Strict(BaseModel):
@@ -34,16 +30,11 @@ class TrainingConfig(_Strict):
     """A training run. Sizes are in pixels; `crop` is height, width, both multiples of 32."""
 
     name: str = "drive"
-    network: Literal["drive", "mask-rcnn"] = "drive"
+    network: str = "drive"
+    width: Annotated[float, Field(gt=0)] = 1.0  # the network's channels, relative to the paper's
     train: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
     validate_on: tuple[str, ...] = ()
-    losses: dict[LossName, Annotated[float, Field(gt=0)]] = {
-        "cross_entropy": 1.0,
-        "lovasz": 0.5,
-        "centres": 1.0,
-        "offsets": 1.0,
-        "borders": 0.5,
-    }
+    losses: dict[str, Annotated[float, Field(gt=0)]] = {}  # name: weight; empty: the task's own
     class_balance: bool = True
     crop: tuple[Annotated[int, Field(multiple_of=32, gt=0)], Annotated[int, Field(multiple_of=32, gt=0)]] = (
         288,
@@ -54,13 +45,17 @@ class TrainingConfig(_Strict):
     paste: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of views with road users from another view
     batch: PositiveInt = 8
     steps: PositiveInt = 4000
-    encoder_rate: Annotated[float, Field(ge=0)] = 5e-4  # 0: the encoder stays as it is
+    encoder_rate: Annotated[float, Field(ge=0)] = 5e-4  # of one that has learnt before; 0: it stays as it is
     decoder_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     validate_every: PositiveInt = 500
     checkpoint_every: PositiveInt = 100
     workers: Annotated[int, Field(ge=0)] = 1
     seed: int = 0
+
+    def class_set(self) -> ClassSet:
+        """What the network tells apart."""
+        return DRIVE
 
     def same_run(self, other: "TrainingConfig") -> bool:
         """Whether both are one recipe; its data may lie elsewhere."""

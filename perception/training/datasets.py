@@ -36,6 +36,10 @@ class Sample:
         image: uint8 (h, w, 3) BGR.
         target: uint16 (h, w) class bits, 0 ignore.
         instances: uint16 (h, w); class id × 1000 + k where the road user is known, else 0.
+        earlier: the frames before it, the oldest first, as large as it.
+        picture: what a network that gives pictures should make of it, uint8 (h, w, 3); None: not known.
+        depth: float32 (h, w) metres along the optical axis, 0 unknown; None: not known at all.
+        key_points: float32 (n, 4): kind, x, y, and the height of the person, in pixels; None: not known.
         truth: all that the simulated camera knows of the frame; None for others.
     """
 
@@ -44,6 +48,10 @@ class Sample:
     target: npt.NDArray[np.uint16]
     instances: npt.NDArray[np.uint16]
     truth: Truth | None = None
+    earlier: tuple[npt.NDArray[np.uint8], ...] = ()
+    picture: npt.NDArray[np.uint8] | None = None
+    depth: npt.NDArray[np.float32] | None = None
+    key_points: npt.NDArray[np.float32] | None = None
 
 
 class Dataset(Protocol):

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from perception.classes import DRIVE, UNKNOWN, ClassSet
-from perception.scene import Scene
-from perception.simulation import Truth
+from perception.scene import KeyPoint, Scene
+from perception.simulation import KEY_POINTS, Truth
+from perception.training.boundary_metrics import BoundaryScore
 from perception.training.datasets import Sample
 from perception.training.instance_metrics import (
     MaskPrecision,
@@ -51,6 +51,7 @@ class Evaluation:
     def __init__(self, classes: ClassSet = DRIVE, *, drive: bool = False) -> None:
         self.classes = classes
         self.confusion = Confusion(classes)
+        self._boundaries = BoundaryScore(classes)
         self._masks = MaskPrecision(classes)
         none = np.zeros(len(classes), np.int64)
         self._panoptic = PanopticCounts(none.astype(float), none, none, none)
@@ -67,6 +68,7 @@ class Evaluation:
         frame = Confusion(self.classes)
         frame.add(sample.target, scene.labels)
         self.confusion += frame
+        self._boundaries.add(sample.target, scene.labels)
         self._masks.add(sample, scene)
         overlaps = Overlaps(sample, scene, self.classes)
         panoptic = overlaps.panoptic()
@@ -80,6 +82,18 @@ class Evaluation:
         if not sample.instances.any():
             return frame.accuracy(), None
         return frame.accuracy(), float(np.mean([quality.pq for quality in panoptic.quality().values()]))
+
+    def values(self) -> dict[str, float]:
+        """Every figure by its name, the one that says most first."""
+        values = {}
+        if self.confusion.counts:
+            values |= self.confusion.figures()
+        if self._boundaries.f1():
+            values["boundary F1"] = self._boundaries.mean_f1()
+        for rows in self.figures().values():
+            for row, named in rows.items():
+                values |= {name if row == ALL else f"{name} {row}": value for name, value in named.items()}
+        return values
 
     def figures(self) -> Figures:
         """Mask AP, panoptic quality, lanes and tracks, each only where the set has the truth for it."""
@@ -150,6 +164,12 @@ class Evaluation:
         )
 
 
+def true_key_points(sample: Sample) -> tuple[KeyPoint, ...]:
+    """The key points of a sample, each as sure as can be."""
+    points = () if sample.key_points is None else sample.key_points.tolist()
+    return tuple(KeyPoint(KEY_POINTS[int(kind)], x, y, 1.0) for kind, x, y, _ in points)
+
+
 def true_scene(sample: Sample, classes: ClassSet = DRIVE) -> Scene:
     """What the labels say of a sample: partial ones as their first class, those of most classes unknown."""
     labels = np.full(sample.target.shape, UNKNOWN, np.uint8)
@@ -166,21 +186,7 @@ def true_scene(sample: Sample, classes: ClassSet = DRIVE) -> Scene:
         instance_map=sample.instances,
         instances=true_instances(sample),
         lanes=() if sample.truth is None else sample.truth.lanes,
+        picture=sample.picture,
+        depth=sample.depth,
+        key_points=true_key_points(sample),
     )
-
-
-def sheet(
-    predict: Predictor, samples: list[Sample], classes: ClassSet = DRIVE, width: int = 480
-) -> npt.NDArray[np.uint8]:
-    """A picture sheet, one row a sample: frame, predicted labels, true ones (see `true_scene`)."""
-    palette = classes.palette_bgr()
-    rows = []
-    for sample in samples:
-        size = (width, round(width * sample.image.shape[0] / sample.image.shape[1]))
-        pictures = [
-            sample.image,
-            cv2.applyColorMap(predict(sample.image), palette),
-            cv2.applyColorMap(true_scene(sample, classes).labels, palette),
-        ]
-        rows.append(np.hstack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]))
-    return np.vstack(rows).astype(np.uint8)

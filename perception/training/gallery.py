@@ -34,18 +34,24 @@ class Gallery:
         rows = self._rows
         if len(rows) == 2 * EACH and rows[EACH - 1][0] <= value <= rows[EACH][0]:
             return
-        pictures = {
-            f"{frame.stem}  {self.figure} {value:.3f}": frame.image,
-            "found": draw(frame, scene, self.classes, SCENE),
-            "true": draw(frame, true_scene(sample, self.classes), self.classes, SCENE),
-        }
-        rows.append((value, np.hstack([_captioned(picture, text) for text, picture in pictures.items()])))
+        caption = f"{frame.stem}  {self.figure} {value:.3f}"
+        rows.append((value, row(frame, scene, sample, self.classes, caption)))
         rows.sort(key=lambda row: row[0])
         del rows[EACH:-EACH]
 
     def picture(self) -> Image:
         """uint8 (h, 3 × WIDTH, 3), BGR, the worst frame at the top."""
         return np.vstack([row for _, row in self._rows])
+
+
+def row(frame: Frame, scene: Scene, sample: Sample, classes: ClassSet, caption: str = "") -> Image:
+    """A frame, what was found and what is true, beside each other: uint8 (h, 3 × WIDTH, 3), BGR."""
+    pictures = {
+        caption or frame.stem: frame.image,
+        "found": draw(frame, scene, classes, SCENE),
+        "true": draw(frame, true_scene(sample, classes), classes, SCENE),
+    }
+    return np.hstack([_captioned(picture, text) for text, picture in pictures.items()])
 
 
 def _captioned(picture: Image, text: str) -> Image:

@@ -7,28 +7,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from perception.classes import DRIVE
+from perception.decode.instances import choose_grouping
 from perception.errors import ConfigError, DataError
-from perception.perceiver import fit_image
+from perception.frame import Frame
+from perception.perceiver import Perceiver
 from perception.training.checkpoint import read_checkpoint, read_config, start_from
 from perception.training.config import TrainingConfig
 from perception.training.datasets import open_dataset
-from perception.training.evaluation import evaluate_frame, merge, sheet
-from perception.training.metrics import Confusion
+from perception.training.describe import describe
+from perception.training.evaluation import Evaluation
+from perception.training.gallery import row
 from perception.training.mix import Cached, Mix
-from perception.training.report import draw_curves, iou_table
-from perception.training.tasks import TASKS, Batch, Task
+from perception.training.report import draw_curves, tables
+from perception.training.tasks import Batch, Task, make_task
+from perception.training.torch_engine import TorchEngine
 
 
 class Batches(TorchDataset[Batch]):
-    """The samples of a run from one on: a view's image, uint8 (3, h, w), and what the task asks of it."""
+    """The samples of a run from one on, as the task asks for them."""
 
     def __init__(self, mix: Mix, task: Task, start: int) -> None:
         self.mix, self.task, self.start = mix, task, start
@@ -37,9 +39,9 @@ class Batches(TorchDataset[Batch]):
         return len(self.mix) - self.start
 
     def __getitem__(self, index: int) -> Batch:
-        view = self.mix.view(self.start + index)
-        image = torch.from_numpy(np.ascontiguousarray(view.image.transpose(2, 0, 1)))
-        return {"image": image, **self.task.encode(view)}
+        number = self.start + index
+        rng = np.random.default_rng([self.mix.config.seed, number, 1])
+        return self.task.encode(self.mix.view(number), rng)
 
 
 class Trainer:
@@ -54,17 +56,17 @@ class Trainer:
         self.config = config
         self.folder = folder
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.task: Task = TASKS[config.network]()
+        self.task: Task = make_task(config)
         self.network = self.task.network
         if unknown := set(config.losses) - set(self.task.losses):
             raise ConfigError(
                 f"losses: {config.network} has no {', '.join(sorted(unknown))}; it is trained by "
                 f"{', '.join(self.task.losses)}"
             )
+        self.losses = dict(config.losses) or {name: w for name, w in self.task.losses.items() if w > 0}
         self.new: list[str] = []  # weights that the initial ones did not hold
-        if initial is None:
-            self.network.encoder.load_imagenet()  # type: ignore[operator,union-attr]
-        else:
+        self._encoder_learnt = initial is not None or self._load_imagenet()
+        if initial is not None:
             self.new = start_from(self.network, initial)
         if config.encoder_rate == 0:
             self.network.get_submodule("encoder").requires_grad_(False)
@@ -97,14 +99,20 @@ class Trainer:
         self.step = state["step"]
         self._trim_log()
 
-    def train(self) -> dict[str, Confusion]:
+    def train(self) -> dict[str, Evaluation]:
         """Run to the recipe's last step; returns the last validation, by data set."""
         config = self.config
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.json").write_text(config.model_dump_json(indent=2))
-        mix = Mix([Cached(open_dataset(d.source), pixels=config.pixels) for d in config.train], config)
-        weights = mix.class_weights(len(DRIVE)).to(self.device) if config.class_balance else None
-        validation: dict[str, Confusion] = {}
+        mix = Mix(
+            [Cached(open_dataset(d.source), pixels=config.pixels) for d in config.train],
+            config,
+            stride=self.task.stride,
+            moods=self.task.moods,
+        )
+        balanced = config.class_balance and "labels" in self.task.deployed.outputs
+        weights = mix.class_weights(len(config.class_set())).to(self.device) if balanced else None
+        validation: dict[str, Evaluation] = {}
         with _progress() as progress:
             task = progress.add_task("train", total=config.steps, completed=self.step, loss="")
             for batch in self._batches(mix):
@@ -117,38 +125,51 @@ class Trainer:
                     self._save()
                 if self.step % config.validate_every == 0 or last:
                     validation = self.validate()
-                    progress.console.print(iou_table(validation, f"step {self.step}"))
+                    for table in tables(validation, f"step {self.step}"):
+                        progress.console.print(table)
         return validation
 
-    def validate(self) -> dict[str, Confusion]:
+    def validate(self) -> dict[str, Evaluation]:
         """Score the network on the recipe's validation sets, and draw curves and samples."""
         self.network.eval()
+        perceiver = self._perceiver()
         result = {}
-        sheets = []
+        rows = []
         for source in self.config.validate_on:
             dataset = open_dataset(source)
-            result[source] = merge(evaluate_frame(self.predict, dataset[i]) for i in range(len(dataset)))
-            shown = [dataset[i] for i in np.linspace(0, len(dataset) - 1, 3).astype(int)]
-            sheets.append(sheet(self.predict, shown))
-            self._log(source=source, mean_iou=result[source].mean_iou(), lane_f1=result[source].lane_f1())
+            result[source] = Evaluation(self.config.class_set())
+            shown = set(np.linspace(0, len(dataset) - 1, 3).astype(int).tolist())
+            for index in range(len(dataset)):
+                sample = dataset[index]
+                frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
+                scene = perceiver.perceive(frame, [Frame(image, 0) for image in sample.earlier])
+                result[source].add(sample, scene)
+                if index in shown:
+                    rows.append(row(frame, scene, sample, self.config.class_set()))
+            self._log(source=source, **result[source].values())
         self.network.train()
-        if sheets:
-            cv2.imwrite(str(self.folder / "samples.png"), np.vstack(sheets))
-        summary = {
-            source: {c.describe(bits): iou for bits, iou in c.iou().items()} for source, c in result.items()
-        }
+        if rows:
+            cv2.imwrite(str(self.folder / "samples.png"), np.vstack(rows))
+        summary = {source: evaluation.values() for source, evaluation in result.items()}
         (self.folder / "validation.json").write_text(
-            json.dumps({"step": self.step, "iou": summary}, indent=2)
+            json.dumps({"step": self.step, "figures": summary}, indent=2)
         )
         draw_curves(self.folder / "log.jsonl", self.folder / "curves.png")
         return result
 
-    @torch.inference_mode()
-    def predict(self, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Label map uint8 (h, w) of a frame uint8 (h, w, 3), as the exported graph computes it."""
-        height, width = frame.shape[:2]
-        image = torch.from_numpy(fit_image(frame, self.config.pixels, 32).transpose(2, 0, 1))[None]
-        return self.task.labels(self._pixels(image), height, width)
+    def _load_imagenet(self) -> bool:
+        """Start from an encoder that knows pictures, where there is one of this kind and width."""
+        encoder = getattr(self.network, "encoder", None)
+        known = self.config.width == 1 and hasattr(encoder, "load_imagenet")
+        if known:
+            encoder.load_imagenet()  # type: ignore[union-attr]
+        return known
+
+    def _perceiver(self) -> Perceiver:
+        """The network as the node would run it, but in torch."""
+        description = describe(self.config, self.task.deployed)
+        grouping = choose_grouping(description, self.config.class_set())
+        return Perceiver(description, TorchEngine(self.task.deployed, self.device), grouping)
 
     def _batches(self, mix: Mix) -> Iterator[Batch]:
         loader = DataLoader(
@@ -165,8 +186,8 @@ class Trainer:
         """One step; returns each loss, and their weighted sum as "loss"."""
         self.network.train()
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
-        losses = self.task.measure(self.config.losses, self._pixels(batch["image"]), batch, weights)
-        loss = torch.stack([weight * losses[name] for name, weight in self.config.losses.items()]).sum()
+        losses = self.task.measure(self.losses, self._pixels(batch["image"]), batch, weights)
+        loss = torch.stack([weight * losses[name] for name, weight in self.losses.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
@@ -184,11 +205,13 @@ class Trainer:
         return image.to(self.device).to(torch.float32, memory_format=torch.channels_last)
 
     def _groups(self) -> list[dict[str, object]]:
-        """Encoder and decoder learn at their own rates; biases and normalisation are not decayed."""
+        """What has learnt before has its own rate; biases and normalisation are not decayed."""
         groups = []
-        for encoder, rate in ((True, self.config.encoder_rate), (False, self.config.decoder_rate)):
+        for learnt, rate in ((True, self.config.encoder_rate), (False, self.config.decoder_rate)):
             named = [
-                (n, p) for n, p in self.network.named_parameters() if n.startswith("encoder.") == encoder
+                (n, p)
+                for n, p in self.network.named_parameters()
+                if (self._encoder_learnt and n.startswith("encoder.")) == learnt
             ]
             groups.append({"params": [p for _, p in named if p.ndim > 1], "lr": rate})
             groups.append({"params": [p for _, p in named if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})

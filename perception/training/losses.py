@@ -62,6 +62,20 @@ def dice(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tenso
     return _class_mean(1 - overlap, q, weights)
 
 
+def tversky(
+    logits: Tensor, target: Tensor, weights: Tensor | None = None, alpha: float = 0.3, beta: float = 0.7
+) -> Tensor:
+    """1 − mean over present classes of TP / (TP + α FP + β FN): Salehi et al., 2017.
+
+    With β above α what is missed costs more than what is made up; α = β = ½ is `dice`. Only pixels with one
+    class count. `weights` (c,) weigh the classes.
+    """
+    p, q = _full_labels(logits, target)
+    hit = (p * q).sum(0)
+    false, missed = (p * (1 - q)).sum(0), ((1 - p) * q).sum(0)
+    return _class_mean(1 - hit / (hit + alpha * false + beta * missed).clamp(min=1e-6), q, weights)
+
+
 def lovasz(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """Lovász-softmax, a convex surrogate of 1 − mean IoU: Berman et al., 2018.
 
@@ -80,6 +94,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
     "cross_entropy": cross_entropy,
     "focal": focal,
     "dice": dice,
+    "tversky": tversky,
     "lovasz": lovasz,
     "boundary": boundary,
 }

@@ -67,6 +67,30 @@ class Confusion:
         right = sum(row[self._members(bits)].sum() for bits, row in self.counts.items())
         return float(right / max(sum(row.sum() for row in self.counts.values()), 1))
 
+    def mean_accuracy(self) -> float:
+        """Mean over the sets of classes of the share of their pixels that were found."""
+        shares = [row[self._members(bits)].sum() / row.sum() for bits, row in self.counts.items()]
+        return float(np.mean(shares)) if shares else 0.0
+
+    def weighted_iou(self) -> float:
+        """Mean IoU in which each set of classes weighs as much as it has pixels."""
+        pixels = {bits: row.sum() for bits, row in self.counts.items()}
+        total = sum(iou * pixels[bits] for bits, iou in self.iou().items())
+        return float(total / max(sum(pixels.values()), 1))
+
+    def figures(self) -> dict[str, float]:
+        """Every figure by its name, mean IoU first."""
+        values = {
+            "mean IoU": self.mean_iou(),
+            "accuracy": self.accuracy(),
+            "mean accuracy": self.mean_accuracy(),
+            "frequency-weighted IoU": self.weighted_iou(),
+        }
+        values |= {f"IoU {self.describe(bits)}": iou for bits, iou in self.iou().items()}
+        if (f1 := self.lane_f1()) is not None:
+            values["paint F1, 4 px at 960"] = f1
+        return values
+
     def lane_f1(self) -> float | None:
         """F1 of paint with a tolerance of 4 px at 960 px width; None where the set does not label paint."""
         paint_hit, paint, found_hit, found = self.lane_hits
@@ -91,11 +115,11 @@ class Confusion:
         found = (predicted == self.classes.id("lane_marking")) & ~unsure
         radius = max(1.0, LANE_TOLERANCE * target.shape[1])
         self.lane_hits += [
-            _near(paint, found, radius), int(paint.sum()), _near(found, paint, radius), int(found.sum())
+            near(paint, found, radius), int(paint.sum()), near(found, paint, radius), int(found.sum())
         ]  # fmt: skip
 
 
-def _near(points: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], radius: float) -> int:
+def near(points: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], radius: float) -> int:
     """How many `points` lie within `radius` pixels of one of `others`."""
     if not others.any():
         return 0

@@ -1,13 +1,15 @@
 """The stream of training samples: a weighted mix of data sets, the same for the same seed."""
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from perception.training.augment import View, mood, paste, random_view
+from perception.training.augment import STRIDE, Image, View, mood, paste, random_view
 from perception.training.config import TrainingConfig
 from perception.training.datasets import Dataset, Sample
 
@@ -29,9 +31,12 @@ class Cached:
 class Mix:
     """View i of the run, for any i: which frame and which part of it follow from (seed, i) alone."""
 
-    def __init__(self, datasets: list[Cached], config: TrainingConfig) -> None:
+    def __init__(
+        self, datasets: list[Cached], config: TrainingConfig, *, stride: int = STRIDE, moods: bool = True
+    ) -> None:
         self.datasets = datasets
         self.config = config
+        self.stride, self.moods = stride, moods
         weights = np.array([entry.weight for entry in config.train])
         self.shares = weights / weights.sum()
         # Road users are copied from the sets that tell them apart.
@@ -45,12 +50,12 @@ class Mix:
         view = self._draw(self.datasets[int(rng.choice(len(self.datasets), p=self.shares))], rng)
         if self.donors and rng.random() < self.config.paste:
             view = paste(view, self._draw(self.donors[int(rng.integers(len(self.donors)))], rng), rng)
-        return replace(view, image=mood(view.image, rng))
+        return replace(view, image=mood(view.image, rng)) if self.moods else view
 
     def _draw(self, dataset: Cached, rng: np.random.Generator) -> View:
         sample = dataset[int(rng.integers(len(dataset)))]
         c = self.config
-        return random_view(sample, rng, crop=c.crop, scale=c.scale, pixels=c.pixels)
+        return random_view(sample, rng, crop=c.crop, scale=c.scale, pixels=c.pixels, stride=self.stride)
 
     def class_weights(self, classes: int, samples: int = 400) -> Tensor:
         """ENet's weights 1 / ln(1.02 + p) (Paszke et al., 2016), scaled to mean 1; p from full labels."""
@@ -64,12 +69,27 @@ class Mix:
 
 def _reduced(sample: Sample, pixels: int) -> Sample:
     """At most four times the pixels of the network's input: twice its width and height."""
+    sample = replace(sample, truth=None)  # which would hold whole simulated worlds
     height, width = sample.image.shape[:2]
     factor = np.sqrt(4 * pixels / (height * width))
     if factor >= 1:
-        return replace(sample, truth=None)  # which would hold whole simulated worlds
+        return sample
     size = (round(width * factor), round(height * factor))
-    image = cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    target = cv2.resize(sample.target, size, interpolation=cv2.INTER_NEAREST).astype(np.uint16)
-    instances = cv2.resize(sample.instances, size, interpolation=cv2.INTER_NEAREST).astype(np.uint16)
-    return Sample(sample.name, image, target, instances)
+
+    def picture(image: Image) -> Image:
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+    def ids(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return cv2.resize(array, size, interpolation=cv2.INTER_NEAREST).astype(array.dtype)
+
+    points = sample.key_points
+    return replace(
+        sample,
+        image=picture(sample.image),
+        target=ids(sample.target),
+        instances=ids(sample.instances),
+        earlier=tuple(map(picture, sample.earlier)),
+        picture=None if sample.picture is None else picture(sample.picture),
+        depth=None if sample.depth is None else ids(sample.depth),
+        key_points=None if points is None else points * np.float32([1, factor, factor, factor]),
+    )

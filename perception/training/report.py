@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from perception.bundle_info import Metric
 from perception.training.datasets import public_name
-from perception.training.evaluation import ALL, Figures
+from perception.training.evaluation import Evaluation, Figures
 from perception.training.metrics import Confusion
 
 
@@ -23,17 +23,17 @@ class EvaluationReport(BaseModel):
     confusion: dict[str, dict[str, dict[str, int]]]  # set → truth → predicted class → pixels
 
 
-def metrics_of(source: str, confusion: Confusion, figures: Figures, how: str) -> list[Metric]:
+def metrics_of(source: str, evaluation: Evaluation, how: str) -> list[Metric]:
     """The figures of one data set; `how` tells how they were measured."""
-    values = {"mean IoU": confusion.mean_iou(), "accuracy": confusion.accuracy()}
-    values |= {f"IoU {confusion.describe(bits)}": iou for bits, iou in confusion.iou().items()}
-    if (f1 := confusion.lane_f1()) is not None:
-        values["paint F1, 4 px at 960"] = f1
-    for rows in figures.values():
-        for row, named in rows.items():
-            values |= {name if row == ALL else f"{name} {row}": value for name, value in named.items()}
-    name = public_name(source)
+    name, values = public_name(source), evaluation.values()
     return [Metric(set=name, metric=metric, value=value, how=how) for metric, value in values.items()]
+
+
+def tables(result: dict[str, Evaluation], title: str) -> list[Table]:
+    """All that evaluations came to: IoU where there are classes, and a table for each kind of figure."""
+    confusion = {source: one.confusion for source, one in result.items() if one.confusion.counts}
+    figures = {source: one.figures() for source, one in result.items()}
+    return [*([iou_table(confusion, title)] if confusion else []), *figure_tables(figures)]
 
 
 def figure_tables(result: dict[str, Figures]) -> list[Table]:
@@ -90,7 +90,7 @@ def confusion_table(source: str, confusion: Confusion) -> Table:
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """Draw the loss and the validation mean IoU over the steps of `log.jsonl`."""
+    """Draw the loss, and the first figure of each validation set, over the steps of `log.jsonl`."""
     import matplotlib as mpl  # noqa: PLC0415 - only training needs it
 
     mpl.use("Agg")
@@ -103,9 +103,11 @@ def draw_curves(log: Path, picture: Path) -> None:
         left.plot(*zip(*losses, strict=True), linewidth=0.8)
     left.set(title="training loss", xlabel="step", yscale="log")
     for source in dict.fromkeys(line["source"] for line in lines if "source" in line):
-        points = [(line["step"], line["mean_iou"]) for line in lines if line.get("source") == source]
-        right.plot(*zip(*points, strict=True), marker="o", label=source.split(":")[0])
+        of = [line for line in lines if line.get("source") == source]
+        figure_name = next(name for name in of[0] if name not in {"step", "time", "source"})
+        points = [(line["step"], line[figure_name]) for line in of]
+        right.plot(*zip(*points, strict=True), marker="o", label=f"{figure_name}, {source.split(':')[0]}")
         right.legend()
-    right.set(title="validation mean IoU", xlabel="step", ylim=(0, 1))
+    right.set(title="validation", xlabel="step")
     figure.savefig(picture, dpi=110)
     plt.close(figure)

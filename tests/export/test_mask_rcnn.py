@@ -11,15 +11,17 @@ from export.command import export
 from export.detections import check_detections
 from export.exporter import golden_images
 from export.gate import ParityError
-from export.graph import DeployedMaskRCNN
 from export.half import round_weights
 from perception.bundle import Bundle
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.networks.deployed import DeployedMaskRCNN
 from perception.networks.mask_rcnn import MaskRCNN
 from perception.perceiver import Perceiver
 from perception.training.config import DataConfig, TrainingConfig
+
+IMAGES = golden_images(DeployedMaskRCNN(MaskRCNN()))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def model(bundle: Bundle) -> bytes:
 
 
 def test_graph_finds_who_torch_finds_at_every_size(deployed: DeployedMaskRCNN, model: bytes) -> None:
-    agreement = check_detections(deployed, model, golden_images())
+    agreement = check_detections(deployed, model, IMAGES)
     assert agreement.images == 3
     assert agreement.detections > 30
     assert agreement.apart < 0.1
@@ -91,7 +93,7 @@ def test_gate_refuses_a_graph_with_other_weights(deployed: DeployedMaskRCNN, mod
         onnx.numpy_helper.from_array(values + np.eye(len(values), dtype=values.dtype)[-1], bias.name)
     )
     with pytest.raises(ParityError, match="nothing was written"):
-        check_detections(deployed, graph.SerializeToString(), golden_images()[:1])
+        check_detections(deployed, graph.SerializeToString(), IMAGES[:1])
 
 
 def test_gate_refuses_not_a_number(deployed: DeployedMaskRCNN, model: bytes) -> None:
@@ -100,7 +102,7 @@ def test_gate_refuses_not_a_number(deployed: DeployedMaskRCNN, model: bytes) -> 
     values = np.full_like(onnx.numpy_helper.to_array(bias), np.nan)
     bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
     with pytest.raises(ParityError):
-        check_detections(deployed, graph.SerializeToString(), golden_images()[:1])
+        check_detections(deployed, graph.SerializeToString(), IMAGES[:1])
 
 
 def test_tensorrt_reads_the_graph(model: bytes) -> None:
@@ -115,7 +117,7 @@ def test_tensorrt_reads_the_graph(model: bytes) -> None:
 def test_bundle_runs_in_the_node(bundle: Bundle) -> None:
     assert set(bundle.info.outputs) == {"boxes", "scores", "classes", "masks"}
     perceiver = Perceiver.load(bundle.folder, "onnx-cpu")
-    image = golden_images()[1][0]
+    image = IMAGES[1][0]
     scene = perceiver.perceive(Frame(image, stamp_ns=0))
     assert scene.instances
     assert scene.labels.shape == scene.instance_map.shape == image.shape[:2]

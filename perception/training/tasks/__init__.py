@@ -1,0 +1,26 @@
+"""The tasks: which network a recipe trains, and for what."""
+
+from collections.abc import Callable
+
+from perception.errors import ConfigError
+from perception.networks.canon import CANON
+from perception.training.config import TrainingConfig
+from perception.training.tasks.drive import DriveTask
+from perception.training.tasks.mask_rcnn import MaskRCNNTask
+from perception.training.tasks.semantic import SemanticTask
+from perception.training.tasks.task import Batch, Task
+
+__all__ = ["TASKS", "Batch", "Task", "make_task"]
+
+TASKS: dict[str, Callable[[TrainingConfig], Task]] = {
+    "drive": DriveTask,
+    "mask-rcnn": MaskRCNNTask,
+    **dict.fromkeys(CANON, SemanticTask),
+}
+
+
+def make_task(config: TrainingConfig) -> Task:
+    """The task of a recipe's network. Raises ConfigError where there is no such network."""
+    if config.network not in TASKS:
+        raise ConfigError(f"network: {config.network!r} is not known; there are: {', '.join(TASKS)}")
+    return TASKS[config.network](config)

@@ -1,0 +1,61 @@
+"""Classes and instances, by the flagship."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from perception.networks.deployed import DeployedDrive
+from perception.networks.drive import DriveMaps, DriveNet
+from perception.training.augment import View
+from perception.training.config import TrainingConfig
+from perception.training.instance_targets import (
+    border_loss,
+    centre_loss,
+    instance_targets,
+    offset_loss,
+)
+from perception.training.losses import LOSSES
+from perception.training.tasks.task import Batch, as_tensor
+
+
+class DriveTask:
+    losses: ClassVar = dict.fromkeys(LOSSES, 0.0) | {
+        "cross_entropy": 1.0,
+        "lovasz": 0.5,
+        "centres": 1.0,
+        "offsets": 1.0,
+        "borders": 0.5,
+    }
+    stride = 2
+    moods = True
+
+    def __init__(self, config: TrainingConfig) -> None:
+        classes = config.class_set()
+        self.network: nn.Module = DriveNet(len(classes), len(classes.things))
+        self.deployed = DeployedDrive(self.network)
+
+    def encode(self, view: View, rng: np.random.Generator) -> Batch:
+        return {
+            "image": as_tensor(view.image),
+            "bits": torch.from_numpy(view.target),
+            **instance_targets(view).tensors(),
+        }
+
+    def measure(
+        self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        maps: DriveMaps = self.network(image)
+        return {name: self._loss(name, maps, batch, class_weights) for name in names}
+
+    @staticmethod
+    def _loss(name: str, maps: DriveMaps, batch: Batch, class_weights: Tensor | None) -> Tensor:
+        if name == "centres":
+            return centre_loss(maps.centres, batch["centres"], batch["centre_mask"])
+        if name == "offsets":
+            return offset_loss(maps.offsets, batch["offsets"], batch["offset_weight"])
+        if name == "borders":
+            return border_loss(maps.borders, batch["borders"], batch["border_mask"])
+        return LOSSES[name](maps.logits, batch["bits"], class_weights)

@@ -1,0 +1,39 @@
+"""Instances, by the two-stage reference."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from perception.networks.deployed import DeployedMaskRCNN
+from perception.networks.mask_rcnn import MaskRCNN
+from perception.training.augment import View
+from perception.training.config import TrainingConfig
+from perception.training.detection import LOSS_NAMES, detection_losses
+from perception.training.tasks.task import Batch, as_tensor
+
+
+class MaskRCNNTask:
+    losses: ClassVar = dict.fromkeys(LOSS_NAMES, 1.0)
+    stride = 2
+    moods = True
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.network: nn.Module = MaskRCNN(len(config.class_set().things))
+        self.deployed = DeployedMaskRCNN(self.network)
+
+    def encode(self, view: View, rng: np.random.Generator) -> Batch:
+        return {
+            "image": as_tensor(view.image),
+            "bits": torch.from_numpy(view.target),
+            "instances": torch.from_numpy(view.instances),
+        }
+
+    def measure(
+        self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        assert isinstance(self.network, MaskRCNN)
+        losses = detection_losses(self.network, image, batch["bits"], batch["instances"])
+        return {name: losses[name] for name in names}

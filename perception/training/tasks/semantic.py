@@ -1,0 +1,35 @@
+"""Classes, by any network of the canon."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from perception.networks.canon import CANON
+from perception.networks.deployed import DeployedSemantic
+from perception.training.augment import View
+from perception.training.config import TrainingConfig
+from perception.training.losses import LOSSES
+from perception.training.tasks.task import Batch, as_tensor
+
+
+class SemanticTask:
+    losses: ClassVar = dict.fromkeys(LOSSES, 0.0) | {"cross_entropy": 1.0}
+    stride = 1
+    moods = True
+
+    def __init__(self, config: TrainingConfig) -> None:
+        build = CANON[config.network].build
+        self.network: nn.Module = build(len(config.class_set()), config.width)
+        self.deployed = DeployedSemantic(self.network)
+
+    def encode(self, view: View, rng: np.random.Generator) -> Batch:
+        return {"image": as_tensor(view.image), "bits": torch.from_numpy(view.target)}
+
+    def measure(
+        self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
+    ) -> dict[str, Tensor]:
+        logits: Tensor = self.network(image)
+        return {name: LOSSES[name](logits, batch["bits"], class_weights) for name in names}
