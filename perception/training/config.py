@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -32,6 +32,7 @@ class TrainingConfig(_Strict):
     name: str = "drive"
     network: str = "drive"
     width: Annotated[float, Field(gt=0)] = 1.0  # the network's channels, relative to the paper's
+    output_stride: Literal[8, 16, 32] | None = None  # of an atrous encoder; None: the paper's
     train: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
     validate_on: tuple[str, ...] = ()
     losses: dict[str, Annotated[float, Field(gt=0)]] = {}  # name: weight; empty: the task's own

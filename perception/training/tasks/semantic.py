@@ -1,5 +1,6 @@
 """Classes, by any network of the canon."""
 
+import inspect
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from perception.errors import ConfigError
 from perception.networks.canon import CANON
 from perception.networks.deployed import DeployedSemantic
 from perception.training.augment import View
@@ -22,7 +24,12 @@ class SemanticTask:
 
     def __init__(self, config: TrainingConfig) -> None:
         build = CANON[config.network].build
-        self.network: nn.Module = build(len(config.class_set()), config.width)
+        options = {}
+        if config.output_stride is not None:
+            if "output_stride" not in inspect.signature(build).parameters:
+                raise ConfigError(f"output_stride: {config.network} has no atrous encoder; leave it out")
+            options["output_stride"] = config.output_stride
+        self.network: nn.Module = build(len(config.class_set()), config.width, **options)
         self.deployed = DeployedSemantic(self.network)
 
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
