@@ -1,7 +1,7 @@
 """Class sets with their colours, and what the labels of public data sets mean in them.
 
 A public label may say less than the `drive` set asks ("vehicle or two-wheeler", "anything but paint"). So a
-label maps to a *set* of classes, kept as bits of a uint16: one bit is a full label, several bits a partial
+label maps to a *set* of classes, kept as bits of a uint32: one bit is a full label, several bits a partial
 one, no bit means ignore.
 """
 
@@ -69,9 +69,9 @@ class LabelMap:
     name: str
     meaning: dict[int, tuple[str, ...]]
 
-    def lookup(self, classes: ClassSet = DRIVE) -> npt.NDArray[np.uint16]:
-        """uint16 (256,): class bits for each label value."""
-        table = np.zeros(256, np.uint16)
+    def lookup(self, classes: ClassSet = DRIVE) -> npt.NDArray[np.uint32]:
+        """uint32 (256,): class bits for each label value."""
+        table = np.zeros(256, np.uint32)
         for label, names in self.meaning.items():
             table[label] = classes.bits(*names)
         return table
@@ -109,6 +109,19 @@ LABEL_MAPS = {
         },
     ),
     "apollo": LabelMap("apollo", _apollo()),
+    # Numbered by the scene-parsing benchmark of 150 classes; what is indoors or not a street's is ignored.
+    # A signboard may be a shop's; the few riders are people.
+    "ade": LabelMap(
+        "ade",
+        {
+            1: ("building", "fence"), 2: ("building",), 3: ("sky",), 5: ("vegetation",), 7: _GROUND,
+            10: ("vegetation",), 12: ("sidewalk",), 13: ("pedestrian",), 18: ("vegetation",),
+            21: ("vehicle",), 26: ("building",), 33: ("fence",), 39: ("fence",),
+            44: ("traffic_sign", "building"), 49: ("building",), 73: ("vegetation",), 81: ("vehicle",),
+            84: ("vehicle",), 85: ("building",), 88: ("pole",), 94: ("pole",), 103: ("vehicle",),
+            117: ("two_wheeler",), 128: ("two_wheeler",), 137: ("traffic_sign",),
+        },
+    ),
 }  # fmt: skip
 
 # comma10k paints its labels in colours (RGB): road, lane markings, undrivable, movable, the car itself.

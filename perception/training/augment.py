@@ -93,7 +93,7 @@ def random_view(
     depth, key_points = sample.depth, sample.key_points
     return View(
         picture(sample.image),
-        view(sample.target, stride, cv2.INTER_NEAREST).astype(np.int32),
+        view(sample.target.astype(np.int32), stride, cv2.INTER_NEAREST),
         view(sample.instances, stride, cv2.INTER_NEAREST).astype(np.int32),
         earlier=tuple(map(picture, sample.earlier)),
         picture=None if sample.picture is None else picture(sample.picture),

@@ -26,7 +26,7 @@ class Confusion:
     counts: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict)
     lane_hits: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(4, np.int64))
 
-    def add(self, target: npt.NDArray[np.uint16], predicted: npt.NDArray[np.uint8]) -> None:
+    def add(self, target: npt.NDArray[np.uint32], predicted: npt.NDArray[np.uint8]) -> None:
         """Count one frame: target (h, w) class bits, predicted (h, w) class ids."""
         for bits in np.unique(target[target != 0]):
             found = np.bincount(predicted[target == bits], minlength=256)
@@ -108,7 +108,9 @@ class Confusion:
     def _members(self, bits: int) -> npt.NDArray[np.bool_]:
         return np.array([i < len(self.classes) and bool(bits >> i & 1) for i in range(256)])
 
-    def _add_lanes(self, target: npt.NDArray[np.uint16], predicted: npt.NDArray[np.uint8]) -> None:
+    def _add_lanes(self, target: npt.NDArray[np.uint32], predicted: npt.NDArray[np.uint8]) -> None:
+        if "lane_marking" not in self.classes.names:
+            return
         lane_bit = self.classes.bits("lane_marking")
         paint = target == lane_bit
         unsure = (target == 0) | ((target & lane_bit > 0) & ~paint)

@@ -86,7 +86,7 @@ def _reduced(sample: Sample, pixels: int) -> Sample:
     return replace(
         sample,
         image=picture(sample.image),
-        target=ids(sample.target),
+        target=ids(sample.target.astype(np.int32)).astype(np.uint32),  # cv2 knows no uint32
         instances=ids(sample.instances),
         earlier=tuple(map(picture, sample.earlier)),
         picture=None if sample.picture is None else picture(sample.picture),

@@ -12,10 +12,10 @@ def test_image_and_target_stay_aligned(seed: int) -> None:
     """Left half dark and class 0, right half bright and class 1: every view must show the two together."""
     image = np.zeros((120, 200, 3), np.uint8)
     image[:, 100:] = 200
-    target = np.ones((120, 200), np.uint16)
+    target = np.ones((120, 200), np.uint32)
     target[:, 100:] = 2
     seen = random_view(
-        Sample("s", image, target, 4 * target),
+        Sample("s", image, target, (4 * target).astype(np.uint16)),
         np.random.default_rng(seed),
         crop=(64, 96),
         scale=(0.8, 1.5),
