@@ -10,8 +10,9 @@ from perception.bundle_info import OutputInfo
 from perception.networks.blocks import SkipFusion, resize, scaled
 from perception.networks.deployed import Deployed
 from perception.networks.efficientnet import EfficientNetLite0
+from perception.simulation import FARTHEST
 
-NEAREST, FARTHEST = 0.5, 80.0  # metres that are told apart
+NEAREST = 0.5  # metres
 _MIDDLE = 12.0  # metres; what an untrained network says
 
 

@@ -59,10 +59,11 @@ class HourglassNet(nn.Module):
         self.hourglasses = nn.ModuleList(
             nn.Sequential(Hourglass(channels, 3), ResidualBlock(channels, channels)) for _ in range(stacks)
         )
-        self.heads = nn.ModuleList(HeatMapHead(channels, key_points) for _ in range(stacks))
         self.features_back = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(stacks - 1))
         self.maps_back = nn.ModuleList(nn.Conv2d(key_points, channels, 1) for _ in range(stacks - 1))
         he_init(self)
+        # After that: their weights begin small, so that all begins improbable.
+        self.heads = nn.ModuleList(HeatMapHead(channels, key_points) for _ in range(stacks))
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.stem(centred(image))

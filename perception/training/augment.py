@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from perception.simulation import MIRRORED
 from perception.training.datasets import Sample
 
 STRIDE = 2  # of the labels that the drive network and Mask R-CNN are taught by
@@ -85,9 +86,11 @@ def random_view(
 
     def points(source: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         x, y = (source[:, 1] + 0.5) * sx - left - 0.5, (source[:, 2] + 0.5) * sy - top - 0.5
-        x = crop_w - 1 - x if mirror else x
+        kind = source[:, 0]
+        if mirror:
+            x, kind = crop_w - 1 - x, np.array(MIRRORED)[kind.astype(int)]
         inside = (x >= 0) & (x <= crop_w - 1) & (y >= 0) & (y <= crop_h - 1)
-        moved = np.stack([source[:, 0], x, y, source[:, 3] * sy], 1)
+        moved = np.stack([kind, x, y, source[:, 3] * sy], 1)
         return moved[inside].astype(np.float32)
 
     depth, key_points = sample.depth, sample.key_points
@@ -113,12 +116,26 @@ def paste(view: View, other: View, rng: np.random.Generator) -> View:
     mask = cv2.resize(chosen.view(np.uint8), view.image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     alpha = cv2.blur(mask.astype(np.float32), (3, 3))[..., None]  # a hard edge would give the pasted away
     image = view.image + alpha * (other.image.astype(np.float32) - view.image)
+    depth, key_points = view.depth, view.key_points
+    if depth is not None:
+        depth = np.where(mask > 0, 0 if other.depth is None else other.depth, depth).astype(np.float32)
+    if key_points is not None:
+        added = key_points[:0] if other.key_points is None else other.key_points
+        key_points = np.concatenate([key_points[~_on(mask, key_points)], added[_on(mask, added)]])
     return replace(
         view,
+        depth=depth,
+        key_points=key_points,
         image=image.astype(np.uint8),
         target=np.where(chosen, other.target, view.target),
         instances=np.where(chosen, other.instances + PASTED, view.instances),
     )
+
+
+def _on(mask: npt.NDArray[np.uint8], points: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Which key points (n, 4) of a view lie on its mask (h, w)."""
+    columns, rows = np.rint(points[:, 1:3]).astype(int).T
+    return np.asarray(mask[rows, columns] > 0)
 
 
 def mood(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

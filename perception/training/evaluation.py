@@ -10,6 +10,7 @@ from perception.scene import KeyPoint, Scene
 from perception.simulation import KEY_POINTS, Truth
 from perception.training.boundary_metrics import BoundaryScore
 from perception.training.datasets import Sample
+from perception.training.depth_metrics import DepthScore
 from perception.training.instance_metrics import (
     MaskPrecision,
     Overlaps,
@@ -17,6 +18,7 @@ from perception.training.instance_metrics import (
     true_instances,
     without_specks,
 )
+from perception.training.key_point_metrics import KeyPointScore
 from perception.training.lane_metrics import LaneScore, score_lanes, visible_lanes
 from perception.training.metrics import Confusion
 from perception.training.track_metrics import TrackEvaluation
@@ -56,6 +58,8 @@ class Evaluation:
         none = np.zeros(len(classes), np.int64)
         self._panoptic = PanopticCounts(none.astype(float), none, none, none)
         self._lanes = LaneScore()
+        self._depth = DepthScore()
+        self._key_points = KeyPointScore()
         self._tracks = TrackEvaluation() if drive else None
 
     def add(self, sample: Sample, scene: Scene) -> tuple[float, float | None]:
@@ -75,6 +79,10 @@ class Evaluation:
         self._panoptic += panoptic
         if sample.truth is not None:
             self._lanes += self._score_lanes(sample.truth, scene)
+        if sample.depth is not None and scene.depth is not None:
+            self._depth.add(sample.depth, scene.depth)
+        if sample.key_points is not None:
+            self._key_points.add(sample.key_points, scene.key_points, sample.instances)
         if self._tracks is not None:
             forgiven = overlaps.forgiven_instances()
             found = [one for one in scene.instances if one.id not in forgiven]
@@ -96,12 +104,14 @@ class Evaluation:
         return values
 
     def figures(self) -> Figures:
-        """Mask AP, panoptic quality, lanes and tracks, each only where the set has the truth for it."""
+        """Mask AP, panoptic quality, lanes, tracks, depth, key points: each where the set knows it."""
         kinds = {
             "mask AP": self._mask_figures(),
             "panoptic quality": self._panoptic_figures(),
             "lane boundaries": self._lane_figures(),
             "tracks": self._track_figures(),
+            "depth": self._depth_figures(),
+            "key points": self._key_points.figures(),
         }
         return {kind: figures for kind, figures in kinds.items() if figures}
 
@@ -155,6 +165,10 @@ class Evaluation:
                 "false alarms": counts.predictions - counts.hits,
             }
         }
+
+    def _depth_figures(self) -> dict[str, dict[str, float]]:
+        figures = self._depth.figures()
+        return {ALL: figures} if figures else {}
 
     def _score_lanes(self, truth: Truth, scene: Scene) -> LaneScore:
         height, width = scene.labels.shape

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from perception.networks.depth import FARTHEST, NEAREST, DeployedDepth, DepthNet
+from perception.networks.depth import NEAREST, DeployedDepth, DepthNet
+from perception.simulation import FARTHEST
 
 
 @pytest.mark.parametrize("size", [(64, 32), (32, 96)])

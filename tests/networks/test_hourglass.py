@@ -14,7 +14,7 @@ def test_heat_maps_of_every_stack_at_a_quarter_of_the_input(size: tuple[int, int
     with torch.inference_mode():
         maps = network(torch.rand(2, 3, *size) * 255)
     assert maps.shape == (stacks, 2, 5, size[0] // 4, size[1] // 4)
-    assert maps[0].sigmoid().mean() < 0.3  # joints are rare
+    assert maps.sigmoid().mean() < 0.03  # joints are rare
 
 
 def test_an_hourglass_sees_far_and_keeps_what_is_near() -> None:

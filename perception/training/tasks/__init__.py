@@ -5,7 +5,9 @@ from collections.abc import Callable
 from perception.errors import ConfigError
 from perception.networks.canon import CANON
 from perception.training.config import TrainingConfig
+from perception.training.tasks.depth import DepthTask
 from perception.training.tasks.drive import DriveTask
+from perception.training.tasks.key_points import KeyPointsTask
 from perception.training.tasks.mask_rcnn import MaskRCNNTask
 from perception.training.tasks.semantic import SemanticTask
 from perception.training.tasks.task import Batch, Task
@@ -15,6 +17,8 @@ __all__ = ["TASKS", "Batch", "Task", "make_task"]
 TASKS: dict[str, Callable[[TrainingConfig], Task]] = {
     "drive": DriveTask,
     "mask-rcnn": MaskRCNNTask,
+    "depth": DepthTask,
+    "hourglass": KeyPointsTask,
     **dict.fromkeys(CANON, SemanticTask),
 }
 
