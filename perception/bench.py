@@ -113,9 +113,8 @@ def measure(
             pipeline_fps.append(report.fps)
             pipeline_ratios.append(report.fps / engine_fps[-1])
             cpu_shares.append(report.cpu_share)
-    info = single.info
     return Benchmark(
-        model=f"{info.name} {info.version}",
+        model=single.model,
         engine=single.engine.name,
         engine_reason=single.engine.reason,
         source=source,

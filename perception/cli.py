@@ -124,6 +124,10 @@ def run(
         bool | None,
         typer.Option(help="Refine the class map by a CRF: borders as in the picture, at a lower rate."),
     ] = None,
+    denoise: Annotated[
+        str | None,
+        typer.Option(help="A bundle that restores each frame before the model sees it.", metavar="NAME"),
+    ] = None,
     tracks: Annotated[
         bool | None,
         typer.Option(help="Road users keep an id from frame to frame, lanes are steadied [default]."),
@@ -141,7 +145,8 @@ def run(
     """
     settings = RunConfig.read(
         config, source=source, sinks=sinks or None, model=model, engine=engine, frames=frames,
-        max_age=max_age, realtime=realtime, instances=instances, crf=crf, tracks=tracks, workers=workers,
+        max_age=max_age, realtime=realtime, instances=instances, crf=crf, denoise=denoise,
+        tracks=tracks, workers=workers,
     )  # fmt: skip
     with ExitStack() as stack:
         origin = open_source(settings.source, settings.frames)
@@ -149,8 +154,9 @@ def run(
         # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
         cv2.setNumThreads(1)
         perceiver = Perceiver.load(
-            settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf
-        )
+            settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf,
+            denoise=settings.denoise,
+        )  # fmt: skip
         ends: list[Sink] = []
         for uri in settings.sinks:
             ends.append(open_sink(uri, origin.rate, perceiver.classes))

@@ -36,6 +36,7 @@ class RunConfig(BaseModel):
         realtime: replay a recording at its own pace, and drop what cannot be kept up with.
         instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
         crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
+        denoise: name or folder of a bundle that restores each frame before the network sees it.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         workers: frames in the network at a time; 0: one for each core.
     """
@@ -51,6 +52,7 @@ class RunConfig(BaseModel):
     realtime: bool = False
     instances: str = "auto"
     crf: bool = False
+    denoise: str | None = Field(None, min_length=1)
     tracks: bool = True
     workers: int = Field(0, ge=0, le=256)
 

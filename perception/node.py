@@ -1,6 +1,6 @@
 """The loop: a source is read ahead, several frames are perceived at a time, and scenes leave in order.
 
-reader thread ──frames──▶ workers: prepare, infer, decode ──scenes, in order──▶ track ──▶ draw ──▶ sinks
+reader ──frames──▶ workers: denoise, prepare, infer, decode ──scenes, in order──▶ track ──▶ draw ──▶ sinks
 """
 
 import time
@@ -22,17 +22,18 @@ from perception.scene import Scene, Status
 from perception.sinks import Sink
 from perception.sources import Drop, DropReason, Source
 
-STAGES = ("read", "prepare", "infer", "decode", "track", "draw", "write", "end_to_end")
+STAGES = ("read", "denoise", "prepare", "infer", "decode", "track", "draw", "write", "end_to_end")
 
 
 @dataclass(slots=True, eq=False)
 class _InHand:
-    """A frame on its way, with the time its age counts from and the scene to come.
+    """A frame on its way, with those right before it, the time its age counts from and the scene to come.
 
     In real time a fresher frame takes its place, as long as no worker has `begun` it.
     """
 
     frame: Frame
+    earlier: tuple[Frame, ...]
     captured_at: float
     timings_ms: dict[str, float]
     begun: bool = False
@@ -79,7 +80,9 @@ class Node:
         self._on_scene = on_scene
         self._trackers = (Tracker(), LaneTracker(perceiver.classes)) if tracks else ()
         self._rate = PublicationRate()
-        self._stages = Stages(tuple(stage for stage in STAGES if tracks or stage != "track"))
+        left_out = {"denoise": perceiver.denoiser is None, "track": not tracks}
+        self._stages = Stages(tuple(stage for stage in STAGES if not left_out.get(stage)))
+        self._recent: deque[Frame] = deque(maxlen=perceiver.info.input.frames - 1)
         self._in_hand: deque[_InHand] = deque()
         self._changed = Condition()  # guards the frames in hand, and tells of a scene or of the end
         # Bounds the frames in hand, and so the memory. In real time none but the freshest fill it: one for
@@ -152,11 +155,24 @@ class Node:
                     latest_ns, due = item.stamp_ns, start + item.stamp_ns / 1e9
                     self._stop.wait(max(0.0, due - captured_at))
                     captured_at = min(due, time.perf_counter())
-                self._take_in(_InHand(item, captured_at, timings_ms), workers)
+                self._take_in(_InHand(item, self._before(item), captured_at, timings_ms), workers)
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify()
+
+    def _before(self, frame: Frame) -> tuple[Frame, ...]:
+        """The frames read right before this one, the oldest first, as many as the network sees with it.
+
+        Also those that are never perceived; but none from before a gap, another size, or a cut to earlier.
+        """
+        last = self._recent[-1] if self._recent else frame
+        follows = last.sequence + 1 == frame.sequence and last.stamp_ns <= frame.stamp_ns
+        if not follows or last.image.shape != frame.image.shape:
+            self._recent.clear()
+        earlier = tuple(self._recent)
+        self._recent.append(frame)
+        return earlier
 
     def _take_in(self, new: _InHand, workers: ThreadPoolExecutor) -> None:
         """Hand a frame to the workers once there is room; in real time at once, or drop it."""
@@ -180,7 +196,8 @@ class Node:
                 return False
             newest = self._in_hand[-1]
             self._supersede(newest)
-            newest.frame, newest.captured_at, newest.timings_ms = new.frame, new.captured_at, new.timings_ms
+            newest.frame, newest.earlier = new.frame, new.earlier
+            newest.captured_at, newest.timings_ms = new.captured_at, new.timings_ms
             return True
 
     def _keep_freshest(self) -> None:
@@ -199,9 +216,13 @@ class Node:
         """In a worker's thread: `Perceiver.perceive`, each stage measured."""
         with self._changed:
             in_hand.begun = True
-        frame, timings_ms = in_hand.frame, in_hand.timings_ms
+        *earlier, frame = *in_hand.earlier, in_hand.frame
+        timings_ms = in_hand.timings_ms
+        if self.perceiver.denoiser:
+            with self._stages.measure("denoise", timings_ms):
+                *earlier, frame = (self.perceiver.denoise(one) for one in (*earlier, frame))
         with self._stages.measure("prepare", timings_ms):
-            image = self.perceiver.prepare(frame)
+            image = self.perceiver.prepare(frame, earlier)
         with self._stages.measure("infer", timings_ms):
             maps = self.perceiver.infer(image)
         with self._stages.measure("decode", timings_ms):
@@ -249,14 +270,14 @@ class Node:
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""
-        ledger, engine, bundle = self.ledger, self.perceiver.engine, self.perceiver.info
+        ledger, engine = self.ledger, self.perceiver.engine
         latencies = self._stages.latencies
         core_seconds = max(self._seconds * usable_cores(), 1e-9)
         published = max(ledger.published, 1)
         return Report(
             source=self.source.uri,
             sinks=tuple(sink.uri for sink in self.sinks),
-            model=f"{bundle.name} {bundle.version}",
+            model=self.perceiver.model,
             engine=engine.name,
             engine_reason=engine.reason,
             engines_passed_over=engine.passed_over,

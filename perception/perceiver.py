@@ -98,6 +98,12 @@ class Perceiver:
             f"the bundle {info.name} {found}; choose another one"
         )
 
+    @property
+    def model(self) -> str:
+        """Names and versions of what runs, for people."""
+        name = f"{self.info.name} {self.info.version}"
+        return f"{name}, after {self.denoiser.model}" if self.denoiser else name
+
     @cached_property
     def classes(self) -> ClassSet:
         return ClassSet(**dict(self.info.classes))

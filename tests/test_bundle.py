@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,10 @@ def test_an_altered_file_is_named_with_both_checksums(folder: Path, name: str) -
         Bundle.load(folder)
 
 
+LATENT = {"dtype": "float32", "layout": "NK"}
+HEAT = {"dtype": "float32", "layout": "NCHW", "stride": 4}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -81,6 +86,22 @@ def test_an_altered_file_is_named_with_both_checksums(folder: Path, name: str) -
         (lambda info: info["classes"]["names"].__setitem__(1, "sky"), "not distinct"),
         (lambda info: info["classes"]["colours"].__setitem__(0, [0, 0, 256]), r"colours\.0\.2: .*found 256"),
         (lambda info: info.update(outputs={}), "but none of labels, boxes, picture, depth, key_points"),
+        (lambda info: info.update(outputs={"latent": LATENT}), "but none of labels, boxes, picture"),
+        (
+            lambda info: info["outputs"].update(depth={"layout": "NHW"}),
+            "depth is uint8 NHW, expected float32",
+        ),
+        (lambda info: info["outputs"].update(picture={"layout": "NCHW"}), "uint8 NCHW, expected uint8 NHWC"),
+        (lambda info: info["outputs"]["labels"].update(scale=2), "labels has scale 2; only a picture may"),
+        (
+            lambda info: info.update(key_points=["head"]),
+            "names 1 channels, but outputs has",
+        ),
+        (lambda info: info["outputs"].update(key_points=HEAT), "names 0 channels, but outputs has"),
+        (lambda info: info.update(key_points=["head", "head"]), "key_points .* are not distinct"),
+        (lambda info: info["input"].update(size=[32, 70]), r"size is \(32, 70\), expected multiples of 32"),
+        (lambda info: info["input"].update(size=[0, 64]), r"input\.size\.0: .*found 0"),
+        (lambda info: info["input"].update(frames=0), r"input\.frames: .*found 0"),
         (lambda info: info["files"].pop("model.onnx"), "files lists"),
         (lambda info: info["files"].update({"../x": "0" * 64}), "files lists"),
         (lambda info: info["files"].update({"model.onnx": "00"}), r"files\.model\.onnx"),
@@ -138,6 +159,40 @@ LABELS = np.zeros((1, 32, 64), np.uint8)
 def test_a_golden_file_of_other_arrays_is_refused(folder: Path, arrays: dict[str, Any], message: str) -> None:
     np.savez(folder / "golden.npz", **arrays)
     with pytest.raises(BundleError, match=message):
+        seal(folder).golden()
+
+
+SIX = np.zeros((1, 32, 64, 6), np.uint8)
+DOUBLE = np.zeros((1, 64, 128, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "picture", "message"),
+    [
+        (SIX, DOUBLE, ""),
+        (IMAGE, DOUBLE, r"image is \(1, 32, 64, 3\), expected \(1, h, w, 6\)"),
+        (SIX[:, :, :32], DOUBLE[:, :, :64], r"image is \(1, 32, 32, 6\), the graph takes \(32, 64\)"),
+        (SIX, IMAGE, r"picture is \(1, 32, 64, 3\), expected NHWC at stride 1 and scale 2"),
+        (SIX, DOUBLE[..., :2], r"picture is \(1, 64, 128, 2\), expected 3 channels"),
+    ],
+)
+def test_a_golden_file_fits_frames_size_and_scale(
+    folder: Path, image: Any, picture: Any, message: str
+) -> None:
+    def change(info: dict[str, Any]) -> None:
+        info["input"].update(frames=2, size=[32, 64])
+        info["outputs"] = {"picture": {"layout": "NHWC", "scale": 2}}
+
+    edit(folder, change)
+    np.savez(folder / "golden.npz", image=image, picture=picture)
+    with pytest.raises(BundleError, match=message) if message else nullcontext():
+        assert seal(folder).golden()[0].shape == (32, 64, 6)
+
+
+def test_golden_key_points_have_a_channel_for_each_name(folder: Path) -> None:
+    edit(folder, lambda info: info.update(outputs={"key_points": HEAT}, key_points=["head", "hips"]))
+    np.savez(folder / "golden.npz", image=IMAGE, key_points=np.zeros((1, 3, 8, 16), np.float32))
+    with pytest.raises(BundleError, match=r"key_points is \(1, 3, 8, 16\), expected 2 channels"):
         seal(folder).golden()
 
 

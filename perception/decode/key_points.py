@@ -51,4 +51,5 @@ def _peaks(channel: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 def _vertex(before: Floats, centre: Floats, after: Floats) -> Floats:
     """Where the parabola through values at −1, 0 and 1 is highest: −0.5..0.5, or 0 where they are equal."""
     bend = 2 * centre - before - after
-    return (after - before) / (2 * np.maximum(bend, FLOOR))
+    offset: Floats = (after - before) / (2 * np.maximum(bend, FLOOR))
+    return offset

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from perception.classes import ClassSet
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.overlay.comparison import Comparison
+from perception.overlay.depth import DepthTint
 from perception.overlay.instances import InstanceLabels, InstanceOutlines
+from perception.overlay.key_points import KeyPointDots
 from perception.overlay.lanes import LaneBoundaries
 from perception.overlay.status import PublicationRate, StatusLine
 from perception.overlay.style import Colour, Image, Style
@@ -18,12 +21,13 @@ from perception.overlay.tints import ClassTint, EgoCarpet
 from perception.scene import Scene
 
 __all__ = [
-    "ALL", "SCENE", "ClassTint", "Colour", "EgoCarpet", "Image", "InstanceLabels", "InstanceOutlines",
-    "LaneBoundaries", "PublicationRate", "StatusLine", "Style", "draw",
+    "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "Image", "InstanceLabels",
+    "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "PublicationRate", "StatusLine", "Style", "draw",
 ]  # fmt: skip
 
 SCENE: tuple[Style, ...] = (
-    ClassTint(), EgoCarpet(), LaneBoundaries(), InstanceOutlines(), InstanceLabels(),
+    ClassTint(), DepthTint(), EgoCarpet(), LaneBoundaries(), InstanceOutlines(), InstanceLabels(),
+    KeyPointDots(), Comparison(),
 )  # fmt: skip
 ALL: tuple[Style, ...] = (*SCENE, StatusLine())
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from perception.classes import ClassSet
+from perception.classes import UNKNOWN, ClassSet
 from perception.overlay.style import GREEN, Colour, Image
 from perception.scene import Scene
 
@@ -15,7 +15,7 @@ STEPS = 24  # in which the carpet fades, at least; more cannot be told apart
 
 @dataclass(frozen=True)
 class ClassTint:
-    """Every pixel tinted with the colour of its class; what is unknown is darkened.
+    """Every pixel tinted with the colour of its class; what is unknown is darkened, unless all is.
 
     `share` is that of the class colour in the blend.
     """
@@ -23,6 +23,8 @@ class ClassTint:
     share: float = 0.4
 
     def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+        if scene.labels.min() == UNKNOWN:
+            return
         palette = classes.palette_bgr()
         height, width = scene.labels.shape
         rows = max(1, BAND // width)

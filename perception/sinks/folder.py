@@ -17,6 +17,7 @@ from perception.frame import Frame
 from perception.scene import Scene
 from perception.sinks import claim
 
+FARTHEST = 65535  # cm
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 
@@ -26,7 +27,11 @@ class FolderSink:
         <stem>.labels.png     uint8 class ids at the frame's resolution, 255 unknown
         <stem>.instances.png  uint16, class id × 1000 + k, 0 none
         <stem>.overlay.jpg    the scene drawn on the frame
+        <stem>.picture.png    uint8 BGR: restored, enlarged, or the next frame as predicted
+        <stem>.depth.png      uint16 centimetres at the frame's resolution, 0 unknown, 65535 that or farther
         scenes.jsonl          one line a frame, written once its images are whole: see `record`
+
+    Pictures and depth are written only where the scene has them.
 
     A folder that exists is reused: files of the same names are replaced, and scenes.jsonl starts anew, once
     the first frame comes.
@@ -52,6 +57,11 @@ class FolderSink:
         self._write_image(f"{stem}.labels.png", scene.labels)
         self._write_image(f"{stem}.instances.png", scene.instance_map)
         self._write_image(f"{stem}.overlay.jpg", overlay, _JPEG)
+        if scene.picture is not None:
+            self._write_image(f"{stem}.picture.png", scene.picture)
+        if scene.depth is not None:
+            centimetres = np.rint(100 * np.nan_to_num(scene.depth).clip(0, FARTHEST / 100))
+            self._write_image(f"{stem}.depth.png", centimetres.astype(np.uint16))
         self._write_line(json.dumps(record(scene, self._classes)).encode() + b"\n")
 
     def close(self) -> None:
@@ -95,8 +105,11 @@ class FolderSink:
 
 
 def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
-    """A scene without its maps, as plain values: times in ns and ms, boxes and points in pixels."""
-    return {
+    """A scene without its maps, as plain values: times in ns and ms, boxes and points in pixels.
+
+    `key_points` and `latent` are there only where the scene has them.
+    """
+    values: dict[str, Any] = {
         "sequence": scene.sequence,
         "stem": scene.stem,
         "camera": scene.camera,
@@ -126,3 +139,16 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
         ],
         "timings_ms": {stage: round(ms, 3) for stage, ms in scene.timings_ms.items()},
     }
+    if scene.key_points:
+        values["key_points"] = [
+            {
+                "name": one.name,
+                "x": round(one.x, 2),
+                "y": round(one.y, 2),
+                "score": round(one.score, 4),
+            }
+            for one in scene.key_points
+        ]
+    if scene.latent is not None:
+        values["latent"] = [round(value, 6) for value in scene.latent.tolist()]
+    return values

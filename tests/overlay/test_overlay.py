@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception import Frame, PerceptionError, Scene, draw
+from perception import Frame, KeyPoint, PerceptionError, Scene, draw
 from perception.classes import DRIVE, ClassSet
 from perception.overlay import ALL, Image
 from tests.overlay.scenes import drawn, lane, scene_of
@@ -19,7 +19,12 @@ def test_all_styles_together_show_all_there_is(height: int, width: int) -> None:
         lane((x * width, height - 1), (width / 2, height / 2), side=s)
         for x, s in ((0.3, "left"), (0.7, "right"))
     ]
-    scene = scene_of(height, width, boxes, lanes=tuple(sides))
+    scene = scene_of(
+        height, width, boxes, lanes=tuple(sides),
+        picture=np.full((height, width, 3), 30, np.uint8),
+        depth=np.full((height, width), 20, np.float32),
+        key_points=(KeyPoint("head", width / 5, height * 0.6, 0.9),),
+    )  # fmt: skip
     whole = drawn(scene, *ALL)
     assert whole.shape == (height, width, 3)
     assert whole.dtype == np.uint8

@@ -21,6 +21,12 @@ def test_pixels_are_tinted_by_their_class_and_darkened_where_it_is_unknown() -> 
         assert np.abs(pixels - (0.7 * 100 + 0.3 * tint)).max() <= 1
 
 
+def test_nothing_is_tinted_where_the_network_tells_no_classes() -> None:
+    scene = scene_of(30, 50)
+    scene.labels[:] = UNKNOWN
+    assert not changed(drawn(scene, ClassTint())).any()
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.tuples(*[st.integers(-30, 90)] * 4), st.tuples(*[st.integers(-5, 44)] * 4))
 def test_the_carpet_lies_on_the_ego_lane_but_not_on_who_stands_there(

@@ -1,6 +1,7 @@
 import errno
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,7 +12,7 @@ import pytest
 from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
 from perception.frame import Frame
-from perception.scene import Scene
+from perception.scene import KeyPoint, Scene
 from perception.sinks import open_sink
 from perception.sinks.folder import FolderSink
 from tests.media import picture, read_image
@@ -71,6 +72,32 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
         ],
         "timings_ms": {"infer": 4.5},
     }
+
+
+def test_what_a_network_gives_beside_classes_is_written_where_it_is_there(
+    tmp_path: Path, make_scene: MakeScene
+) -> None:
+    frame, plain = make_scene(0, 4, 6)
+    depth = np.full((4, 6), 12.344, np.float32)
+    depth[0] = 0, np.nan, np.inf, 655.34, 700, 1e30
+    rich = replace(
+        plain,
+        picture=np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8),
+        depth=depth,
+        key_points=(KeyPoint("head", 1.234, 2.0, 0.87654),),
+        latent=np.array([0.1, -2.5], np.float32),
+    )
+    write(tmp_path, [(frame, rich), (replace(frame, sequence=1), replace(plain, sequence=1))])
+    np.testing.assert_array_equal(read_image(tmp_path / "000000.picture.png"), rich.picture)
+    centimetres = read_image(tmp_path / "000000.depth.png")
+    assert centimetres.dtype == np.uint16
+    assert centimetres[0].tolist() == [0, 0, 65535, 65534, 65535, 65535]
+    assert (centimetres[1:] == 1234).all()
+    first, second = (json.loads(line) for line in (tmp_path / "scenes.jsonl").open())
+    assert first["key_points"] == [{"name": "head", "x": 1.23, "y": 2.0, "score": 0.8765}]
+    assert first["latent"] == [0.1, -2.5]
+    assert not {"key_points", "latent"} & set(second)
+    assert not {"000001.picture.png", "000001.depth.png"} & {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_folder_is_reused_and_its_lines_start_anew(tmp_path: Path, make_scene: MakeScene) -> None:

@@ -1,0 +1,39 @@
+"""A restored, enlarged or predicted picture, side by side with the frame."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from perception.classes import ClassSet
+from perception.overlay.style import WHITE, Colour, Image, line_width
+from perception.scene import Scene
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The left half stays as it is, the right half is the network's picture, with a line between them.
+
+    Where that is larger than the frame, the middle of both is shown as large as the network makes it.
+    """
+
+    colour: Colour = WHITE
+
+    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+        if scene.picture is None:
+            return
+        height, width = picture.shape[:2]
+        zoom = max(1.0, scene.picture.shape[0] / height)
+        if zoom > 1:
+            picture[:] = _middle(picture, zoom, height, width)
+        half = width // 2
+        picture[:, half:] = _middle(scene.picture, zoom, height, width)[:, half:]
+        cv2.line(picture, (half, 0), (half, height), self.colour, round(line_width(picture)))
+
+
+def _middle(image: Image, zoom: float, height: int, width: int) -> Image:
+    """1 / zoom of each side, at that height and width."""
+    rows, columns = (max(1, round(side / zoom)) for side in image.shape[:2])
+    top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
+    part = image[top : top + rows, left : left + columns]
+    return cv2.resize(part, (width, height)).astype(np.uint8, copy=False)
