@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.overlay.style import BLACK, WHITE, Image, text_height, text_width, write
+from perception.overlay.tints import BAND
 from perception.scene import Scene
 
-STEPS_PER_M = 20  # distances that a colour is kept for
+STEPS_PER_M = 20  # distances that are told apart
 MARKS_M = (5, 10, 20, 50, 100)  # in the legend
 
 
@@ -29,26 +30,36 @@ class DepthTint:
     def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
         if scene.depth is None:
             return
-        steps = (np.nan_to_num(scene.depth).clip(0, self.far) * STEPS_PER_M).astype(np.uint16)
-        tints = self._colours(np.arange(steps.max() + 1) / STEPS_PER_M)[steps]
-        cv2.addWeighted(picture, 1 - self.share, tints, self.share, 0, dst=picture)
+        levels = self._levels(np.arange(self.far * STEPS_PER_M + 1) / STEPS_PER_M)
+        palette = _palette()
+        rows = max(1, BAND // picture.shape[1])
+        for top in range(0, len(picture), rows):
+            band = picture[top : top + rows]
+            metres = np.fmin(np.fmax(scene.depth[top : top + rows], 0), self.far)  # what is not a number: 0
+            tints = cv2.applyColorMap(levels[(STEPS_PER_M * metres).astype(np.uint16)], palette)
+            cv2.addWeighted(band, 1 - self.share, tints, self.share, 0, dst=band)
         self._write_legend(picture)
 
-    def _colours(self, distance: npt.NDArray[np.float64]) -> Image:
-        """uint8 (n, 3) BGR, of distances in m."""
-        nearness = np.log(self.far / distance.clip(self.near, self.far)) / np.log(self.far / self.near)
-        levels = np.rint(255 * nearness[None]).astype(np.uint8)
-        colours: Image = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[0].astype(np.uint8, copy=False)
-        colours[distance == 0] = BLACK
-        return colours
+    def _levels(self, metres: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+        """The place of each distance in the palette."""
+        nearness = np.log(self.far / metres.clip(self.near, self.far)) / np.log(self.far / self.near)
+        return np.where(metres == 0, 0, 1 + np.rint(254 * nearness)).astype(np.uint8)
 
     def _write_legend(self, picture: Image) -> None:
         """Marks on their colours, from the lower left corner."""
         height = text_height(picture)
         x, y = 0, picture.shape[0] - height
-        for metres, colour in zip(MARKS_M, self._colours(np.array(MARKS_M, float)).tolist(), strict=True):
+        colours = _palette()[self._levels(np.array(MARKS_M, np.float64)), 0].tolist()
+        for metres, colour in zip(MARKS_M, colours, strict=True):
             text = f"{metres} m"
             width = text_width(text, height)
             cv2.rectangle(picture, (x, y), (x + width - 1, y + height - 1), colour, cv2.FILLED)
             write(picture, text, (x, y), height, BLACK if 5 < metres < 100 else WHITE)
             x += width
+
+
+def _palette() -> Image:
+    """uint8 (256, 1, 3) BGR: black, then far to near."""
+    turbo = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_TURBO)
+    turbo[0] = BLACK
+    return turbo.astype(np.uint8, copy=False)
