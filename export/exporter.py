@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 from pydantic import ValidationError
 
 from calibration.frames import select_frames
@@ -14,6 +15,7 @@ from export.gate import check_loss, check_parity, run_onnx
 from export.graph import to_onnx
 from export.half import keep_in_half, round_weights
 from export.quantise import quantise
+from export.tensorrt import check_tensorrt
 from perception.bundle import Bundle, write_bundle
 from perception.bundle_info import Metric
 from perception.errors import ConfigError
@@ -23,7 +25,7 @@ from perception.perceiver import fit_image
 from perception.simulation import Drive, parse_options
 from perception.sources import open_source
 from perception.training.checkpoint import load_weights, read_config
-from perception.training.describe import MULTIPLE, describe
+from perception.training.describe import MULTIPLE, count, describe
 from perception.training.report import EvaluationReport
 from perception.training.tasks import make_task
 
@@ -66,10 +68,9 @@ def export_bundle(
         raise ConfigError(f"--calibrate: {config.network} has no INT8 graph; leave it out")
     images = golden_images(deployed)
     model = keep_in_half(to_onnx(deployed))
-    if isinstance(deployed, DeployedMaskRCNN):
-        said = f"float32: {check_detections(deployed, model, images)}."
-    else:
-        said = f"float32: {check_parity(deployed, model, images)}."
+    check = check_detections if isinstance(deployed, DeployedMaskRCNN) else check_parity
+    said = f"float32: {check(deployed, model, images)}."  # type: ignore[operator]
+    checks = {f"onnxruntime {ort.__version__}": said} | check_tensorrt(model, pixels, deployed.frames)
     golden = run_onnx(model, images[0])
     int8_model = None
     if calibrate:
@@ -79,7 +80,14 @@ def export_bundle(
         said += f" int8: calibrated on {len(frames)} frames; {loss}."
         golden |= {f"{name}.int8": array for name, array in run_onnx(int8_model, images[0]).items()}
     description = describe(
-        config, deployed, name=name, version=version, pixels=pixels, metrics=read_metrics(reports)
+        config,
+        deployed,
+        name=name,
+        version=version,
+        pixels=pixels,
+        metrics=read_metrics(reports),
+        network=count(config, deployed, pixels),
+        checks=checks,
     )
     bundle = write_bundle(
         folder,

@@ -93,6 +93,19 @@ class OutputInfo(_Strict):
         )
 
 
+class NetworkInfo(_Strict):
+    """What is in the graph: the network's name in recipes, its size, and what one input costs.
+
+    `gmacs` are billions of multiply-adds of convolutions and matrix products for an input of `size`, height
+    and width.
+    """
+
+    name: str
+    parameters: int
+    gmacs: float
+    size: tuple[int, int]
+
+
 class TrainingInfo(_Strict):
     data: tuple[str, ...]
     licence: str
@@ -110,7 +123,8 @@ class Metric(_Strict):
 class BundleDescription(_Strict):
     """What an author says of a bundle; the checksums come when it is written.
 
-    `key_points` names the channels of the output of that name.
+    `key_points` names the channels of the output of that name; `checks` tells which runtimes were tried on
+    the graph when it was exported, and how they fared.
     """
 
     format: Literal[1] = 1
@@ -120,6 +134,8 @@ class BundleDescription(_Strict):
     input: InputInfo
     outputs: dict[str, OutputInfo] = {"labels": OutputInfo()}
     key_points: tuple[str, ...] = ()
+    network: NetworkInfo | None = None
+    checks: dict[str, str] = {}
     training: TrainingInfo
     metrics: tuple[Metric, ...] = ()
 

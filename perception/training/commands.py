@@ -1,7 +1,6 @@
 """`perception train` and `perception evaluate`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -9,48 +8,55 @@ import cv2
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import track
 
-from perception.classes import DRIVE, ClassSet
 from perception.decode.instances import WAYS
-from perception.decode.lane_tracks import LaneTracker
-from perception.decode.tracks import Tracker
 from perception.errors import ConfigError
-from perception.frame import Frame
-from perception.perceiver import Perceiver
-from perception.scene import Scene
 from perception.training.config import load_config
-from perception.training.datasets import Dataset
-from perception.training.drives import SimulatedDrive, open_set
+from perception.training.drives import open_set
 from perception.training.evaluation import Evaluation
-from perception.training.gallery import Gallery, Image
 from perception.training.metrics import Confusion
-from perception.training.recording import RecordedScenes
 from perception.training.report import (
     EvaluationReport,
     confusion_table,
     metrics_of,
     tables,
 )
+from perception.training.scoring import score, subject_of_bundle, subject_of_files
 
 
 def train(
     recipe: Annotated[
-        Path, typer.Argument(help="Recipe, YAML; launch/train-drive.yaml made the shipped model.")
-    ],
-    output: Annotated[Path, typer.Argument(help="Folder for checkpoints, curves and tables.")],
+        Path | None,
+        typer.Argument(
+            help="Recipe, YAML; launch/train-drive.yaml made the shipped model. None with --suite."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Argument(help="Folder for checkpoints, curves and tables.")] = None,
     data: Annotated[Path, typer.Option(help="Folder that {data} stands for in the recipe.")] = Path("data"),
     initial: Annotated[Path | None, typer.Option(help="Checkpoint or bundle folder to start from.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in OUTPUT.")] = False,
     steps: Annotated[int | None, typer.Option(help="Steps of the run, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="Train and compare many networks: canon, or a suite's file. Resumes by itself."),
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Of the suite, only these networks: NAME,NAME.")] = None,
 ) -> None:
-    """Train the drive network by a recipe."""
-    from perception.training.loop import Trainer  # noqa: PLC0415 - torch; `evaluate` runs without it
-
+    """Train a network by a recipe, or every network of a suite: perception train --suite canon OUTPUT."""
+    overrides = {key: value for key, value in {"steps": steps, "seed": seed}.items() if value is not None}
+    if suite is not None:
+        if output is not None or initial is not None or resume:
+            raise ConfigError("--suite takes OUTPUT alone, without RECIPE, --initial and --resume")
+        folder = recipe or Path("runs") / Path(suite).stem  # the only argument is OUTPUT then
+        _train_suite(suite, folder, data, overrides, only.split(",") if only else [])
+        return
+    if recipe is None or output is None or only is not None:
+        raise ConfigError("give RECIPE and OUTPUT; or --suite canon OUTPUT, with --only for some of it")
     if resume and initial is not None:
         raise ConfigError("--resume goes on from OUTPUT's own checkpoint; leave out --initial")
-    overrides = {key: value for key, value in {"steps": steps, "seed": seed}.items() if value is not None}
+    from perception.training.loop import Trainer  # noqa: PLC0415 - torch; `evaluate` runs without it
+
     trainer = Trainer(load_config(recipe, data, overrides), output, initial=initial)
     if trainer.checkpoint.exists() and not resume:
         raise ConfigError(f"{trainer.checkpoint} exists; give --resume to go on from it, or another folder")
@@ -60,6 +66,17 @@ def train(
         Console().print(f"{initial}: does not fit, and trained from nothing: {', '.join(trainer.new[:3])} …")
     trainer.train()
     Console().print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export")
+
+
+def _train_suite(
+    name: str, folder: Path, data: Path, overrides: dict[str, int], only: Collection[str]
+) -> None:
+    from perception.training.suite import load_suite, run_suite  # noqa: PLC0415 - torch
+    from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
+
+    members = load_suite(name, folder, data, overrides, only)
+    run_suite(members, Console().print)
+    compare_all(folder, [open_set(source) for source in members[0].config.validate_on])
 
 
 def evaluate(
@@ -80,6 +97,9 @@ def evaluate(
     predictions: Annotated[
         Path | None, typer.Option(help="Score a folder that `perception run` wrote, instead of a bundle.")
     ] = None,
+    suite: Annotated[
+        Path | None, typer.Option(help="Compare the networks of this folder of `perception train --suite`.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the worst and the best frames of each set.")
@@ -87,21 +107,24 @@ def evaluate(
 ) -> None:
     """Score scenes on labelled data sets: IoU, paint F1, mask AP, panoptic quality, lanes and tracks."""
     console = Console()
-    for path in filter(None, (output, picture)):  # said before the work, not after it
-        if not path.parent.is_dir() or path.is_dir():
-            raise ConfigError(f"{path}: cannot be written; give a file in a folder that exists")
-    if picture is not None and picture.suffix not in {".png", ".jpg"}:
-        raise ConfigError(f"{picture}: pictures are written as .png or .jpg")
+    if suite is not None:
+        if model or engine or instances or crf or predictions or output or picture:
+            raise ConfigError("--suite writes its own report, of every network on one engine; give it alone")
+        from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
+
+        compare_all(suite, [open_set(source) for source in data])
+        return
+    _refuse_unwritable(output, picture)
     if predictions is not None and (model or engine or instances or crf):
         raise ConfigError("--predictions scores files; leave out --model, --engine, --instances and --crf")
     if predictions is None:
-        subject = _bundle(model or "drive", engine or "auto", instances or "auto", crf=crf)
+        subject = subject_of_bundle(model or "drive", engine or "auto", instances or "auto", crf=crf)
     else:
-        subject = _files(predictions)
+        subject = subject_of_files(predictions)
     result: dict[str, Evaluation] = {}
     pictures = []
     for dataset in [open_set(source) for source in data]:
-        evaluation, shown = _score(subject, dataset, drawn=picture is not None)
+        evaluation, shown = score(subject, dataset, drawn=picture is not None)
         if evaluation.confusion.counts:
             console.print(confusion_table(dataset.name, evaluation.confusion))
         result[dataset.name] = evaluation
@@ -121,53 +144,13 @@ def evaluate(
         output.write_text(report.model_dump_json(indent=2) + "\n")
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """What is scored: the scenes that a bundle finds, or those in files.
-
-    `followers` are what goes over a drive's scenes in their order; scenes in files went through it already.
-    """
-
-    model: str
-    engine: str
-    classes: ClassSet
-    perceive: Callable[[Frame, Sequence[Frame]], Scene]
-    followers: tuple[Callable[[], Tracker | LaneTracker], ...]
-
-
-def _bundle(model: str, engine: str, instances: str, *, crf: bool) -> _Subject:
-    perceiver = Perceiver.load(model, engine, instances=instances, crf=crf)
-    name, engine = perceiver.info.name, perceiver.engine.name + (", CRF" if crf else "")
-    followers = (Tracker, lambda: LaneTracker(perceiver.classes))
-    return _Subject(name, engine, perceiver.classes, perceiver.perceive, followers)
-
-
-def _files(folder: Path) -> _Subject:
-    scenes = RecordedScenes(folder)
-    return _Subject(folder.resolve().name, "files", DRIVE, lambda frame, _: scenes.perceive(frame), ())
-
-
-def _score(subject: _Subject, dataset: Dataset, *, drawn: bool) -> tuple[Evaluation, list[Image]]:
-    """Score every frame, in order; with `drawn`, also show the extremes.
-
-    Those are by PQ where the set knows instances, else by accuracy.
-    """
-    rate = dataset.options.rate if isinstance(dataset, SimulatedDrive) else None
-    followers = [make() for make in subject.followers] if rate else []
-    evaluation = Evaluation(subject.classes, drive=rate is not None)
-    by_pq, by_accuracy = Gallery("PQ", subject.classes), Gallery("accuracy", subject.classes)
-    for index in track(range(len(dataset)), dataset.name, console=Console(stderr=True)):
-        sample = dataset[index]
-        frame = Frame(sample.image, round(1e9 * index / (rate or 1)), sequence=index, stem=sample.name)
-        scene = subject.perceive(frame, [Frame(image, 0) for image in sample.earlier])
-        for follower in followers:
-            scene = follower.update(scene)
-        accuracy, pq = evaluation.add(sample, scene)
-        if drawn and pq is not None:
-            by_pq.offer(pq, frame, scene, sample)
-        if drawn:
-            by_accuracy.offer(accuracy, frame, scene, sample)
-    return evaluation, [(by_pq or by_accuracy).picture()] if drawn else []
+def _refuse_unwritable(output: Path | None, picture: Path | None) -> None:
+    """Said before the work, not after it."""
+    for path in filter(None, (output, picture)):
+        if not path.parent.is_dir() or path.is_dir():
+            raise ConfigError(f"{path}: cannot be written; give a file in a folder that exists")
+    if picture is not None and picture.suffix not in {".png", ".jpg"}:
+        raise ConfigError(f"{picture}: pictures are written as .png or .jpg")
 
 
 def _counts(confusion: Confusion) -> dict[str, dict[str, int]]:

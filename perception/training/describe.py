@@ -1,7 +1,20 @@
 """What a bundle says of a network that a recipe trains."""
 
-from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Metric, TrainingInfo
+from collections.abc import Mapping
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from perception.bundle_info import (
+    BundleDescription,
+    ClassesInfo,
+    InputInfo,
+    Metric,
+    NetworkInfo,
+    TrainingInfo,
+)
 from perception.networks.deployed import Deployed
+from perception.perceiver import input_size
 from perception.training.config import TrainingConfig
 from perception.training.datasets import public_name
 
@@ -17,6 +30,8 @@ def describe(
     version: str = "0",
     pixels: int | None = None,
     metrics: tuple[Metric, ...] = (),
+    network: NetworkInfo | None = None,
+    checks: Mapping[str, str] | None = None,
 ) -> BundleDescription:
     """The description of a bundle, all but its checksums.
 
@@ -36,6 +51,22 @@ def describe(
         ),
         outputs=deployed.outputs,
         key_points=deployed.key_points,
+        network=network,
+        checks=dict(checks or {}),
         training=TrainingInfo(data=tuple(public_name(d.source) for d in config.train), licence=TERMS),
         metrics=metrics,
+    )
+
+
+def count(config: TrainingConfig, deployed: Deployed, pixels: int) -> NetworkInfo:
+    """The size of a network, and what it costs at the size that it gives a frame of 4:3 or its one size."""
+    size = deployed.size or input_size(3, 4, pixels, MULTIPLE)
+    image = torch.zeros((1, 3 * deployed.frames, *size))
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        deployed.network(image)
+    return NetworkInfo(
+        name=config.network,
+        parameters=sum(parameter.numel() for parameter in deployed.network.parameters()),
+        gmacs=round(counter.get_total_flops() / 2e9, 3),
+        size=size,
     )

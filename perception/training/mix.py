@@ -12,14 +12,19 @@ from torch import Tensor
 from perception.training.augment import STRIDE, Image, View, mood, paste, random_view
 from perception.training.config import TrainingConfig
 from perception.training.datasets import Dataset, Sample
+from perception.training.survey import each_sample
 
 
 class Cached:
-    """A data set held decoded in memory, reduced where it is larger than training will ever see it."""
+    """A data set held decoded in memory, reduced where it is larger than training will ever see it.
+
+    Raises:
+        DataError: see `survey.each_sample`.
+    """
 
     def __init__(self, dataset: Dataset, *, pixels: int) -> None:
         self.name = dataset.name
-        self.samples = [_reduced(dataset[i], pixels) for i in range(len(dataset))]
+        self.samples = [_reduced(sample, pixels) for sample in each_sample(dataset)]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -31,12 +36,10 @@ class Cached:
 class Mix:
     """View i of the run, for any i: which frame and which part of it follow from (seed, i) alone."""
 
-    def __init__(
-        self, datasets: list[Cached], config: TrainingConfig, *, stride: int = STRIDE, moods: bool = True
-    ) -> None:
+    def __init__(self, datasets: list[Cached], config: TrainingConfig, *, stride: int = STRIDE) -> None:
         self.datasets = datasets
         self.config = config
-        self.stride, self.moods = stride, moods
+        self.stride = stride
         weights = np.array([entry.weight for entry in config.train])
         self.shares = weights / weights.sum()
         # Road users are copied from the sets that tell them apart.
@@ -50,7 +53,7 @@ class Mix:
         view = self._draw(self.datasets[int(rng.choice(len(self.datasets), p=self.shares))], rng)
         if self.donors and rng.random() < self.config.paste:
             view = paste(view, self._draw(self.donors[int(rng.integers(len(self.donors)))], rng), rng)
-        return replace(view, image=mood(view.image, rng)) if self.moods else view
+        return replace(view, image=mood(view.image, rng)) if self.config.moods else view
 
     def _draw(self, dataset: Cached, rng: np.random.Generator) -> View:
         sample = dataset[int(rng.integers(len(dataset)))]

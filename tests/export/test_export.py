@@ -85,7 +85,7 @@ def test_gate_refuses_other_offsets(deployed: DeployedDrive, model: bytes) -> No
     (bias,) = [t for t in graph.graph.initializer if t.name == "network.instances.maps.bias"]
     moved = onnx.numpy_helper.to_array(bias) + np.eye(24, dtype=np.float32)[12] / 10
     bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
-    with pytest.raises(ParityError, match=r"another map by 6\.4 times"):
+    with pytest.raises(ParityError, match=r"another output by 6\.4 times"):
         check_parity(deployed, graph.SerializeToString(), IMAGES[:1])
 
 

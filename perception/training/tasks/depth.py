@@ -20,7 +20,6 @@ from perception.training.tasks.task import Batch, as_tensor
 class DepthTask:
     losses: ClassVar = {"log_depth": 1.0, "gradient": 0.5, "far": 0.5}
     stride = 1
-    moods = True
 
     def __init__(self, config: TrainingConfig) -> None:
         self.network: nn.Module = DepthNet(config.width)

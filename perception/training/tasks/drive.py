@@ -30,7 +30,6 @@ class DriveTask:
         "borders": 0.5,
     }
     stride = 2
-    moods = True
 
     def __init__(self, config: TrainingConfig) -> None:
         classes = config.class_set()

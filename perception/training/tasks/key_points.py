@@ -25,7 +25,6 @@ SPREAD = 1.5  # cells; deviation of the Gaussian around a key point
 class KeyPointsTask:
     losses: ClassVar = {"heat_maps": 1.0}
     stride = STRIDE
-    moods = True
 
     def __init__(self, config: TrainingConfig) -> None:
         self.network: nn.Module = HourglassNet(len(KEY_POINTS), config.width)

@@ -18,7 +18,6 @@ from perception.training.tasks.task import Batch, as_tensor
 class MaskRCNNTask:
     losses: ClassVar = dict.fromkeys(LOSS_NAMES, 1.0)
     stride = 2
-    moods = True
 
     def __init__(self, config: TrainingConfig) -> None:
         self.network: nn.Module = MaskRCNN(len(config.class_set().things))

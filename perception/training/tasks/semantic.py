@@ -20,7 +20,6 @@ from perception.training.tasks.task import Batch, as_tensor
 class SemanticTask:
     losses: ClassVar = dict.fromkeys(LOSSES, 0.0) | {"cross_entropy": 1.0}
     stride = 1
-    moods = True
 
     def __init__(self, config: TrainingConfig) -> None:
         build = CANON[config.network].build

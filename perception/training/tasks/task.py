@@ -21,14 +21,12 @@ class Task(Protocol):
         deployed: the network as it leaves torch; validation runs it too.
         losses: the losses it can be trained by, with their weights unless a recipe says otherwise; 0: not.
         stride: of the labels in a view.
-        moods: whether views are shown in the moods of a camera, see `augment.mood`.
     """
 
     network: nn.Module
     deployed: Deployed
     losses: Mapping[str, float]
     stride: int
-    moods: bool
 
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
         """One view as tensors without batch axis; runs in the loader's process.

@@ -1,0 +1,5 @@
+"""`python -m perception` is the command `perception`."""
+
+from perception.cli import main
+
+main()

@@ -1,0 +1,195 @@
+"""Bundles measured side by side: what each network gives, and what it costs."""
+
+import inspect
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Column, Table
+
+from perception.bundle import Bundle
+from perception.errors import BundleError, ConfigError
+from perception.frame import Frame
+from perception.networks.canon import CANON
+from perception.networks.drive import DriveNet
+from perception.perceiver import Perceiver
+from perception.training.datasets import Dataset
+from perception.training.scoring import score, subject_of
+
+ROUNDS = 15  # of all networks in turn, so that each has the same share of the machine
+ENGINE = "onnx-cpu"
+
+
+class Row(BaseModel):
+    """One network of the comparison.
+
+    Attributes:
+        name: of the bundle.
+        idea: what it brought, and whose it is.
+        file, lines: where it is written, below perception/networks, and how long that is.
+        parameters: how many.
+        gmacs: billions of multiply-adds for an input of 4:3 at the size it was exported for.
+        ms: of one frame of the data set, one thread, float32.
+        figures: data set → figure → value, of `Evaluation.values`.
+        checks: what was proved of its graph on exporting, by tool.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    idea: str
+    file: str
+    lines: int
+    parameters: int
+    gmacs: float
+    ms: float
+    figures: dict[str, dict[str, float]]
+    checks: dict[str, str]
+
+    @property
+    def mean_iou(self) -> float:
+        """On the first data set."""
+        return next(iter(self.figures.values()))["mean IoU"]
+
+
+def compare_all(folder: Path, datasets: Sequence[Dataset]) -> None:
+    """Measure every bundle of a suite's folder and the shipped one, and write and show what came out.
+
+    Raises:
+        ConfigError: there is no bundle in the folder.
+    """
+    bundles = {
+        path.parent.parent.name: Bundle.load(path.parent) for path in folder.glob("*/bundle/bundle.json")
+    }
+    if not bundles:
+        raise ConfigError(f"{folder}: no NAME/bundle in it; is this the folder of perception train --suite?")
+    shipped = Bundle.load("drive")
+    rows = compare({**bundles, f"drive {shipped.info.version}, shipped": shipped}, datasets)
+    write(rows, folder)
+    Console().print(table(rows))
+    Console().print(f"{folder}: suite.md, suite.png, suite.json")
+
+
+def compare(bundles: Mapping[str, Bundle], datasets: Sequence[Dataset]) -> list[Row]:
+    """Measure bundles with the same frames, on one thread of the CPU in float32; the least accurate first."""
+    perceivers = {
+        name: Perceiver.load(bundle.folder, ENGINE, threads=1, instances="components")
+        for name, bundle in bundles.items()
+    }
+    times = _times(perceivers, Frame(datasets[0][0].image, 0))
+    rows = []
+    for name, bundle in bundles.items():
+        network = bundle.info.network
+        if network is None:
+            raise BundleError(f"{bundle.folder}: does not tell its network's size; export it again")
+        idea, path = _origin(network.name)
+        subject = subject_of(perceivers[name])
+        rows.append(
+            Row(
+                name=name,
+                idea=idea,
+                file=path.name,
+                lines=len(path.read_text().splitlines()),
+                parameters=network.parameters,
+                gmacs=network.gmacs,
+                ms=times[name],
+                figures={d.name: score(subject, d, drawn=False)[0].values() for d in datasets},
+                checks=bundle.info.checks,
+            )
+        )
+    return sorted(rows, key=lambda row: row.mean_iou)
+
+
+def table(rows: Sequence[Row]) -> Table:
+    names = (
+        "network",
+        "what it brought",
+        "file",
+        "lines",
+        "parameters",
+        "GMACs",
+        "ms",
+        "mean IoU",
+        "boundary F1",
+    )
+    table = Table(*(Column(n, justify="left" if n in names[:3] else "right") for n in names))
+    for cells in _cells(rows):
+        table.add_row(*cells)
+    return table
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """`suite.json`, `suite.md` and `suite.png`: all figures, the table, and the plot."""
+    text = json.dumps([row.model_dump() for row in rows], indent=2, ensure_ascii=False)
+    (folder / "suite.json").write_text(text + "\n")
+    head = "| network | what it brought | file | lines | parameters | GMACs | ms | mean IoU | boundary F1 |\n"
+    lines = ["| " + " | ".join(cells) + " |\n" for cells in _cells(rows)]
+    checks = [f"- {row.name}: {tool}: {result}\n" for row in rows for tool, result in row.checks.items()]
+    (folder / "suite.md").write_text("".join([head, "|" + "---|" * 9 + "\n", *lines, "\n", *checks]))
+    _plot(rows, folder / "suite.png")
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    return [
+        [
+            row.name,
+            row.idea,
+            row.file,
+            str(row.lines),
+            f"{row.parameters / 1e6:.2f} M",
+            f"{row.gmacs:.1f}",
+            f"{row.ms:.0f}",
+            f"{row.mean_iou:.3f}",
+            f"{next(iter(row.figures.values()))['boundary F1']:.3f}",
+        ]
+        for row in rows
+    ]
+
+
+def _times(perceivers: Mapping[str, Perceiver], frame: Frame) -> dict[str, float]:
+    """Median ms of each network alone, all in turn."""
+    images = {name: perceiver.prepare(frame) for name, perceiver in perceivers.items()}
+    spent: dict[str, list[float]] = {name: [] for name in perceivers}
+    for _ in range(ROUNDS):
+        for name, perceiver in perceivers.items():
+            start = time.perf_counter()
+            perceiver.infer(images[name])
+            spent[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(times) for name, times in spent.items()}
+
+
+def _origin(name: str) -> tuple[str, Path]:
+    """What a network brought, and the file that it is written in."""
+    if name in CANON:
+        entry = CANON[name]
+        idea, kind = f"{entry.idea} ({entry.paper})", type(entry.build(2, 0.1))
+    else:
+        idea, kind = "the flagship", DriveNet
+    return idea, Path(inspect.getfile(kind))
+
+
+def _plot(rows: Sequence[Row], picture: Path) -> None:
+    """Mean IoU against milliseconds, and against parameters."""
+    import matplotlib as mpl  # noqa: PLC0415 - only training needs it
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, axes = plt.subplots(1, 2, figsize=(13, 5.5), sharey=True, layout="constrained")
+    costs: tuple[tuple[str, Callable[[Row], float]], ...] = (
+        ("ms a frame, one thread, float32", lambda row: row.ms),
+        ("parameters, millions", lambda row: row.parameters / 1e6),
+    )
+    for axis, (label, cost) in zip(axes, costs, strict=True):
+        for row in rows:
+            axis.scatter(cost(row), row.mean_iou, color="tab:red" if "drive" in row.name else "tab:blue")
+            axis.annotate(row.name, (cost(row), row.mean_iou), (4, 3), textcoords="offset points", fontsize=8)
+        axis.set(xlabel=label, xscale="log")
+        axis.grid(alpha=0.3, which="both")
+    axes[0].set_ylabel(f"mean IoU, {next(iter(rows[0].figures))}")
+    figure.savefig(picture, dpi=110)
+    plt.close(figure)
