@@ -9,6 +9,8 @@ Labels that lie beside the published ones are named: `LAYOUT+lanes:PATH` says wh
 `LAYOUT+instances:PATH` which road user is which, `LAYOUT+lanes+instances:PATH` both. In the same way
 `sim+depth:` and `sim+key_points:` ask for more of what the simulated camera knows.
 
+`noisy:`, `small:`, `same:` and `next:` before a data set or a source ask for pictures; see `degraded`.
+
 Labels mean classes of the set `drive`, or those of a class file (see `class_file`); a plain folder
 (`folder:PATH`) may hold it as `classes.yaml`.
 """
@@ -34,6 +36,7 @@ from perception.training.layouts import LAYOUTS, Files, Layout, read_image
 GROUND = DRIVE.bits("road", "lane_marking")
 EXTRAS = ("lanes", "instances")
 SIMULATED_EXTRAS = ("depth", "key_points")
+PICTURES = ("noisy", "small", "same", "next")
 CLASS_FILE = "classes.yaml"  # of a plain folder
 PLAIN_FOLDER = re.compile(r"(?:^|:)folder(?:\+instances)?:(.*)$")
 
@@ -150,6 +153,10 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
             labels that are not of these classes.
     """
     name, _, path = spec.partition(":")
+    if name in PICTURES:
+        from perception.training.degraded import open_degraded  # noqa: PLC0415 - it is made of data sets
+
+        return open_degraded(spec, classes)
     name, *extras = name.split("+")
     if name == "sim" and set(extras) <= set(SIMULATED_EXTRAS):
         _refuse_own(spec, classes)
@@ -157,7 +164,8 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
     if name not in LAYOUTS or not set(extras) <= set(EXTRAS):
         raise DataError(
             f"{spec}: unknown layout; known: {', '.join([*LAYOUTS, 'sim'])}, all but sim also as "
-            "LAYOUT+lanes, LAYOUT+instances and LAYOUT+lanes+instances, sim as sim+depth and sim+key_points"
+            "LAYOUT+lanes, LAYOUT+instances and LAYOUT+lanes+instances, sim as sim+depth and sim+key_points; "
+            f"before a data set or a source {', '.join(f'{kind}:' for kind in PICTURES)}"
         )
     folder = Path(path)
     if not folder.is_dir():
