@@ -139,6 +139,11 @@ class BundleDescription(_Strict):
     training: TrainingInfo
     metrics: tuple[Metric, ...] = ()
 
+    @property
+    def labelled(self) -> bool:
+        """Whether it tells classes or instances."""
+        return bool({"labels", "boxes"} & set(self.outputs))
+
     @model_validator(mode="after")
     def _can_be_decoded(self) -> Self:
         if not set(SCENE_OUTPUTS) & set(self.outputs):

@@ -47,11 +47,13 @@ class Evaluation:
     """What the scenes of one data set came to, against its labels, as far as it has any.
 
     Args:
+        labelled: the scenes tell classes or instances, which are scored.
         drive: the frames come in the order of one drive, and the true instances keep their ids: score tracks.
     """
 
-    def __init__(self, classes: ClassSet = DRIVE, *, drive: bool = False) -> None:
+    def __init__(self, classes: ClassSet = DRIVE, *, labelled: bool = True, drive: bool = False) -> None:
         self.classes = classes
+        self.labelled = labelled
         self.confusion = Confusion(classes)
         self._boundaries = BoundaryScore(classes)
         self._masks = MaskPrecision(classes)
@@ -60,17 +62,23 @@ class Evaluation:
         self._lanes = LaneScore()
         self._depth = DepthScore()
         self._key_points = KeyPointScore()
-        self._tracks = TrackEvaluation() if drive else None
+        self._tracks = TrackEvaluation() if labelled and drive else None
 
     def add(self, sample: Sample, scene: Scene) -> tuple[float, float | None]:
         """Count one frame; its own accuracy, and where it shows known instances, its own PQ.
 
         That is a mean over the classes that are there or were found.
         """
+        if sample.depth is not None and scene.depth is not None:
+            self._depth.add(sample.depth, scene.depth)
+        if sample.key_points is not None:
+            self._key_points.add(sample.key_points, scene.key_points, sample.instances)
         if sample.truth is not None:
             sample = without_specks(sample)
         frame = Confusion(self.classes)
         frame.add(sample.target, scene.labels)
+        if not self.labelled:
+            return frame.accuracy(), None
         self.confusion += frame
         self._boundaries.add(sample.target, scene.labels)
         self._masks.add(sample, scene)
@@ -79,10 +87,6 @@ class Evaluation:
         self._panoptic += panoptic
         if sample.truth is not None:
             self._lanes += self._score_lanes(sample.truth, scene)
-        if sample.depth is not None and scene.depth is not None:
-            self._depth.add(sample.depth, scene.depth)
-        if sample.key_points is not None:
-            self._key_points.add(sample.key_points, scene.key_points, sample.instances)
         if self._tracks is not None:
             forgiven = overlaps.forgiven_instances()
             found = [one for one in scene.instances if one.id not in forgiven]

@@ -24,6 +24,7 @@ from perception.training.recording import RecordedScenes
 class Subject:
     """What is scored: the scenes that a bundle finds, or those in files.
 
+    `labelled` says whether they tell classes or instances.
     `followers` are what goes over a drive's scenes in their order; scenes in files went through it already.
     """
 
@@ -32,6 +33,7 @@ class Subject:
     classes: ClassSet
     perceive: Callable[[Frame, Sequence[Frame]], Scene]
     followers: tuple[Callable[[], Tracker | LaneTracker], ...]
+    labelled: bool = True
 
 
 def subject_of_bundle(model: str, engine: str, instances: str, *, crf: bool) -> Subject:
@@ -41,7 +43,8 @@ def subject_of_bundle(model: str, engine: str, instances: str, *, crf: bool) -> 
 def subject_of(perceiver: Perceiver) -> Subject:
     name, engine = perceiver.info.name, perceiver.engine.name + (", CRF" if perceiver.crf else "")
     followers = (Tracker, lambda: LaneTracker(perceiver.classes))
-    return Subject(name, engine, perceiver.classes, perceiver.perceive, followers)
+    labelled = perceiver.info.labelled
+    return Subject(name, engine, perceiver.classes, perceiver.perceive, followers, labelled)
 
 
 def subject_of_files(folder: Path) -> Subject:
@@ -56,7 +59,7 @@ def score(subject: Subject, dataset: Dataset, *, drawn: bool) -> tuple[Evaluatio
     """
     rate = dataset.options.rate if isinstance(dataset, SimulatedDrive) else None
     followers = [make() for make in subject.followers] if rate else []
-    evaluation = Evaluation(subject.classes, drive=rate is not None)
+    evaluation = Evaluation(subject.classes, labelled=subject.labelled, drive=rate is not None)
     by_pq, by_accuracy = Gallery("PQ", subject.classes), Gallery("accuracy", subject.classes)
     for index in track(range(len(dataset)), dataset.name, console=Console(stderr=True)):
         sample = dataset[index]

@@ -10,7 +10,7 @@ import pytest
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.scene import Instance, Scene
-from perception.training.datasets import Sample
+from perception.training.datasets import Sample, open_dataset
 from perception.training.drives import open_set
 from perception.training.evaluation import Evaluation, true_scene
 from perception.training.instance_metrics import without_specks
@@ -114,3 +114,14 @@ def test_evaluation_runs_without_torch() -> None:
     code = "import sys, perception.training.commands; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told == "False\n"
+
+
+def test_a_network_without_classes_is_scored_by_what_it_gives() -> None:
+    sample = open_dataset("sim+depth+key_points:?frames=1&size=320x192&scene=town&weather=clear&seed=5")[0]
+    evaluation = Evaluation(labelled=False)
+    evaluation.add(sample, true_scene(sample))
+    assert not evaluation.confusion.counts
+    figures = evaluation.figures()
+    assert list(figures) == ["depth", "key points"]
+    assert figures["depth"]["all"] == {"abs rel": 0.0, "δ < 1.25": 1.0, "RMSE, m": 0.0}
+    assert (figures["key points"]["all"]["PCK@0.2"], figures["key points"]["all"]["precision"]) == (1.0, 1.0)
