@@ -137,7 +137,7 @@ class Trainer:
         rows = []
         for source in self.config.validate_on:
             dataset = open_dataset(source)
-            result[source] = Evaluation(self.config.class_set())
+            result[source] = Evaluation(self.config.class_set(), labelled=perceiver.info.labelled)
             shown = set(np.linspace(0, len(dataset) - 1, 3).astype(int).tolist())
             for index in range(len(dataset)):
                 sample = dataset[index]
