@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from perception.training.losses import LOSSES, boundary, cross_entropy, dice, focal, log_loss, lovasz
+from perception.training.losses import LOSSES, boundary, cross_entropy, dice, focal, log_loss, lovasz, tversky
 
 CLASSES = 3
 
@@ -66,6 +66,17 @@ def test_dice(logits: torch.Tensor, ids: torch.Tensor) -> None:
     q = np.eye(CLASSES)[ids.reshape(-1).numpy()]
     expected = 1 - np.mean(2 * (p * q).sum(0) / (p.sum(0) + q.sum(0)))
     assert dice(logits, bits(ids)).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_tversky_by_hand() -> None:
+    """Two classes, four pixels, p(0) = 0.9 0.8 0.4 0.1 where the truth is 0 0 0 1; α = 0.3, β = 0.7."""
+    p = torch.tensor([0.9, 0.8, 0.4, 0.1])
+    logits = torch.stack([p, 1 - p]).log().view(1, 2, 1, 4)
+    target = bits(torch.tensor([0, 0, 0, 1])).view(1, 1, 4)
+    first = 2.1 / (2.1 + 0.3 * 0.1 + 0.7 * 0.9)  # hits .9 + .8 + .4, made up .1, missed .1 + .2 + .6
+    second = 0.9 / (0.9 + 0.3 * 0.9 + 0.7 * 0.1)
+    assert tversky(logits, target).item() == pytest.approx(1 - (first + second) / 2, abs=1e-6)
+    assert torch.allclose(tversky(logits, target, alpha=0.5, beta=0.5), dice(logits, target))
 
 
 def test_lovasz_of_hard_predictions_is_one_minus_iou() -> None:

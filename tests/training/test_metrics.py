@@ -24,6 +24,8 @@ def test_iou_by_hand() -> None:
     assert found.iou() == {road: pytest.approx(2 / 4), car: pytest.approx(1 / 3)}
     assert found.mean_iou() == pytest.approx((1 / 2 + 1 / 3) / 2)
     assert found.accuracy() == pytest.approx(3 / 5)
+    assert found.mean_accuracy() == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert found.weighted_iou() == pytest.approx((3 * 2 / 4 + 2 * 1 / 3) / 5)
 
 
 def test_any_class_of_a_partial_label_is_right() -> None:

@@ -1,0 +1,108 @@
+"""A suite of tiny networks: one command trains, exports, runs and compares them, and goes on where it stopped."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from perception.bundle import Bundle
+from perception.cli import app
+from perception.errors import ConfigError, DataError
+from perception.training.suite import load_suite, run_suite
+
+VIEWS = "sim:?frames=2&size=128x96&time=day&weather=clear"
+RECIPE = {
+    "train": [{"source": VIEWS}],
+    "validate_on": [VIEWS],
+    "crop": [64, 64],
+    "pixels": 12288,
+    "batch": 2,
+    "steps": 2,
+    "validate_every": 2,
+    "workers": 0,
+    "width": 0.125,
+}
+
+
+def suite_file(folder: Path, **networks: dict[str, object]) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump({"recipe": RECIPE, "networks": networks}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("suite")
+    suite = suite_file(folder, **{"fcn-32s": {}, "u-net": {"seed": 3}})
+    result = CliRunner().invoke(app, ["train", "--suite", str(suite), str(folder / "runs")])
+    assert result.exit_code == 0, result.output
+    return folder / "runs"
+
+
+def test_every_network_has_a_row_with_what_it_is_and_what_it_reached(finished: Path) -> None:
+    rows = {row["name"]: row for row in json.loads((finished / "suite.json").read_text())}
+    assert {"fcn-32s", "u-net"} < set(rows)
+    assert len(rows) == 3  # and the shipped one
+    for name, file in (("fcn-32s", "fcn.py"), ("u-net", "unet.py")):
+        row = rows[name]
+        assert row["file"] == file
+        assert 10 < row["lines"] < 300
+        bundle = Bundle.load(finished / name / "bundle").info
+        assert bundle.network is not None
+        assert row["parameters"] == bundle.network.parameters > 1000
+        assert row["gmacs"] > 0
+        assert row["ms"] > 0
+        assert 0 <= row["figures"][VIEWS]["mean IoU"] <= 1
+        assert any(tool.startswith("onnxruntime") for tool in row["checks"])
+    means = [row["figures"][VIEWS]["mean IoU"] for row in rows.values()]
+    assert means == sorted(means)
+    table = (finished / "suite.md").read_text()
+    assert "| u-net |" in table
+    assert (finished / "suite.png").stat().st_size > 10_000
+
+
+def test_every_network_ran_in_the_node(finished: Path) -> None:
+    for name in ("fcn-32s", "u-net"):
+        assert (finished / name / "overlay.mp4").stat().st_size > 1000
+
+
+def test_goes_on_where_it_stopped(finished: Path) -> None:
+    suite = finished.parent / "tiny.yaml"
+    said: list[str] = []
+    members = load_suite(str(suite), finished, Path("data"), {})
+    run_suite(members, said.append)
+    assert not said  # nothing was left to do
+    (members[1].overlay).unlink()
+    run_suite(members, said.append)
+    assert said == ["2 of 2, u-net: running"]
+
+
+def test_what_fails_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+    suite = suite_file(tmp_path, nonsense={}, **{"fcn-32s": {}})
+    members = load_suite(str(suite), tmp_path / "runs", Path("data"), {}, ["nonsense"])
+    with pytest.raises(DataError, match=r"1 of 1 networks failed: nonsense \(.*log.txt\)"):
+        run_suite(members, lambda _: None)
+    assert "'nonsense' is not known" in (tmp_path / "runs/nonsense/log.txt").read_text()
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such suite or file; there are: canon"):
+        load_suite("cannon", tmp_path, Path("data"), {})
+    with pytest.raises(ConfigError, match="--only: v-net is not in"):
+        load_suite("canon", tmp_path, Path("data"), {}, ["v-net"])
+    path = tmp_path / "odd.yaml"
+    path.write_text("networks: {}")
+    with pytest.raises(ConfigError, match="not a suite"):
+        load_suite(str(path), tmp_path, Path("data"), {})
+
+
+def test_canon_has_every_network_of_the_canon(tmp_path: Path) -> None:
+    from perception.networks.canon import CANON  # noqa: PLC0415
+
+    members = load_suite("canon", tmp_path, Path("data"), {"steps": 7})
+    assert {member.name for member in members} == {*CANON, "drive"}
+    budgets = {(m.config.steps, m.config.batch, m.config.crop, m.config.train) for m in members}
+    assert len(budgets) == 1
+    assert members[0].config.steps == 7
