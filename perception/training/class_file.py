@@ -61,7 +61,9 @@ class _Class(_Strict):
     thing: bool = False
 
 
-class _ClassFile(_Strict):
+class ClassFile(_Strict):
+    """What a class file says."""
+
     name: Annotated[str, Field(min_length=1)]
     classes: Annotated[tuple[_Class, ...], Field(min_length=1, max_length=MOST)]
     rest: str | None = None
@@ -78,6 +80,21 @@ class _ClassFile(_Strict):
         if idle := [one.name for one in self.classes if not one.labels and one.name != self.rest]:
             raise ValueError(f"no label means {', '.join(idle)}; name some, or leave the class out")
         return self
+
+    def own(self, origin: str) -> "OwnClasses":
+        """Its classes, with the meaning of every label; `origin` stands for them in messages."""
+        class_set = ClassSet(
+            name=self.name,
+            names=tuple(one.name for one in self.classes),
+            colours=tuple(one.colour for one in self.classes),
+            things=tuple(one.name for one in self.classes if one.thing),
+        )
+        meaning: dict[Label, int] = {}
+        for one in self.classes:
+            for label in one.labels:
+                meaning[label] = meaning.get(label, 0) | class_set.bits(one.name)
+        rest = None if self.rest is None else 0 if self.rest == IGNORE else class_set.bits(self.rest)
+        return OwnClasses(class_set, meaning, rest, origin)
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,11 @@ class OwnClasses:
 
 
 def load_classes(path: Path) -> OwnClasses:
+    """The classes of a class file. Raises ConfigError, see `read_class_file`."""
+    return read_class_file(path).own(str(path))
+
+
+def read_class_file(path: Path) -> ClassFile:
     """Read a class file.
 
     Raises:
@@ -172,24 +194,12 @@ def load_classes(path: Path) -> OwnClasses:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a class file is a mapping of keys to values, not {type(raw).__name__}")
     try:
-        file = _ClassFile.model_validate(raw)
+        return ClassFile.model_validate(raw)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {str(e['input'])[:80]})" for e in error.errors()
         )
         raise ConfigError(f"{path}: {problems}") from error
-    class_set = ClassSet(
-        name=file.name,
-        names=tuple(one.name for one in file.classes),
-        colours=tuple(one.colour for one in file.classes),
-        things=tuple(one.name for one in file.classes if one.thing),
-    )
-    meaning: dict[Label, int] = {}
-    for one in file.classes:
-        for label in one.labels:
-            meaning[label] = meaning.get(label, 0) | class_set.bits(one.name)
-    rest = None if file.rest is None else 0 if file.rest == IGNORE else class_set.bits(file.rest)
-    return OwnClasses(class_set, meaning, rest, str(path))
 
 
 DRIVE_IDS = OwnClasses(DRIVE, {i: 1 << i for i in range(len(DRIVE))}, None, "the class set `drive`")

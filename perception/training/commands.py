@@ -43,7 +43,11 @@ def train(
     ] = None,
     only: Annotated[str | None, typer.Option(help="Of the suite, only these networks: NAME,NAME.")] = None,
 ) -> None:
-    """Train a network by a recipe, or every network of a suite: perception train --suite canon OUTPUT."""
+    """Train a network by a recipe, or every network of a suite: perception train --suite canon OUTPUT.
+
+    Several processes train one network together where torchrun starts them:
+    torchrun --nproc-per-node 2 --no-python perception train RECIPE OUTPUT
+    """
     overrides = {key: value for key, value in {"steps": steps, "seed": seed}.items() if value is not None}
     if suite is not None:
         if output is not None or initial is not None or resume:
@@ -55,17 +59,24 @@ def train(
         raise ConfigError("give RECIPE and OUTPUT; or --suite canon OUTPUT, with --only for some of it")
     if resume and initial is not None:
         raise ConfigError("--resume goes on from OUTPUT's own checkpoint; leave out --initial")
-    from perception.training.loop import Trainer  # noqa: PLC0415 - torch; `evaluate` runs without it
+    from perception.training.distributed import joined  # noqa: PLC0415 - torch; `evaluate` runs without it
+    from perception.training.loop import Trainer  # noqa: PLC0415
 
-    trainer = Trainer(load_config(recipe, data, overrides), output, initial=initial)
-    if trainer.checkpoint.exists() and not resume:
-        raise ConfigError(f"{trainer.checkpoint} exists; give --resume to go on from it, or another folder")
-    if resume:
-        trainer.resume()
-    if trainer.new:
-        Console().print(f"{initial}: does not fit, and trained from nothing: {', '.join(trainer.new[:3])} …")
-    trainer.train()
-    Console().print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export")
+    config = load_config(recipe, data, overrides)
+    with joined() as ranks:
+        console = Console(quiet=not ranks.first)
+        trainer = Trainer(config, output, initial=initial, ranks=ranks)
+        if trainer.checkpoint.exists() and not resume:
+            raise ConfigError(
+                f"{trainer.checkpoint} exists; give --resume to go on from it, or another folder"
+            )
+        if resume:
+            trainer.resume()
+        if trainer.new:
+            new = ", ".join(trainer.new[:3])
+            console.print(f"{initial}: does not fit, and trained from nothing: {new} …")
+        trainer.train()
+        console.print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export")
 
 
 def _train_suite(

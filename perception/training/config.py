@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from perception.classes import DRIVE, ClassSet
 from perception.errors import ConfigError
-from perception.training.datasets import public_name
+from perception.training.class_file import ClassFile, OwnClasses, read_class_file
+from perception.training.datasets import folder_class_file, public_name
 
 
 class _Strict(BaseModel):
@@ -30,6 +31,7 @@ class TrainingConfig(_Strict):
     """A training run. Sizes are in pixels; `crop` is height, width, both multiples of 32."""
 
     name: str = "drive"
+    classes: ClassFile | None = None  # in a recipe also the path of a class file, from the recipe's folder
     network: str = "drive"
     width: Annotated[float, Field(gt=0)] = 1.0  # the network's channels, relative to the paper's
     output_stride: Literal[8, 16, 32] | None = None  # of an atrous encoder; None: the paper's
@@ -44,6 +46,7 @@ class TrainingConfig(_Strict):
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.7)
     pixels: PositiveInt = 204_800
     paste: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of views with road users from another view
+    moods: bool = True  # whether views come in the moods of a camera: exposure, colour, blur, noise
     batch: PositiveInt = 8
     steps: PositiveInt = 4000
     encoder_rate: Annotated[float, Field(ge=0)] = 5e-4  # of one that has learnt before; 0: it stays as it is
@@ -56,7 +59,12 @@ class TrainingConfig(_Strict):
 
     def class_set(self) -> ClassSet:
         """What the network tells apart."""
-        return DRIVE
+        own = self.own_classes()
+        return DRIVE if own is None else own.class_set
+
+    def own_classes(self) -> OwnClasses | None:
+        """What the labels of its data sets mean; None: classes of the set `drive`."""
+        return None if self.classes is None else self.classes.own(f"the recipe {self.name}")
 
     def same_run(self, other: "TrainingConfig") -> bool:
         """Whether both are one recipe; its data may lie elsewhere."""
@@ -72,6 +80,8 @@ class TrainingConfig(_Strict):
 def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> TrainingConfig:
     """Read a recipe; `{data}` in its sources becomes `data`; `overrides` win.
 
+    Its classes are those of the class file that it names, else of a plain folder that it trains on.
+
     Raises:
         ConfigError: unreadable file, unknown key, or impossible value, by name.
     """
@@ -81,10 +91,16 @@ def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> Trai
         raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not {type(raw).__name__}")
+    if isinstance(raw.get("classes"), str):
+        raw["classes"] = read_class_file(path.parent / raw["classes"])
     try:
-        return TrainingConfig.model_validate({**raw, **overrides})
+        config = TrainingConfig.model_validate({**raw, **overrides})
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()
         )
         raise ConfigError(f"{path}: {problems}") from error
+    class_file = folder_class_file(entry.source for entry in config.train)
+    if config.classes is None and class_file is not None:
+        return config.model_copy(update={"classes": read_class_file(class_file)})
+    return config

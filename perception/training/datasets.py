@@ -192,18 +192,10 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
     return ImageDataset(spec, files, layout, classes)
 
 
-def own_classes(specs: Iterable[str], class_file: Path | None) -> OwnClasses | None:
-    """What the data sets of a run are read into: the classes of `class_file`, else those of a plain folder.
-
-    None: the class set `drive`.
-
-    Raises:
-        ConfigError: a wrong class file.
-    """
-    if class_file is not None:
-        return load_classes(class_file)
+def folder_class_file(specs: Iterable[str]) -> Path | None:
+    """The class file of the first plain folder among data sets that holds one."""
     held = (Path(found[1]) / CLASS_FILE for spec in specs if (found := PLAIN_FOLDER.search(spec)))
-    return next((load_classes(path) for path in held if path.exists()), None)
+    return next((path for path in held if path.exists()), None)
 
 
 def _folder_classes(spec: str, folder: Path, classes: OwnClasses | None) -> OwnClasses | None:

@@ -2,12 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -21,10 +22,13 @@ from perception.training.checkpoint import read_checkpoint, read_config, start_f
 from perception.training.config import TrainingConfig
 from perception.training.datasets import open_dataset
 from perception.training.describe import describe
+from perception.training.distributed import Ranks, Share, alone
 from perception.training.evaluation import Evaluation
 from perception.training.gallery import row
 from perception.training.mix import Cached, Mix
+from perception.training.profile import Profile
 from perception.training.report import draw_curves, tables
+from perception.training.survey import Survey, each_sample, picture
 from perception.training.tasks import Batch, Task, make_task
 from perception.training.torch_engine import TorchEngine
 
@@ -48,14 +52,25 @@ class Trainer:
     """Trains a network by a recipe into a folder.
 
     The folder receives `config.json`, `checkpoint.pt` (everything needed to resume), `log.jsonl` (a line a
-    logged step), `curves.png`, `validation.json` and `samples.png`.
+    logged step), `survey.png`, `curves.png`, `validation.json` and `samples.png`. Of several processes that
+    train together, the first alone writes, prints and validates.
     """
 
-    def __init__(self, config: TrainingConfig, folder: Path, *, initial: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        folder: Path,
+        *,
+        initial: Path | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.folder = folder
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.ranks = ranks or alone()
+        self.share = self.ranks.share(config.batch)
+        self.device = self.ranks.device
+        self.own = config.own_classes()
         self.task: Task = make_task(config)
         self.network = self.task.network
         if unknown := set(config.losses) - set(self.task.losses):
@@ -71,11 +86,13 @@ class Trainer:
         if config.encoder_rate == 0:
             self.network.get_submodule("encoder").requires_grad_(False)
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.measure = self.ranks.wrap(self.task)
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, [g["lr"] for g in self.optimiser.param_groups], config.steps, pct_start=0.1
         )
         self.step = 0
+        self.profile = Profile(self.device)
 
     @property
     def checkpoint(self) -> Path:
@@ -97,37 +114,55 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.step = state["step"]
-        self._trim_log()
+        if self.ranks.first:
+            self._trim_log()
 
     def train(self) -> dict[str, Evaluation]:
         """Run to the recipe's last step; returns the last validation, by data set."""
-        config = self.config
+        config, first = self.config, self.ranks.first
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.json").write_text(config.model_dump_json(indent=2))
-        mix = Mix(
-            [Cached(open_dataset(d.source), pixels=config.pixels) for d in config.train],
-            config,
-            stride=self.task.stride,
-            moods=self.task.moods,
-        )
+        sets = [Cached(open_dataset(d.source, self.own), pixels=config.pixels) for d in config.train]
+        if first:
+            (self.folder / "config.json").write_text(config.model_dump_json(indent=2))
+            self._survey(sets)
+        mix = Mix(sets, config, stride=self.task.stride)
         balanced = config.class_balance and "labels" in self.task.deployed.outputs
         weights = mix.class_weights(len(config.class_set())).to(self.device) if balanced else None
         validation: dict[str, Evaluation] = {}
-        with _progress() as progress:
+        self.profile = Profile(self.device)
+        with _progress(hidden=not first) as progress:
             task = progress.add_task("train", total=config.steps, completed=self.step, loss="")
-            for batch in self._batches(mix):
+            for batch in self.profile.waits(self._batches(mix)):
                 losses = self._update(batch, weights)
+                if not first:
+                    continue
                 progress.update(task, completed=self.step, loss=f"loss {losses['loss']:.3f}")
-                if self.step % 10 == 0:
-                    self._log(**losses, rate=self.schedule.get_last_lr()[-1])
                 last = self.step == config.steps
                 if self.step % config.checkpoint_every == 0 or last:
-                    self._save()
+                    with self.profile.part("saving"):
+                        self._save()
                 if self.step % config.validate_every == 0 or last:
-                    validation = self.validate()
+                    with self.profile.part("validation"):
+                        validation = self.validate()
                     for table in tables(validation, f"step {self.step}"):
                         progress.console.print(table)
+                if self.step % 10 == 0 or last:
+                    rate = self.schedule.get_last_lr()[-1]
+                    self._log(**losses, rate=rate, shares=self.profile.shares())
+            if first:
+                progress.console.print(self.profile.table())
         return validation
+
+    def _survey(self, sets: Sequence[Cached]) -> None:
+        """Count and draw the labels of all data sets, so that wrong ones are seen before training."""
+        classes = self.config.class_set()
+        surveys = [Survey(one.name, one.samples, classes) for one in sets]
+        for source in self.config.validate_on:
+            dataset = open_dataset(source, self.own)
+            surveys.append(Survey(source, list(each_sample(dataset)), classes))
+        for survey in surveys:
+            Console().print(survey.table())
+        cv2.imwrite(str(self.folder / "survey.png"), picture(surveys, classes))
 
     def validate(self) -> dict[str, Evaluation]:
         """Score the network on the recipe's validation sets, and draw curves and samples."""
@@ -136,7 +171,7 @@ class Trainer:
         result = {}
         rows = []
         for source in self.config.validate_on:
-            dataset = open_dataset(source)
+            dataset = open_dataset(source, self.own)
             result[source] = Evaluation(self.config.class_set(), labelled=perceiver.info.labelled)
             shown = set(np.linspace(0, len(dataset) - 1, 3).astype(int).tolist())
             for index in range(len(dataset)):
@@ -172,34 +207,39 @@ class Trainer:
         return Perceiver(description, TorchEngine(self.task.deployed, self.device), grouping)
 
     def _batches(self, mix: Mix) -> Iterator[Batch]:
-        loader = DataLoader(
-            Batches(mix, self.task, self.step * self.config.batch),
-            self.config.batch,
+        batches = Batches(mix, self.task, self.step * self.config.batch)
+        yield from DataLoader(
+            batches,
+            self.share,
+            sampler=Share(len(batches), self.config.batch, self.ranks),
             num_workers=self.config.workers,
             worker_init_fn=lambda _: cv2.setNumThreads(0),
             prefetch_factor=4 if self.config.workers else None,
             pin_memory=self.device.type == "cuda",
         )
-        yield from loader
 
     def _update(self, batch: Batch, weights: Tensor | None) -> dict[str, float]:
         """One step; returns each loss, and their weighted sum as "loss"."""
         self.network.train()
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
-        losses = self.task.measure(self.losses, self._pixels(batch["image"]), batch, weights)
-        loss = torch.stack([weight * losses[name] for name, weight in self.losses.items()]).sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        self.optimiser.step()
-        self.schedule.step()
+        with self.profile.part("forward"):
+            losses = self.measure(tuple(self.losses), self._pixels(batch["image"]), batch, weights)
+            loss = torch.stack([weight * losses[name] for name, weight in self.losses.items()]).sum()
+        with self.profile.part("backward"):
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+        with self.profile.part("optimiser"):
+            nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+            self.optimiser.step()
+            self.schedule.step()
         self.step += 1
-        if not torch.isfinite(loss):
+        values = self.ranks.mean(torch.stack([loss, *losses.values()])).tolist()
+        if not np.isfinite(values[0]):
             raise DataError(
-                f"step {self.step}: the loss is {loss.item()}; lower the rates, or resume from "
+                f"step {self.step}: the loss is {values[0]}; lower the rates, or resume from "
                 f"{self.checkpoint}"
             )
-        return {"loss": loss.item(), **{name: value.item() for name, value in losses.items()}}
+        return dict(zip(("loss", *losses), values, strict=True))
 
     def _pixels(self, image: Tensor) -> Tensor:
         return image.to(self.device).to(torch.float32, memory_format=torch.channels_last)
@@ -240,11 +280,12 @@ class Trainer:
         draft.replace(self.checkpoint)  # a crash while saving must not cost the last good checkpoint
 
 
-def _progress() -> Progress:
+def _progress(*, hidden: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}"),
+        disable=hidden,
     )

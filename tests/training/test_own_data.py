@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from perception.classes import DRIVE
 from perception.errors import DataError
 from perception.training.class_file import OwnClasses, load_classes
-from perception.training.datasets import open_dataset, own_classes
+from perception.training.datasets import folder_class_file, open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools' decoder
 
@@ -71,12 +71,11 @@ def test_a_plain_folder_may_hold_its_classes(tmp_path: Path) -> None:
     image(tmp_path / "images" / "a.png")
     write(tmp_path / "labels" / "a.png", [[3, 7, 9, 255]])
     spec = f"folder:{tmp_path}"
-    assert own_classes([spec], None) is None
+    assert folder_class_file([spec]) is None
     (tmp_path / "classes.yaml").write_text(FARM)
     assert open_dataset(spec)[0].target.tolist() == [[1, 2, 4, 0]]
-    own = own_classes(["sim:", f"noisy:{spec}"], None)
-    assert own is not None
-    assert own.class_set.names == ("track", "crop", "cow")
+    assert folder_class_file(["sim:", f"noisy:{spec}"]) == tmp_path / "classes.yaml"
+    own = load_classes(tmp_path / "classes.yaml")
     (tmp_path / "classes.yaml").write_text(FARM.replace("crop", "grass"))
     with pytest.raises(DataError, match=r"has the classes track, grass, cow, but .* has track, crop, cow"):
         open_dataset(spec, own)
