@@ -21,6 +21,7 @@ from perception.training.instance_metrics import (
 from perception.training.key_point_metrics import KeyPointScore
 from perception.training.lane_metrics import LaneScore, score_lanes, visible_lanes
 from perception.training.metrics import Confusion
+from perception.training.picture_metrics import PictureEvaluation
 from perception.training.track_metrics import TrackEvaluation
 
 # A frame uint8 (h, w, 3) BGR → its label map uint8 (h, w).
@@ -62,6 +63,7 @@ class Evaluation:
         self._lanes = LaneScore()
         self._depth = DepthScore()
         self._key_points = KeyPointScore()
+        self._pictures = PictureEvaluation()
         self._tracks = TrackEvaluation() if labelled and drive else None
 
     def add(self, sample: Sample, scene: Scene) -> tuple[float, float | None]:
@@ -73,6 +75,8 @@ class Evaluation:
             self._depth.add(sample.depth, scene.depth)
         if sample.key_points is not None:
             self._key_points.add(sample.key_points, scene.key_points, sample.instances)
+        if sample.picture is not None and scene.picture is not None:
+            self._pictures.add(sample.image, scene.picture, sample.picture)
         if sample.truth is not None:
             sample = without_specks(sample)
         frame = Confusion(self.classes)
@@ -108,7 +112,7 @@ class Evaluation:
         return values
 
     def figures(self) -> Figures:
-        """Mask AP, panoptic quality, lanes, tracks, depth, key points: each where the set knows it."""
+        """Mask AP, panoptic quality, lanes, tracks, depth, key points, pictures, where the set knows."""
         kinds = {
             "mask AP": self._mask_figures(),
             "panoptic quality": self._panoptic_figures(),
@@ -116,6 +120,7 @@ class Evaluation:
             "tracks": self._track_figures(),
             "depth": self._depth_figures(),
             "key points": self._key_points.figures(),
+            "pictures": self._pictures.figures(),
         }
         return {kind: figures for kind, figures in kinds.items() if figures}
 

@@ -93,22 +93,21 @@ class PictureEvaluation:
     def __init__(self) -> None:
         self._scores: dict[str, PictureScore] = {}
 
-    def add(self, shown: Image, picture: Image, truth: Image) -> float:
-        """Count one frame: what the network was shown, what it made of it, what is true; its PSNR, in dB.
+    def add(self, shown: Image, picture: Image, truth: Image) -> None:
+        """Count one frame: what the network was shown, what it made of it, and what is true.
 
-        A picture is brought to the size of the true one.
+        A picture is brought to the size of the true one. An input that is itself the truth is no rival.
         """
-        height, width = truth.shape[:2]
-        rivals = {"all": cv2.INTER_LINEAR} | (
-            {"the input": cv2.INTER_NEAREST}
-            if shown.shape == truth.shape
-            else {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
-        )
-        for name, interpolation in rivals.items():
-            source = picture if name == "all" else shown
-            sized = cv2.resize(source, (width, height), interpolation=interpolation).astype(np.uint8)
-            self._scores.setdefault(name, PictureScore()).add(sized, truth)
-        return psnr_of_error(self._scores["all"].errors[-1])
+        self._count("all", picture, truth, cv2.INTER_LINEAR)
+        if shown.shape != truth.shape:
+            self._count("bilinear", shown, truth, cv2.INTER_LINEAR)
+            self._count("bicubic", shown, truth, cv2.INTER_CUBIC)
+        elif shown is not truth:
+            self._count("the input", shown, truth, cv2.INTER_LINEAR)
+
+    def _count(self, row: str, picture: Image, truth: Image, interpolation: int) -> None:
+        sized = cv2.resize(picture, truth.shape[1::-1], interpolation=interpolation)
+        self._scores.setdefault(row, PictureScore()).add(sized.astype(np.uint8), truth)
 
     def figures(self) -> dict[str, dict[str, float]]:
         """Row → figure → value: "all" is the network, the other rows what its input has already."""
