@@ -91,7 +91,7 @@ def random_view(
             x, kind = crop_w - 1 - x, np.array(MIRRORED)[kind.astype(int)]
         inside = (x >= 0) & (x <= crop_w - 1) & (y >= 0) & (y <= crop_h - 1)
         moved = np.stack([kind, x, y, source[:, 3] * sy], 1)
-        return moved[inside].astype(np.float32)
+        return np.asarray(moved[inside], np.float32)
 
     depth, key_points = sample.depth, sample.key_points
     return View(
@@ -132,7 +132,7 @@ def paste(view: View, other: View, rng: np.random.Generator) -> View:
     )
 
 
-def _on(mask: npt.NDArray[np.uint8], points: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+def _on(mask: npt.NDArray[Any], points: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """Which key points (n, 4) of a view lie on its mask (h, w)."""
     columns, rows = np.rint(points[:, 1:3]).astype(int).T
     return np.asarray(mask[rows, columns] > 0)

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -19,14 +20,18 @@ from perception.training.tasks.depth import far, gradient, log_error, scale_inva
 SIM = "sim+depth:?frames=1&size=96x64&scene=town&weather=clear&time=day&seed=1"
 
 
+def metres(*rows: list[float]) -> npt.NDArray[np.float32]:
+    return np.array(rows, np.float32)
+
+
 def test_figures_of_three_pixels() -> None:
     score = DepthScore()
     # Off by 10 % of 10 m, by 30 % of 10 m, and right; the fourth pixel is not known.
-    score.add(np.float32([[10, 10], [20, 0]]), np.float32([[11, 13], [20, 50]]))
+    score.add(metres([10, 10], [20, 0]), metres([11, 13], [20, 50]))
     assert score.figures() == pytest.approx(
         {"abs rel": (0.1 + 0.3) / 3, "δ < 1.25": 2 / 3, "RMSE, m": math.sqrt((1 + 9) / 3)}
     )
-    score.add(np.float32([[8]]), np.float32([[4]]))  # too near by as much counts as too far
+    score.add(metres([8]), metres([4]))  # too near by as much counts as too far
     assert score.figures()["δ < 1.25"] == pytest.approx(2 / 4)
     assert DepthScore().figures() == {}
 
@@ -78,8 +83,9 @@ def test_the_simulated_camera_tells_depth_up_to_a_limit(sample: Sample) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_enlarged_is_nearer(seed: int) -> None:
     """A wall at 20 m, shown twice as large as usual, looks as if at 10 m."""
-    ones = np.ones((64, 96), np.uint16)
-    sample = Sample("s", np.zeros((64, 96, 3), np.uint8), ones, ones, depth=np.full((64, 96), 20, np.float32))
+    ones = np.ones((64, 96), np.uint32)
+    image, depth = np.zeros((64, 96, 3), np.uint8), np.full((64, 96), 20, np.float32)
+    sample = Sample("s", image, ones, ones.astype(np.uint16), depth=depth)
     rng = np.random.default_rng(seed)
     view = random_view(sample, rng, crop=(32, 32), scale=(2, 2), pixels=64 * 96, stride=1)
     assert view.depth is not None

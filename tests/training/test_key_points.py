@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -21,12 +22,16 @@ SIM = "sim+key_points:?frames=1&size=320x192&scene=town&weather=clear&time=day&s
 HEAD, LEFT_HAND, RIGHT_HAND = (KEY_POINTS.index(name) for name in ("head", "left_hand", "right_hand"))
 
 
+def table(*rows: list[float]) -> npt.NDArray[np.float32]:
+    return np.array(rows, np.float32)
+
+
 def test_figures_of_two_people() -> None:
     """One 50 px tall, whose points must be within 10 px, one 20 px tall: within 4 px."""
     instances = np.zeros((100, 100), np.uint16)
     instances[10:60, 20:30], instances[30:50, 70:75] = 9001, 9002
     instances[80:85, 80:82] = 9003  # too small to have key points
-    truth = np.float32([[HEAD, 25, 12, 50], [HEAD, 72, 32, 20], [LEFT_HAND, 28, 35, 50]])
+    truth = table([HEAD, 25, 12, 50], [HEAD, 72, 32, 20], [LEFT_HAND, 28, 35, 50])
     found = [
         KeyPoint("head", 25, 21.9, 0.9),  # right, by 9.9 px
         KeyPoint("head", 25, 12, 0.5),  # the same head once more: wrong
@@ -47,17 +52,17 @@ def test_figures_of_two_people() -> None:
 def test_people_without_key_points() -> None:
     instances = np.zeros((6, 8), np.int32)
     instances[0:3, 0:2], instances[2:5, 4], instances[5, :] = 9001, PASTED + 9002, 8001
-    points = np.float32([[HEAD, 1, 2, 20]])
+    points = table([HEAD, 1, 2, 20])
     without = people_without(points, instances)
     np.testing.assert_array_equal(without, instances == PASTED + 9002)
     # The same point, in cells of four pixels: x 5 is cell 1.
-    assert people_without(np.float32([[HEAD, 5, 1, 20]]), instances, 4).sum() == 3
+    assert people_without(table([HEAD, 5, 1, 20]), instances, 4).sum() == 3
     assert people_without(np.zeros((0, 4), np.float32), instances).sum() == 9
 
 
 def test_heat_is_decoded_to_where_it_came_from() -> None:
     """Targets and decoding agree on where the middle of a cell is."""
-    points = np.float32([[HEAD, 20.3, 41.6, 40], [HEAD, 70, 10, 40], [RIGHT_HAND, 33.3, 22.2, 40]])
+    points = table([HEAD, 20.3, 41.6, 40], [HEAD, 70, 10, 40], [RIGHT_HAND, 33.3, 22.2, 40])
     heat = heat_maps(points, 16, 24)
     assert heat.shape == (len(KEY_POINTS), 16, 24)
     found = find_key_points(heat, KEY_POINTS, 64, 96)
@@ -67,7 +72,7 @@ def test_heat_is_decoded_to_where_it_came_from() -> None:
 
 
 def test_the_loss_is_least_where_answer_and_heat_are_one() -> None:
-    heat = torch.from_numpy(heat_maps(np.float32([[HEAD, 20, 20, 40]]), 12, 12))[None]
+    heat = torch.from_numpy(heat_maps(table([HEAD, 20, 20, 40]), 12, 12))[None]
     known = torch.ones(1, 1, 12, 12)
     right = torch.logit(heat.clamp(1e-6, 1 - 1e-6))
     stacks = torch.stack([right, right + 1, right - 1, torch.zeros_like(right)])
@@ -80,11 +85,11 @@ def test_the_loss_is_least_where_answer_and_heat_are_one() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_view_moves_key_points_with_the_image(seed: int) -> None:
     """A left hand, bright in the image, is bright where the view says a hand is: right, where mirrored."""
-    image, ones = np.zeros((64, 96, 3), np.uint8), np.ones((64, 96), np.uint16)
+    image, ones = np.zeros((64, 96, 3), np.uint8), np.ones((64, 96), np.uint32)
     image[28:33, 48:53] = 255
-    points = np.float32([[LEFT_HAND, 50, 30, 40], [HEAD, 200, 30, 40]])  # and one outside
+    points = table([LEFT_HAND, 50, 30, 40], [HEAD, 200, 30, 40])  # and one outside
     view = random_view(
-        Sample("s", image, ones, ones, key_points=points), np.random.default_rng(seed),
+        Sample("s", image, ones, ones.astype(np.uint16), key_points=points), np.random.default_rng(seed),
         crop=(64, 96), scale=(0.9, 1.1), pixels=64 * 96,
     )  # fmt: skip
     assert view.key_points is not None
@@ -97,9 +102,9 @@ def test_a_view_moves_key_points_with_the_image(seed: int) -> None:
 
 
 def test_mirroring_swaps_the_hands() -> None:
-    ones = np.ones((64, 96), np.uint16)
+    ones = np.ones((64, 96), np.uint32)
     shade = np.broadcast_to(np.arange(96, dtype=np.uint8)[None, :, None], (64, 96, 3)).copy()
-    sample = Sample("s", shade, ones, ones, key_points=np.float32([[LEFT_HAND, 50, 30, 40]]))
+    sample = Sample("s", shade, ones, ones.astype(np.uint16), key_points=table([LEFT_HAND, 50, 30, 40]))
     kinds = set()
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -117,12 +122,12 @@ def test_who_is_pasted_brings_key_points_and_depth_and_hides_others() -> None:
     left[:, :2], right[:, 2:] = 9001, 9001
 
     def view(instances: np.ndarray, metres: float) -> View:
-        points = np.float32([[HEAD, 1, 1, 20], [HEAD, 6, 1, 20]])
+        points = table([HEAD, 1, 1, 20], [HEAD, 6, 1, 20])
         depth = np.full((8, 8), metres, np.float32)
         return View(image, target, instances, depth=depth, key_points=points)
 
     here, there = view(left, 30.0), view(right, 10.0)
-    there = View(**{**vars(there), "key_points": np.float32([[LEFT_HAND, 6, 3, 20], [HEAD, 1, 3, 20]])})
+    there = View(**{**vars(there), "key_points": table([LEFT_HAND, 6, 3, 20], [HEAD, 1, 3, 20])})
     pasted = next(
         result
         for seed in range(50)
@@ -130,7 +135,7 @@ def test_who_is_pasted_brings_key_points_and_depth_and_hides_others() -> None:
     )
     assert pasted.key_points is not None
     assert pasted.depth is not None
-    np.testing.assert_array_equal(pasted.key_points, np.float32([[HEAD, 1, 1, 20], [LEFT_HAND, 6, 3, 20]]))
+    np.testing.assert_array_equal(pasted.key_points, table([HEAD, 1, 1, 20], [LEFT_HAND, 6, 3, 20]))
     assert (pasted.depth[:, :4] == 30).all()
     assert (pasted.depth[:, 4:] == 10).all()
 
