@@ -72,7 +72,8 @@ class LaneTracker:
     """
 
     def __init__(self, classes: ClassSet = DRIVE) -> None:
-        self._paint = classes.id("lane_marking")
+        paint = "lane_marking"
+        self._paint = classes.id(paint) if paint in classes.names else -1  # no pixel's
         self._tracks = np.empty(0, TRACK)
         self._speeds = np.zeros(3)  # of the camera, see `_motions`
         self._stamp_ns = 0

@@ -56,9 +56,11 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
     camera is taken to look along the road with a level horizon, from the middle of the car.
 
     Args:
-        labels: uint8 (h, w) class ids; `road` and `lane_marking` are used.
+        labels: uint8 (h, w) class ids; `road` and `lane_marking` are used, where the classes have both.
         height, width: the frame's; points are in its pixels.
     """
+    if not {"road", "lane_marking"} <= set(classes.names):
+        return ()
     paint = labels == classes.id("lane_marking")
     ground = paint | (labels == classes.id("road"))
     t_of_row = _rows_below_horizon(ground)

@@ -1,5 +1,6 @@
 """Networks as embedding code takes them: camera pixels in, maps that need no more arithmetic out."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -88,11 +89,21 @@ class DeployedDrive(Deployed):
         return labels, maps.logits, maps.centres.sigmoid(), maps.offsets, maps.borders.sigmoid()
 
 
+class DeployedDriveClasses(DeployedDrive):
+    """The drive network for classes none of which are things: labels and logits alone."""
+
+    outputs: ClassVar = {name: DeployedDrive.outputs[name] for name in ("labels", "logits")}
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        logits = self.maps(image).logits
+        return full_size(logits).argmax(1).to(torch.uint8), logits
+
+
 class DeployedMaskRCNN(Deployed):
     """Mask R-CNN: k detections, the best first, all 0 past the last one.
 
     Boxes float32 (1, k, 4) x0, y0, x1, y1 in pixels of the input, scores float32 (1, k), classes uint8
-    (1, k) ids of the `drive` set, masks float32 (1, k, 28, 28) probabilities over the box.
+    (1, k) class ids, masks float32 (1, k, 28, 28) probabilities over the box.
     """
 
     outputs: ClassVar = {
@@ -102,9 +113,9 @@ class DeployedMaskRCNN(Deployed):
         "masks": OutputInfo(dtype="float32", layout="NKRC", tolerance=0.02),
     }
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, thing_ids: Sequence[int] = DRIVE.thing_ids) -> None:
         super().__init__(network)
-        self.register_buffer("things", torch.tensor(DRIVE.thing_ids), persistent=False)
+        self.register_buffer("things", torch.tensor(thing_ids), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         found: Detections = self.network(self.pixels(image))

@@ -1,9 +1,12 @@
 """The losses of Mask R-CNN: He et al., 2017, section 3, for labels that may be partial."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from perception.classes import DRIVE
 from perception.networks import boxes as box
 from perception.networks.mask_rcnn import MASK_SIZE, MaskRCNN
 from perception.networks.proposals import Anchors
@@ -22,15 +25,22 @@ REGIONS = 64
 LOSS_NAMES: tuple[str, ...] = ("objectness", "proposals", "classes", "boxes", "masks")
 
 
-def detection_losses(network: MaskRCNN, image: Tensor, bits: Tensor, instances: Tensor) -> dict[str, Tensor]:
+def detection_losses(
+    network: MaskRCNN,
+    image: Tensor,
+    bits: Tensor,
+    instances: Tensor,
+    thing_ids: Sequence[int] = DRIVE.thing_ids,
+) -> dict[str, Tensor]:
     """The losses of a batch by name, scalars, 0 where there is nothing to learn from.
 
     Args:
         image: float32 (n, 3, h, w), BGR 0..255.
         bits, instances: int32 (n, h / 2, w / 2), of `augment.View`.
+        thing_ids: of the class set.
     """
     levels, anchors = network.look(image)
-    truths = [read_truth(*view) for view in zip(bits, instances, strict=True)]
+    truths = [read_truth(*view, thing_ids) for view in zip(bits, instances, strict=True)]
     proposals = network.proposals.propose(anchors, *image.shape[2:])
     regions = [region_targets(*one, count=REGIONS) for one in zip(truths, proposals, strict=True)]
     boxes = torch.stack([one.boxes for one in regions])

@@ -4,6 +4,7 @@ Classes here count from 0 within the things; a region's label is a set of what i
 (1 + classes), background first, in the manner of `losses.log_loss`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,6 @@ from perception.classes import DRIVE
 from perception.networks import boxes as box
 from perception.training.augment import PASTED, STRIDE
 
-THINGS = DRIVE.thing_ids
 LEAST_PIXELS = 8  # of the target map; what shows less is ignored
 MAY_HOLD = 0.2  # share of a box that may be an unmarked thing, from which the box may hold that thing
 
@@ -38,7 +38,7 @@ class Truth(NamedTuple):
     unsure: Tensor
 
 
-def read_truth(target: Tensor, instances: Tensor) -> Truth:
+def read_truth(target: Tensor, instances: Tensor, thing_ids: Sequence[int] = DRIVE.thing_ids) -> Truth:
     """The truth of a view from its class bits and instance ids, int32 (h / 2, w / 2); see `augment.View`."""
     ids, at, pixels = instances.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     known = (ids > 0) & (pixels >= LEAST_PIXELS)
@@ -49,7 +49,7 @@ def read_truth(target: Tensor, instances: Tensor) -> Truth:
         [torch.zeros_like(ids, dtype=torch.int64).scatter_reduce(0, at.flatten(), of, how, include_self=False)
          for of, how in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax"))], 1,
     )  # fmt: skip
-    things = torch.tensor(THINGS, device=at.device)
+    things = torch.tensor(thing_ids, device=at.device)
     classes = (ids[known] % PASTED // 1000)[:, None].eq(things).int().argmax(1)
     may = (target == 0) | (target >> things[:, None, None] & 1).bool()
     unclaimed = may & (instances % PASTED // 1000 != things[:, None, None])

@@ -4,6 +4,7 @@ Its maps are at the stride of a view's labels. Where those do not say whether a 
 or which one, nothing is asked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -48,18 +49,18 @@ class InstanceTargets:
         return {name: torch.from_numpy(array) for name, array in vars(self).items()}
 
 
-def instance_targets(view: View) -> InstanceTargets:
-    """The targets of a view."""
+def instance_targets(view: View, thing_ids: Sequence[int] = DRIVE.thing_ids) -> InstanceTargets:
+    """The targets of a view, a channel for each thing of the class set."""
     ids = view.instances
     numbers, relabelled = np.unique(ids, return_inverse=True)
     number_of = relabelled.reshape(ids.shape)
     height, width = ids.shape
     bits = view.target
-    things = np.array(DRIVE.thing_ids)
+    things = np.array(thing_ids, np.int32)
     class_of = ids % PASTED // 1000
     possible = (bits >> things[:, None, None] & 1 > 0) | (bits == 0)
     known: Bools = ~possible | (class_of == things[:, None, None])
-    borders, border_mask = _borders(number_of, class_of, known)
+    borders, border_mask = _borders(number_of, class_of, known, thing_ids)
     centres = np.zeros((len(things), height, width), np.float32)
     offsets = np.zeros((2, height, width), np.float32)
     weight = np.zeros((1, height, width), np.float32)
@@ -69,7 +70,7 @@ def instance_targets(view: View) -> InstanceTargets:
             continue
         inside = number_of == number
         rows, columns = np.nonzero(inside)
-        channel = DRIVE.thing_ids.index(one % PASTED // 1000)
+        channel = thing_ids.index(one % PASTED // 1000)
         if len(rows) < LEAST_AREA:
             known[channel] &= ~inside
             continue
@@ -89,14 +90,14 @@ def instance_targets(view: View) -> InstanceTargets:
 
 
 def _borders(
-    numbers: npt.NDArray[np.intp], class_of: npt.NDArray[np.int32], known: npt.NDArray[np.bool_]
+    numbers: npt.NDArray[np.intp], class_of: npt.NDArray[np.int32], known: Bools, thing_ids: Sequence[int]
 ) -> tuple[Floats, Floats]:
     """Where an instance ends is known unless more of its class may follow there."""
     square = np.ones((3, 3), np.uint8)
     values = numbers.astype(np.float32)
     mixed = cv2.dilate(values, square) != cv2.erode(values, square)
     mask = np.asarray(known.all(0))
-    for class_id, its_known in zip(DRIVE.thing_ids, known, strict=True):
+    for class_id, its_known in zip(thing_ids, known, strict=True):
         surely = cv2.erode(its_known.view(np.uint8), square) > 0
         mask = np.asarray(np.where(class_of == class_id, surely, mask))
     return ((numbers > 0) & mixed)[None].astype(np.float32), mask[None].astype(np.float32)

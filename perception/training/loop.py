@@ -28,7 +28,7 @@ from perception.training.gallery import row
 from perception.training.mix import Cached, Mix
 from perception.training.profile import Profile
 from perception.training.report import draw_curves, tables
-from perception.training.survey import Survey, each_sample, picture
+from perception.training.survey import Survey, checked, picture
 from perception.training.tasks import Batch, Task, make_task
 from perception.training.torch_engine import TorchEngine
 
@@ -89,7 +89,10 @@ class Trainer:
         self.measure = self.ranks.wrap(self.task)
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, [g["lr"] for g in self.optimiser.param_groups], config.steps, pct_start=0.1
+            self.optimiser,
+            [g["lr"] for g in self.optimiser.param_groups],
+            config.steps,
+            pct_start=0.099,  # with 0.1 a run of ten steps would warm up over none, and divide by that
         )
         self.step = 0
         self.profile = Profile(self.device)
@@ -159,7 +162,7 @@ class Trainer:
         surveys = [Survey(one.name, one.samples, classes) for one in sets]
         for source in self.config.validate_on:
             dataset = open_dataset(source, self.own)
-            surveys.append(Survey(source, list(each_sample(dataset)), classes))
+            surveys.append(Survey(source, checked(dataset), classes))
         for survey in surveys:
             Console().print(survey.table())
         cv2.imwrite(str(self.folder / "survey.png"), picture(surveys, classes))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -44,6 +45,17 @@ def each_sample(dataset: Dataset) -> Iterator[Sample]:
             + "\n  ".join(broken[:NAMED])
             + more
         )
+
+
+def checked(dataset: Dataset) -> list[Sample]:
+    """Reads every sample, and keeps as many as are counted.
+
+    Raises:
+        DataError: see `each_sample`.
+    """
+    kept = set(spread(len(dataset)))
+    # The truth would hold whole simulated worlds.
+    return [replace(one, truth=None) for i, one in enumerate(each_sample(dataset)) if i in kept]
 
 
 def spread(count: int, most: int = MOST) -> list[int]:

@@ -1,13 +1,12 @@
 """Classes and instances, by the flagship."""
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perception.networks.deployed import DeployedDrive
+from perception.networks.deployed import Deployed, DeployedDrive, DeployedDriveClasses
 from perception.networks.drive import DriveMaps, DriveNet
 from perception.training.augment import View
 from perception.training.config import TrainingConfig
@@ -22,7 +21,7 @@ from perception.training.tasks.task import Batch, as_tensor
 
 
 class DriveTask:
-    losses: ClassVar = dict.fromkeys(LOSSES, 0.0) | {
+    losses: Mapping[str, float] = dict.fromkeys(LOSSES, 0.0) | {
         "cross_entropy": 1.0,
         "lovasz": 0.5,
         "centres": 1.0,
@@ -33,15 +32,16 @@ class DriveTask:
 
     def __init__(self, config: TrainingConfig) -> None:
         classes = config.class_set()
-        self.network: nn.Module = DriveNet(len(classes), len(classes.things))
-        self.deployed = DeployedDrive(self.network)
+        self._things = classes.thing_ids
+        self.network: nn.Module = DriveNet(len(classes), max(len(self._things), 1))
+        self.deployed: Deployed = DeployedDrive(self.network)
+        if not self._things:
+            self.losses = {name: self.losses[name] for name in LOSSES}
+            self.deployed = DeployedDriveClasses(self.network)
 
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
-        return {
-            "image": as_tensor(view.image),
-            "bits": torch.from_numpy(view.target),
-            **instance_targets(view).tensors(),
-        }
+        batch = {"image": as_tensor(view.image), "bits": torch.from_numpy(view.target)}
+        return batch | instance_targets(view, self._things).tensors() if self._things else batch
 
     def measure(
         self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from perception.errors import ConfigError
 from perception.networks.deployed import DeployedMaskRCNN
 from perception.networks.mask_rcnn import MaskRCNN
 from perception.training.augment import View
@@ -20,8 +21,14 @@ class MaskRCNNTask:
     stride = 2
 
     def __init__(self, config: TrainingConfig) -> None:
-        self.network: nn.Module = MaskRCNN(len(config.class_set().things))
-        self.deployed = DeployedMaskRCNN(self.network)
+        self._things = config.class_set().thing_ids
+        if not self._things:
+            raise ConfigError(
+                f"network: mask-rcnn finds things alone, and {config.class_set().name} has none; "
+                "mark classes as `thing: true`, or train another network"
+            )
+        self.network: nn.Module = MaskRCNN(len(self._things))
+        self.deployed = DeployedMaskRCNN(self.network, self._things)
 
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
         return {
@@ -34,5 +41,5 @@ class MaskRCNNTask:
         self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
     ) -> dict[str, Tensor]:
         assert isinstance(self.network, MaskRCNN)
-        losses = detection_losses(self.network, image, batch["bits"], batch["instances"])
+        losses = detection_losses(self.network, image, batch["bits"], batch["instances"], self._things)
         return {name: losses[name] for name in names}
