@@ -1,8 +1,7 @@
 """Depth from one image."""
 
 import math
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perception.errors import DataError
+from perception.networks.deployed import Deployed
 from perception.networks.depth import DeployedDepth, DepthNet
 from perception.simulation import FARTHEST
 from perception.training.augment import View
@@ -18,12 +18,12 @@ from perception.training.tasks.task import Batch, as_tensor
 
 
 class DepthTask:
-    losses: ClassVar = {"log_depth": 1.0, "gradient": 0.5, "far": 0.5}
+    losses: Mapping[str, float] = {"log_depth": 1.0, "gradient": 0.5, "far": 0.5}
     stride = 1
 
     def __init__(self, config: TrainingConfig) -> None:
         self.network: nn.Module = DepthNet(config.width)
-        self.deployed = DeployedDepth(self.network)
+        self.deployed: Deployed = DeployedDepth(self.network)
 
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
         if view.depth is None:

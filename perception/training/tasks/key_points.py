@@ -1,7 +1,6 @@
 """Key points of people, as heat maps."""
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perception.errors import DataError
+from perception.networks.deployed import Deployed
 from perception.networks.hourglass import STRIDE, DeployedKeyPoints, HourglassNet
 from perception.simulation import KEY_POINTS
 from perception.training.augment import View
@@ -23,12 +23,12 @@ SPREAD = 1.5  # cells; deviation of the Gaussian around a key point
 
 
 class KeyPointsTask:
-    losses: ClassVar = {"heat_maps": 1.0}
+    losses: Mapping[str, float] = {"heat_maps": 1.0}
     stride = STRIDE
 
     def __init__(self, config: TrainingConfig) -> None:
         self.network: nn.Module = HourglassNet(len(KEY_POINTS), config.width)
-        self.deployed = DeployedKeyPoints(self.network)
+        self.deployed: Deployed = DeployedKeyPoints(self.network)
 
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
         points = view.key_points
