@@ -9,6 +9,13 @@ from perception.training.tasks.depth import DepthTask
 from perception.training.tasks.drive import DriveTask
 from perception.training.tasks.key_points import KeyPointsTask
 from perception.training.tasks.mask_rcnn import MaskRCNNTask
+from perception.training.tasks.pictures import (
+    AutoencoderTask,
+    DenoiseTask,
+    FullyConnectedAutoencoderTask,
+    NextFrameTask,
+    SuperResolutionTask,
+)
 from perception.training.tasks.semantic import SemanticTask
 from perception.training.tasks.task import Batch, Task
 
@@ -19,6 +26,11 @@ TASKS: dict[str, Callable[[TrainingConfig], Task]] = {
     "mask-rcnn": MaskRCNNTask,
     "depth": DepthTask,
     "hourglass": KeyPointsTask,
+    "autoencoder": AutoencoderTask,
+    "autoencoder-fc": FullyConnectedAutoencoderTask,
+    "denoise": DenoiseTask,
+    "super-resolution": SuperResolutionTask,
+    "next-frame": NextFrameTask,
     **dict.fromkeys(CANON, SemanticTask),
 }
 

@@ -1,0 +1,84 @@
+"""Networks whose answer is a picture: what they begin as, and that their graphs answer as they do."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from export.gate import check_parity
+from export.graph import to_onnx
+from export.half import keep_in_half, round_weights
+from perception.networks.autoencoder import (
+    ConvolutionalAutoencoder,
+    DeployedAutoencoder,
+    FullyConnectedAutoencoder,
+)
+from perception.networks.denoiser import Denoiser
+from perception.networks.deployed import Deployed
+from perception.networks.next_frame import NextFrame, warp
+from perception.networks.pictures import DeployedPicture, as_picture
+from perception.networks.super_resolution import SuperResolution
+
+
+def scene(height: int, width: int, channels: int = 3) -> torch.Tensor:
+    """Smooth, so that a level of difference in where a pixel comes from is a level of difference."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([(x * (c + 1) + y * 2) % 256 for c in range(channels)])[None].float()
+
+
+def test_they_begin_as_what_is_there() -> None:
+    frames = scene(64, 96, 6)
+    assert torch.equal(Denoiser(0.5)(frames[:, :3]), frames[:, :3])
+    assert torch.allclose(NextFrame(0.25)(frames), frames[:, 3:], atol=1e-3)
+    enlarged = F.interpolate(frames[:, :3], scale_factor=2.0, mode="bilinear")
+    assert torch.equal(SuperResolution(0.125)(frames[:, :3]), enlarged)
+
+
+def test_warp_takes_each_pixel_from_where_the_flow_points() -> None:
+    image = torch.arange(20.0).view(1, 1, 4, 5)
+    flow = torch.zeros(1, 2, 4, 5)
+    flow[:, 0] = 1  # from the right
+    assert torch.allclose(warp(image, flow)[..., :-1], image[..., 1:], atol=1e-5)
+    assert torch.allclose(warp(image, flow)[..., -1], image[..., -1], atol=1e-5)  # as the border
+    flow[:, 0], flow[:, 1] = 0, 0.5  # from half a pixel below: rows are 5 apart
+    assert torch.allclose(warp(image, flow)[..., :-1, :], image[..., :-1, :] + 2.5, atol=1e-5)
+
+
+def test_a_picture_is_rounded_and_cut_off() -> None:
+    pixels = torch.tensor([-3.0, 0.4, 0.6, 254.6, 300.0]).view(1, 1, 1, 5).expand(1, 3, 1, 5)
+    assert as_picture(pixels)[0, 0, :, 0].tolist() == [0, 0, 1, 255, 255]
+
+
+def stirred(network: torch.nn.Module) -> torch.nn.Module:
+    """With weights of an answer that is not the input; all of them as they would be kept."""
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        if parameter.ndim == 4 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.002)
+    round_weights(network)
+    return network
+
+
+@pytest.mark.parametrize(
+    "deployed",
+    [
+        DeployedPicture(stirred(Denoiser())),
+        DeployedPicture(stirred(NextFrame(0.25)), frames=2),
+        DeployedPicture(stirred(SuperResolution(0.125)), scale=2),
+        DeployedAutoencoder(stirred(ConvolutionalAutoencoder(0.25))),
+        DeployedAutoencoder(stirred(FullyConnectedAutoencoder(size=(32, 64), hidden=(16,))), (32, 64)),
+    ],
+    ids=lambda deployed: type(deployed.network).__name__,
+)
+def test_the_graph_answers_as_the_network(deployed: Deployed) -> None:
+    sizes = [(64, 96), (96, 64)] if deployed.size is None else [deployed.size]
+    images = [
+        np.ascontiguousarray(scene(*size, 3 * deployed.frames).byte().permute(0, 2, 3, 1).numpy())
+        for size in sizes
+    ]
+    check_parity(deployed, keep_in_half(to_onnx(deployed)), images)
+    for image, (height, width) in zip(images, sizes, strict=True):
+        picture = deployed(torch.from_numpy(image))[0].numpy()
+        assert deployed.outputs["picture"].fits(picture.shape, height, width)
+        assert picture.shape[1] == height * deployed.outputs["picture"].scale
+        assert picture.std() > 1
