@@ -96,7 +96,7 @@ class SkipFusion(nn.Module):
 
 
 class HeatMapHead(nn.Sequential):
-    """Logits of `maps` heat maps, (n, channels, h, w) → (n, maps, h, w): Newell et al., "Stacked hourglass", 2016.
+    """Logits of `maps` heat maps: (n, channels, h, w) → (n, maps, h, w).
 
     A peak is rare: before any training each cell has the probability 0.01.
     """
@@ -109,7 +109,7 @@ class HeatMapHead(nn.Sequential):
 
 def scaled(channels: int, width: float) -> int:
     """`channels` times `width`, rounded to a multiple of 8, at least 8."""
-    return max(8, round(channels * width / 8) * 8)
+    return max(8, int(channels * width / 8 + 0.5) * 8)
 
 
 def centred(image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""U-Nets whose pooling and skips are frames: Han & Ye, "Framing U-Net via deep convolutional framelets", 2018.
+"""U-Nets that pool and skip by frames: Han & Ye, "Framing U-Net via deep convolutional framelets", 2018.
 
 U-Net's levels send on the features B and, pooled, their low frequencies Φᵀ B. Put together again as
 B + Φ Φᵀ B, these count low frequencies twice, which blurs. A frame and its dual give B back exactly.
@@ -10,7 +10,13 @@ from torch.nn import functional as F
 
 from perception.networks.blocks import ConvNormAct, centred, he_init, scaled
 from perception.networks.unet import LEVELS, DoubleConv
-from perception.networks.upsampling import average_unpool, corners, from_corners
+from perception.networks.upsampling import average_unpool
+
+# High bands of 2×2 cells: differences of columns, of rows, of diagonals.
+HAAR = (
+    torch.tensor([[[[1.0, -1.0], [1.0, -1.0]]], [[[1.0, 1.0], [-1.0, -1.0]]], [[[1.0, -1.0], [-1.0, 1.0]]]])
+    / 2
+)
 
 
 def dual_frame(features: Tensor, low: Tensor) -> Tensor:
@@ -23,13 +29,10 @@ def dual_frame(features: Tensor, low: Tensor) -> Tensor:
 
 
 def haar_analysis(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The orthonormal Haar wavelet: (n, c, 2h, 2w) → low (n, c, h, w), high (n, c, 3, h, w).
-
-    The high bands are differences of columns, of rows, and of diagonals.
-    """
-    a, b, c, d = corners(x).unbind(2)
-    low = (a + b + c + d) / 2
-    return low, torch.stack([a - b + c - d, a + b - c - d, a - b - c + d], 2) / 2
+    """The orthonormal Haar wavelet: (n, c, 2h, 2w) → low (n, c, h, w), high (n, 3c, h, w)."""
+    channels = x.shape[1]
+    high = F.conv2d(x, HAAR.to(x).repeat(channels, 1, 1, 1), stride=2, groups=channels)
+    return 2 * F.avg_pool2d(x, 2), high
 
 
 def haar_low(low: Tensor) -> Tensor:
@@ -38,20 +41,9 @@ def haar_low(low: Tensor) -> Tensor:
 
 
 def haar_high(high: Tensor) -> Tensor:
-    """The part of the inverse that comes from the high bands: (n, c, 3, h, w) → (n, c, 2h, 2w)."""
-    columns, rows, diagonals = high.unbind(2)
-    return from_corners(
-        torch.stack(
-            [
-                columns + rows + diagonals,
-                rows - columns - diagonals,
-                columns - rows - diagonals,
-                diagonals - columns - rows,
-            ],
-            2,
-        )
-        / 2
-    )
+    """The part of the inverse that comes from the high bands: (n, 3c, h, w) → (n, c, 2h, 2w)."""
+    channels = high.shape[1] // 3
+    return F.conv_transpose2d(high, HAAR.to(high).repeat(channels, 1, 1, 1), stride=2, groups=channels)
 
 
 class _FrameletUNet(nn.Module):

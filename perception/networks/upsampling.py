@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+FIRST_COUNTS_MOST = torch.tensor([[[[4.0, 3.0], [2.0, 1.0]]]])
+
 Upsampling = Literal["transposed", "bilinear", "nearest"]
 
 
@@ -26,7 +28,7 @@ class Upsample(nn.Module):
     """To twice the size and `out` channels: (n, channels, h, w) → (n, out, 2h, 2w).
 
     "transposed" is the 2×2 transposed convolution of U-Net; "bilinear" and "nearest" mix the channels by a
-    1×1 convolution and enlarge. The convolution comes first: the two commute, and it is four times cheaper so.
+    1×1 convolution and enlarge. The convolution comes first: they commute, and it is four times cheaper.
     """
 
     def __init__(self, channels: int, out: int, how: Upsampling = "transposed") -> None:
@@ -42,35 +44,23 @@ class Upsample(nn.Module):
         return y if self.how == "transposed" else F.interpolate(y, scale_factor=2.0, mode=self.how)
 
 
-def corners(x: Tensor) -> Tensor:
-    """The four pixels of each 2×2 cell, row by row: (n, c, 2h, 2w) → (n, c, 4, h, w)."""
-    return F.pixel_unshuffle(x, 2).unflatten(1, (x.shape[1], 4))
-
-
-def from_corners(x: Tensor) -> Tensor:
-    """The inverse of `corners`: (n, c, 4, h, w) → (n, c, 2h, 2w)."""
-    return F.pixel_shuffle(x.flatten(1, 2), 2)
-
-
 def max_pool(x: Tensor) -> tuple[Tensor, Tensor]:
-    """2×2 max pooling that remembers where: (n, c, 2h, 2w) → pooled (n, c, h, w), mask (n, c, 4, h, w).
+    """2×2 max pooling that remembers where: (n, c, 2h, 2w) → pooled (n, c, h, w), mask (n, c, 2h, 2w).
 
-    The mask is 1 at the first maximum of each cell's `corners`, else 0. Together with `max_unpool` it does
-    what MaxPool2d's indices and MaxUnpool2d do, in operations that every runtime has.
+    The mask is 1 at the first maximum of each 2×2 cell, row by row, else 0. Together with `max_unpool` it
+    does what MaxPool2d's indices and MaxUnpool2d do, in operations that every runtime has.
     """
     pooled = F.max_pool2d(x, 2)
     with torch.no_grad():
-        free = torch.ones_like(pooled)
-        mask = []
-        for corner in corners(x).unbind(2):
-            mask.append(free * (corner == pooled))
-            free = free - mask[-1]
-    return pooled, torch.stack(mask, 2)
+        order = F.conv_transpose2d(torch.ones_like(pooled[:, :1]), FIRST_COUNTS_MOST.to(x), stride=2)
+        candidates = order * (x == average_unpool(pooled))
+        mask = (candidates == average_unpool(F.max_pool2d(candidates, 2))).to(x.dtype)
+    return pooled, mask
 
 
 def max_unpool(x: Tensor, mask: Tensor) -> Tensor:
-    """Each value back where its maximum was, 0 elsewhere: (n, c, h, w), mask (n, c, 4, h, w) → (n, c, 2h, 2w)."""
-    return from_corners(mask * x.unsqueeze(2))
+    """Each value where its maximum was, 0 elsewhere: (n, c, h, w), mask (n, c, 2h, 2w) → (n, c, 2h, 2w)."""
+    return mask * average_unpool(x)
 
 
 def average_unpool(x: Tensor) -> Tensor:
