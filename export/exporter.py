@@ -76,7 +76,7 @@ def export_bundle(
     if calibrate:
         frames = calibration_images(calibrate, pixels)
         int8_model = quantise(deployed, frames)
-        loss = check_loss(model, int8_model, validate, pixels)
+        loss = check_loss(model, int8_model, validate, pixels, config.own_classes())
         said += f" int8: calibrated on {len(frames)} frames; {loss}."
         golden |= {f"{name}.int8": array for name, array in run_onnx(int8_model, images[0]).items()}
     description = describe(

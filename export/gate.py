@@ -9,10 +9,12 @@ import numpy.typing as npt
 import onnxruntime as ort
 import torch
 
+from perception.classes import DRIVE
 from perception.decode.semantic import resize_ids
 from perception.errors import PerceptionError
 from perception.networks.deployed import Deployed, DeployedDrive, DeployedSemantic
 from perception.perceiver import fit_image
+from perception.training.class_file import OwnClasses
 from perception.training.datasets import open_dataset
 from perception.training.describe import MULTIPLE
 from perception.training.evaluation import Predictor, evaluate_frame, merge
@@ -105,17 +107,20 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
     return Parity(len(images), equal / pixels if pixels else None, margin, apart)
 
 
-def check_loss(model: bytes, int8_model: bytes, datasets: Sequence[str], pixels: int) -> Loss:
-    """Score both graphs on data sets, `LAYOUT:PATH`.
+def check_loss(
+    model: bytes, int8_model: bytes, datasets: Sequence[str], pixels: int, own: OwnClasses | None = None
+) -> Loss:
+    """Score both graphs on data sets, `LAYOUT:PATH`, labelled in `drive` or in one's own classes.
 
     Raises:
         ParityError: the quantised graph's mean IoU is lower by more than `LOSS` on one of them.
     """
     result = {}
+    classes = DRIVE if own is None else own.class_set
     for source in datasets:
-        dataset = open_dataset(source)
+        dataset = open_dataset(source, own)
         exact, rough = (
-            merge(evaluate_frame(predict, dataset[i]) for i in range(len(dataset))).mean_iou()
+            merge(evaluate_frame(predict, dataset[i], classes) for i in range(len(dataset))).mean_iou()
             for predict in (_predictor(model, pixels), _predictor(int8_model, pixels))
         )
         if not exact - rough <= LOSS:

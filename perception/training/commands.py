@@ -1,6 +1,6 @@
 """`perception train` and `perception evaluate`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,9 @@ from rich.console import Console
 
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError
+from perception.training.class_file import load_classes
 from perception.training.config import load_config
+from perception.training.datasets import Dataset, classes_of
 from perception.training.drives import open_set
 from perception.training.evaluation import Evaluation
 from perception.training.metrics import Confusion
@@ -21,7 +23,7 @@ from perception.training.report import (
     metrics_of,
     tables,
 )
-from perception.training.scoring import score, subject_of_bundle, subject_of_files
+from perception.training.scoring import Subject, score, subject_of_bundle, subject_of_files
 
 
 def train(
@@ -87,7 +89,10 @@ def _train_suite(
 
     members = load_suite(name, folder, data, overrides, only)
     run_suite(members, Console().print)
-    compare_all(folder, [open_set(source) for source in members[0].config.validate_on])
+    compare_all(
+        folder,
+        [open_set(source, members[0].config.own_classes()) for source in members[0].config.validate_on],
+    )
 
 
 def evaluate(
@@ -108,6 +113,9 @@ def evaluate(
     predictions: Annotated[
         Path | None, typer.Option(help="Score a folder that `perception run` wrote, instead of a bundle.")
     ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Class file that tells what the data sets' labels mean.")
+    ] = None,
     suite: Annotated[
         Path | None, typer.Option(help="Compare the networks of this folder of `perception train --suite`.")
     ] = None,
@@ -119,7 +127,7 @@ def evaluate(
     """Score scenes on labelled data sets: IoU, paint F1, mask AP, panoptic quality, lanes and tracks."""
     console = Console()
     if suite is not None:
-        if model or engine or instances or crf or predictions or output or picture:
+        if model or engine or instances or crf or predictions or classes or output or picture:
             raise ConfigError("--suite writes its own report, of every network on one engine; give it alone")
         from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
 
@@ -134,7 +142,7 @@ def evaluate(
         subject = subject_of_files(predictions)
     result: dict[str, Evaluation] = {}
     pictures = []
-    for dataset in [open_set(source) for source in data]:
+    for dataset in _open_for(subject, data, classes):
         evaluation, shown = score(subject, dataset, drawn=picture is not None)
         if evaluation.confusion.counts:
             console.print(confusion_table(dataset.name, evaluation.confusion))
@@ -153,6 +161,20 @@ def evaluate(
             confusion={source: _counts(one.confusion) for source, one in result.items()},
         )
         output.write_text(report.model_dump_json(indent=2) + "\n")
+
+
+def _open_for(subject: Subject, data: Sequence[str], class_file: Path | None) -> list[Dataset]:
+    """The data sets, which must be labelled in the classes of what is scored."""
+    own = None if class_file is None else load_classes(class_file)
+    sets = [open_set(source, own) for source in data]
+    for dataset in sets:
+        labelled, found = classes_of(dataset), subject.classes
+        if labelled.names != found.names:
+            raise ConfigError(
+                f"{dataset.name}: its labels mean {', '.join(labelled.names)}, but {subject.model} finds "
+                f"{', '.join(found.names)}; say by --classes FILE what they mean for it"
+            )
+    return sets
 
 
 def _refuse_unwritable(output: Path | None, picture: Path | None) -> None:

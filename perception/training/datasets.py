@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from perception.classes import DRIVE, LABEL_MAPS
+from perception.classes import DRIVE, LABEL_MAPS, ClassSet
 from perception.errors import DataError
 from perception.simulation import FARTHEST, Drive, SimulationOptions, parse_options
 from perception.simulation.drive import Truth
@@ -190,6 +190,12 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
         for entry in files
     ]
     return ImageDataset(spec, files, layout, classes)
+
+
+def classes_of(dataset: Dataset) -> ClassSet:
+    """What a data set's labels mean."""
+    own = dataset.own if isinstance(dataset, ImageDataset) else None
+    return DRIVE if own is None else own.class_set
 
 
 def folder_class_file(specs: Iterable[str]) -> Path | None:

@@ -3,6 +3,7 @@
 from perception.classes import LABEL_MAPS
 from perception.errors import ConfigError
 from perception.simulation import Drive, parse_options
+from perception.training.class_file import OwnClasses
 from perception.training.datasets import Dataset, Sample, open_dataset
 
 PREFIX = "drive:"
@@ -32,11 +33,11 @@ class SimulatedDrive:
         return Sample(f"{index:06d}", rendering.image, target, truth.instance_map, truth)
 
 
-def open_set(spec: str) -> Dataset:
-    """A drive, or any data set of `open_dataset`.
+def open_set(spec: str, classes: OwnClasses | None = None) -> Dataset:
+    """A drive, or any data set of `open_dataset`, read into these classes.
 
     Raises:
         ConfigError: a drive that is not simulated, or a wrong option of it.
         DataError: see `open_dataset`.
     """
-    return SimulatedDrive(spec) if spec.startswith(PREFIX) else open_dataset(spec)
+    return SimulatedDrive(spec) if spec.startswith(PREFIX) else open_dataset(spec, classes)
