@@ -44,7 +44,7 @@ class Ranks:
         if self.size == 1:
             return Losses(task)
         if self.device.type == "cuda":
-            nn.SyncBatchNorm.convert_sync_batchnorm(task.network)
+            nn.SyncBatchNorm.convert_sync_batchnorm(task.network)  # type: ignore[no-untyped-call]
         # A recipe may leave out losses, and with them a head of the network.
         return nn.parallel.DistributedDataParallel(Losses(task), find_unused_parameters=True)
 

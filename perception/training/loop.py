@@ -230,7 +230,7 @@ class Trainer:
             loss = torch.stack([weight * losses[name] for name, weight in self.losses.items()]).sum()
         with self.profile.part("backward"):
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         with self.profile.part("optimiser"):
             nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
             self.optimiser.step()

@@ -106,7 +106,7 @@ class Survey:
         labels = true_scene(sample, self.classes).labels
         size = (WIDTH, max(round(WIDTH * labels.shape[0] / labels.shape[1]), 1))
         image = cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA)
-        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
         known = (labels < len(self.classes))[..., None]
         colours = cv2.applyColorMap(labels, self.classes.palette_bgr())
         return np.where(known, cv2.addWeighted(image, 0.45, colours, 0.55, 0), image).astype(np.uint8)

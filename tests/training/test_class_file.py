@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perception.classes import ClassSet
 from perception.errors import ConfigError, DataError
-from perception.training.class_file import MOST, OwnClasses, load_classes
+from perception.training.class_file import MOST, Label, OwnClasses, load_classes
 
 FARM = """
 name: farm
@@ -76,7 +76,7 @@ def test_colours_where_ids_are_named_are_refused_and_the_reverse(tmp_path: Path)
 
 @given(st.lists(st.integers(0, 254), min_size=MOST, max_size=MOST, unique=True))
 def test_as_many_classes_as_there_may_be_keep_their_bits(values: list[int]) -> None:
-    entries = {value: 1 << i for i, value in enumerate(values)}
+    entries: dict[Label, int] = {value: 1 << i for i, value in enumerate(values)}
     own = OwnClasses(many(MOST), entries, None, "here")
     target = own.decode(np.array([values], np.uint8), SOMEWHERE)
     assert target.view(np.int32).tolist() == [[1 << i for i in range(MOST)]]

@@ -79,6 +79,7 @@ def test_from_own_labels_to_a_running_bundle(tmp_path: Path) -> None:
     perception("run", data / "images", f"{out}/", "--model", bundle, "--quiet")
     for k in range(3):
         labels = cv2.imread(str(out / f"{k}.labels.png"), cv2.IMREAD_UNCHANGED)
+        assert labels is not None
         assert labels.shape == (64, 96)
         assert set(np.unique(labels).tolist()) <= {0, 1, 2}
 
