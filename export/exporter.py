@@ -68,8 +68,10 @@ def export_bundle(
         raise ConfigError(f"--calibrate: {config.network} has no INT8 graph; leave it out")
     images = golden_images(deployed)
     model = keep_in_half(to_onnx(deployed))
-    check = check_detections if isinstance(deployed, DeployedMaskRCNN) else check_parity
-    said = f"float32: {check(deployed, model, images)}."  # type: ignore[operator]
+    if isinstance(deployed, DeployedMaskRCNN):
+        said = f"float32: {check_detections(deployed, model, images)}."
+    else:
+        said = f"float32: {check_parity(deployed, model, images)}."
     checks = {f"onnxruntime {ort.__version__}": said} | check_tensorrt(model, pixels, deployed.frames)
     golden = run_onnx(model, images[0])
     int8_model = None

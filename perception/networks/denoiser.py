@@ -8,10 +8,12 @@ from perception.networks.pictures import LightUNet, silent
 
 
 class Denoiser(nn.Module):
-    """Predicts the noise and takes it away: Zhang et al., "Beyond a Gaussian denoiser" (DnCNN), 2017.
+    """Keeps of each place as much of its fine detail as is no noise, and corrects what comes out.
 
-    A small U-Net at stride 2 in the place of the paper's plain stack of convolutions at full size: fast
-    enough to run before another network at the rate of a camera. It begins as the identity.
+    A frame is the sum of its details at three scales and what is coarser still (Burt & Adelson, "The
+    Laplacian pyramid", 1983). A small U-Net says how much of each to keep: the shrinkage of Donoho &
+    Johnstone, 1994, learnt. To predict all of the noise, as DnCNN does (Zhang et al., 2017), takes many more
+    channels than there is time for at the rate of a camera.
 
     Image float32 (n, 3, h, w), BGR 0..255, h and w multiples of 32 → the same without noise.
     """
@@ -19,7 +21,19 @@ class Denoiser(nn.Module):
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         self.features = LightUNet(3, (16, 32, 48, 64), width)
-        self.noise = silent(nn.Conv2d(self.features.out, 12, 3, padding=1))
+        self.shares = silent(nn.Conv2d(self.features.out, 4 + 2, 3, padding=1))  # half of all to begin with
+        self.correction = silent(nn.Conv2d(self.features.out, 12, 3, padding=1))
 
     def forward(self, image: Tensor) -> Tensor:
-        return image - 128 * F.pixel_shuffle(self.noise(self.features(centred(image))), 2)
+        x = centred(image)
+        features = self.features(x)
+        finest, middle, coarse = self.shares(features).sigmoid().split((4, 1, 1), 1)
+        halved = F.avg_pool2d(x, 2)
+        # Coarser scales as large as the halved frame.
+        by_4, by_8 = (
+            F.interpolate(F.avg_pool2d(halved, k), scale_factor=float(k), mode="bilinear") for k in (2, 4)
+        )
+        kept = by_8 + coarse * (by_4 - by_8) + middle * (halved - by_4)
+        enlarged, blurred = (F.interpolate(y, scale_factor=2.0, mode="bilinear") for y in (kept, halved))
+        restored = enlarged + F.pixel_shuffle(finest, 2) * (x - blurred)
+        return 128 * (restored + F.pixel_shuffle(self.correction(features), 2)) + 127

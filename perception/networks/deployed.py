@@ -1,7 +1,6 @@
 """Networks as embedding code takes them: camera pixels in, maps that need no more arithmetic out."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ class Deployed(nn.Module):
         key_points: the names of the channels of the output `key_points`.
     """
 
-    outputs: dict[str, OutputInfo]
+    outputs: Mapping[str, OutputInfo]
     frames: int = 1
     size: tuple[int, int] | None = None
     key_points: tuple[str, ...] = ()
@@ -44,7 +43,7 @@ class Deployed(nn.Module):
 class DeployedSemantic(Deployed):
     """A network that gives logits (n, classes, h, w): labels, uint8 (1, h, w)."""
 
-    outputs: ClassVar = {"labels": OutputInfo()}
+    outputs: Mapping[str, OutputInfo] = {"labels": OutputInfo()}
 
     def logits(self, image: Tensor) -> Tensor:
         """Float32 (1, classes, h, w), of which the labels are the argmax."""
@@ -66,7 +65,7 @@ class DeployedDrive(Deployed):
     input. The logits of labels come at half size too; they are enlarged bilinearly before the argmax.
     """
 
-    outputs: ClassVar = {
+    outputs: Mapping[str, OutputInfo] = {
         "labels": OutputInfo(),
         "logits": _map(0.5),
         "centres": _map(0.02),
@@ -92,7 +91,7 @@ class DeployedDrive(Deployed):
 class DeployedDriveClasses(DeployedDrive):
     """The drive network for classes none of which are things: labels and logits alone."""
 
-    outputs: ClassVar = {name: DeployedDrive.outputs[name] for name in ("labels", "logits")}
+    outputs: Mapping[str, OutputInfo] = {name: DeployedDrive.outputs[name] for name in ("labels", "logits")}
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         logits = self.maps(image).logits
@@ -106,7 +105,7 @@ class DeployedMaskRCNN(Deployed):
     (1, k) class ids, masks float32 (1, k, 28, 28) probabilities over the box.
     """
 
-    outputs: ClassVar = {
+    outputs: Mapping[str, OutputInfo] = {
         "boxes": OutputInfo(dtype="float32", layout="NKD", tolerance=0.5),
         "scores": OutputInfo(dtype="float32", layout="NK", tolerance=0.01),
         "classes": OutputInfo(layout="NK"),

@@ -1,7 +1,7 @@
 """Depth from one image."""
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ class DeployedDepth(Deployed):
     by. `FARTHEST` stands for all that is as far or further, the sky too.
     """
 
-    outputs: ClassVar = {"depth": OutputInfo(dtype="float32", layout="NHW", tolerance=0.5)}
+    outputs: Mapping[str, OutputInfo] = {"depth": OutputInfo(dtype="float32", layout="NHW", tolerance=0.5)}
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         return (torch.exp(self.network(self.pixels(image))[:, 0]).clamp(NEAREST, FARTHEST),)

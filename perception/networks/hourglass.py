@@ -1,6 +1,6 @@
 """Key points by stacked hourglasses: Newell, Yang & Deng, "Stacked hourglass networks", 2016."""
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +79,7 @@ class HourglassNet(nn.Module):
 class DeployedKeyPoints(Deployed):
     """The hourglasses: key_points float32 (1, kinds, h / 4, w / 4), the last stack's probabilities."""
 
-    outputs: ClassVar = {
+    outputs: Mapping[str, OutputInfo] = {
         "key_points": OutputInfo(dtype="float32", layout="NCHW", stride=STRIDE, tolerance=0.02)
     }
     key_points = KEY_POINTS

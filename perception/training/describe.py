@@ -49,7 +49,7 @@ def describe(
         input=InputInfo(
             multiple=MULTIPLE, pixels=pixels or config.pixels, frames=deployed.frames, size=deployed.size
         ),
-        outputs=deployed.outputs,
+        outputs=dict(deployed.outputs),
         key_points=deployed.key_points,
         network=network,
         checks=dict(checks or {}),

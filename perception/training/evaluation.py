@@ -101,7 +101,7 @@ class Evaluation:
 
     def values(self) -> dict[str, float]:
         """Every figure by its name, the one that says most first."""
-        values = {}
+        values: dict[str, float] = {}
         if self.confusion.counts:
             values |= self.confusion.figures()
         if self._boundaries.f1():

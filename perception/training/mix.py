@@ -94,5 +94,5 @@ def _reduced(sample: Sample, pixels: int) -> Sample:
         earlier=tuple(map(picture, sample.earlier)),
         picture=None if sample.picture is None else picture(sample.picture),
         depth=None if sample.depth is None else ids(sample.depth),
-        key_points=None if points is None else points * np.float32([1, factor, factor, factor]),
+        key_points=None if points is None else points * np.array([1, factor, factor, factor], np.float32),
     )

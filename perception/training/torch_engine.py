@@ -14,7 +14,7 @@ class TorchEngine:
 
     name = "torch"
     reason = "the network is still being trained"
-    passed_over = ()
+    passed_over: tuple[str, ...] = ()
     int8 = False
 
     def __init__(self, deployed: Deployed, device: torch.device) -> None:

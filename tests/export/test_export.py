@@ -55,6 +55,7 @@ def checkpoint(deployed: DeployedDrive, tmp_path_factory: pytest.TempPathFactory
 def test_graph_answers_as_torch_at_every_size(deployed: DeployedDrive, model: bytes) -> None:
     parity = check_parity(deployed, model, IMAGES)
     assert parity.images == 3
+    assert parity.agreement is not None
     assert parity.agreement > 0.9999
     assert parity.apart < 0.1
     assert len(np.unique(run_onnx(model, IMAGES[0])["labels"])) > 1

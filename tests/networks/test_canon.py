@@ -60,7 +60,7 @@ def test_shifts_with_the_image(name: str) -> None:
 def test_gradient_reaches_every_parameter(name: str) -> None:
     network = tiny(name).train()
     logits = network(noise(2, 3, 64, 64))
-    F.cross_entropy(logits, torch.arange(64).remainder(5).expand(2, 64, 64)).backward()
+    F.cross_entropy(logits, torch.arange(64).remainder(5).expand(2, 64, 64)).backward()  # type: ignore[no-untyped-call]
     unreached = [k for k, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert unreached == []
 

@@ -28,10 +28,18 @@ def scene(height: int, width: int, channels: int = 3) -> torch.Tensor:
 
 def test_they_begin_as_what_is_there() -> None:
     frames = scene(64, 96, 6)
-    assert torch.equal(Denoiser(0.5)(frames[:, :3]), frames[:, :3])
     assert torch.allclose(NextFrame(0.25)(frames), frames[:, 3:], atol=1e-3)
     enlarged = F.interpolate(frames[:, :3], scale_factor=2.0, mode="bilinear")
     assert torch.equal(SuperResolution(0.125)(frames[:, :3]), enlarged)
+
+
+def test_a_denoiser_keeps_shares_of_the_detail() -> None:
+    """All shares 1: the frame itself. All 0: its means over 8×8 pixels, enlarged."""
+    network, frame = Denoiser(0.5), 255 * torch.rand(1, 3, 64, 96)
+    coarse = F.interpolate(F.avg_pool2d(frame, 8), scale_factor=4.0, mode="bilinear")
+    for bias, expected in ((40.0, frame), (-40.0, F.interpolate(coarse, scale_factor=2.0, mode="bilinear"))):
+        torch.nn.init.constant_(network.shares.bias, bias)  # type: ignore[arg-type]
+        assert torch.allclose(network(frame), expected, atol=1e-2)
 
 
 def test_warp_takes_each_pixel_from_where_the_flow_points() -> None:

@@ -34,7 +34,7 @@ def test_image_and_target_stay_aligned(seed: int) -> None:
 
 def test_outside_the_frame_is_ignored() -> None:
     ones = np.ones((20, 20), np.uint16)
-    sample = Sample("s", np.full((20, 20, 3), 255, np.uint8), ones, ones)
+    sample = Sample("s", np.full((20, 20, 3), 255, np.uint8), ones.astype(np.uint32), ones)
     view = random_view(sample, np.random.default_rng(0), crop=(64, 64), scale=(1, 1), pixels=400)
     bits = view.target
     assert 0.05 < np.mean(bits == 1) < 0.15  # 20·20 of 64·64
@@ -43,7 +43,9 @@ def test_outside_the_frame_is_ignored() -> None:
 
 def test_same_seed_same_view() -> None:
     ones = np.ones((60, 80), np.uint16)
-    sample = Sample("s", np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8), ones, ones)
+    sample = Sample(
+        "s", np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8), ones.astype(np.uint32), ones
+    )
     views = [
         random_view(sample, np.random.default_rng([3, 5]), crop=(32, 32), scale=(0.6, 1.7), pixels=4800)
         for _ in range(2)

@@ -82,7 +82,7 @@ def test_what_is_found_on_specks_is_no_false_alarm(drive: list[Sample]) -> None:
 
 def test_a_set_without_the_truth_has_no_figure() -> None:
     vehicle, either = DRIVE.bits("vehicle"), DRIVE.bits("road", "lane_marking")
-    target = np.full((8, 16), either, np.uint16)
+    target = np.full((8, 16), either, np.uint32)
     target[:4, :8] = vehicle
     sample = Sample("a", np.zeros((8, 16, 3), np.uint8), target, np.zeros((8, 16), np.uint16))
     instances = np.where(target == vehicle, 8001, 0).astype(np.uint16)
@@ -95,7 +95,7 @@ def test_a_set_without_the_truth_has_no_figure() -> None:
 
 
 def test_the_true_scene_says_no_more_than_the_labels() -> None:
-    target = np.array([[DRIVE.bits("road", "lane_marking"), DRIVE.bits("sky"), 0, 0x0FFF & ~1]], np.uint16)
+    target = np.array([[DRIVE.bits("road", "lane_marking"), DRIVE.bits("sky"), 0, 0x0FFF & ~1]], np.uint32)
     sample = Sample("a", np.zeros((1, 4, 3), np.uint8), target, np.zeros((1, 4), np.uint16))
     assert true_scene(sample).labels.tolist() == [[DRIVE.id("road"), DRIVE.id("sky"), 255, 255]]
 

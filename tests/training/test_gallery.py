@@ -20,7 +20,7 @@ def gallery(values: list[float]) -> list[float]:
     shown = Gallery("PQ", DRIVE)
     assert not shown
     sample = Sample(
-        "a", np.zeros((*SHAPE, 3), np.uint8), np.full(SHAPE, 1, np.uint16), np.zeros(SHAPE, np.uint16)
+        "a", np.zeros((*SHAPE, 3), np.uint8), np.full(SHAPE, 1, np.uint32), np.zeros(SHAPE, np.uint16)
     )
     for value in values:
         frame = Frame(np.full((*SHAPE, 3), round(200 * value), np.uint8), 0, stem="street")
@@ -42,7 +42,7 @@ def test_two_worst_and_two_best_are_shown(steps: list[int]) -> None:
 
 def test_rows_show_the_frame_what_was_found_and_what_is_true() -> None:
     def sample(name: str) -> Sample:
-        target = np.full(SHAPE, DRIVE.bits(name), np.uint16)
+        target = np.full(SHAPE, DRIVE.bits(name), np.uint32)
         return Sample("a", np.zeros((*SHAPE, 3), np.uint8), target, np.zeros(SHAPE, np.uint16))
 
     shown = Gallery("accuracy", DRIVE)

@@ -40,7 +40,7 @@ def row(*masks: Row, class_id: int = CAR) -> Map:
 
 def sample(instances: Map, unknown: Row = (0, 0), bits: int = CAR_BIT) -> Sample:
     """Road with instances, and a part that says no more than `bits`."""
-    target = np.where(instances > 0, 1 << (instances // 1000), ROAD_BIT).astype(np.uint16)
+    target = np.where(instances > 0, 1 << (instances // 1000), ROAD_BIT).astype(np.uint32)
     target[:, slice(*unknown)] = bits
     return Sample("a", np.zeros((*target.shape, 3), np.uint8), target, instances)
 
@@ -222,7 +222,7 @@ extra = arrays(np.uint16, (4, 6), elements=st.sampled_from([0, CAR_BIT, EITHER, 
 @settings(deadline=None)
 @given(segments, extra, segments)
 def test_panoptic_counts_are_those_of_the_definition(truth: Map, rest: Map, found: Map) -> None:
-    target = np.where(truth > 0, 1 << (truth // 1000), rest).astype(np.uint16)
+    target = np.where(truth > 0, 1 << (truth // 1000), rest).astype(np.uint32)
     real = Sample("a", np.zeros((4, 6, 3), np.uint8), target, truth)
     result = counts(real, scene(found))
     for class_id in (CAR, MAN, ROAD):

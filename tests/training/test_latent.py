@@ -24,7 +24,7 @@ def mean_colour(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         helper.make_node("ReduceMean", ["pixels", "axes"], ["latent"], keepdims=0),
         helper.make_node("Identity", ["image"], ["picture"]),
     ]
-    shape = ["n", "h", "w", 3]
+    shape: list[str | int | None] = ["n", "h", "w", 3]
     graph = helper.make_graph(
         nodes,
         "mean_colour",

@@ -28,8 +28,8 @@ TINY = TrainingConfig(
 def test_a_run_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:
     trainer = Trainer(TINY, tmp_path)
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
-    (confusion,) = trainer.train().values()
-    assert confusion.counts
+    (evaluation,) = trainer.train().values()
+    assert evaluation.confusion.counts
     after = trainer.network.state_dict()
     changed = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"pyramid", "proposals", "box_head", "mask_head"}

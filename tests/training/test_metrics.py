@@ -14,7 +14,7 @@ ROAD, PAINT, CAR, SKY = (DRIVE.id(n) for n in ("road", "lane_marking", "vehicle"
 
 def counted(target: list[list[int]], predicted: list[list[int]]) -> Confusion:
     confusion = Confusion()
-    confusion.add(np.array(target, np.uint16), np.array(predicted, np.uint8))
+    confusion.add(np.array(target, np.uint32), np.array(predicted, np.uint8))
     return confusion
 
 
@@ -51,7 +51,7 @@ def test_frames_add_up() -> None:
 
 
 def test_paint_f1_allows_a_shift_within_tolerance_only() -> None:
-    target = np.full((64, 960), DRIVE.bits("road"), np.uint16)
+    target = np.full((64, 960), DRIVE.bits("road"), np.uint32)
     target[:, 400:404] = DRIVE.bits("lane_marking")
     for shift, expected in ((0, 1.0), (4, 1.0), (40, 0.0)):
         predicted = np.full(target.shape, ROAD, np.uint8)
@@ -66,11 +66,11 @@ def test_paint_f1_is_not_claimed_where_paint_is_not_labelled() -> None:
 
 
 @given(
-    arrays(np.uint16, (6, 7), elements=st.integers(0, (1 << len(DRIVE)) - 1)),
+    arrays(np.uint32, (6, 7), elements=st.integers(0, (1 << len(DRIVE)) - 1)),
     arrays(np.uint8, (6, 7), elements=st.integers(0, len(DRIVE) - 1)),
 )
 def test_counts_every_labelled_pixel_once(
-    target: np.ndarray[tuple[int, int], np.dtype[np.uint16]],
+    target: np.ndarray[tuple[int, int], np.dtype[np.uint32]],
     predicted: np.ndarray[tuple[int, int], np.dtype[np.uint8]],
 ) -> None:
     confusion = Confusion()

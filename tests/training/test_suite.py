@@ -1,6 +1,7 @@
-"""A suite of tiny networks: one command trains, exports, runs and compares them, and goes on where it stopped."""
+"""A suite of tiny networks: one command trains, exports, runs and compares them, and goes on if stopped."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,16 @@ RECIPE = {
 }
 
 
-def suite_file(folder: Path, **networks: dict[str, object]) -> Path:
+def suite_file(folder: Path, networks: Mapping[str, Mapping[str, object]]) -> Path:
     path = folder / "tiny.yaml"
-    path.write_text(yaml.safe_dump({"recipe": RECIPE, "networks": networks}))
+    path.write_text(yaml.safe_dump({"recipe": RECIPE, "networks": dict(networks)}))
     return path
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("suite")
-    suite = suite_file(folder, **{"fcn-32s": {}, "u-net": {"seed": 3}})
+    suite = suite_file(folder, {"fcn-32s": {}, "u-net": {"seed": 3}})
     result = CliRunner().invoke(app, ["train", "--suite", str(suite), str(folder / "runs")])
     assert result.exit_code == 0, result.output
     return folder / "runs"
@@ -80,7 +81,7 @@ def test_goes_on_where_it_stopped(finished: Path) -> None:
 
 
 def test_what_fails_is_named_and_the_others_are_done(tmp_path: Path) -> None:
-    suite = suite_file(tmp_path, nonsense={}, **{"fcn-32s": {}})
+    suite = suite_file(tmp_path, {"nonsense": {}, "fcn-32s": {}})
     members = load_suite(str(suite), tmp_path / "runs", Path("data"), {}, ["nonsense"])
     with pytest.raises(DataError, match=r"1 of 1 networks failed: nonsense \(.*log.txt\)"):
         run_suite(members, lambda _: None)

@@ -23,10 +23,17 @@ class Task(Protocol):
         stride: of the labels in a view.
     """
 
-    network: nn.Module
-    deployed: Deployed
-    losses: Mapping[str, float]
-    stride: int
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def deployed(self) -> Deployed: ...
+
+    @property
+    def losses(self) -> Mapping[str, float]: ...
+
+    @property
+    def stride(self) -> int: ...
 
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
         """One view as tensors without batch axis; runs in the loader's process.
