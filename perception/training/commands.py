@@ -11,6 +11,7 @@ from rich.console import Console
 
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError
+from perception.perceiver import Perceiver
 from perception.training.class_file import load_classes
 from perception.training.config import load_config
 from perception.training.datasets import Dataset, classes_of
@@ -23,7 +24,7 @@ from perception.training.report import (
     metrics_of,
     tables,
 )
-from perception.training.scoring import Subject, score, subject_of_bundle, subject_of_files
+from perception.training.scoring import Subject, score, subject_of, subject_of_files
 
 
 def train(
@@ -110,6 +111,9 @@ def evaluate(
         str | None, typer.Option(help=f"How road users are told apart: auto [default], {', '.join(WAYS)}.")
     ] = None,
     crf: Annotated[bool, typer.Option("--crf", help="Refine the class maps by a CRF.")] = False,
+    denoise: Annotated[
+        str | None, typer.Option(help="A bundle that restores each frame before the model sees it.")
+    ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Score a folder that `perception run` wrote, instead of a bundle.")
     ] = None,
@@ -127,17 +131,25 @@ def evaluate(
     """Score scenes on labelled data sets: IoU, paint F1, mask AP, panoptic quality, lanes and tracks."""
     console = Console()
     if suite is not None:
-        if model or engine or instances or crf or predictions or classes or output or picture:
+        if model or engine or instances or crf or denoise or predictions or classes or output or picture:
             raise ConfigError("--suite writes its own report, of every network on one engine; give it alone")
         from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
 
         compare_all(suite, [open_set(source) for source in data])
         return
     _refuse_unwritable(output, picture)
-    if predictions is not None and (model or engine or instances or crf):
-        raise ConfigError("--predictions scores files; leave out --model, --engine, --instances and --crf")
+    if predictions is not None and (model or engine or instances or crf or denoise):
+        raise ConfigError("--predictions scores files; leave out what says how a bundle shall run")
     if predictions is None:
-        subject = subject_of_bundle(model or "drive", engine or "auto", instances or "auto", crf=crf)
+        subject = subject_of(
+            Perceiver.load(
+                model or "drive",
+                engine or "auto",
+                instances=instances or "auto",
+                crf=crf,
+                denoise=denoise,
+            )
+        )
     else:
         subject = subject_of_files(predictions)
     result: dict[str, Evaluation] = {}

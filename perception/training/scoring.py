@@ -36,12 +36,10 @@ class Subject:
     labelled: bool = True
 
 
-def subject_of_bundle(model: str, engine: str, instances: str, *, crf: bool) -> Subject:
-    return subject_of(Perceiver.load(model, engine, instances=instances, crf=crf))
-
-
 def subject_of(perceiver: Perceiver) -> Subject:
     name, engine = perceiver.info.name, perceiver.engine.name + (", CRF" if perceiver.crf else "")
+    if perceiver.denoiser is not None:
+        engine += f", after {perceiver.denoiser.model}"
     followers = (Tracker, lambda: LaneTracker(perceiver.classes))
     labelled = perceiver.info.labelled
     return Subject(name, engine, perceiver.classes, perceiver.perceive, followers, labelled)

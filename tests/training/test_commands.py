@@ -78,7 +78,7 @@ def test_refuses_what_it_cannot_read_or_write(colour_bundle: Bundle, drive: Path
         {"predictions": tmp_path},
     )
     for bad in wrong:
-        with pytest.raises(ConfigError, match=r"cannot be written|written as \.png|leave out --model"):
+        with pytest.raises(ConfigError, match=r"cannot be written|written as \.png|leave out what says"):
             evaluate([f"folder:{drive}"], model=str(colour_bundle.folder), engine="onnx-cpu", **bad)
 
 
