@@ -69,10 +69,11 @@ def export_bundle(
     images = golden_images(deployed)
     model = keep_in_half(to_onnx(deployed))
     if isinstance(deployed, DeployedMaskRCNN):
-        said = f"float32: {check_detections(deployed, model, images)}."
+        said = f"{check_detections(deployed, model, images)}."
     else:
-        said = f"float32: {check_parity(deployed, model, images)}."
+        said = f"{check_parity(deployed, model, images)}."
     checks = {f"onnxruntime {ort.__version__}": said} | check_tensorrt(model, pixels, deployed.frames)
+    said = " ".join(f"{tool}: {result}" for tool, result in checks.items())
     golden = run_onnx(model, images[0])
     int8_model = None
     if calibrate:

@@ -47,7 +47,7 @@ def check_tensorrt(model: bytes, pixels: int, frames: int) -> dict[str, str]:
             f"TensorRT-RTX {trt.__version__} cannot build the graph: {'; '.join(logger.faults)}"
         )
     size = engine.nbytes / 2**20
-    return {f"tensorrt-rtx {trt.__version__}": f"parses and builds it; the engine has {size:.1f} MiB"}
+    return {f"tensorrt-rtx {trt.__version__}": f"parses and builds it; the engine has {size:.1f} MiB."}
 
 
 def _Faults(trt: Any) -> Any:  # noqa: N802 - a class, whose base is known only where TensorRT is

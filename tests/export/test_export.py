@@ -57,6 +57,7 @@ def test_graph_answers_as_torch_at_every_size(deployed: DeployedDrive, model: by
     assert parity.images == 3
     assert parity.agreement is not None
     assert parity.agreement > 0.9999
+    assert parity.apart is not None
     assert parity.apart < 0.1
     assert len(np.unique(run_onnx(model, IMAGES[0])["labels"])) > 1
 
