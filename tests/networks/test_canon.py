@@ -1,11 +1,7 @@
 """Every network of the canon keeps the canon's contract."""
 
-import logging
-import warnings
 from typing import Literal
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
@@ -75,27 +71,6 @@ def test_width_scales_parameters_and_the_encoder_is_named(name: str) -> None:
     assert 2 < count(half) / count(quarter) < 4.5
     assert 0 < count(quarter.get_submodule("encoder")) < count(quarter)
     assert hasattr(quarter.encoder, "load_imagenet") == isinstance(quarter.encoder, EfficientNetLite0)
-
-
-@pytest.mark.parametrize("name", CANON)
-def test_exports_for_any_size(name: str) -> None:
-    network = tiny(name).eval()
-    sides = {axis: 32 * torch.export.Dim(side) for axis, side in ((2, "h"), (3, "w"))}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about itself
-        program = torch.onnx.export(
-            network, (torch.zeros(1, 3, 96, 128),), dynamo=True, input_names=["image"],
-            dynamic_shapes={"image": sides}, opset_version=18, optimize=False, verbose=False,
-        )  # fmt: skip
-    assert program is not None
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    for size in [(64, 160), (32, 32)]:
-        image = noise(1, 3, *size)
-        with torch.inference_mode():
-            expected = network(image).numpy()
-        (found,) = session.run(None, {"image": image.numpy()})
-        assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize(("level", "steps"), [(4, (2, 2, 8)), (3, (2, 8)), (2, (8,))])

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from export.gate import check_parity
 from export.graph import to_onnx
 from export.half import keep_in_half, round_weights
+from export.tensorrt import check_tensorrt
 from perception.networks.autoencoder import (
     ConvolutionalAutoencoder,
     DeployedAutoencoder,
@@ -85,7 +86,9 @@ def test_the_graph_answers_as_the_network(deployed: Deployed) -> None:
         np.ascontiguousarray(scene(*size, 3 * deployed.frames).byte().permute(0, 2, 3, 1).numpy())
         for size in sizes
     ]
-    check_parity(deployed, keep_in_half(to_onnx(deployed)), images)
+    model = keep_in_half(to_onnx(deployed))
+    check_parity(deployed, model, images)
+    check_tensorrt(model, 64 * 96, deployed.frames)
     for image, (height, width) in zip(images, sizes, strict=True):
         picture = deployed(torch.from_numpy(image))[0].numpy()
         assert deployed.outputs["picture"].fits(picture.shape, height, width)

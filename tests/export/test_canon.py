@@ -1,0 +1,40 @@
+"""Every network of the canon, and the others, leave torch by the same gate; TensorRT takes each graph."""
+
+from importlib.util import find_spec
+
+import pytest
+import torch
+
+from export.exporter import golden_images
+from export.gate import ParityError, check_parity
+from export.graph import to_onnx
+from export.half import keep_in_half, round_weights
+from export.tensorrt import check_tensorrt
+from perception.networks.canon import CANON
+from perception.training.config import DataConfig, TrainingConfig
+from perception.training.tasks import make_task
+
+OTHERS = ["hourglass", "depth"]  # those that give pictures are in tests/networks/test_pictures.py
+PIXELS = 30_000
+
+
+@pytest.mark.parametrize("name", [*CANON, *OTHERS])
+def test_graph_answers_as_torch_and_tensorrt_builds_it(name: str) -> None:
+    torch.manual_seed(0)
+    config = TrainingConfig(network=name, width=0.125, train=(DataConfig(source="sim:"),))
+    deployed = make_task(config).deployed
+    round_weights(deployed.network)
+    model = keep_in_half(to_onnx(deployed))
+    parity = check_parity(deployed, model, golden_images(deployed)[:2])
+    if "labels" in deployed.outputs:
+        assert parity.agreement is not None
+        assert parity.agreement > 0.999
+    if find_spec("tensorrt_rtx"):
+        (built,) = check_tensorrt(model, PIXELS, deployed.frames).values()
+        assert "builds" in built
+
+
+@pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed")
+def test_what_tensorrt_cannot_read_is_refused() -> None:
+    with pytest.raises(ParityError, match="cannot read the graph"):
+        check_tensorrt(b"not a graph", PIXELS, 1)
