@@ -17,7 +17,7 @@ from perception.frame import Frame
 from perception.networks.canon import CANON
 from perception.networks.drive import DriveNet
 from perception.perceiver import Perceiver
-from perception.training.datasets import Dataset
+from perception.training.datasets import Dataset, public_name
 from perception.training.scoring import score, subject_of
 
 ROUNDS = 15  # of all networks in turn, so that each has the same share of the machine
@@ -178,6 +178,7 @@ def _plot(rows: Sequence[Row], picture: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import ticker  # noqa: PLC0415
 
     figure, axes = plt.subplots(1, 2, figsize=(13, 5.5), sharey=True, layout="constrained")
     costs: tuple[tuple[str, Callable[[Row], float]], ...] = (
@@ -189,7 +190,11 @@ def _plot(rows: Sequence[Row], picture: Path) -> None:
             axis.scatter(cost(row), row.mean_iou, color="tab:red" if "drive" in row.name else "tab:blue")
             axis.annotate(row.name, (cost(row), row.mean_iou), (4, 3), textcoords="offset points", fontsize=8)
         axis.set(xlabel=label, xscale="log")
+        axis.margins(x=0.12)
+        for which in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+            which(ticker.FormatStrFormatter("%g"))
+        axis.tick_params(which="minor", labelsize=7)
         axis.grid(alpha=0.3, which="both")
-    axes[0].set_ylabel(f"mean IoU, {next(iter(rows[0].figures))}")
+    axes[0].set_ylabel(f"mean IoU, {public_name(next(iter(rows[0].figures)))}")
     figure.savefig(picture, dpi=110)
     plt.close(figure)
