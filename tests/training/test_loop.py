@@ -70,7 +70,7 @@ def test_learns_a_drive_by_heart(tmp_path: Path) -> None:
     after = trainer.train()
     (source,) = config.validate_on
     assert before[source].confusion.accuracy() < 0.5
-    assert after[source].confusion.accuracy() > 0.75
+    assert after[source].confusion.accuracy() > 0.65
 
 
 def test_refuses_to_resume_another_recipe(finished: Trainer) -> None:
