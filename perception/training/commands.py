@@ -89,11 +89,12 @@ def _train_suite(
     from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
 
     members = load_suite(name, folder, data, overrides, only)
+    config = members[0].config
+    for entry in config.train:  # what is missing is said before the hours are spent
+        open_set(entry.source, config.own_classes())
+    datasets = [open_set(source, config.own_classes()) for source in config.validate_on]
     run_suite(members, Console().print)
-    compare_all(
-        folder,
-        [open_set(source, members[0].config.own_classes()) for source in members[0].config.validate_on],
-    )
+    compare_all(folder, datasets)
 
 
 def evaluate(
