@@ -77,9 +77,9 @@ def train(
             trainer.resume()
         if trainer.new:
             new = ", ".join(trainer.new[:3])
-            console.print(f"{initial}: does not fit, and trained from nothing: {new} …")
+            console.print(f"{initial}: does not fit, and trained from nothing: {new} …", soft_wrap=True)
         trainer.train()
-        console.print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export")
+        console.print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export", soft_wrap=True)
 
 
 def _train_suite(

@@ -71,7 +71,7 @@ def compare_all(folder: Path, datasets: Sequence[Dataset]) -> None:
     rows = compare({**bundles, f"drive {shipped.info.version}, shipped": shipped}, datasets)
     write(rows, folder)
     Console().print(table(rows))
-    Console().print(f"{folder}: suite.md, suite.png, suite.json")
+    Console().print(f"{folder}: suite.md, suite.png, suite.json", soft_wrap=True)
 
 
 def compare(bundles: Mapping[str, Bundle], datasets: Sequence[Dataset]) -> list[Row]:
