@@ -17,7 +17,7 @@ from export.half import keep_in_half, round_weights
 from export.quantise import quantise
 from export.tensorrt import check_tensorrt
 from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import Metric
+from perception.bundle_info import Metric, Precision
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.networks.deployed import Deployed, DeployedMaskRCNN
@@ -74,14 +74,12 @@ def export_bundle(
         said = f"{check_parity(deployed, model, images)}."
     checks = {f"onnxruntime {ort.__version__}": said} | check_tensorrt(model, pixels, deployed.frames)
     said = " ".join(f"{tool}: {result}" for tool, result in checks.items())
-    golden = run_onnx(model, images[0])
-    int8_model = None
+    graphs = {Precision.FLOAT32: model}
     if calibrate:
         frames = calibration_images(calibrate, pixels)
-        int8_model = quantise(deployed, frames)
-        loss = check_loss(model, int8_model, validate, pixels, config.own_classes())
+        graphs[Precision.INT8] = quantise(deployed, frames)
+        loss = check_loss(model, graphs[Precision.INT8], validate, pixels, config.own_classes())
         said += f" int8: calibrated on {len(frames)} frames; {loss}."
-        golden |= {f"{name}.int8": array for name, array in run_onnx(int8_model, images[0]).items()}
     description = describe(
         config,
         deployed,
@@ -95,10 +93,9 @@ def export_bundle(
     bundle = write_bundle(
         folder,
         description,
-        model=model,
-        int8_model=int8_model,
+        graphs=graphs,
         golden_image=images[0],
-        golden_outputs=golden,
+        golden_outputs={precision: run_onnx(graph, images[0]) for precision, graph in graphs.items()},
         card=model_card(description, said),
     )
     return bundle, said

@@ -1,16 +1,17 @@
 """Model bundles: a folder with a network and all that is needed to run and to trust it.
 
-model.onnx       uint8 image in, label maps out; normalisation, resizing and argmax are in the graph
-model.int8.onnx  the same, quantised; not every bundle has it
-golden.npz       one input and the outputs it must give; of the quantised graph as NAME.int8
-README.md        the model card
-bundle.json      what `BundleInfo` describes, with the sha256 of the files above
+model.onnx             uint8 image in, label maps out; normalisation, resizing and argmax are in the graph
+model.PRECISION.onnx   the same in another precision; which ones there are, differs
+golden.npz             one input and the outputs it must give, of other precisions as NAME.PRECISION
+README.md              the model card
+bundle.json            what `BundleInfo` describes, with the sha256 of the files above
 """
 
 import hashlib
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from perception.bundle_info import FILES, INT8_FILE, BundleDescription, BundleInfo
+from perception.bundle_info import FILES, GRAPHS, BundleDescription, BundleInfo, Precision
 from perception.classes import ClassSet
 from perception.errors import BundleError
 
@@ -57,27 +58,31 @@ class Bundle:
     def classes(self) -> ClassSet:
         return ClassSet(**dict(self.info.classes))
 
-    @property
-    def model(self) -> Path:
-        return self.folder / "model.onnx"
+    @cached_property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Those that the bundle has graphs in."""
+        return tuple(precision for precision, name in GRAPHS.items() if name in self.info.files)
 
-    @property
-    def int8_model(self) -> Path | None:
-        """The quantised graph, where the bundle has one."""
-        return self.folder / INT8_FILE if INT8_FILE in self.info.files else None
+    def graph(self, precision: Precision = Precision.FLOAT32) -> Path:
+        """The ONNX file of the network in one of `precisions`."""
+        return self.folder / GRAPHS[precision]
 
-    def golden(self, *, int8: bool = False) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
+    def golden(
+        self, precision: Precision = Precision.FLOAT32
+    ) -> tuple[npt.NDArray[np.uint8], dict[str, npt.NDArray[Any]]]:
         """One input, uint8 (h, w, 3 · frames) BGR, and the outputs it must give, as an `Engine` gives them.
 
-        With `int8`, those of the quantised graph.
+        Args:
+            precision: of the graph that gives them, one of `precisions`.
 
         Raises:
             BundleError: golden.npz cannot be read, or holds something else than bundle.json declares.
         """
         path = self.folder / "golden.npz"
-        suffixes = ("", ".int8") if self.int8_model else ("",)
         outputs = self.info.outputs.items()
-        expected = {"image": "uint8"} | {name + s: output.dtype for s in suffixes for name, output in outputs}
+        expected = {"image": "uint8"} | {
+            golden_name(name, one): output.dtype for one in self.precisions for name, output in outputs
+        }
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
@@ -95,15 +100,14 @@ class Bundle:
                 f"{path}: image is {image.shape}, the graph takes {self.info.input.size}. {_MEND}"
             )
         for name, array in arrays.items():
-            output = self.info.outputs[name.removesuffix(".int8")]
+            output = self.info.outputs[name.partition(".")[0]]
             if not output.fits(array.shape, *image.shape[1:3]):
                 raise BundleError(
                     f"{path}: {name} is {array.shape}, expected {output.layout} at stride {output.stride} "
                     f"and scale {output.scale} of an image {image.shape}. {_MEND}"
                 )
         self._check_channels(path, arrays)
-        suffix = ".int8" if int8 else ""
-        return image[0], {name: arrays[name + suffix][0] for name in self.info.outputs}
+        return image[0], {name: arrays[golden_name(name, precision)][0] for name in self.info.outputs}
 
     def _check_channels(self, path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Colours of a picture, and a heat map for each key point."""
@@ -114,24 +118,27 @@ class Bundle:
                 )
 
 
+def golden_name(output: str, precision: Precision) -> str:
+    """The name in golden.npz of what the graph in that precision gives."""
+    return output if precision is Precision.FLOAT32 else f"{output}.{precision}"
+
+
 def write_bundle(
     folder: Path,
     description: BundleDescription,
     *,
-    model: bytes,
+    graphs: Mapping[Precision, bytes],
     golden_image: npt.NDArray[np.uint8],
-    golden_outputs: dict[str, npt.NDArray[Any]],
+    golden_outputs: Mapping[Precision, Mapping[str, npt.NDArray[Any]]],
     card: str,
-    int8_model: bytes | None = None,
 ) -> Bundle:
     """Write a bundle's files with their checksums, then load it as a user would.
 
     Args:
         folder: made if missing; an older bundle there is replaced, once the new one is whole.
-        model: the serialised ONNX graph.
+        graphs: the serialised ONNX graphs, in float32 at least.
         golden_image: uint8 (1, h, w, 3 · frames), BGR.
-        golden_outputs: what the graph gives for it, by output name, e.g. labels uint8 (1, h, w); with
-            `int8_model`, also what that gives, as NAME.int8.
+        golden_outputs: what each graph gives for it, by output name, e.g. labels uint8 (1, h, w).
         card: the model card, Markdown.
 
     Raises:
@@ -144,13 +151,14 @@ def write_bundle(
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut short
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.onnx").write_bytes(model)
-        if int8_model is not None:
-            (folder / INT8_FILE).write_bytes(int8_model)
-        golden: dict[str, Any] = {"image": golden_image, **golden_outputs}
+        golden: dict[str, Any] = {"image": golden_image}
+        for precision, graph in graphs.items():
+            (folder / GRAPHS[precision]).write_bytes(graph)
+            outputs = golden_outputs[precision].items()
+            golden |= {golden_name(name, precision): array for name, array in outputs}
         np.savez_compressed(folder / "golden.npz", **golden)
         (folder / "README.md").write_text(card, encoding="utf-8")
-        written = FILES if int8_model is None else (*FILES, INT8_FILE)
+        written = sorted({*FILES, *(GRAPHS[precision] for precision in graphs)})
         files = {name: _sha256((folder / name).read_bytes()) for name in written}
         info = BundleInfo(**dict(description), files=files)
         text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)

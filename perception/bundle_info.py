@@ -1,11 +1,31 @@
 """What bundle.json says: a network's classes, input, outputs, origin and measured figures."""
 
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-FILES = ("model.onnx", "golden.npz", "README.md")
-INT8_FILE = "model.int8.onnx"
+
+class Precision(StrEnum):
+    """What a graph computes in.
+
+    INT8 has unsigned activations, as CPUs multiply them; SYMMETRIC_INT8 has signed ones around zero, as
+    TensorRT takes them.
+    """
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+    SYMMETRIC_INT8 = "symmetric-int8"
+
+
+GRAPHS = {
+    Precision.FLOAT32: "model.onnx",
+    Precision.FLOAT16: "model.float16.onnx",
+    Precision.INT8: "model.int8.onnx",
+    Precision.SYMMETRIC_INT8: "model.symmetric-int8.onnx",
+}
+FILES = (GRAPHS[Precision.FLOAT32], "golden.npz", "README.md")  # of every bundle
 # Outputs that a scene can be made of, one of which a bundle gives at least.
 SCENE_OUTPUTS = ("labels", "boxes", "picture", "depth", "key_points")
 # What these are wherever they are given.
@@ -120,11 +140,26 @@ class Metric(_Strict):
     how: str
 
 
+class Accuracy(_Strict):
+    """How a graph fared against torch when it was exported, on one data set of `frames` frames.
+
+    `agreement` is the share of pixels whose class is torch's; `mean_iou`, `iou` by class and `ap` (mask AP)
+    by class are against the labels. What the network does not give, or the set does not label, is left out.
+    """
+
+    set: str
+    frames: int
+    agreement: float | None = None
+    mean_iou: float | None = None
+    iou: dict[str, float] = {}
+    ap: dict[str, float] = {}
+
+
 class BundleDescription(_Strict):
     """What an author says of a bundle; the checksums come when it is written.
 
     `key_points` names the channels of the output of that name; `checks` tells which runtimes were tried on
-    the graph when it was exported, and how they fared.
+    the graph when it was exported, and how they fared; `accuracy` how each precision did.
     """
 
     format: Literal[1] = 1
@@ -136,6 +171,7 @@ class BundleDescription(_Strict):
     key_points: tuple[str, ...] = ()
     network: NetworkInfo | None = None
     checks: dict[str, str] = {}
+    accuracy: dict[Precision, tuple[Accuracy, ...]] = {}
     training: TrainingInfo
     metrics: tuple[Metric, ...] = ()
 
@@ -173,6 +209,8 @@ class BundleInfo(BundleDescription):
 
     @model_validator(mode="after")
     def _hashes_all_files(self) -> Self:
-        if set(self.files) - {INT8_FILE} != set(FILES):
+        if set(self.files) - set(GRAPHS.values()) != set(FILES) - set(GRAPHS.values()):
             raise ValueError(f"files lists {sorted(self.files)}, expected {sorted(FILES)}")
+        if missing := set(FILES) - set(self.files):
+            raise ValueError(f"files lists {sorted(self.files)}, without {sorted(missing)}")
         return self

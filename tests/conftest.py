@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, TrainingInfo
+from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Precision, TrainingInfo
 from perception.classes import DRIVE
 
 COLOURS_BGR = np.array(DRIVE.colours, np.uint8)[:, ::-1]
@@ -64,16 +64,17 @@ def write_colour_bundle(folder: Path, pixels: int = 640 * 384, golden_int8: int 
         input=InputInfo(pixels=pixels),
         training=TrainingInfo(data=(), licence="MIT"),
     )
-    golden = {"labels": nearest_colour(image)}
+    graphs = {Precision.FLOAT32: colour_graph()}
+    golden = {Precision.FLOAT32: {"labels": nearest_colour(image)}}
     if golden_int8 is not None:
-        golden["labels.int8"] = golden["labels"] + np.uint8(golden_int8)
+        graphs[Precision.INT8] = colour_graph()
+        golden[Precision.INT8] = {"labels": nearest_colour(image) + np.uint8(golden_int8)}
     return write_bundle(
         folder,
         description,
-        model=colour_graph(),
+        graphs=graphs,
         golden_image=image,
         golden_outputs=golden,
-        int8_model=None if golden_int8 is None else colour_graph(),
         card="# colour\n\nLabels every pixel with the class whose colour is nearest. For tests.\n",
     )
 

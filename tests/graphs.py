@@ -10,7 +10,14 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, OutputInfo, TrainingInfo
+from perception.bundle_info import (
+    BundleDescription,
+    ClassesInfo,
+    InputInfo,
+    OutputInfo,
+    Precision,
+    TrainingInfo,
+)
 from perception.classes import DRIVE
 
 NODE = helper.make_node
@@ -109,8 +116,10 @@ def _write(
             key_points=key_points,
             training=TrainingInfo(data=(), licence="MIT"),
         ),
-        model=data,
+        graphs={Precision.FLOAT32: data},
         golden_image=golden,
-        golden_outputs=dict(zip(outputs, session.run(list(outputs), {"image": golden}), strict=True)),
+        golden_outputs={
+            Precision.FLOAT32: dict(zip(outputs, session.run(list(outputs), {"image": golden}), strict=True))
+        },
         card=f"# {folder.name}\n\nFor tests.\n",
     )

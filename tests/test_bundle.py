@@ -10,7 +10,7 @@ import pytest
 
 from perception import bundle as bundles
 from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription
+from perception.bundle_info import BundleDescription, Precision
 from perception.classes import DRIVE
 from perception.errors import BundleError
 from tests.conftest import write_colour_bundle
@@ -201,11 +201,16 @@ def test_writing_replaces_an_older_bundle(colour_bundle: Bundle, tmp_path: Path)
 
     def write(folder: Path, model: bytes) -> Bundle:
         return write_bundle(
-            folder, about, model=model, golden_image=IMAGE, golden_outputs={"labels": LABELS}, card="x"
+            folder,
+            about,
+            graphs={Precision.FLOAT32: model},
+            golden_image=IMAGE,
+            golden_outputs={Precision.FLOAT32: {"labels": LABELS}},
+            card="x",
         )
 
     write(tmp_path / "x", b"first")
-    assert write(tmp_path / "x", b"second").model.read_bytes() == b"second"
+    assert write(tmp_path / "x", b"second").graph().read_bytes() == b"second"
     (tmp_path / "file").write_text("")
     with pytest.raises(BundleError, match="cannot be written"):
         write(tmp_path / "file" / "x", b"")

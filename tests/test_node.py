@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perception.bundle import Bundle
+from perception.bundle_info import Precision
 from perception.engines import Engine
 from perception.errors import EngineError, PerceptionError, SinkError, SourceError
 from perception.frame import Frame
@@ -91,7 +92,7 @@ class ListSink:
 class WatchedEngine:
     """The real engine; calls `before` ahead of every run and counts how many run at once."""
 
-    name, reason, int8 = "watched", "for a test", False
+    name, reason, precision = "watched", "for a test", Precision.FLOAT32
     passed_over: tuple[str, ...] = ()
 
     def __init__(self, engine: Engine, before: Callable[[int], object]) -> None:

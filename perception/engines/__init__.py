@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.bundle import Bundle
+from perception.bundle_info import Precision
 from perception.engines import onnx
 from perception.errors import BundleError, EngineError
 
@@ -21,13 +22,13 @@ class Engine(Protocol):
         name: such as "onnx-cpu".
         reason: why this engine runs and not another, in one sentence.
         passed_over: why each engine that "auto" tried before this one was not taken, in full.
-        int8: whether it runs the bundle's quantised network.
+        precision: of the bundle's graph that it runs.
     """
 
     name: str
     reason: str
     passed_over: tuple[str, ...]
-    int8: bool
+    precision: Precision
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """The output maps, by name, for one image.
@@ -75,7 +76,7 @@ def check_golden(bundle: Bundle, engine: Engine) -> float:
     Raises:
         BundleError: an output differs by more than rounding explains.
     """
-    image, expected = bundle.golden(int8=engine.int8)
+    image, expected = bundle.golden(engine.precision)
     found = engine.run(image)
     path, mend = bundle.folder / "golden.npz", "Export the bundle again, or choose another engine."
     shares = []

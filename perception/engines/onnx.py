@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.bundle import Bundle
+from perception.bundle_info import Precision
 from perception.errors import EngineError
 
 _CUDA_MEND = (
@@ -23,9 +24,16 @@ _SILENT = 4  # ONNX Runtime's log level "fatal": what it would print below that,
 class OnnxEngine:
     """An ONNX Runtime session; ONNX Runtime allows concurrent runs of one session."""
 
-    def __init__(self, name: str, session: Any, bundle: Bundle, errors: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self,
+        name: str,
+        precision: Precision,
+        session: Any,
+        bundle: Bundle,
+        errors: tuple[type[Exception], ...],
+    ) -> None:
         self.name = name
-        self.int8 = name.endswith("int8")
+        self.precision = precision
         self.reason = ""
         self.passed_over: tuple[str, ...] = ()
         self._session = session
@@ -55,7 +63,7 @@ def open_cpu(bundle: Bundle, threads: int) -> OnnxEngine:
     Raises:
         EngineError: ONNX Runtime is not installed, or refuses the graph.
     """
-    return _open("onnx-cpu", ["CPUExecutionProvider"], bundle, bundle.model, threads)
+    return _open("onnx-cpu", ["CPUExecutionProvider"], bundle, Precision.FLOAT32, threads)
 
 
 def open_cpu_int8(bundle: Bundle, threads: int) -> OnnxEngine:
@@ -64,12 +72,12 @@ def open_cpu_int8(bundle: Bundle, threads: int) -> OnnxEngine:
     Raises:
         EngineError: the bundle has none, ONNX Runtime is not installed, or refuses the graph.
     """
-    if bundle.int8_model is None:
+    if Precision.INT8 not in bundle.precisions:
         raise EngineError(
             f"onnx-cpu-int8 cannot run: the bundle {bundle.info.name} has no quantised network; "
             "export it with --calibrate, or choose onnx-cpu."
         )
-    return _open("onnx-cpu-int8", ["CPUExecutionProvider"], bundle, bundle.int8_model, threads)
+    return _open("onnx-cpu-int8", ["CPUExecutionProvider"], bundle, Precision.INT8, threads)
 
 
 def open_cuda(bundle: Bundle, threads: int) -> OnnxEngine:
@@ -88,7 +96,7 @@ def open_cuda(bundle: Bundle, threads: int) -> OnnxEngine:
         runtime.preload_dlls()
     # The heuristic choice of algorithms keeps label maps the same from run to run; a timed one does not.
     cuda = ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"})
-    return _open("onnx-cuda", [cuda, "CPUExecutionProvider"], bundle, bundle.model, threads)
+    return _open("onnx-cuda", [cuda, "CPUExecutionProvider"], bundle, Precision.FLOAT32, threads)
 
 
 def physical_cores() -> int:
@@ -100,7 +108,8 @@ def physical_cores() -> int:
     return len({file.read_text() if file.exists() else str(cpu) for cpu, file in files.items()})
 
 
-def _open(name: str, providers: list[Any], bundle: Bundle, model: Path, threads: int) -> OnnxEngine:
+def _open(name: str, providers: list[Any], bundle: Bundle, precision: Precision, threads: int) -> OnnxEngine:
+    model = bundle.graph(precision)
     runtime = _runtime(name)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads or physical_cores()
@@ -120,7 +129,7 @@ def _open(name: str, providers: list[Any], bundle: Bundle, model: Path, threads:
             f"{name} cannot run: {wanted} did not start and would leave the work to "
             f"{', '.join(session.get_providers())} {_CUDA_MEND}"
         )
-    return OnnxEngine(name, session, bundle, errors)
+    return OnnxEngine(name, precision, session, bundle, errors)
 
 
 def _runtime(name: str) -> ModuleType:

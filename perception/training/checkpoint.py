@@ -42,7 +42,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_dir():
         return dict(read_checkpoint(path)["network"])
-    graph = onnx.load(str(Bundle.load(path).model)).graph
+    graph = onnx.load(str(Bundle.load(path).graph())).graph
     prefix = "network."
     return {
         tensor.name.removeprefix(prefix): torch.from_numpy(

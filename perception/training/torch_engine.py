@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from perception.bundle_info import Precision
 from perception.networks.deployed import Deployed
 
 
@@ -15,7 +16,7 @@ class TorchEngine:
     name = "torch"
     reason = "the network is still being trained"
     passed_over: tuple[str, ...] = ()
-    int8 = False
+    precision = Precision.FLOAT32
 
     def __init__(self, deployed: Deployed, device: torch.device) -> None:
         self.deployed, self.device = deployed, device

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription
+from perception.bundle_info import BundleDescription, Precision
 from perception.engines import check_golden, open_engine
 from perception.errors import BundleError, EngineError
 from tests.conftest import COLOURS_BGR, colour_graph, nearest_colour, write_colour_bundle
@@ -119,9 +119,9 @@ def spoilt(
     return write_bundle(
         folder,
         BundleDescription.model_validate(bundle.info.model_dump(exclude={"files"})),
-        model=bundle.model.read_bytes() if model is None else model,
+        graphs={Precision.FLOAT32: bundle.graph().read_bytes() if model is None else model},
         golden_image=image[None],
-        golden_outputs={"labels": change(outputs["labels"])[None]},
+        golden_outputs={Precision.FLOAT32: {"labels": change(outputs["labels"])[None]}},
         card="",
     )
 

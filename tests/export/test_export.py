@@ -15,6 +15,7 @@ from export.graph import to_onnx
 from export.half import keep_in_half, round_weights
 from export.quantise import fold_normalisation, quantise
 from perception.bundle import Bundle
+from perception.bundle_info import Precision
 from perception.errors import ConfigError
 from perception.networks.deployed import DeployedDrive
 from perception.networks.drive import DriveNet
@@ -148,10 +149,10 @@ def test_bundle_runs_tells_its_origin_and_can_be_trained_on(
     assert "secret" not in "".join(
         p.read_text() for p in (bundle.folder / "README.md", bundle.folder / "bundle.json")
     )
-    assert b"/" + b"site-packages" not in bundle.model.read_bytes()
+    assert b"/" + b"site-packages" not in bundle.graph().read_bytes()
     assert sum(p.stat().st_size for p in bundle.folder.iterdir()) < 16 * 2**20
     assert Perceiver.load(tmp_path / "bundle", "onnx-cpu").engine.name == "onnx-cpu"
-    assert Perceiver.load(tmp_path / "bundle", "onnx-cpu-int8").engine.int8
+    assert Perceiver.load(tmp_path / "bundle", "onnx-cpu-int8").engine.precision is Precision.INT8
     again = DriveNet()
     load_weights(again, tmp_path / "bundle")
     image = torch.from_numpy(IMAGES[0])

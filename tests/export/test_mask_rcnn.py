@@ -60,7 +60,7 @@ def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle
 
 @pytest.fixture(scope="module")
 def model(bundle: Bundle) -> bytes:
-    return bundle.model.read_bytes()
+    return bundle.graph().read_bytes()
 
 
 def test_graph_finds_who_torch_finds_at_every_size(deployed: DeployedMaskRCNN, model: bytes) -> None:

@@ -9,7 +9,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, OutputInfo, TrainingInfo
+from perception.bundle_info import (
+    BundleDescription,
+    ClassesInfo,
+    InputInfo,
+    OutputInfo,
+    Precision,
+    TrainingInfo,
+)
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.perceiver import Perceiver
@@ -51,9 +58,11 @@ def mean_colour(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             },
             training=TrainingInfo(data=(), licence="MIT"),
         ),
-        model=model.SerializeToString(),
+        graphs={Precision.FLOAT32: model.SerializeToString()},
         golden_image=image,
-        golden_outputs={"picture": image, "latent": image.mean((1, 2)).astype(np.float32)},
+        golden_outputs={
+            Precision.FLOAT32: {"picture": image, "latent": image.mean((1, 2)).astype(np.float32)}
+        },
         card="# mean\n\nFor tests.\n",
     )
 
