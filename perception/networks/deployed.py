@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from perception.bundle_info import OutputInfo
 from perception.classes import DRIVE
-from perception.networks.drive import INSTANCE_STRIDE, DriveMaps, full_size
+from perception.networks.drive import INSTANCE_STRIDE, DriveMaps
 from perception.networks.mask_rcnn import Detections
+from perception.networks.upsampling import scale2x
 
 
 class Deployed(nn.Module):
@@ -62,7 +63,8 @@ class DeployedDrive(Deployed):
     """The drive network: labels uint8 (1, h, w), and the maps that tell instances apart.
 
     Those are float32 (1, c, h / 2, w / 2): centres and borders as probabilities, offsets in pixels of the
-    input. The logits of labels come at half size too; they are enlarged bilinearly before the argmax.
+    input. The logits of labels come at half size too: labels are chosen there and enlarged, which keeps their
+    outlines smooth for a tenth of the time that enlarging every logit takes.
     """
 
     outputs: Mapping[str, OutputInfo] = {
@@ -79,12 +81,12 @@ class DeployedDrive(Deployed):
         return found
 
     def logits(self, image: Tensor) -> Tensor:
-        """Float32 (1, classes, h, w), of which the labels are the argmax."""
-        return full_size(self.maps(image).logits)
+        """Float32 (1, classes, h / 2, w / 2), whose argmax, enlarged, are the labels."""
+        return self.maps(image).logits
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         maps = self.maps(image)
-        labels = full_size(maps.logits).argmax(1).to(torch.uint8)
+        labels = scale2x(maps.logits.argmax(1).int()).to(torch.uint8)
         return labels, maps.logits, maps.centres.sigmoid(), maps.offsets, maps.borders.sigmoid()
 
 
@@ -95,7 +97,7 @@ class DeployedDriveClasses(DeployedDrive):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         logits = self.maps(image).logits
-        return full_size(logits).argmax(1).to(torch.uint8), logits
+        return scale2x(logits.argmax(1).int()).to(torch.uint8), logits
 
 
 class DeployedMaskRCNN(Deployed):

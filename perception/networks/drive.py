@@ -88,8 +88,3 @@ class InstanceBranch(nn.Module):
         maps = F.pixel_shuffle(self.maps(self.body(x)), 2)
         n = self.things
         return maps[:, :n], OFFSET_UNIT * maps[:, n : n + 2], maps[:, n + 2 :]
-
-
-def full_size(logits: Tensor) -> Tensor:
-    """Logits (n, classes, h / 2, w / 2) enlarged bilinearly to (n, classes, h, w)."""
-    return F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)

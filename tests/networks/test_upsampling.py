@@ -1,5 +1,6 @@
 """Ways up by two, each against its definition."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +8,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perception.networks.upsampling import BilinearDeconv, Upsample, Upsampling, max_pool, max_unpool
+from perception.networks.upsampling import (
+    BilinearDeconv,
+    Upsample,
+    Upsampling,
+    max_pool,
+    max_unpool,
+    scale2x,
+)
 
 PIXELS = st.integers(0, 2)  # few values, so that ties are common
 
@@ -72,3 +80,30 @@ def test_unpooling_sends_the_gradient_to_the_maximum() -> None:
     unpooled.sum().backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None
     assert x.grad.tolist() == [[[[0, 1], [0, 0]]]]
+
+
+def test_scale2x_cuts_and_fills_the_corners_of_a_diagonal_and_keeps_all_else() -> None:
+    labels = torch.tensor([[1, 0, 0], [1, 1, 0], [1, 1, 1]])[None]
+    wanted = [
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1, 1],
+    ]
+    assert scale2x(labels)[0].tolist() == wanted
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), height=st.integers(1, 5), width=st.integers(1, 5))
+def test_scale2x_makes_no_id_up(data: st.DataObject, height: int, width: int) -> None:
+    """Every quarter keeps its pixel's id, or takes the one that both neighbours at its corner have."""
+    labels = np.array(data.draw(st.lists(PIXELS, min_size=height * width, max_size=height * width)))
+    labels = labels.reshape(height, width)
+    found = scale2x(torch.from_numpy(labels)[None])[0].numpy()
+    around = np.pad(labels, 1, mode="edge")
+    for y, x in np.ndindex(2 * height, 2 * width):
+        i, j = y // 2, x // 2
+        row, side = around[i + 2 * (y % 2), j + 1], around[i + 1, j + 2 * (x % 2)]
+        assert found[y, x] == labels[i, j] or found[y, x] == row == side
