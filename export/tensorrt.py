@@ -7,7 +7,7 @@ import importlib.util
 from typing import Any
 
 from export.gate import ParityError
-from perception.perceiver import input_size
+from perception.input_size import input_size
 from perception.training.describe import MULTIPLE
 
 LEAST, MOST = 0.25, 4.0  # times the pixels of the network's input, which an engine must take

@@ -1,6 +1,5 @@
 """The embedding API: a bundle on an engine, from a frame to its scene."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from perception.decode.semantic import resize_ids
 from perception.engines import Engine, open_engine
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.input_size import input_size
 from perception.scene import KeyPoint, Scene
 
 Value = TypeVar("Value", np.uint8, np.float32)
@@ -244,21 +244,6 @@ def _fit(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[n
     while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
         image = resize(image, image.shape[0] // 2, image.shape[1] // 2)
     return np.ascontiguousarray(resize(image, height, width))
-
-
-def input_size(height: int, width: int, pixels: int, multiple: int) -> tuple[int, int]:
-    """The network's input size for a frame: both sides multiples of `multiple`, area at most `pixels`.
-
-    Of the sizes whose longer side is rounded to the nearest multiple, so that the aspect is off by at most
-    half a multiple in the longer side, the largest. A frame too long for any of them gets the longest strip.
-    """
-    aspect = max(height, width) / min(height, width)
-    short, long = multiple, pixels // multiple**2 * multiple
-    for tiles in range(1, math.isqrt(pixels) // multiple + 1):
-        nearest = round(tiles * aspect) * multiple
-        if tiles * multiple * nearest <= pixels:
-            short, long = tiles * multiple, nearest
-    return (short, long) if height <= width else (long, short)
 
 
 def resize(image: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[Value]:

@@ -15,7 +15,7 @@ from perception.classes import DRIVE
 from perception.decode.instances import choose_grouping
 from perception.engines import open_engine
 from perception.errors import ConfigError
-from perception.perceiver import input_size
+from perception.input_size import input_size
 from perception.simulation import Drive, parse_options
 from tests.conftest import COLOURS_BGR, nearest_colour
 

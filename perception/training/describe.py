@@ -13,8 +13,8 @@ from perception.bundle_info import (
     NetworkInfo,
     TrainingInfo,
 )
+from perception.input_size import input_size
 from perception.networks.deployed import Deployed
-from perception.perceiver import input_size
 from perception.training.config import TrainingConfig
 from perception.training.datasets import public_name
 
