@@ -1,9 +1,110 @@
 """What is kept between runs: the choice of an engine, and engines that take minutes to build."""
 
+import hashlib
+import json
 import os
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+Shape = tuple[int, ...]
+
+_ENGINE, _SUM, _KEY = "engine", "engine.sha256", "key.json"
+_FORGOTTEN_S = 86_400  # a draft this old is of a build that was cut short
 
 
 def cache_folder() -> Path:
     """The user's cache folder for this package; it need not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perception"
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """All that a built engine depends on: where one of these differs, it is another engine.
+
+    Attributes:
+        graph: sha256 of the ONNX file.
+        gpu: its name.
+        capability: of the GPU to compute, such as (9, 0).
+        driver: its version.
+        builder: name and version, such as "tensorrt 11.4.0".
+        shapes: the input's least, usual and greatest shape.
+    """
+
+    graph: str
+    gpu: str
+    capability: tuple[int, int]
+    driver: str
+    builder: str
+    shapes: tuple[Shape, Shape, Shape]
+
+    @property
+    def digest(self) -> str:
+        """A name for files: 64 hexadecimal digits."""
+        return hashlib.sha256(self._text().encode()).hexdigest()
+
+    def _text(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class EngineCache:
+    """Built engines on disk, a folder for each key: the engine, its sha256, and the key for people."""
+
+    folder: Path = field(default_factory=lambda: cache_folder() / "engines")
+
+    def path(self, key: EngineKey) -> Path:
+        """The folder of an engine, whether it is there or not."""
+        return self.folder / key.digest
+
+    def holds(self, key: EngineKey) -> bool:
+        """Whether an engine was written under the key; only `read` tells whether it is whole."""
+        return (self.path(key) / _ENGINE).is_file()
+
+    def read(self, key: EngineKey) -> tuple[bytes | None, tuple[str, ...]]:
+        """The engine, or None where it is not there; and a word on one that is not whole: it is discarded."""
+        path = self.path(key) / _ENGINE
+        if not path.parent.exists():
+            return None, ()
+        try:
+            engine = path.read_bytes()
+            expected = (path.parent / _SUM).read_text("ascii", errors="replace")
+        except OSError as error:
+            return None, self.discard(key, str(error))
+        found = hashlib.sha256(engine).hexdigest()
+        if found != expected:
+            return None, self.discard(key, f"its sha256 is {found}, expected {expected[:64]!r}")
+        return engine, ()
+
+    def write(self, key: EngineKey, engine: bytes) -> tuple[str, ...]:
+        """Keep an engine in place of any older one; a word where that fails, as on a full disk.
+
+        It is written elsewhere and put in place as a whole, so that a power cut leaves nothing to be read.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            draft = Path(tempfile.mkdtemp(prefix="draft-", dir=self.folder))
+            digest = hashlib.sha256(engine).hexdigest().encode()
+            for name, data in ((_ENGINE, engine), (_SUM, digest), (_KEY, key._text().encode())):
+                with (draft / name).open("wb") as file:
+                    file.write(data)
+                    os.fsync(file.fileno())
+            shutil.rmtree(self.path(key), ignore_errors=True)
+            draft.rename(self.path(key))
+        except OSError as error:
+            return (f"the engine is not kept for the next start: {self.folder} cannot be written ({error})",)
+        return ()
+
+    def discard(self, key: EngineKey, reason: str) -> tuple[str, ...]:
+        """Remove an engine that cannot be used; the word on it."""
+        shutil.rmtree(self.path(key), ignore_errors=True)
+        return (f"the engine in {self.path(key)} is discarded and built anew: {reason}",)
+
+    def _sweep(self) -> None:
+        """Remove what builds left that were cut short."""
+        for draft in self.folder.glob("draft-*"):
+            if time.time() - draft.stat().st_mtime > _FORGOTTEN_S:
+                shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,163 @@
+"""From an ONNX graph to a TensorRT engine: what its parser and builder say, how far they are, and Ctrl-C.
+
+Serves `tensorrt` and `tensorrt_rtx`, whose Python API is the same; the latter needs no GPU for this.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Lock
+from types import ModuleType
+from typing import Any
+
+from perception.bundle_info import InputInfo
+from perception.engines.onnx_file import opset
+from perception.errors import EngineError
+from perception.input_size import input_size
+
+Shape = tuple[int, ...]
+Shapes = tuple[Shape, Shape, Shape]
+
+LEAST, MOST = 0.25, 4.0  # times the pixels of the network's input, which an engine must take
+OPSETS = range(9, 26)  # that NVIDIA's parser is documented for; others it reads as if they were one of these
+_POLL_S = 0.2
+
+
+def profile(info: InputInfo, golden: Shape | None = None) -> Shapes:
+    """The least, the usual and the greatest shape (1, h, w, 3 · frames) that an engine must take.
+
+    Args:
+        golden: shape (h, w, 3 · frames) of an input that must be among them, whatever its size.
+    """
+    if info.size is not None:
+        sizes = [info.size] * 3
+    else:
+        sizes = [input_size(9, 16, round(share * info.pixels), info.multiple) for share in (LEAST, 1.0, MOST)]
+        if golden is not None:
+            sizes[0] = (min(sizes[0][0], golden[0]), min(sizes[0][1], golden[1]))
+            sizes[2] = (max(sizes[2][0], golden[0]), max(sizes[2][1], golden[1]))
+    least, usual, greatest = ((1, *size, 3 * info.frames) for size in sizes)
+    return least, usual, greatest
+
+
+def build(
+    trt: ModuleType, graph: bytes, shapes: Shapes, tell: Callable[[float], None] = lambda share: None
+) -> bytes:
+    """The engine, serialised.
+
+    Args:
+        trt: the module `tensorrt` or `tensorrt_rtx`.
+        graph: the ONNX file's.
+        shapes: what `profile` gives.
+        tell: told the share done, 0 to 1, from time to time; what it raises ends the building.
+
+    Raises:
+        EngineError: the graph cannot be built; the message names each layer that is at fault.
+    """
+    progress = _progress(trt)
+    # In a thread of its own: here a signal such as Ctrl-C is noticed at once, inside the builder never.
+    with ThreadPoolExecutor(1, "builder") as thread:
+        building = thread.submit(_build, trt, graph, shapes, progress)
+        try:
+            while wait([building], _POLL_S).not_done:
+                tell(progress.share)
+        except BaseException:
+            progress.stopped = True
+            raise
+    return building.result()
+
+
+def logger(trt: ModuleType) -> Any:
+    """An `ILogger` that keeps what TensorRT complains of until `taken`, instead of printing it."""
+
+    class Logger(trt.ILogger):  # type: ignore[misc] # the base is known only where TensorRT is
+        def __init__(self) -> None:
+            super().__init__()
+            self._faults: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
+                self._faults.append(" ".join(message.split()))
+
+        def taken(self) -> str:
+            faults, self._faults = self._faults, []
+            return "; ".join(faults) or "it does not say why"
+
+    return Logger()
+
+
+def _build(trt: ModuleType, graph: bytes, shapes: Shapes, progress: Any) -> bytes:
+    name, log = f"{trt.__name__} {trt.__version__}", logger(trt)
+    _check_opset(name, graph)
+    builder = trt.Builder(log)
+    # TensorRT 11 knows no other networks and ignores the flag, 10 wants it.
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse(graph) or not network.num_inputs:
+        errors = [parser.get_error(number) for number in range(parser.num_errors)]
+        faults = "; ".join(dict.fromkeys(map(_fault, errors))) or "it is empty"
+        raise EngineError(f"{name} cannot read the graph: {faults}")
+    config = builder.create_builder_config()
+    config.progress_monitor = progress
+    image = network.get_input(0)
+    if -1 in tuple(image.shape):
+        sizes = builder.create_optimization_profile()
+        sizes.set_shape(image.name, *shapes)
+        config.add_optimization_profile(sizes)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise EngineError(f"{name} cannot build the graph: {log.taken()}")
+    return bytes(engine)
+
+
+def _check_opset(name: str, graph: bytes) -> None:
+    try:
+        version = opset(graph)
+    except ValueError as error:
+        raise EngineError(f"{name} cannot read the graph: {error}") from error
+    if version is not None and version not in OPSETS:
+        raise EngineError(
+            f"{name} cannot read the graph: it is of ONNX opset {version}, expected {OPSETS[0]} to "
+            f"{OPSETS[-1]}; export the bundle again"
+        )
+
+
+def _fault(error: Any) -> str:
+    where = f"{error.node_operator()} in the layer {error.node_name()!r}: " if error.node_operator() else ""
+    return f"{where}{error.code().name}, {' '.join(error.desc().split())}"
+
+
+def _progress(trt: ModuleType) -> Any:
+    """An `IProgressMonitor`: `share` is what is done, 0 to 1; once it is `stopped`, the builder gives up."""
+
+    class Progress(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.share = 0.0
+            self.stopped = False
+            self._phases: dict[str, list[Any]] = {}  # those that run: parent, steps, steps done
+            self._lock = Lock()  # the builder has threads of its own
+
+        def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
+            with self._lock:
+                self._phases[phase] = [parent, steps, 0]
+
+        def step_complete(self, phase: str, step: int) -> bool:
+            with self._lock:
+                if phase in self._phases:
+                    self._phases[phase][2] = step + 1
+                # Phases of a phase are a part of its next step; one that ended, and whose parent has not
+                # counted it yet, must not let the share fall.
+                self.share = max(self.share, min(1.0, self._done(None)))
+            return not self.stopped
+
+        def phase_finish(self, phase: str) -> None:
+            with self._lock:
+                self._phases.pop(phase, None)
+
+        def _done(self, parent: str | None) -> float:
+            """The share done of the phases of one phase, or of all, in terms of its steps."""
+            running = [(name, *rest[1:]) for name, rest in self._phases.items() if rest[0] == parent]
+            shares = ((done + min(1.0, self._done(name))) / steps for name, steps, done in running)
+            return max(shares, default=0.0)
+
+    return Progress()
