@@ -1,6 +1,5 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -23,26 +22,20 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from perception.bench import SOURCE, Benchmark, measure
+from perception.bench.command import bench
 from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
 from perception.config import RunConfig
 from perception.decode.instances import WAYS
-from perception.doctor import Diagnosis, diagnose
-from perception.engines import ENGINES
+from perception.doctor import diagnose
 from perception.errors import ConfigError, PerceptionError
 from perception.node import Node
+from perception.options import AsJson, Engine, Model, show
 from perception.perceiver import Perceiver
 from perception.plugins import Commands, explain
-from perception.report import Report
 from perception.scene import Scene
 from perception.sinks import Sink, open_sink
 from perception.sources import Source, open_source
 
-Model = Annotated[
-    str | None, typer.Option(help="A shipped bundle [default: drive] or a bundle's folder.", metavar="NAME")
-]
-Engine = Annotated[str | None, typer.Option(help=f"auto, {', '.join(ENGINES)}.", metavar="NAME")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -171,10 +164,10 @@ def run(
                 node.run()
             except PerceptionError as error:
                 if not quiet or as_json:
-                    _show(node.report(str(error)), as_json)
+                    show(node.report(str(error)), as_json)
                 raise
         if not quiet or as_json:
-            _show(node.report(), as_json)
+            show(node.report(), as_json)
     if received:
         raise typer.Exit(128 + received[0])
 
@@ -196,13 +189,6 @@ def _stopping(node: Node) -> Iterator[list[int]]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-
-
-def _show(result: Report | Diagnosis | Benchmark, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2))
-    else:
-        Console().print(result.table())
 
 
 class _Rate(ProgressColumn):
@@ -228,20 +214,11 @@ def _progress(source: Source, frames: int | None, hidden: bool) -> Iterator[Call
 def doctor(model: Model = None, as_json: AsJson = False) -> None:
     """Show what can run here and why the rest cannot; exit status 1 where something is broken."""
     diagnosis = diagnose(model or "drive")
-    _show(diagnosis, as_json)
+    show(diagnosis, as_json)
     raise typer.Exit(int(diagnosis.broken))
 
 
-@app.command()
-def bench(
-    source: Annotated[str, typer.Argument(help="What to measure on.")] = SOURCE,
-    model: Model = None,
-    engine: Engine = None,
-    frames: Annotated[int, typer.Option(help="Frames of each measurement.", metavar="N", min=1)] = 100,
-    as_json: AsJson = False,
-) -> None:
-    """Measure the engine alone, each stage, and the whole pipeline against the engine."""
-    _show(measure(model or "drive", engine or "auto", source, frames), as_json)
+app.command()(bench)
 
 
 @app.command()

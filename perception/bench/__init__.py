@@ -99,7 +99,7 @@ def measure(
     Raises:
         PerceptionError: the bundle, the engine or the source cannot be used.
     """
-    some = _read(source, min(frames, IN_MEMORY))
+    some = read_frames(source, min(frames, IN_MEMORY))
     single = Perceiver.load(model, engine)
     stages_ms, engine_ms, perceive_ms = _one_at_a_time(single, list(islice(cycle(some), frames)))
 
@@ -132,7 +132,12 @@ def measure(
     )
 
 
-def _read(uri: str, count: int) -> list[Frame]:
+def read_frames(uri: str, count: int) -> list[Frame]:
+    """The source's first frames, as many as it has.
+
+    Raises:
+        PerceptionError: the source cannot be opened, or has no frame that can be read.
+    """
     with closing(open_source(uri, count)) as source:
         frames = list(islice((item for item in source if isinstance(item, Frame)), count))
     if not frames:
@@ -146,9 +151,9 @@ def _one_at_a_time(perceiver: Perceiver, frames: list[Frame]) -> tuple[dict[str,
     images = [perceiver.prepare(frame) for frame in frames[:IN_MEMORY]]
     perceiver.infer(images[0])  # the first run allocates
     for frame, image in zip(frames, cycle(images), strict=False):
-        _, engine_ms = _timed(perceiver.infer, image)
-        scene, perceive_ms = _timed(perceiver.perceive, frame)
-        _, draw_ms = _timed(draw, frame, scene, perceiver.classes)
+        _, engine_ms = timed(perceiver.infer, image)
+        scene, perceive_ms = timed(perceiver.perceive, frame)
+        _, draw_ms = timed(draw, frame, scene, perceiver.classes)
         once = scene.timings_ms | {"draw": draw_ms, "engine alone": engine_ms, "perceive": perceive_ms}
         for name, ms in once.items():
             spent.setdefault(name, []).append(ms)
@@ -185,9 +190,10 @@ def _run_node(perceiver: Perceiver, uri: str, frames: int, folder: Path) -> Repo
     return node.report()
 
 
-def _timed(
+def timed(
     call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> tuple[Result, float]:
+    """What the call gives, and how many ms it took."""
     start = time.perf_counter()
     result = call(*args, **kwargs)
     return result, 1000 * (time.perf_counter() - start)
