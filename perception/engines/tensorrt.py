@@ -55,11 +55,9 @@ def open_tensorrt(
         gpu = find_gpu()
         trt = find_tensorrt(gpu)
         device = connect()
-        return TensorrtEngine(
-            name, precision, bundle, trt, gpu, device, on_build or (lambda what, share: None)
-        )
     except EngineError as error:
         raise EngineError(f"{name} cannot run: {error}") from error
+    return TensorrtEngine(name, precision, bundle, trt, gpu, device, on_build or (lambda what, share: None))
 
 
 def find_tensorrt(gpu: Gpu) -> ModuleType:
