@@ -58,15 +58,17 @@ def draw(comparison: Comparison) -> Any:
         for one in variants
     ]
     rates.bar_label(bars, notes, padding=3, fontsize=8)
-    rates.margins(x=0.2)
+    rates.margins(x=0.25)
     labels = [
         " · ".join([one.engine, *(f"{name} {one.settings[name]}" for name in comparison.varied)])
         for one in variants
     ]
     times.set(xlabel="ms a frame", yticks=rows, yticklabels=labels)
     times.invert_yaxis()  # the first on top, as in the table
-    rates.set(xlabel="frames/s of the embedding API, all together; × the slowest's; agreement")
+    meaning = f"× the slowest's, and agreement with {comparison.reference}"
+    rates.set(xlabel=f"frames/s of the embedding API, all cameras; {meaning}")
     for axis in (times, rates):
+        axis.xaxis.label.set_size(8)
         axis.grid(axis="x", alpha=0.3)
         axis.set_axisbelow(True)
     figure.legend(loc="outside lower left", ncols=2, fontsize=8, frameon=False)

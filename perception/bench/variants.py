@@ -101,9 +101,8 @@ class Comparison:
             f"{self.model}, {self.source}, {self.cores} cores; {', '.join(same)}\n"
             f"medians (quartiles) of {self.rounds} rounds in turn; × the slowest's rate"
         )
-        times = self._table("network, ms", "embedding API, ms", "overhead, ms", "open, s")
-        agreement = f"as {self.reference}"
-        rates = self._table("network, frames/s", "embedding API, frames/s", "each camera", agreement)
+        times = self._table("ms a frame", "network", "embedding API", "overhead", "open")
+        rates = self._table("frames/s", "network", "embedding API", "each camera", f"as {self.reference}")
         for one in self.variants:
             which = one.engine, *(one.settings[name] for name in self.varied)
             times.add_row(
@@ -111,7 +110,7 @@ class Comparison:
                 str(one.network_ms),
                 str(one.perceive_ms),
                 f"{one.overhead_ms:.2f}",
-                f"{one.open_ms / 1000:.2f}",
+                f"{one.open_ms:.0f}",
             )
             rates.add_row(
                 *which,
@@ -125,9 +124,9 @@ class Comparison:
             refusals.add_row(engine, Text(why))
         return Group(Text(heading), times, rates, *([refusals] if self.not_run else []))
 
-    def _table(self, *columns: str) -> Table:
+    def _table(self, title: str, *columns: str) -> Table:
         right = [Column(name, justify="right", overflow="fold") for name in (*self.varied, *columns)]
-        return Table(Column("engine", no_wrap=True), *right)
+        return Table(Column("engine", no_wrap=True), *right, title=title, title_justify="left")
 
 
 def _three_digits(ms: float) -> str:
