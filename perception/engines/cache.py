@@ -59,10 +59,6 @@ class EngineCache:
         """The folder of an engine, whether it is there or not."""
         return self.folder / key.digest
 
-    def holds(self, key: EngineKey) -> bool:
-        """Whether an engine was written under the key; only `read` tells whether it is whole."""
-        return (self.path(key) / _ENGINE).is_file()
-
     def read(self, key: EngineKey) -> tuple[bytes | None, tuple[str, ...]]:
         """The engine, or None where it is not there; and a word on one that is not whole: it is discarded."""
         path = self.path(key) / _ENGINE
@@ -86,14 +82,17 @@ class EngineCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
-            draft = Path(tempfile.mkdtemp(prefix="draft-", dir=self.folder))
-            digest = hashlib.sha256(engine).hexdigest().encode()
-            for name, data in ((_ENGINE, engine), (_SUM, digest), (_KEY, key._text().encode())):
-                with (draft / name).open("wb") as file:
-                    file.write(data)
-                    os.fsync(file.fileno())
-            shutil.rmtree(self.path(key), ignore_errors=True)
-            draft.rename(self.path(key))
+            with tempfile.TemporaryDirectory(
+                prefix="draft-", dir=self.folder, ignore_cleanup_errors=True
+            ) as folder:
+                draft = Path(folder)
+                digest = hashlib.sha256(engine).hexdigest().encode()
+                for name, data in ((_ENGINE, engine), (_SUM, digest), (_KEY, key._text().encode())):
+                    with (draft / name).open("wb") as file:
+                        file.write(data)
+                        os.fsync(file.fileno())
+                shutil.rmtree(self.path(key), ignore_errors=True)
+                draft.rename(self.path(key))
         except OSError as error:
             return (f"the engine is not kept for the next start: {self.folder} cannot be written ({error})",)
         return ()
