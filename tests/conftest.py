@@ -1,5 +1,6 @@
 """A tiny but real bundle for tests that must know what the network will say."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,14 @@ def write_colour_bundle(folder: Path, pixels: int = 640 * 384, golden_int8: int 
         golden_outputs=golden,
         card="# colour\n\nLabels every pixel with the class whose colour is nearest. For tests.\n",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's own cache stays as it is; processes that tests start take this one too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

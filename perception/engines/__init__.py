@@ -1,65 +1,64 @@
 """Engines: one file a runtime, one way in. An engine takes uint8 pixels and gives a bundle's output maps."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from functools import partial
+from importlib import metadata
 
 from perception.bundle import Bundle
 from perception.bundle_info import Precision
-from perception.engines import onnx
-from perception.errors import BundleError, EngineError
+from perception.engines import choice, onnx, onnx_gpu, openvino, tensorrt
+from perception.engines.engine import Engine, OnBuild, check_image
+from perception.engines.golden import check_golden
+from perception.errors import EngineError
+from perception.plugins import explain
 
-# Two correct runtimes round differently, so a few pixels on the borders between classes may differ.
-GOLDEN_SHARE = 0.999
+__all__ = ["ENGINES", "Engine", "OnBuild", "check_golden", "check_image", "open_engine"]
 
-
-class Engine(Protocol):
-    """A network made ready to run. Several threads may call `run` at once.
-
-    Attributes:
-        name: such as "onnx-cpu".
-        reason: why this engine runs and not another, in one sentence.
-        passed_over: why each engine that "auto" tried before this one was not taken, in full.
-        precision: of the bundle's graph that it runs.
-    """
-
-    name: str
-    reason: str
-    passed_over: tuple[str, ...]
-    precision: Precision
-
-    def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-        """The output maps, by name, for one image.
-
-        Args:
-            image: uint8 (h, w, 3 · frames), BGR, the oldest frame first, h and w multiples of the bundle's
-                `input.multiple`.
-
-        Returns:
-            The bundle's outputs, without batch axis, such as `labels`: uint8 (h, w) class ids.
-
-        Raises:
-            EngineError: the image has another shape or type, or the runtime failed.
-        """
-        ...
+# An engine of the bundle with a number of CPU threads for one run, in a precision.
+Opener = Callable[[Bundle, int, Precision, OnBuild | None], Engine]
 
 
-_OPEN: dict[str, Callable[[Bundle, int], Engine]] = {
-    "onnx-cuda": onnx.open_cuda,
-    "onnx-cpu-int8": onnx.open_cpu_int8,
-    "onnx-cpu": onnx.open_cpu,
+def _open_torch(bundle: Bundle, threads: int, precision: Precision, on_build: OnBuild | None) -> Engine:
+    """Training knows torch, the running node does not: it is found as other packages' engines would be."""
+    entry = next(iter(metadata.entry_points(group="perception.engines", name="torch")), None)
+    if entry is None:
+        raise EngineError("torch cannot run: perception was installed without it. Install perception again.")
+    try:
+        opener: Opener = entry.load()
+    except ModuleNotFoundError as error:
+        raise EngineError(explain(error, "the engine torch")) from error
+    return opener(bundle, threads, precision, on_build)
+
+
+# The fastest first, as a rule.
+_TABLE: dict[str, tuple[Opener, Precision]] = {
+    "tensorrt-int8": (tensorrt.open_tensorrt, Precision.SYMMETRIC_INT8),
+    "tensorrt-float16": (tensorrt.open_tensorrt, Precision.FLOAT16),
+    "tensorrt": (tensorrt.open_tensorrt, Precision.FLOAT32),
+    "onnx-tensorrt-float16": (onnx_gpu.open_tensorrt, Precision.FLOAT16),
+    "onnx-tensorrt": (onnx_gpu.open_tensorrt, Precision.FLOAT32),
+    "onnx-cuda-float16": (onnx_gpu.open_cuda, Precision.FLOAT16),
+    "onnx-cuda": (onnx_gpu.open_cuda, Precision.FLOAT32),
+    "openvino-int8": (openvino.open_openvino, Precision.INT8),
+    "openvino": (openvino.open_openvino, Precision.FLOAT32),
+    "onnx-cpu-int8": (onnx.open_cpu, Precision.INT8),
+    "onnx-cpu": (onnx.open_cpu, Precision.FLOAT32),
+    "torch": (_open_torch, Precision.FLOAT32),
 }
-ENGINES = tuple(_OPEN)  # fastest first, as "auto" tries them
+ENGINES = tuple(_TABLE)
+_FOR_DEVELOPMENT = ("torch",)  # never chosen by "auto"
 
 
-def open_engine(bundle: Bundle, engine: str = "auto", threads: int = 0) -> Engine:
-    """Make the bundle's network ready on the named engine, or on the first that can run here.
+def open_engine(
+    bundle: Bundle, engine: str = "auto", threads: int = 0, on_build: OnBuild | None = None
+) -> Engine:
+    """Make the bundle's network ready on the named engine, or on the fastest that runs here.
 
     Args:
-        engine: one of `ENGINES`, or "auto".
+        engine: one of `ENGINES`, or "auto": those that run here are timed, and the choice is remembered; it
+            builds nothing that takes minutes, but takes what was built before.
         threads: CPU threads that one run uses; 0: one for each physical core usable.
+        on_build: told what is being built, and the share done, while an engine is built.
 
     Raises:
         EngineError: the engine is not known or cannot run here; the message says why.
@@ -67,67 +66,38 @@ def open_engine(bundle: Bundle, engine: str = "auto", threads: int = 0) -> Engin
     """
     if threads < 0:
         raise EngineError(f"threads is {threads}: give 0 (one for each core) or more.")
-    return _first_that_runs(bundle, threads) if engine == "auto" else _named(bundle, engine, threads)
-
-
-def check_golden(bundle: Bundle, engine: Engine) -> float:
-    """Run the golden input; the least share of values, over the outputs, that come out as they must.
-
-    Raises:
-        BundleError: an output differs by more than rounding explains.
-    """
-    image, expected = bundle.golden(engine.precision)
-    found = engine.run(image)
-    path, mend = bundle.folder / "golden.npz", "Export the bundle again, or choose another engine."
-    shares = []
-    for name, wanted in expected.items():
-        got = found[name]
-        if (got.dtype, got.shape) != (wanted.dtype, wanted.shape):
-            raise BundleError(
-                f"{path}: {engine.name} gives {name} as {got.dtype} {got.shape}, "
-                f"expected {wanted.dtype} {wanted.shape}. {mend}"
-            )
-        apart = np.abs(got.astype(np.float64) - wanted)
-        shares.append(float(np.mean(apart <= bundle.info.outputs[name].tolerance)))
-        if shares[-1] < GOLDEN_SHARE:
-            raise BundleError(
-                f"{path}: {engine.name} reproduces {shares[-1]:.2%} of the values of {name}, "
-                f"expected at least {GOLDEN_SHARE:.1%}. {mend}"
-            )
-    return min(shares)
-
-
-def _named(bundle: Bundle, engine: str, threads: int) -> Engine:
-    if engine not in _OPEN:
-        raise EngineError(f"engine {engine!r} is not known: choose auto or one of {', '.join(ENGINES)}.")
-    opened = _OPEN[engine](bundle, threads)
+    if engine == "auto":
+        names = (name for name in ENGINES if name not in _FOR_DEVELOPMENT)
+        openers = {name: partial(_open, bundle, name, threads, partial(_decline, name)) for name in names}
+        return choice.choose(bundle, threads, openers)
+    opened = _open(bundle, engine, threads, partial(_building, on_build))
     opened.reason = "asked for"
+    return opened
+
+
+def _open(bundle: Bundle, name: str, threads: int, on_build: OnBuild) -> Engine:
+    """The named engine, once it has reproduced the golden output."""
+    if name not in _TABLE:
+        raise EngineError(f"engine {name!r} is not known: choose auto or one of {', '.join(ENGINES)}.")
+    opener, precision = _TABLE[name]
+    if precision not in bundle.precisions:
+        raise EngineError(
+            f"{name} cannot run: the bundle {bundle.info.name} has no {precision} graph, but "
+            f"{', '.join(bundle.precisions)}. Export it again with one, or choose another engine."
+        )
+    opened = opener(bundle, threads, precision, on_build)
     check_golden(bundle, opened)
     return opened
 
 
-def _first_that_runs(bundle: Bundle, threads: int) -> Engine:
-    refusals: dict[str, EngineError | BundleError] = {}
-    for name, opener in _OPEN.items():
-        try:
-            opened = opener(bundle, threads)
-            check_golden(bundle, opened)
-        except (EngineError, BundleError) as error:
-            refusals[name] = error
-        else:
-            opened.reason = _reason(refusals)
-            opened.passed_over = tuple(map(str, refusals.values()))
-            return opened
-    # A network that runs and answers wrongly is the bundle's fault; one that does not run is the machine's.
-    wrong = [refusal for refusal in refusals.values() if isinstance(refusal, BundleError)]
-    if wrong:
-        raise wrong[-1]
-    raise EngineError("no engine can run here: " + "; ".join(map(str, refusals.values())))
+def _building(on_build: OnBuild | None, what: str, share: float) -> None:
+    choice.forget()  # what was chosen while this engine was not there
+    if on_build is not None:
+        on_build(what, share)
 
 
-def _reason(refusals: dict[str, EngineError | BundleError]) -> str:
-    """That an engine cannot run is usual and said in short; that one answers wrongly is said in full."""
-    absent = [name for name, refusal in refusals.items() if isinstance(refusal, EngineError)]
-    wrong = [str(refusal) for refusal in refusals.values() if isinstance(refusal, BundleError)]
-    fastest = "fastest that runs here" + (f"; not: {', '.join(absent)}" if absent else "")
-    return "; ".join([fastest, *wrong])
+def _decline(name: str, what: str, share: float) -> None:
+    raise EngineError(
+        f"{name} cannot run yet: {what} takes minutes. Ask for it by name once; from then on auto takes it "
+        "where it is the fastest."
+    )

@@ -1,8 +1,8 @@
-"""ONNX Runtime, on the CPU and on NVIDIA GPUs."""
+"""ONNX Runtime on the CPU, and what its engines on GPUs share with that."""
 
-import contextlib
-import io
 import os
+from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,44 +12,32 @@ import numpy.typing as npt
 
 from perception.bundle import Bundle
 from perception.bundle_info import Precision
+from perception.engines.engine import OnBuild, check_image
 from perception.errors import EngineError
 
-_CUDA_MEND = (
-    "(it needs an NVIDIA driver, and onnxruntime-gpu in place of onnxruntime: "
-    "pip uninstall onnxruntime && pip install 'perception[gpu]')"
-)
+CPU = "CPUExecutionProvider"
+BUILDS = ("onnxruntime", "onnxruntime-gpu")  # distributions of the one module
+NAMES = {Precision.FLOAT32: "onnx-cpu", Precision.INT8: "onnx-cpu-int8"}
 _SILENT = 4  # ONNX Runtime's log level "fatal": what it would print below that, it raises too
 
 
 class OnnxEngine:
-    """An ONNX Runtime session; ONNX Runtime allows concurrent runs of one session."""
+    """An ONNX Runtime session on the CPU; ONNX Runtime allows concurrent runs of one session."""
 
-    def __init__(
-        self,
-        name: str,
-        precision: Precision,
-        session: Any,
-        bundle: Bundle,
-        errors: tuple[type[Exception], ...],
-    ) -> None:
+    def __init__(self, name: str, precision: Precision, session: Any, bundle: Bundle) -> None:
         self.name = name
         self.precision = precision
         self.reason = ""
         self.passed_over: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self._session = session
         self._input = bundle.info.input
         self._outputs = list(bundle.info.outputs)
-        self._errors = errors
+        self._errors = errors()
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""
-        multiple, channels = self._input.multiple, 3 * self._input.frames
-        sides_fit = image.ndim == 3 and not any(side % multiple for side in image.shape[:2])
-        if image.dtype != np.uint8 or not sides_fit or image.shape[2] != channels or image.size == 0:
-            raise EngineError(
-                f"{self.name}: the image is {image.dtype} {image.shape}, the network takes uint8 "
-                f"(h, w, {channels}) with h and w multiples of {multiple}. Use Perceiver.prepare."
-            )
+        check_image(self.name, self._input, image)
         try:
             maps = self._session.run(self._outputs, {self._input.name: image[None]})
         except self._errors as error:
@@ -57,46 +45,17 @@ class OnnxEngine:
         return {name: array[0] for name, array in zip(self._outputs, maps, strict=True)}
 
 
-def open_cpu(bundle: Bundle, threads: int) -> OnnxEngine:
-    """The bundle's network on the CPU.
+def open_cpu(
+    bundle: Bundle, threads: int, precision: Precision, on_build: OnBuild | None = None
+) -> OnnxEngine:
+    """The bundle's network on the CPU, one of `NAMES`.
 
     Raises:
         EngineError: ONNX Runtime is not installed, or refuses the graph.
     """
-    return _open("onnx-cpu", ["CPUExecutionProvider"], bundle, Precision.FLOAT32, threads)
-
-
-def open_cpu_int8(bundle: Bundle, threads: int) -> OnnxEngine:
-    """The bundle's quantised network on the CPU.
-
-    Raises:
-        EngineError: the bundle has none, ONNX Runtime is not installed, or refuses the graph.
-    """
-    if Precision.INT8 not in bundle.precisions:
-        raise EngineError(
-            f"onnx-cpu-int8 cannot run: the bundle {bundle.info.name} has no quantised network; "
-            "export it with --calibrate, or choose onnx-cpu."
-        )
-    return _open("onnx-cpu-int8", ["CPUExecutionProvider"], bundle, Precision.INT8, threads)
-
-
-def open_cuda(bundle: Bundle, threads: int) -> OnnxEngine:
-    """The bundle's network on the first NVIDIA GPU.
-
-    Raises:
-        EngineError: ONNX Runtime has no CUDA here, the GPU's driver or libraries are missing, or it
-            refuses the graph.
-    """
-    runtime = _runtime("onnx-cuda")
-    if "CUDAExecutionProvider" not in runtime.get_available_providers():
-        raise EngineError(
-            f"onnx-cuda cannot run: onnxruntime {runtime.__version__} as installed has no CUDA {_CUDA_MEND}"
-        )
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it misses; `_open` finds that out too
-        runtime.preload_dlls()
-    # The heuristic choice of algorithms keeps label maps the same from run to run; a timed one does not.
-    cuda = ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"})
-    return _open("onnx-cuda", [cuda, "CPUExecutionProvider"], bundle, Precision.FLOAT32, threads)
+    name = NAMES[precision]
+    session = open_session(name, bundle.graph(precision), {CPU: {}}, threads)
+    return OnnxEngine(name, precision, session, bundle)
 
 
 def physical_cores() -> int:
@@ -108,43 +67,79 @@ def physical_cores() -> int:
     return len({file.read_text() if file.exists() else str(cpu) for cpu, file in files.items()})
 
 
-def _open(name: str, providers: list[Any], bundle: Bundle, precision: Precision, threads: int) -> OnnxEngine:
-    model = bundle.graph(precision)
-    runtime = _runtime(name)
+def open_session(
+    name: str, model: Path, providers: Mapping[str, Mapping[str, str]], threads: int, mend: str = ""
+) -> Any:
+    """A session on the first of the providers; what that cannot run, the others may.
+
+    Args:
+        name: of the engine.
+        providers: ONNX Runtime's, with their options.
+        mend: what to do where the first provider does not start.
+
+    Raises:
+        EngineError: ONNX Runtime is not installed or refuses the graph, or the provider did not start.
+    """
+    runtime = load_runtime(name)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads or physical_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT
     # Threads that spin while they wait take the time of the stages that run beside the network.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    errors = _errors()
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
-        session = runtime.InferenceSession(str(model), options, providers=providers, enable_fallback=0)
-    except errors as error:
-        raise EngineError(f"{name} cannot run: ONNX Runtime refuses {model}: {error}") from error
-    wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
-    # A provider whose libraries do not load raises nothing: the session just runs without it.
-    if wanted not in session.get_providers():
-        raise EngineError(
-            f"{name} cannot run: {wanted} did not start and would leave the work to "
-            f"{', '.join(session.get_providers())} {_CUDA_MEND}"
+        session = runtime.InferenceSession(
+            str(model), options, providers=list(providers.items()), enable_fallback=0
         )
-    return OnnxEngine(name, precision, session, bundle, errors)
+    except errors() as error:
+        raise EngineError(f"{name} cannot run: ONNX Runtime refuses {model}: {error}") from error
+    check_started(name, next(iter(providers)), session.get_providers(), mend)
+    return session
 
 
-def _runtime(name: str) -> ModuleType:
+def check_started(name: str, wanted: str, started: Sequence[str], mend: str) -> None:
+    """A provider whose libraries do not load raises nothing: the session just runs without it.
+
+    Raises:
+        EngineError: the provider that was wanted is not among those that started.
+    """
+    if wanted not in started:
+        raise EngineError(
+            f"{name} cannot run: {wanted} did not start and would leave the work to {', '.join(started)}; "
+            f"{mixed_builds() or mend}"
+        )
+
+
+def mixed_builds() -> str:
+    """What to do where several builds of ONNX Runtime are installed, which overwrite each other; else ""."""
+    found = [name for name in BUILDS if any(metadata.distributions(name=name))]
+    if len(found) < 2:
+        return ""
+    return (
+        f"{' and '.join(found)} are both installed and overwrite each other: "
+        f"pip uninstall {' '.join(found)}, then install perception again, with [cpu] or with [gpu]"
+    )
+
+
+def load_runtime(name: str) -> ModuleType:
+    """The module `onnxruntime`.
+
+    Raises:
+        EngineError: it does not import.
+    """
     try:
         import onnxruntime  # noqa: PLC0415 (the biggest import of all: only where an engine is opened)
     except ImportError as error:
+        mend = "Install it: pip install 'perception[cpu]', or [gpu] for NVIDIA GPUs."
         raise EngineError(
-            f"{name} cannot run: onnxruntime does not import ({error}). "
-            "Install it: pip install 'perception[cpu]', or [gpu] for NVIDIA GPUs."
+            f"{name} cannot run: onnxruntime does not import ({error}). {mixed_builds() or mend}"
         ) from error
     onnxruntime.set_default_logger_severity(_SILENT)
     return onnxruntime  # type: ignore[no-any-return]
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def errors() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises: its own exceptions have no base of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 

@@ -207,7 +207,9 @@ class Trainer:
         """The network as the node would run it, but in torch."""
         description = describe(self.config, self.task.deployed)
         grouping = choose_grouping(description, self.config.class_set())
-        return Perceiver(description, TorchEngine(self.task.deployed, self.device), grouping)
+        return Perceiver(
+            description, TorchEngine(self.task.deployed, self.device, description.input), grouping
+        )
 
     def _batches(self, mix: Mix) -> Iterator[Batch]:
         batches = Batches(mix, self.task, self.step * self.config.batch)
