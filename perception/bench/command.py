@@ -47,7 +47,8 @@ def bench(
                  "several --engine": engines[1:]}  # fmt: skip
         if refused := [name for name, value in alone.items() if value]:
             raise ConfigError(f"{', '.join(refused)}: only for a comparison; add --compare, or leave it out")
-        show(measure(model or "drive", *(engines or ["auto"]), source=source, frames=frames), as_json)
+        chosen = engines[0] if engines else "auto"
+        show(measure(model or "drive", chosen, source, frames), as_json)
         return
     if plot is not None:
         check_plot(plot)

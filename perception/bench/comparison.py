@@ -191,7 +191,7 @@ def _subjects(
     return subjects
 
 
-def _agreement(outputs: Mapping[str, OutputInfo], found: list[Maps], wanted: list[Maps]) -> float:
+def _agreement(outputs: Mapping[str, OutputInfo], found: Sequence[Maps], wanted: Sequence[Maps]) -> float:
     """See `Variant.agreement`."""
     shares = []
     for name in ["labels"] if "labels" in outputs else outputs:
