@@ -16,7 +16,7 @@ from perception.bench.comparison import compare, parse_size
 from perception.bench.plot import check_plot, draw, save
 from perception.bench.variants import Comparison, Quartiles
 from perception.bundle import Bundle
-from perception.engines import ENGINES
+from perception.engines import ENGINES, OnBuild
 from perception.errors import BundleError, ConfigError, EngineError, SinkError
 from tests import graphs
 from tests.conftest import write_colour_bundle
@@ -144,6 +144,18 @@ def test_named_engines_must_run(colour_bundle: Bundle, drive: str, tmp_path: Pat
     wrong = write_colour_bundle(tmp_path, golden_int8=1)
     with pytest.raises(BundleError, match=r"onnx-cpu-int8 reproduces 0\.00%"):
         compare(wrong.folder, ["onnx-cpu-int8"], drive)
+
+
+def test_who_waits_for_a_build_is_told(
+    colour_bundle: Bundle, drive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(bundle: Bundle, engine: str, threads: int, on_build: OnBuild) -> None:
+        on_build(f"{engine} with {threads} threads", 0.5)
+
+    monkeypatch.setattr(measuring, "open_engine", build)
+    told: list[tuple[str, float]] = []
+    compare(colour_bundle.folder, ["onnx-cpu"], drive, frames=1, on_build=lambda *news: told.append(news))
+    assert told == [("onnx-cpu with 1 threads", 0.5)]
 
 
 def test_nothing_that_runs_is_an_error(

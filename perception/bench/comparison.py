@@ -16,7 +16,7 @@ from perception.bench import IN_MEMORY, SOURCE, read_frames, timed
 from perception.bench.variants import Comparison, Quartiles, Variant
 from perception.bundle import Bundle
 from perception.bundle_info import OutputInfo
-from perception.engines import ENGINES
+from perception.engines import ENGINES, OnBuild, open_engine
 from perception.errors import BundleError, ConfigError, EngineError
 from perception.frame import Frame
 from perception.perceiver import Perceiver, resize
@@ -39,6 +39,7 @@ def compare(
     threads: Sequence[int] = (1,),
     cameras: Sequence[int] = (1,),
     progress: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+    on_build: OnBuild | None = None,
 ) -> Comparison:
     """Measure every combination of engine, threads, size and cameras, in turn.
 
@@ -49,6 +50,7 @@ def compare(
         threads: CPU threads of one run, each at least 0; see `Perceiver.load`.
         cameras: how many call the same engine at a time, each at least 1.
         progress: passes the turns on while they are taken, such as `rich.progress.track`.
+        on_build: see `perception.engines.open_engine`.
 
     Raises:
         ConfigError: "auto" is among the engines.
@@ -74,7 +76,7 @@ def compare(
     subjects: list[_Subject] = []
     for engine in dict.fromkeys(engines or ENGINES):
         try:
-            subjects += _subjects(bundle, engine, drives, truths, list(dict.fromkeys(threads)), cameras)
+            subjects += _subjects(bundle, engine, drives, truths, threads, cameras, on_build)
         except (EngineError, BundleError) as error:
             if engines:
                 raise
@@ -169,17 +171,18 @@ def _subjects(
     truths: list[list[Maps]] | None,
     threads: Sequence[int],
     cameras: Sequence[int],
+    on_build: OnBuild | None,
 ) -> list[_Subject]:
     """Every variant of one engine, opened once for each number of threads."""
     subjects = []
-    for number in threads:
+    for number in dict.fromkeys(threads):
 
         def first_scene(number: int = number) -> Perceiver:
             perceiver = Perceiver.load(bundle.folder, engine, number)
             perceiver.perceive(drives[0][0])
             return perceiver
 
-        first_scene()  # imports the runtime, and builds the engine where it has to be built
+        open_engine(bundle, engine, number, on_build)  # imports the runtime, and builds what has to be built
         perceiver, open_ms = timed(first_scene)
         for index, drive in enumerate(drives):
             maps = [perceiver.infer(perceiver.prepare(frame)) for frame in drive]
