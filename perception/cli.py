@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perception.bench.command import bench
+from perception.building import show_builds
 from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
 from perception.config import RunConfig
 from perception.decode.instances import WAYS
@@ -146,10 +147,11 @@ def run(
         stack.callback(origin.close)
         # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
         cv2.setNumThreads(1)
-        perceiver = Perceiver.load(
-            settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf,
-            denoise=settings.denoise,
-        )  # fmt: skip
+        with show_builds(quiet, as_lines=settings.realtime) as on_build:
+            perceiver = Perceiver.load(
+                settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf,
+                denoise=settings.denoise, on_build=on_build, wait=not settings.realtime,
+            )  # fmt: skip
         ends: list[Sink] = []
         for uri in settings.sinks:
             ends.append(open_sink(uri, origin.rate, perceiver.classes))

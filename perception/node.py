@@ -5,43 +5,25 @@ reader ──frames──▶ workers: denoise, prepare, infer, decode ──scen
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from threading import Condition, Event, Semaphore
+from dataclasses import replace
+from threading import Event
 
 from perception.decode.lane_tracks import LaneTracker
 from perception.decode.tracks import Tracker
 from perception.frame import Frame
+from perception.in_hand import FramesInHand, InHand
 from perception.ledger import Ledger
 from perception.overlay import SCENE, PublicationRate, StatusLine, draw
 from perception.perceiver import Perceiver
 from perception.report import Report, StageReport, Stages, usable_cores
-from perception.scene import Scene, Status
+from perception.scene import Scene, Status, unknown_scene
 from perception.sinks import Sink
-from perception.sources import Drop, DropReason, Source
+from perception.sources import Drop, Source
 
 STAGES = ("read", "denoise", "prepare", "infer", "decode", "track", "draw", "write", "end_to_end")
-
-
-@dataclass(slots=True, eq=False)
-class _InHand:
-    """A frame on its way, with those right before it, the time its age counts from and the scene to come.
-
-    In real time a fresher frame takes its place, as long as no worker has `begun` it.
-    """
-
-    frame: Frame
-    earlier: tuple[Frame, ...]
-    captured_at: float
-    timings_ms: dict[str, float]
-    begun: bool = False
-    scene: Future[Scene] = field(init=False)
-
-    @property
-    def perceived(self) -> bool:
-        return self.scene.done() and self.scene.exception() is None
 
 
 class Node:
@@ -83,14 +65,9 @@ class Node:
         left_out = {"denoise": perceiver.denoiser is None, "track": not tracks}
         self._stages = Stages(tuple(stage for stage in STAGES if not left_out.get(stage)))
         self._recent: deque[Frame] = deque(maxlen=perceiver.info.input.frames - 1)
-        self._in_hand: deque[_InHand] = deque()
-        self._changed = Condition()  # guards the frames in hand, and tells of a scene or of the end
-        # Bounds the frames in hand, and so the memory. In real time none but the freshest fill it: one for
-        # each worker, one perceived for each, the one that is published, and one that waits for a worker.
-        self._room = Semaphore(2 * self._workers + (2 if realtime else 0))
+        self._in_hand = FramesInHand(self._workers, realtime, self.ledger)
         self._stop = Event()
-        self._ended = False
-        self._stale = 0
+        self._stale = self._not_ready = 0
         self._seconds = self._process_cpu_s = 0.0
 
     def stop(self) -> None:
@@ -123,12 +100,12 @@ class Node:
         ):
             reading = reader.submit(self._read, workers)
             try:
-                for in_hand in self._arrivals():
+                for in_hand in self._in_hand.arrivals():
                     self._publish(in_hand)
                 reading.result()  # raises what ended the source before its time
             finally:
                 self._stop.set()
-                self._room.release()  # for the frame that the reader may hold: its last one
+                self._in_hand.release()  # for the frame that the reader may hold: its last one
                 wait([reading])
                 self.ledger.abandon()
 
@@ -155,11 +132,10 @@ class Node:
                     latest_ns, due = item.stamp_ns, start + item.stamp_ns / 1e9
                     self._stop.wait(max(0.0, due - captured_at))
                     captured_at = min(due, time.perf_counter())
-                self._take_in(_InHand(item, self._before(item), captured_at, timings_ms), workers)
+                new = InHand(item, self._before(item), captured_at, timings_ms)
+                self._in_hand.take_in(new, lambda one: workers.submit(self._perceive, one))
         finally:
-            with self._changed:
-                self._ended = True
-                self._changed.notify()
+            self._in_hand.end()
 
     def _before(self, frame: Frame) -> tuple[Frame, ...]:
         """The frames read right before this one, the oldest first, as many as the network sees with it.
@@ -174,48 +150,11 @@ class Node:
         self._recent.append(frame)
         return earlier
 
-    def _take_in(self, new: _InHand, workers: ThreadPoolExecutor) -> None:
-        """Hand a frame to the workers once there is room; in real time at once, or drop it."""
-        if not self._realtime:
-            self._room.acquire()
-        elif self._replaces_newest(new):
-            return
-        elif not self._room.acquire(blocking=False):
-            self._supersede(new)
-            return
-        new.scene = workers.submit(self._perceive, new)
-        with self._changed:
-            self._in_hand.append(new)
-        new.scene.add_done_callback(self._tell)
-
-    def _replaces_newest(self, new: _InHand) -> bool:
-        """Whether the newest frame still waited for a worker, and the new one has its place now."""
-        with self._changed:
-            self._keep_freshest()
-            if not self._in_hand or self._in_hand[-1].begun:
-                return False
-            newest = self._in_hand[-1]
-            self._supersede(newest)
-            newest.frame, newest.earlier = new.frame, new.earlier
-            newest.captured_at, newest.timings_ms = new.captured_at, new.timings_ms
-            return True
-
-    def _keep_freshest(self) -> None:
-        """Of the scenes that wait for the sinks, drop all but the freshest, one for each worker."""
-        perceived = [in_hand for in_hand in self._in_hand if in_hand.perceived]
-        for in_hand in perceived[: -self._workers]:
-            self._in_hand.remove(in_hand)
-            self._supersede(in_hand)
-            self._room.release()
-
-    def _supersede(self, in_hand: _InHand) -> None:
-        sequence = in_hand.frame.sequence
-        self.ledger.drop(Drop(sequence, DropReason.SUPERSEDED, f"frame {sequence}: not kept up with"))
-
-    def _perceive(self, in_hand: _InHand) -> Scene:
-        """In a worker's thread: `Perceiver.perceive`, each stage measured."""
-        with self._changed:
-            in_hand.begun = True
+    def _perceive(self, in_hand: InHand) -> Scene:
+        """In a worker's thread: `Perceiver.perceive`, each stage measured; in real time without waiting."""
+        self._in_hand.begin(in_hand)
+        if self._realtime and self.perceiver.waits_for:
+            return unknown_scene(in_hand.frame, Status.NOT_READY, in_hand.timings_ms)
         *earlier, frame = *in_hand.earlier, in_hand.frame
         timings_ms = in_hand.timings_ms
         if self.perceiver.denoiser:
@@ -229,43 +168,28 @@ class Node:
             scene = self.perceiver.decode(frame, maps)
         return replace(scene, timings_ms=timings_ms)
 
-    def _tell(self, _: Future[Scene]) -> None:
-        with self._changed:
-            self._changed.notify()
-
-    def _arrivals(self) -> Iterator[_InHand]:
-        """Frames whose scenes are there, in the order of their capture, until the reader has ended."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._in_hand[0].scene.done() if self._in_hand else self._ended
-                )
-                if not self._in_hand:
-                    return
-                if self._realtime:
-                    self._keep_freshest()
-                in_hand = self._in_hand.popleft()
-            yield in_hand
-
-    def _publish(self, in_hand: _InHand) -> None:
+    def _publish(self, in_hand: InHand) -> None:
         frame, scene = in_hand.frame, in_hand.scene.result()
         if self._trackers:
             with self._stages.measure("track", scene.timings_ms):
                 for tracker in self._trackers:
                     scene = tracker.update(scene)
         age_ms = 1000 * (time.perf_counter() - in_hand.captured_at)
-        stale = self._max_age_ms is not None and age_ms > self._max_age_ms
-        scene = replace(scene, age_ms=age_ms, status=Status.STALE if stale else scene.status)
-        status = StatusLine(self._rate.count(time.perf_counter()), self.perceiver.engine.name)
+        late = self._max_age_ms is not None and age_ms > self._max_age_ms
+        status = Status.STALE if late and scene.status is Status.OK else scene.status
+        scene = replace(scene, age_ms=age_ms, status=status)
+        doing = self.perceiver.waits_for if status is Status.NOT_READY else ""
+        line = StatusLine(self._rate.count(time.perf_counter()), self.perceiver.engine.name, doing)
         with self._stages.measure("draw", scene.timings_ms):
-            overlay = draw(frame, scene, self.perceiver.classes, (*SCENE, status))
+            overlay = draw(frame, scene, self.perceiver.classes, (*SCENE, line))
         with self._stages.measure("write", {}):
             for sink in self.sinks:
                 sink.write(frame, scene, overlay)
         self._stages.add("end_to_end", 1000 * (time.perf_counter() - in_hand.captured_at))
-        self._stale += stale
+        self._stale += status is Status.STALE
+        self._not_ready += status is Status.NOT_READY
         self.ledger.publish(frame.sequence)
-        self._room.release()
+        self._in_hand.release()
         self._on_scene(scene)
 
     def report(self, failure: str | None = None) -> Report:
@@ -284,8 +208,9 @@ class Node:
             captured=ledger.captured,
             published=ledger.published,
             stale=self._stale,
+            not_ready=self._not_ready,
             dropped={str(reason): count for reason, count in ledger.dropped.items()},
-            messages=(*self.source.notes, *ledger.messages),
+            messages=(*self.perceiver.notes, *self.source.notes, *ledger.messages),
             seconds=self._seconds,
             fps=ledger.published / max(self._seconds, 1e-9),
             cores=usable_cores(),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -21,7 +21,8 @@ from perception.decode.instances import Grouping, Maps, choose_grouping
 from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
 from perception.decode.semantic import resize_ids
-from perception.engines import Engine, open_engine
+from perception.engines import Engine, OnBuild, open_engine
+from perception.engines.pending import PendingEngine, open_without_waiting
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.input_size import input_size
@@ -53,6 +54,8 @@ class Perceiver:
         instances: str = "auto",
         crf: bool = False,
         denoise: str | Path | None = None,
+        on_build: OnBuild | None = None,
+        wait: bool = True,
     ) -> Self:
         """Load a bundle, verify it and make it ready.
 
@@ -64,6 +67,10 @@ class Perceiver:
             instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
             crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
             denoise: a bundle like `model` whose picture the network is shown in the frame's place.
+            on_build: told what is being built, and the share done, 0 to 1, while an engine is built, as
+                TensorRT's are at their first start.
+            wait: for an engine that must be built; else `waits_for` tells of it, the first frame waits, and
+                raises what is wrong with the engine.
 
         Raises:
             BundleError: a bundle is missing, altered, or not reproduced by the engine.
@@ -78,11 +85,16 @@ class Perceiver:
                 f"crf: needs the output logits, the bundle {bundle.info.name} gives "
                 f"{', '.join(bundle.info.outputs)}; leave it out, or export the bundle again"
             )
-        denoiser = None if denoise is None else cls._load_denoiser(denoise, engine, threads)
-        return cls(bundle.info, open_engine(bundle, engine, threads), grouping, crf, denoiser)
+        denoiser = None
+        if denoise is not None:
+            denoiser = cls._load_denoiser(denoise, engine, threads, on_build, wait)
+        opened = _open(bundle, engine, threads, on_build, wait)
+        return cls(bundle.info, opened, grouping, crf, denoiser)
 
     @classmethod
-    def _load_denoiser(cls, model: str | Path, engine: str, threads: int) -> Self:
+    def _load_denoiser(
+        cls, model: str | Path, engine: str, threads: int, on_build: OnBuild | None, wait: bool
+    ) -> Self:
         info = Bundle.load(model).info
         picture = info.outputs.get("picture")
         if picture is None:
@@ -92,7 +104,7 @@ class Perceiver:
         elif info.input.frames != 1:
             found = f"sees {info.input.frames} frames"
         else:
-            return cls.load(model, engine, threads)
+            return cls.load(model, engine, threads, on_build=on_build, wait=wait)
         raise ConfigError(
             f"denoise: needs a bundle that gives a picture of the size of the one frame that it sees, "
             f"the bundle {info.name} {found}; choose another one"
@@ -103,6 +115,18 @@ class Perceiver:
         """Names and versions of what runs, for people."""
         name = f"{self.info.name} {self.info.version}"
         return f"{name}, after {self.denoiser.model}" if self.denoiser else name
+
+    @property
+    def waits_for(self) -> str:
+        """What is built before a frame can be perceived, for people; empty once it can be."""
+        engines = [self.engine] + ([self.denoiser.engine] if self.denoiser else [])
+        waiting = (one.waits_for for one in engines if isinstance(one, PendingEngine))
+        return next(filter(None, waiting), "")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of the engines, such as a damaged cache that was discarded."""
+        return self.engine.notes + (self.denoiser.notes if self.denoiser else ())
 
     @cached_property
     def classes(self) -> ClassSet:
@@ -221,6 +245,12 @@ class Perceiver:
         if "key_points" not in maps:
             return ()
         return find_key_points(maps["key_points"], self.info.key_points, height, width)
+
+
+def _open(bundle: Bundle, engine: str, threads: int, on_build: OnBuild | None, wait: bool) -> Engine:
+    if wait:
+        return open_engine(bundle, engine, threads, on_build)
+    return open_without_waiting(engine, partial(open_engine, bundle, engine, threads), on_build)
 
 
 def _check(frame: Frame) -> None:

@@ -111,18 +111,20 @@ class Report:
     process_cpu_share: float
     stages: dict[str, StageReport]
     failure: str | None = None
+    not_ready: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     def table(self) -> RenderableType:
-        stale = f", {self.stale} of them stale" if self.stale else ""
+        amiss = ((self.stale, "stale"), (self.not_ready, "not ready"))
+        those = "".join(f", {count} of them {status}" for count, status in amiss if count)
         lost = sum(self.dropped.values())
         facts = {
             "source": self.source,
             "sinks": ", ".join(self.sinks),
             "engine": f"{self.model} on {self.engine} ({self.engine_reason})",
-            "frames": f"{self.captured} captured = {self.published} published{stale} + {lost} dropped",
+            "frames": f"{self.captured} captured = {self.published} published{those} + {lost} dropped",
             "drops": ", ".join(f"{count} {reason}" for reason, count in self.dropped.items()) or "none",
             "rate": f"{self.fps:.1f} frames/s over {self.seconds:.1f} s",
             "cpu": f"{self.cpu_share:.0%} of {self.cores} cores in the stages, "

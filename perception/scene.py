@@ -7,12 +7,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from perception.frame import Frame
+
 
 class Status(StrEnum):
     """Whether a scene may be trusted."""
 
     OK = "ok"
     STALE = "stale"  # older than max_age when it was published
+    NOT_READY = "not_ready"  # all is unknown: the engine is still being built
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +118,19 @@ class Scene:
         near = max(left[0, 1], right[0, 1])
         corners = np.array([[right[0, 0], near], [left[0, 0], near]], np.float32)
         return np.concatenate([left, right[::-1], corners])
+
+
+def unknown_scene(frame: Frame, status: Status, timings_ms: dict[str, float]) -> Scene:
+    """The scene of a frame that was not perceived: every label is 255, unknown, and nothing is found."""
+    size = frame.image.shape[:2]
+    return Scene(
+        sequence=frame.sequence,
+        stamp_ns=frame.stamp_ns,
+        wall_ns=frame.wall_ns,
+        stem=frame.stem,
+        camera=frame.camera,
+        labels=np.full(size, 255, np.uint8),
+        instance_map=np.zeros(size, np.uint16),
+        status=status,
+        timings_ms=timings_ms,
+    )

@@ -94,6 +94,7 @@ class WatchedEngine:
 
     name, reason, precision = "watched", "for a test", Precision.FLOAT32
     passed_over: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, engine: Engine, before: Callable[[int], object]) -> None:
         self.engine, self.before = engine, before

@@ -4,12 +4,13 @@ Serves `tensorrt` and `tensorrt_rtx`, whose Python API is the same; the latter n
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from threading import Lock
 from types import ModuleType
 from typing import Any
 
 from perception.bundle_info import InputInfo
+from perception.engines.background import call_in_background
 from perception.engines.onnx_file import opset
 from perception.errors import EngineError
 from perception.input_size import input_size
@@ -55,15 +56,16 @@ def build(
     """
     progress = _progress(trt)
     # In a thread of its own: here a signal such as Ctrl-C is noticed at once, inside the builder never.
-    with ThreadPoolExecutor(1, "builder") as thread:
-        building = thread.submit(_build, trt, graph, shapes, progress)
-        try:
-            while wait([building], _POLL_S).not_done:
-                tell(progress.share)
-        except BaseException:
-            progress.stopped = True
-            raise
-    return building.result()
+    building = call_in_background(lambda: _build(trt, graph, shapes, progress), "builder")
+    try:
+        while wait([building.future], _POLL_S).not_done:
+            tell(progress.share)
+    except BaseException:
+        progress.stopped = True
+        raise
+    finally:
+        building.thread.join()
+    return building.future.result()
 
 
 def logger(trt: ModuleType) -> Any:

@@ -39,10 +39,12 @@ class StatusLine:
     Attributes:
         fps: publication rate in frames a second; None: not known.
         engine: such as "onnx-cpu"; empty: not known.
+        doing: why the status is what it is, in a few words; empty: nothing to be said.
     """
 
     fps: float | None = None
     engine: str = ""
+    doing: str = ""
     good: Colour = GREEN
     bad: Colour = RED
 
@@ -67,7 +69,9 @@ class StatusLine:
 
     def _parts(self, scene: Scene) -> list[str]:
         """What there is to say, the most important first."""
-        parts = [scene.status.replace("_", " "), f"{scene.age_ms:.0f} ms old"]
+        status = scene.status.replace("_", " ")
+        parts = [f"{status}:", self.doing] if self.doing else [status]
+        parts.append(f"{scene.age_ms:.0f} ms old")
         if self.fps is not None:
             parts.append(f"{self.fps:.0f} fps")
         if self.engine:

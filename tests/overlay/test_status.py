@@ -81,7 +81,7 @@ def test_the_status_stays_where_there_is_room_for_nothing_else(
     picture = drawn(scene_of(height, width, status=status), StatusLine(31.0, "onnx-cpu-int8"))
     bar = text_height(picture)
     assert not changed(picture)[bar:].any()
-    shown = text_width(str(status), bar)
+    shown = text_width(status.replace("_", " "), bar)
     assert shown <= width
     lone = drawn(scene_of(height, width, status=status, timings_ms={}, age_ms=0.0), StatusLine())
     np.testing.assert_array_equal(picture[:, :shown], lone[:, :shown])

@@ -1,0 +1,117 @@
+"""The frames on their way through the node: which are taken in, which give way, and which comes next."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Condition, Semaphore
+
+from perception.frame import Frame
+from perception.ledger import Ledger
+from perception.scene import Scene
+from perception.sources import Drop, DropReason
+
+
+@dataclass(slots=True, eq=False)
+class InHand:
+    """A frame on its way, with those right before it, the time its age counts from and the scene to come.
+
+    In real time a fresher frame takes its place, as long as no worker has `begun` it.
+    """
+
+    frame: Frame
+    earlier: tuple[Frame, ...]
+    captured_at: float
+    timings_ms: dict[str, float]
+    begun: bool = False
+    scene: Future[Scene] = field(init=False)
+
+    @property
+    def perceived(self) -> bool:
+        return self.scene.done() and self.scene.exception() is None
+
+
+class FramesInHand:
+    """The frames between the reader and the sinks, in the order of their capture; from any thread.
+
+    A recording's reader waits for room. In `realtime` frames give way to fresher ones: one that waits for a
+    worker to the next, and one that waits for the sinks once as many fresher ones as `workers` wait too.
+    """
+
+    def __init__(self, workers: int, realtime: bool, ledger: Ledger) -> None:
+        self._workers, self._realtime, self._ledger = workers, realtime, ledger
+        self._frames: deque[InHand] = deque()
+        self._changed = Condition()  # guards the frames, and tells of a scene or of the end
+        # Bounds the frames, and so the memory. In real time none but the freshest fill it: one for each
+        # worker, one perceived for each, the one that is published, and one that waits for a worker.
+        self._room = Semaphore(2 * workers + (2 if realtime else 0))
+        self._ended = False
+
+    def take_in(self, new: InHand, submit: Callable[[InHand], Future[Scene]]) -> None:
+        """Hand a frame to the workers once there is room; in real time at once, or drop it."""
+        if not self._realtime:
+            self._room.acquire()
+        elif self._replaces_newest(new):
+            return
+        elif not self._room.acquire(blocking=False):
+            self._supersede(new)
+            return
+        new.scene = submit(new)
+        with self._changed:
+            self._frames.append(new)
+        new.scene.add_done_callback(lambda scene: self._tell())
+
+    def begin(self, in_hand: InHand) -> None:
+        """A worker has it now: no other frame takes its place."""
+        with self._changed:
+            in_hand.begun = True
+
+    def release(self) -> None:
+        """There is room for one more: a frame was published, or none will be."""
+        self._room.release()
+
+    def end(self) -> None:
+        """No more frames come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def arrivals(self) -> Iterator[InHand]:
+        """Frames whose scenes are there, in the order of their capture, up to the `end`."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._frames[0].scene.done() if self._frames else self._ended)
+                if not self._frames:
+                    return
+                if self._realtime:
+                    self._keep_freshest()
+                in_hand = self._frames.popleft()
+            yield in_hand
+
+    def _replaces_newest(self, new: InHand) -> bool:
+        """Whether the newest frame still waited for a worker, and the new one has its place now."""
+        with self._changed:
+            self._keep_freshest()
+            if not self._frames or self._frames[-1].begun:
+                return False
+            newest = self._frames[-1]
+            self._supersede(newest)
+            newest.frame, newest.earlier = new.frame, new.earlier
+            newest.captured_at, newest.timings_ms = new.captured_at, new.timings_ms
+            return True
+
+    def _keep_freshest(self) -> None:
+        """Of the scenes that wait for the sinks, drop all but the freshest, one for each worker."""
+        perceived = [in_hand for in_hand in self._frames if in_hand.perceived]
+        for in_hand in perceived[: -self._workers]:
+            self._frames.remove(in_hand)
+            self._supersede(in_hand)
+            self.release()
+
+    def _supersede(self, in_hand: InHand) -> None:
+        sequence = in_hand.frame.sequence
+        self._ledger.drop(Drop(sequence, DropReason.SUPERSEDED, f"frame {sequence}: not kept up with"))
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify()
