@@ -1,13 +1,14 @@
 """What all ways of telling instances apart share: groups of pixels become the instances of a scene."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from perception.decode.semantic import resize_ids
+from perception.decode.semantic import resize_ids, source_pixels
 from perception.scene import Instance
 
 LEAST_SHARE = 1e-4  # of the map's pixels; what is smaller is taken for a speck
@@ -90,8 +91,7 @@ def make_instances(
     return resize_ids(instance_map, height, width), tuple(instances)
 
 
-def _enlarged_edges(size: int, enlarged: int) -> list[float]:
-    """Where `resize_ids` puts the edges between pixels of a side: float (size + 1,) in enlarged pixels."""
-    came_from = resize_ids(np.arange(size, dtype=np.uint16)[None], 1, enlarged)[0]
-    edges: list[float] = np.searchsorted(came_from, np.arange(size + 1)).astype(float).tolist()
-    return edges
+@lru_cache
+def _enlarged_edges(size: int, enlarged: int) -> tuple[float, ...]:
+    """Where `resize_ids` puts the edges between pixels of a side: size + 1 of them, in enlarged pixels."""
+    return tuple(np.searchsorted(source_pixels(size, enlarged), np.arange(size + 1)).astype(float).tolist())

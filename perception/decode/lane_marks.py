@@ -81,10 +81,11 @@ def find_marks(paint: Bools, t_of_row: Floats) -> Runs:
     """The runs of all marks that may be pieces of lines, in a mask (h, w) whose rows are at t (h,)."""
     height, width = paint.shape
     stride = width + 2  # keeps the runs of different rows apart in flat coordinates
-    padded = np.zeros((height, stride), np.int8)
+    padded = np.zeros((height, stride), np.bool_)
     padded[:, 1:-1] = paint
-    edges = np.diff(padded.ravel())
-    first, last = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)  # flat, exclusive end
+    pixels = padded.ravel()
+    edges = np.flatnonzero(pixels[1:] != pixels[:-1])
+    first, last = edges[::2], edges[1::2]  # flat, exclusive end
     row = first // stride
     t = t_of_row[row]
     # The runs above that each run touches, a mark being expected to run towards the vanishing point.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -44,7 +45,9 @@ class _Curve:
     kind: str = "unknown"
 
     def at(self, t: Floats) -> Floats:
-        return np.asarray(_basis(t) @ self.terms)
+        level, slope, bend, sharp = self.terms
+        s = t / 64
+        return np.asarray(level + slope * s + (bend + sharp / s) / s)
 
 
 def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, width: int) -> tuple[Lane, ...]:
@@ -69,10 +72,10 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
         return ()
     for gap in (SHORT_GAP, LONGEST_GAP):  # bits of paint have no direction until they are joined
         runs = runs.joined(join_marks(runs, gap, labels.shape[1]))
-    surest = _find_surest(runs, len(ground))
-    if surest is None:
+    fits = {one: _fit(runs[runs.mark == one], len(ground)) for one in _long_chains(runs, len(ground))}
+    if not fits:
         return ()
-    road = _fit(runs[runs.mark == surest], len(ground))
+    surest, road = max(fits.items(), key=lambda fit: fit[1].confidence)
     t_of_row = np.maximum(t_of_row + _find_rise(runs, road, len(t_of_row)), LEAST_T)
     runs = runs.below(t_of_row)
     road = _fit(runs[runs.mark == surest], len(ground))
@@ -82,7 +85,8 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
 
 def _rows_below_horizon(ground: Bools) -> Floats:
     """t of every row. The road reaches the horizon where nothing stands on it."""
-    broad = np.count_nonzero(ground, axis=1) >= max(0.01 * ground.shape[1], 1)
+    width = cv2.reduce(ground.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
+    broad = width >= max(0.01 * ground.shape[1], 1)
     rows = np.arange(len(ground)) - np.argmax(broad) + HIDDEN * len(ground)
     return np.asarray(np.maximum(rows, LEAST_T), np.float64)
 
@@ -99,8 +103,10 @@ def _find_rise(runs: Runs, road: _Curve, height: int) -> float:
 
 def _basis(t: Floats) -> Floats:
     """The terms of a boundary, all about 1 in the middle of the image; 1/t² takes up hills and clothoids."""
+    terms = np.empty((len(t), 4))
     s = t / 64
-    return np.stack([np.ones_like(s), s, 1 / s, 1 / s**2], -1)
+    terms[:, 0], terms[:, 1], terms[:, 2], terms[:, 3] = 1, s, 1 / s, 1 / s**2
+    return terms
 
 
 def _long_chains(runs: Runs, height: int) -> list[int]:
@@ -110,12 +116,6 @@ def _long_chains(runs: Runs, height: int) -> list[int]:
     long = (rows >= LEAST_PAINT * height) & (bottom >= LEAST_SPAN * top)
     order = np.argsort(-rows * long, kind="stable")[:MOST_LANES]
     return [int(one) for one in order[long[order]]]
-
-
-def _find_surest(runs: Runs, height: int) -> int | None:
-    """The name of the chain of marks that is the surest boundary; None without any."""
-    chains = _long_chains(runs, height)
-    return max(chains, key=lambda one: _fit(runs[runs.mark == one], height).confidence, default=None)
 
 
 def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Floats) -> list[_Curve]:

@@ -1,5 +1,6 @@
 """The semantic map: what every pixel is."""
 
+from functools import lru_cache
 from typing import TypeVar
 
 import cv2
@@ -20,5 +21,17 @@ def resize_ids(ids: npt.NDArray[Id], height: int, width: int) -> npt.NDArray[Id]
     """
     if ids.shape == (height, width):
         return ids
+    # Rows are enlarged alone and then repeated, which takes two thirds of the time of both sides at once.
     # Same dtype in and out; cv2's annotations only know integers and floats at large.
-    return cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[return-value]
+    wide: npt.NDArray[Id] = cv2.resize(ids, (width, len(ids)), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[assignment]
+    return wide[source_pixels(len(ids), height)]
+
+
+@lru_cache
+def source_pixels(size: int, enlarged: int) -> npt.NDArray[np.intp]:
+    """From which pixel of a side `resize_ids` takes each one of the new side: (enlarged,), rising."""
+    side = np.arange(size, dtype=np.float32)[None]
+    resized = cv2.resize(side, (enlarged, 1), interpolation=cv2.INTER_NEAREST_EXACT)
+    pixels = np.array(resized[0], np.intp)
+    pixels.flags.writeable = False  # all share it
+    return pixels
