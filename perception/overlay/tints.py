@@ -25,13 +25,8 @@ class ClassTint:
     def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
         if scene.labels.min() == UNKNOWN:
             return
-        palette = classes.palette_bgr()
-        height, width = scene.labels.shape
-        rows = max(1, BAND // width)
-        for top in range(0, height, rows):
-            band = picture[top : top + rows]
-            tints = cv2.applyColorMap(scene.labels[top : top + rows], palette)
-            cv2.addWeighted(band, 1 - self.share, tints, self.share, 0, dst=band)
+        tints = cv2.applyColorMap(scene.labels, classes.palette_bgr())
+        cv2.addWeighted(picture, 1 - self.share, tints, self.share, 0, dst=picture)
 
 
 @dataclass(frozen=True)
@@ -58,14 +53,15 @@ class EgoCarpet:
         mask = np.zeros((len(part) + 2, part.shape[1] + 2), np.uint8)
         cv2.fillPoly(mask, [corners - (left - 1, top - 1)], 1)
         mask = mask[1:-1, 1:-1]
-        rows = max(1, min(height // STEPS, BAND // width))
+        mask &= scene.instance_map[top:bottom, left:right] == 0
+        rows = max(1, height // STEPS)
         ground = np.full((rows, part.shape[1], 3), self.colour, np.uint8)
         for row in range(0, len(part), rows):
             start, _, wide, _ = cv2.boundingRect(mask[row : row + rows])
             if wide == 0:
                 continue
             where = slice(row, row + rows), slice(start, start + wide)
-            mask[where] &= scene.instance_map[top:bottom, left:right][where] == 0
             share = self.far + (self.near - self.far) * (top + row - y) / height
-            blend = cv2.addWeighted(part[where], 1 - share, ground[: len(part[where]), :wide], share, 0)
-            cv2.copyTo(blend, mask[where], part[where])
+            strip = part[where]
+            blend = cv2.addWeighted(strip, 1 - share, ground[: len(strip), :wide], share, 0)
+            cv2.copyTo(blend, mask[where], strip)
