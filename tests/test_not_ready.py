@@ -168,4 +168,4 @@ def test_the_status_line_says_what_is_being_done() -> None:
     assert " ".join(StatusLine(doing=WHAT)._parts(scene)[:2]) == f"not ready: {WHAT}"
     assert StatusLine()._parts(scene)[0] == "not ready"
     narrow = draw(frame(0), scene, DRIVE, [StatusLine(doing=WHAT)])  # has room for the status alone
-    np.testing.assert_array_equal(narrow, draw(frame(0), scene, DRIVE, [StatusLine(doing="else")]))
+    np.testing.assert_array_equal(narrow, draw(frame(0), scene, DRIVE, [StatusLine(doing=WHAT[::-1])]))
