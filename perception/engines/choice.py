@@ -176,7 +176,7 @@ def _remember(path: Path, choice: Choice) -> None:
 
 def _key(bundle: Bundle, threads: int) -> str:
     """Of all that a choice depends on."""
-    facts = (bundle.info.files, threads, physical_cores(), _processor(), graphics(), versions())
+    facts = (bundle.info.model_dump_json(), threads, physical_cores(), _processor(), graphics(), versions())
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -33,7 +33,7 @@ class TorchEngine:
     @torch.inference_mode()
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         check_image(self.name, self._info, image)
-        answer = self.deployed(torch.from_numpy(image)[None].to(self.device))
+        answer = self.deployed(torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device))
         return {n: t[0].cpu().numpy() for n, t in zip(self.deployed.outputs, answer, strict=True)}
 
 
