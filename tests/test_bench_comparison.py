@@ -120,7 +120,6 @@ def test_no_number_is_cut_off_in_a_narrow_terminal(found: Comparison) -> None:
 def test_engines_that_cannot_run_are_told_of(
     colour_bundle: Bundle, drive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert measuring.ENGINES == ENGINES
     few = ("onnx-cuda", "onnx-cpu-int8", "onnx-cpu")  # loading torch and all the others takes long
     monkeypatch.setattr(measuring, "ENGINES", few)
     comparison = compare(colour_bundle.folder, (), drive, frames=1)

@@ -1,7 +1,9 @@
 """The command `perception bench`."""
 
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.progress import track
 from perception.bench import SOURCE, measure
 from perception.bench.comparison import compare, parse_size
 from perception.bench.plot import check_plot, save
+from perception.building import show_builds
 from perception.engines import ENGINES
 from perception.errors import ConfigError
 from perception.options import AsJson, Model, show
@@ -53,11 +56,17 @@ def bench(
     if plot is not None:
         check_plot(plot)
     console = Console(stderr=True)
-    comparison = compare(
-        model or "drive", engines, source, frames, [parse_size(one) for one in size or []],
-        threads or [1], cameras or [1], lambda turns: track(
-            turns, "measuring", console=console, transient=True, disable=not console.is_terminal),
-    )  # fmt: skip
+    with ExitStack() as building:
+        on_build = building.enter_context(show_builds())
+
+        def shown(turns: Sequence[Any]) -> Iterable[Any]:
+            building.close()  # one bar at a time
+            return track(turns, "measuring", console=console, transient=True, disable=not console.is_terminal)
+
+        sizes = [parse_size(one) for one in size or []]
+        comparison = compare(
+            model or "drive", engines, source, frames, sizes, threads or [1], cameras or [1], shown, on_build
+        )
     show(comparison, as_json)
     if plot is not None:
         save(comparison, plot)
