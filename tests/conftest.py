@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,20 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-engine", action="append", default=[], metavar="NAME",
+        help="an engine that must run here: that it cannot is a failure, no reason to skip its tests",
+    )  # fmt: skip
+
+
+def cannot_run(config: pytest.Config, engine: str, reason: str) -> NoReturn:
+    """Skip the test, or fail it where that engine is required."""
+    if engine in config.getoption("--require-engine"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -63,8 +63,7 @@ class Memory(Protocol):
 class Device(Protocol):
     """The first GPU. All the rest is to be called while it is `active` in the calling thread.
 
-    Raises:
-        EngineError: of any call that the driver refuses, such as for lack of memory.
+    What the driver refuses, such as for lack of memory, leaves the `active` block as an EngineError.
     """
 
     def active(self) -> AbstractContextManager[None]: ...

@@ -25,7 +25,7 @@ from perception.engines.engine import OnBuild, check_image
 from perception.engines.onnx import CPU, errors, load_runtime, mixed_builds, open_session
 from perception.engines.pool import Pool, Shape
 from perception.engines.tensorrt import check_profile
-from perception.engines.tensorrt_build import Shapes, profile
+from perception.engines.tensorrt_build import Shapes, bundle_profile
 from perception.errors import EngineError
 
 CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -147,7 +147,7 @@ def open_tensorrt(
     runtime = load_runtime(name)
     gpu = find_cuda(name, runtime, TENSORRT)
     load_tensorrt_10(name)
-    shapes = profile(bundle.info.input, bundle.golden(precision)[0].shape)
+    shapes = bundle_profile(bundle)
     key = EngineKey(
         graph=bundle.info.files[GRAPHS[precision]],
         gpu=gpu.name,

@@ -23,7 +23,7 @@ from perception.engines.cache import EngineCache, EngineKey
 from perception.engines.cuda import Device, Gpu, check_driver, connect, find_gpu
 from perception.engines.engine import OnBuild, check_image
 from perception.engines.pool import Pool
-from perception.engines.tensorrt_build import Shape, Shapes, build, logger, profile
+from perception.engines.tensorrt_build import Shape, Shapes, build, bundle_profile, logger
 from perception.errors import EngineError
 
 NAMES = {
@@ -126,7 +126,7 @@ class TensorrtEngine:
         self.passed_over: tuple[str, ...] = ()
         self._trt, self._device = trt, device
         self._info = bundle.info
-        self._shapes = profile(bundle.info.input, bundle.golden()[0].shape)
+        self._shapes = bundle_profile(bundle)
         self._log = logger(trt)
         self._runtime = trt.Runtime(self._log)
         with device.active():

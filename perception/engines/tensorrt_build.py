@@ -9,6 +9,7 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
+from perception.bundle import Bundle
 from perception.bundle_info import InputInfo
 from perception.engines.background import call_in_background
 from perception.engines.onnx_file import opset
@@ -23,21 +24,29 @@ OPSETS = range(9, 26)  # that NVIDIA's parser is documented for; others it reads
 _POLL_S = 0.2
 
 
-def profile(info: InputInfo, golden: Shape | None = None) -> Shapes:
+def profile(info: InputInfo, golden: Shape | None = None, any_smaller: bool = False) -> Shapes:
     """The least, the usual and the greatest shape (1, h, w, 3 · frames) that an engine must take.
 
     Args:
         golden: shape (h, w, 3 · frames) of an input that must be among them, whatever its size.
+        any_smaller: also the smallest ones, as a network that gives a picture sees them of small frames.
     """
     if info.size is not None:
         sizes = [info.size] * 3
     else:
         sizes = [input_size(9, 16, round(share * info.pixels), info.multiple) for share in (LEAST, 1.0, MOST)]
+        if any_smaller:
+            sizes[0] = (info.multiple, info.multiple)
         if golden is not None:
             sizes[0] = (min(sizes[0][0], golden[0]), min(sizes[0][1], golden[1]))
             sizes[2] = (max(sizes[2][0], golden[0]), max(sizes[2][1], golden[1]))
     least, usual, greatest = ((1, *size, 3 * info.frames) for size in sizes)
     return least, usual, greatest
+
+
+def bundle_profile(bundle: Bundle) -> Shapes:
+    """The profile of a bundle's engines: whatever a `Perceiver` shows them of frames of a usual aspect."""
+    return profile(bundle.info.input, bundle.golden()[0].shape, "picture" in bundle.info.outputs)
 
 
 def build(

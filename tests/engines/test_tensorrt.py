@@ -59,6 +59,7 @@ def test_a_profile_spans_a_quarter_to_four_times_the_pixels_and_the_golden_input
 def test_a_profile_in_numbers() -> None:
     info = InputInfo(pixels=640 * 384)
     assert profile(info) == ((1, 160, 288, 3), (1, 352, 640, 3), (1, 736, 1312, 3))
+    assert profile(info, any_smaller=True) == ((1, 32, 32, 3), (1, 352, 640, 3), (1, 736, 1312, 3))
     fixed = InputInfo(pixels=640 * 384, size=(384, 640), frames=2)
     assert profile(fixed, (384, 640, 6)) == ((1, 384, 640, 6),) * 3
 
