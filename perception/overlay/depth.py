@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.overlay.style import BLACK, WHITE, Image, text_height, text_width, write
-from perception.overlay.tints import BAND
 from perception.scene import Scene
 
+BAND = 1 << 15  # pixels tinted at a time, so that what they pass through stays in the cache
 STEPS_PER_M = 20  # distances that are told apart
 MARKS_M = (5, 10, 20, 50, 100)  # in the legend
 

@@ -46,23 +46,28 @@ def _ribbons(
     """Polygons of what is to be seen of a boundary; `top` is the row of the farthest end of any."""
     height, width = instance_map.shape
     x, y = lane.points.T.astype(np.float64)
-    length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    length = np.append(0.0, np.cumsum(np.hypot(x[1:] - x[:-1], y[1:] - y[:-1])))
     if length[-1] < line:
         return []
-    at = np.linspace(0, length[-1], 2 + int(length[-1] / (STEP * line)))
+    count = 2 + int(length[-1] / (STEP * line))
+    at = np.linspace(0, length[-1], count)
     x, y = np.interp(at, length, x), np.interp(at, length, y)
     wide = line * (FAR + (NEAR - FAR) * np.clip((y - top) / max(height - top, 1), 0, 1))
     # Counted along the boundary in its own widths, dashes shorten with the distance as paint does.
-    along = np.concatenate([[0.0], np.cumsum(np.diff(at) / wide[1:])])
+    along = np.cumsum(at[1] / wide) - at[1] / wide[0]
     column, row = (np.clip(np.rint(v), 0, size - 1).astype(int) for v, size in ((x, width), (y, height)))
     drawn, period = DASHES.get(lane.kind, DOTS)
-    shown = (along % period < drawn) & (instance_map[row, column] == 0)
+    shown = np.zeros(count + 2, np.bool_)
+    shown[1:-1] = (along % period < drawn) & (instance_map[row, column] == 0)
+    turns = np.flatnonzero(shown[1:] != shown[:-1])
 
-    centre = np.stack([x, y], axis=1)
-    ahead = np.diff(centre, axis=0)
-    ahead = np.concatenate([ahead, ahead[-1:]])
-    across = ahead[:, ::-1] * (-1, 1) * (wide / 2 / np.maximum(np.hypot(*ahead.T), 1e-9))[:, None]
-    edges = np.rint(np.stack([centre - across, centre + across]) * (1 << SHIFT)).astype(np.int32)
-    turns = np.flatnonzero(np.diff(shown, prepend=False, append=False))
-    runs = zip(turns[::2], turns[1::2], strict=True)
-    return [np.concatenate([edges[0, a : b + 1], edges[1, a : b + 1][::-1]]) for a, b in runs]
+    onwards = np.minimum(np.arange(count), count - 2)  # the last point looks where the one before it does
+    ahead_x, ahead_y = (x[1:] - x[:-1])[onwards], (y[1:] - y[:-1])[onwards]
+    half = wide / 2 / np.maximum(np.hypot(ahead_x, ahead_y), 1e-9)
+    across_x, across_y = -half * ahead_y, half * ahead_x
+    edges = np.array([[x - across_x, y - across_y], [x + across_x, y + across_y]])
+    left, right = np.rint(edges * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1)
+    return [
+        np.concatenate([left[a : b + 1], right[a : b + 1][::-1]])
+        for a, b in zip(turns[::2].tolist(), turns[1::2].tolist(), strict=True)
+    ]

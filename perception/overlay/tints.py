@@ -9,7 +9,6 @@ from perception.classes import UNKNOWN, ClassSet
 from perception.overlay.style import GREEN, Colour, Image
 from perception.scene import Scene
 
-BAND = 1 << 15  # pixels tinted at a time, so that they stay in the cache: twice as fast as all at once
 STEPS = 24  # in which the carpet fades, at least; more cannot be told apart
 
 
