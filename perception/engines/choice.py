@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import time
@@ -19,7 +18,7 @@ from perception.bundle import Bundle
 from perception.bundle_info import InputInfo
 from perception.engines.cache import cache_folder
 from perception.engines.engine import Engine
-from perception.engines.onnx import physical_cores
+from perception.engines.machine import graphics, physical_cores, processor
 from perception.errors import BundleError, EngineError
 from perception.input_size import input_size
 
@@ -30,7 +29,6 @@ RUNTIMES = (
     "perception", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx", "pycuda",
     "cuda-bindings",
 )  # fmt: skip
-_DRIVER = Path("/proc/driver/nvidia")
 
 
 class Choice(BaseModel):
@@ -176,7 +174,7 @@ def _remember(path: Path, choice: Choice) -> None:
 
 def _key(bundle: Bundle, threads: int) -> str:
     """Of all that a choice depends on."""
-    facts = (bundle.info.model_dump_json(), threads, physical_cores(), _processor(), graphics(), versions())
+    facts = (bundle.info.model_dump_json(), threads, physical_cores(), processor(), graphics(), versions())
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -189,15 +187,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def graphics() -> tuple[str, ...]:
-    """What NVIDIA's driver says of itself and of each GPU; nothing where there is none."""
-    files = (_DRIVER / "version", *sorted(_DRIVER.glob("gpus/*/information")))
-    return tuple(file.read_text() for file in files if file.is_file())
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    return next((line for line in lines if line.startswith("model name")), platform.processor())

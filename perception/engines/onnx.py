@@ -1,6 +1,5 @@
 """ONNX Runtime on the CPU, and what its engines on GPUs share with that."""
 
-import os
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy.typing as npt
 from perception.bundle import Bundle
 from perception.bundle_info import Precision
 from perception.engines.engine import OnBuild, check_image
+from perception.engines.machine import physical_cores
+from perception.engines.onnx_file import named
 from perception.errors import EngineError
 
 CPU = "CPUExecutionProvider"
@@ -58,15 +59,6 @@ def open_cpu(
     return OnnxEngine(name, precision, session, bundle)
 
 
-def physical_cores() -> int:
-    """Physical cores that this process may run on."""
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    siblings = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-    files = {cpu: Path(siblings.format(cpu)) for cpu in os.sched_getaffinity(0)}
-    return len({file.read_text() if file.exists() else str(cpu) for cpu, file in files.items()})
-
-
 def open_session(
     name: str, model: Path, providers: Mapping[str, Mapping[str, str]], threads: int, mend: str = ""
 ) -> Any:
@@ -93,7 +85,9 @@ def open_session(
             str(model), options, providers=list(providers.items()), enable_fallback=0
         )
     except errors() as error:
-        raise EngineError(f"{name} cannot run: ONNX Runtime refuses {model}: {error}") from error
+        raise EngineError(
+            f"{name} cannot run: ONNX Runtime refuses {model}: {error}{named(model, str(error))}"
+        ) from error
     check_started(name, next(iter(providers)), session.get_providers(), mend)
     return session
 

@@ -1,7 +1,10 @@
 """What an ONNX file says of itself, read without the package `onnx`."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
+_MODEL_GRAPH, _GRAPH_NODE, _NODE_NAME, _NODE_OPERATOR = 7, 1, 3, 4
 _MODEL_OPSET, _SET_DOMAIN, _SET_VERSION = 8, 1, 2  # numbers of the fields in onnx.proto
 _FIXED = {1: 8, 5: 4}  # bytes of the wire types that have a fixed size
 
@@ -19,6 +22,39 @@ def opset(graph: bytes) -> int | None:
             if not operators.get(_SET_DOMAIN) and isinstance(version, int):
                 return version
     return None
+
+
+def layers(graph: bytes) -> Iterator[tuple[str, str]]:
+    """Name and operator of each layer.
+
+    Raises:
+        ValueError: it is not a protobuf message.
+    """
+    for number, value in _fields(graph):
+        if number == _MODEL_GRAPH and isinstance(value, memoryview):
+            for kind, node in _fields(value):
+                if kind == _GRAPH_NODE and isinstance(node, memoryview):
+                    said = {
+                        k: bytes(v).decode()
+                        for k, v in _fields(node)
+                        if isinstance(v, memoryview) and k in (_NODE_NAME, _NODE_OPERATOR)
+                    }
+                    yield said.get(_NODE_NAME, ""), said.get(_NODE_OPERATOR, "")
+
+
+def named(path: Path, message: str) -> str:
+    """Which layers a runtime's complaint about operators is about, to be added to it."""
+    try:
+        found = [(name, operator) for name, operator in layers(path.read_bytes()) if name]
+    except (ValueError, OSError):
+        return ""  # then that is what the complaint is about
+    words = set(re.findall(r"\w+", message))
+    of = [
+        f"{operator} in the layer {name!r}"
+        for name, operator in found
+        if operator in words and name not in message
+    ]
+    return f" ({', '.join(of[:3])}{', …' if of[3:] else ''})" if of else ""
 
 
 def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:

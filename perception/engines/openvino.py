@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.bundle import Bundle
-from perception.bundle_info import Precision
-from perception.engines.cache import cache_folder
+from perception.bundle_info import GRAPHS, Precision
+from perception.engines.cache import EngineCache, EngineKey, cache_folder
 from perception.engines.engine import OnBuild, check_image
-from perception.engines.onnx import physical_cores
+from perception.engines.machine import physical_cores, processor
+from perception.engines.onnx_file import named
 from perception.engines.pool import SHAPES, Pool, Shape
 from perception.errors import EngineError
 
@@ -21,57 +22,97 @@ NAMES = {Precision.FLOAT32: "openvino", Precision.INT8: "openvino-int8"}
 class OpenVinoEngine:
     """A network that is compiled for each size of image that it is shown, and kept for the latest few.
 
-    OpenVINO would compile it once for all sizes, but then it is slower, and with INT8 it is wrong.
+    OpenVINO would compile it once for all sizes, but then it is slower, and with INT8 it is wrong. Compiling
+    takes a second or two; what was compiled for the first few sizes is kept for the next start, too.
     """
 
-    def __init__(self, name: str, core: Any, bundle: Bundle, threads: int, precision: Precision) -> None:
+    def __init__(self, name: str, precision: Precision, bundle: Bundle, threads: int, version: str) -> None:
+        from openvino import Core  # noqa: PLC0415 (see `open_openvino`)
+
         self.name = name
         self.precision = precision
         self.reason = ""
         self.passed_over: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
-        self._input = bundle.info.input
-        self._core = core
+        self._info = bundle.info
         self._path = bundle.graph(precision)
+        self._version = version
+        self._core = Core()
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it: other label maps
             "INFERENCE_NUM_THREADS": str(threads or physical_cores()),
             "NUM_STREAMS": "1",
-            "ENABLE_CPU_PINNING": "NO",  # all engines of the process would share the first core
-            "CACHE_DIR": str(cache_folder() / "openvino"),
+            "ENABLE_CPU_PINNING": "NO",  # several engines would share the first core
         }
         self._lock = threading.Lock()
-        self._compiled = lru_cache(SHAPES)(self._compile)
+        self._kept = 0
+        self._compiled = lru_cache(SHAPES)(self._load)
         self._requests = Pool(self._request)
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""
-        check_image(self.name, self._input, image)
-        try:
-            with self._requests.lent((1, *image.shape)) as request:
-                maps = request.infer({self._input.name: image[None]}, share_inputs=True)
-        except RuntimeError as error:
-            raise EngineError(f"{self.name}: the run failed: {_tidy(error)}") from error
-        return {output.any_name: array[0] for output, array in maps.items()}
+        check_image(self.name, self._info.input, image)
+        with self._requests.lent((1, *image.shape)) as request:
+            try:
+                maps = request.infer({self._info.input.name: image[None]}, share_inputs=True)
+            except RuntimeError as error:
+                raise EngineError(f"{self.name}: the run failed: {_tidy(error)}") from error
+        found = {output.any_name: map_[0] for output, map_ in maps.items()}
+        return {name: found[name] for name in self._info.outputs}
 
     def _request(self, shape: Shape) -> Any:
         with self._lock:  # the first two threads would both compile it
             return self._compiled(shape).create_infer_request()
 
+    def _load(self, shape: Shape) -> Any:
+        """The network for one shape from the cache, else compiled and put there."""
+        cache = EngineCache(cache_folder() / "openvino")
+        key = EngineKey(
+            graph=self._info.files[GRAPHS[self.precision]],
+            gpu=processor(),
+            capability=(0, 0),
+            driver="",
+            builder=f"openvino {self._version}",
+            shapes=(shape, shape, shape),
+        )
+        data, notes = cache.read(key)
+        if data is not None:
+            try:
+                return self._core.import_model(data, "CPU", self._options)
+            except RuntimeError as error:
+                notes = cache.discard(key, _tidy(error))
+        compiled = self._compile(shape)
+        if self._kept < SHAPES:  # a folder of pictures of all sizes must not fill the disk
+            self._kept += 1
+            notes += cache.write(key, compiled.export_model().getvalue())
+        self.notes += notes
+        return compiled
+
     def _compile(self, shape: Shape) -> Any:
-        model = self._core.read_model(self._path)
-        model.reshape(list(shape))
-        return self._core.compile_model(model, "CPU", self._options)
+        from openvino import frontend  # noqa: PLC0415
+
+        kinds = ("Initialization", "NotImplemented", "OpConversion", "OpValidation", "General")
+        failures = tuple(getattr(frontend, f"{kind}Failure") for kind in kinds)  # without a base of their own
+        try:
+            # `Core.read_model` would try a damaged file as every format it knows, and print their complaints.
+            onnx = frontend.FrontEndManager().load_by_framework("onnx")
+            model = onnx.convert(onnx.load(str(self._path)))
+            model.reshape({self._info.input.name: list(shape)})
+            return self._core.compile_model(model, "CPU", self._options)
+        except (RuntimeError, *failures) as error:
+            fault = _tidy(error)
+            fault += named(self._path, fault)
+            raise EngineError(f"{self.name} cannot run: OpenVINO refuses {self._path}: {fault}") from error
 
 
 def open_openvino(
     bundle: Bundle, threads: int, precision: Precision, on_build: OnBuild | None = None
 ) -> OpenVinoEngine:
-    """The bundle's network on OpenVINO, one of `NAMES`.
+    """The bundle's network on OpenVINO, one of `NAMES`; it is compiled once it sees an image.
 
     Raises:
-        EngineError: OpenVINO is not installed, or refuses the graph.
+        EngineError: OpenVINO is not installed.
     """
     name = NAMES[precision]
     try:
@@ -81,8 +122,8 @@ def open_openvino(
             f"{name} cannot run: openvino does not import ({error}). "
             "Install it: pip install 'perception[openvino]'."
         ) from error
-    return OpenVinoEngine(name, openvino.Core(), bundle, threads, precision)
+    return OpenVinoEngine(name, precision, bundle, threads, openvino.__version__)
 
 
-def _tidy(error: RuntimeError) -> str:
+def _tidy(error: Exception) -> str:
     return " ".join(str(error).split())

@@ -136,7 +136,7 @@ def test_other_threads_bundles_and_versions_are_measured_anew(
     assert machine.opened == ["a", "b"]
     ask(machine, threads=1)
     assert machine.opened == ["b"]
-    for name, value in (("versions", {"onnxruntime": "99"}), ("graphics", ("GPU 7",)), ("_processor", "Z80")):
+    for name, value in (("versions", {"onnxruntime": "99"}), ("graphics", ("GPU 7",)), ("processor", "Z80")):
         monkeypatch.setattr(choice, name, lambda value=value: value)
         ask(machine, threads=1)
         assert machine.opened == ["a", "b"]
@@ -197,12 +197,3 @@ def test_wrong_answers_are_told_in_full_and_are_the_bundles_fault(ask: Ask) -> N
         ask(Machine(a=EngineError("a: absent"), b=wrong), threads=1)
     with pytest.raises(EngineError, match="no engine can run here: a: absent; b: gone"):
         ask(Machine(a=EngineError("a: absent"), b=EngineError("b: gone")), threads=1)
-
-
-def test_the_drivers_word_on_gpus_is_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_DRIVER", tmp_path)
-    assert choice.graphics() == ()
-    (tmp_path / "version").write_text("NVRM version: 580\n")
-    (tmp_path / "gpus/0000:01:00.0").mkdir(parents=True)
-    (tmp_path / "gpus/0000:01:00.0/information").write_text("Model: H200\n")
-    assert choice.graphics() == ("NVRM version: 580\n", "Model: H200\n")

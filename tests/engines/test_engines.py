@@ -1,20 +1,24 @@
 import shutil
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnxruntime
 import pytest
+from onnx import helper
 
+from perception import engines
 from perception.bundle import Bundle, write_bundle
 from perception.bundle_info import BundleDescription, Precision
-from perception.engines import check_golden, open_engine
+from perception.engines import ENGINES, Engine, OnBuild, check_golden, onnx_gpu, open_engine
+from perception.engines import onnx as onnx_cpu
+from perception.engines.cuda import Gpu
 from perception.errors import BundleError, EngineError
-from tests.conftest import COLOURS_BGR, colour_graph, nearest_colour, write_colour_bundle
+from tests.conftest import colour_graph, nearest_colour, write_colour_bundle
+from tests.graphs import NODE, inverted, measured
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
@@ -27,25 +31,13 @@ def test_labels_are_the_networks_byte_for_byte(colour_bundle: Bundle, threads: i
         np.testing.assert_array_equal(labels, nearest_colour(image))
 
 
-def test_several_threads_may_run_one_engine(colour_bundle: Bundle) -> None:
-    engine = open_engine(colour_bundle, "onnx-cpu", threads=1)
-    wanted = np.random.default_rng(0).integers(0, 12, (40, 64, 96))
-    images = [COLOURS_BGR[labels] for labels in wanted]
-    with ThreadPoolExecutor(4) as workers:
-        found = list(workers.map(engine.run, images))
-    np.testing.assert_array_equal([maps["labels"] for maps in found], wanted)
-
-
-def test_auto_takes_the_first_that_runs_and_says_why(
-    colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+def test_auto_says_what_it_took_and_why_not_the_others(colour_bundle: Bundle) -> None:
     engine = open_engine(colour_bundle)
-    assert engine.name == "onnx-cpu"
-    assert engine.reason == "fastest that runs here; not: onnx-cuda, onnx-cpu-int8"
-    cuda, int8 = engine.passed_over
-    assert "onnx-cuda cannot run" in cuda and "no CUDA" in cuda and "pip install" in cuda
-    assert "onnx-cpu-int8 cannot run" in int8
+    absent = {text.split(" cannot run")[0] for text in engine.passed_over}
+    assert {"tensorrt-int8", "onnx-cuda-float16", "onnx-cpu-int8"} <= absent
+    assert "the bundle colour has no int8 graph, but float32" in engine.passed_over[-1]
+    assert engine.name in set(ENGINES) - absent
+    assert "not: tensorrt-int8, " in engine.reason
     asked = open_engine(colour_bundle, "onnx-cpu")
     assert (asked.reason, asked.passed_over) == ("asked for", ())
 
@@ -54,8 +46,9 @@ def test_cuda_that_is_asked_for_and_not_installed_is_an_error(
     colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(EngineError, match=r"no CUDA .*pip install 'perception\[gpu\]'"):
-        open_engine(colour_bundle, "onnx-cuda")
+    for name, provider in (("onnx-cuda", "CUDA"), ("onnx-tensorrt", "Tensorrt")):
+        with pytest.raises(EngineError, match=rf"has no {provider}.*pip install 'perception\[gpu\]'"):
+            open_engine(colour_bundle, name)
 
 
 @pytest.mark.skipif(
@@ -67,6 +60,7 @@ def test_a_provider_that_does_not_start_is_an_error(
 ) -> None:
     """The session then works, on the CPU: it must not pass for CUDA."""
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnx_gpu, "find_gpu", lambda: Gpu("GPU 7", (9, 0), "580.1", 13000))
     with pytest.raises(EngineError, match=r"CUDAExecutionProvider did not start.*CPUExecutionProvider"):
         open_engine(colour_bundle, "onnx-cuda")
 
@@ -75,37 +69,17 @@ def test_a_missing_onnxruntime_is_named_with_the_extra_that_brings_it(
     colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for name in ("onnx-cuda", "onnx-cpu", "auto"):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for name in ("onnx-cuda", "onnx-tensorrt", "onnx-cpu", "auto"):
         with pytest.raises(EngineError, match=r"pip install 'perception\[cpu\]'"):
             open_engine(colour_bundle, name)
 
 
 def test_unknown_names_and_thread_counts_are_refused(colour_bundle: Bundle) -> None:
-    with pytest.raises(EngineError, match=r"'tpu' is not known: .*onnx-cuda, onnx-cpu-int8, onnx-cpu"):
+    with pytest.raises(EngineError, match=r"'tpu' is not known: .*onnx-cuda, .*onnx-cpu-int8, onnx-cpu"):
         open_engine(colour_bundle, "tpu")
     with pytest.raises(EngineError, match="threads is -1"):
         open_engine(colour_bundle, threads=-1)
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((33, 32, 3), np.uint8),
-        np.zeros((32, 48, 3), np.uint8),
-        np.zeros((32, 32, 3), np.float32),
-        np.zeros((32, 32, 4), np.uint8),
-        np.zeros((32, 32), np.uint8),
-        np.zeros((0, 32, 3), np.uint8),
-        np.zeros((1, 32, 32, 3), np.uint8),
-    ],
-)
-def test_an_image_the_network_cannot_take_is_refused(
-    colour_bundle: Bundle, image: npt.NDArray[Any], capfd: pytest.CaptureFixture[str]
-) -> None:
-    engine = open_engine(colour_bundle, "onnx-cpu")
-    with pytest.raises(EngineError, match=r"takes uint8 \(h, w, 3\).*multiples of 32"):
-        engine.run(image)
-    assert capfd.readouterr() == ("", "")
 
 
 def spoilt(
@@ -138,7 +112,7 @@ def test_an_engine_that_does_not_reproduce_the_golden_output_is_refused(
     with pytest.raises(
         BundleError, match=r"golden\.npz: onnx-cpu reproduces 99\.01%.*at least 99\.9%.*[Ee]xport"
     ):
-        open_engine(bundle)
+        open_engine(bundle, "onnx-cpu")
 
 
 def test_a_few_pixels_of_rounding_are_not_a_fault(colour_bundle: Bundle, tmp_path: Path) -> None:
@@ -166,23 +140,103 @@ def test_a_bundle_works_from_any_folder(colour_bundle: Bundle, tmp_path: Path) -
     assert check_golden(Bundle.load(folder), open_engine(Bundle.load(folder))) == 1
 
 
-def test_auto_takes_the_quantised_network_where_it_is_reproduced(tmp_path: Path) -> None:
-    bundle = write_colour_bundle(tmp_path, golden_int8=0)
-    assert open_engine(bundle, "auto").name == "onnx-cpu-int8"
-    assert open_engine(bundle, "onnx-cpu").name == "onnx-cpu"
-
-
-def test_auto_says_why_it_leaves_the_quantised_network(tmp_path: Path) -> None:
-    bundle = write_colour_bundle(tmp_path, golden_int8=1)
-    engine = open_engine(bundle, "auto")
-    assert engine.name == "onnx-cpu"
+def test_auto_takes_the_quantised_network_only_where_it_is_reproduced(tmp_path: Path) -> None:
+    engine = open_engine(write_colour_bundle(tmp_path / "wrong", golden_int8=1), "auto")
+    assert engine.precision is Precision.FLOAT32
     assert "golden.npz: onnx-cpu-int8 reproduces 0.00%" in engine.reason
     assert "Export the bundle again" in engine.reason
     assert "onnx-cpu-int8 reproduces 0.00%" in engine.passed_over[-1]
     with pytest.raises(BundleError, match=r"onnx-cpu-int8 reproduces 0\.00%"):
-        open_engine(bundle, "onnx-cpu-int8")
+        open_engine(Bundle.load(tmp_path / "wrong"), "onnx-cpu-int8")
 
 
-def test_a_bundle_without_a_quantised_network_says_so(colour_bundle: Bundle) -> None:
-    with pytest.raises(EngineError, match=r"has no quantised network.*choose onnx-cpu"):
+def test_a_bundle_without_a_precision_says_so(colour_bundle: Bundle) -> None:
+    with pytest.raises(EngineError, match=r"colour has no int8 graph, but float32\. Export it again"):
         open_engine(colour_bundle, "onnx-cpu-int8")
+
+
+@pytest.mark.parametrize(
+    ("node", "opset", "faults"),
+    [
+        (NODE("Frobnicate", ["image"], ["labels"], name="layer7"), 18, ["Frobnicate", "layer7"]),
+        (
+            NODE("Frobnicate", ["image"], ["labels"], name="layer7", domain="acme"),
+            18,
+            ["acme:Frobnicate", "Frobnicate in the layer 'layer7'"],
+        ),
+        (NODE("Identity", ["image"], ["labels"]), 99, ["opset"]),
+    ],
+)
+def test_what_the_runtime_does_not_know_is_named(
+    colour_bundle: Bundle, tmp_path: Path, node: onnx.NodeProto, opset: int, faults: list[str]
+) -> None:
+    sides = [1, "h", "w", 3]
+    graph = helper.make_graph(
+        [node],
+        "odd",
+        [helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, sides)],
+        [helper.make_tensor_value_info("labels", onnx.TensorProto.UINT8, sides)],
+    )
+    sets = [helper.make_opsetid("", opset), helper.make_opsetid("acme", 1)]
+    model = helper.make_model(graph, opset_imports=sets, ir_version=9).SerializeToString()
+    with pytest.raises(EngineError, match=r"onnx-cpu cannot run: ONNX Runtime refuses") as refusal:
+        open_engine(spoilt(colour_bundle, tmp_path / "odd", model=model), "onnx-cpu")
+    assert all(fault in str(refusal.value) for fault in faults)
+
+
+def test_values_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    """A weight that is not a number, in a graph whose golden output was made with it, and without it."""
+    plain = measured(tmp_path / "plain")
+    model = onnx.load(plain.graph())
+    tenth = next(one for one in model.graph.initializer if one.name == "tenth")
+    tenth.CopyFrom(onnx.numpy_helper.from_array(np.float32(np.nan), "tenth"))
+    image, outputs = plain.golden()
+    nan = outputs | {"depth": np.full_like(outputs["depth"], np.nan)}
+    for golden, fault in (
+        (outputs, "onnx-cpu: the output depth holds 1536 values that are not finite, of 1536: weights are"),
+        (nan, "golden.npz: the golden output depth holds 1536 values that are not finite"),
+    ):
+        bundle = write_bundle(
+            tmp_path / "nan",
+            BundleDescription.model_validate(plain.info.model_dump(exclude={"files"})),
+            graphs={Precision.FLOAT32: model.SerializeToString()},
+            golden_image=image[None],
+            golden_outputs={Precision.FLOAT32: {name: map_[None] for name, map_ in golden.items()}},
+            card="",
+        )
+        with pytest.raises(BundleError, match=fault):
+            open_engine(bundle, "onnx-cpu")
+
+
+def test_an_input_of_one_size_is_held_to_it(tmp_path: Path) -> None:
+    engine = open_engine(inverted(tmp_path / "fixed", size=(32, 48)), "onnx-cpu")
+    assert engine.run(np.zeros((32, 48, 3), np.uint8))["picture"].min() == 255
+    with pytest.raises(EngineError, match="the image is 32×48, the network takes 48×32 only"):
+        engine.run(np.zeros((48, 32, 3), np.uint8))
+
+
+def test_auto_builds_nothing_and_takes_what_was_built(
+    colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[float] = []
+
+    def opener(bundle: Bundle, threads: int, precision: Precision, on_build: OnBuild | None) -> Engine:
+        if not built and on_build is not None:
+            on_build("building tensorrt for colour on GPU 7", 0.0)
+            built.append(1)
+        return onnx_cpu.open_cpu(bundle, threads, precision)
+
+    monkeypatch.setitem(engines._TABLE, "tensorrt", (opener, Precision.FLOAT32))
+    said: list[tuple[str, float]] = []
+    engine = open_engine(colour_bundle, threads=3, on_build=lambda what, share: said.append((what, share)))
+    assert (built, said) == ([], [])
+    (reason,) = (text for text in engine.passed_over if text.startswith("tensorrt cannot"))
+    assert reason == (
+        "tensorrt cannot run yet: building tensorrt for colour on GPU 7 takes minutes. "
+        "Ask for it by name once; from then on auto takes it where it is the fastest."
+    )
+    open_engine(colour_bundle, "tensorrt", 3, lambda what, share: said.append((what, share)))
+    assert said == [("building tensorrt for colour on GPU 7", 0.0)]
+    again = open_engine(colour_bundle, threads=3)
+    assert not any(text.startswith("tensorrt cannot") for text in again.passed_over)
+    assert "when it was measured" not in again.reason
