@@ -78,7 +78,7 @@ def test_a_live_node_is_not_ready_first_and_then_good(build: SlowBuild, colour_b
     for scene in sink.scenes[:20]:
         assert scene.labels.shape == scene.instance_map.shape == (HEIGHT, WIDTH)
         assert (scene.labels == 255).all() and not scene.instance_map.any()
-        assert scene.instances == scene.lanes == () and scene.stamp_ns == 1_000_000 * scene.sequence
+        assert not scene.instances and not scene.lanes and scene.stamp_ns == 1_000_000 * scene.sequence
     for scene in sink.scenes[20:]:
         assert (scene.labels != 255).all()
     report = node.report()

@@ -190,7 +190,7 @@ class _BindingsDevice:
 
     def pinned(self, size: int) -> Bytes:
         address = int(self.call("cuMemHostAlloc", size, 0))
-        array = np.frombuffer((ctypes.c_uint8 * size).from_address(address), np.uint8)
+        array = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
         self._free_with(array, "cuMemFreeHost", address)
         return array
 

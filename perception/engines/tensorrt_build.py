@@ -77,7 +77,7 @@ def build(
     return building.future.result()
 
 
-def logger(trt: ModuleType) -> Any:
+def logger(trt: Any) -> Any:
     """An `ILogger` that keeps what TensorRT complains of until `taken`, instead of printing it."""
 
     class Logger(trt.ILogger):  # type: ignore[misc] # the base is known only where TensorRT is
@@ -137,7 +137,7 @@ def _fault(error: Any) -> str:
     return f"{where}{error.code().name}, {' '.join(error.desc().split())}"
 
 
-def _progress(trt: ModuleType) -> Any:
+def _progress(trt: Any) -> Any:
     """An `IProgressMonitor`: `share` is what is done, 0 to 1; once it is `stopped`, the builder gives up."""
 
     class Progress(trt.IProgressMonitor):  # type: ignore[misc]

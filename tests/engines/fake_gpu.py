@@ -22,7 +22,7 @@ from tests.conftest import nearest_colour
 Shape = tuple[int, ...]
 
 
-class CUresult(Enum):
+class Result(Enum):
     CUDA_SUCCESS = 0
     CUDA_ERROR_OUT_OF_MEMORY = 2
     CUDA_ERROR_INVALID_CONTEXT = 201
@@ -38,7 +38,7 @@ class FakeDriver:
         room: bytes that may be allocated at a time.
     """
 
-    CUresult = CUresult
+    CUresult = Result
 
     def __init__(self) -> None:
         self.memory: dict[int, Any] = {}
@@ -53,63 +53,63 @@ class FakeDriver:
         """Contexts that are pushed in this thread."""
         return getattr(self._thread, "depth", 0)
 
-    def cuInit(self, flags: int) -> tuple[CUresult]:
-        return (CUresult.CUDA_SUCCESS,)
+    def cuInit(self, flags: int) -> tuple[Result]:
+        return (Result.CUDA_SUCCESS,)
 
-    def cuDeviceGet(self, ordinal: int) -> tuple[CUresult, int]:
-        return CUresult.CUDA_SUCCESS, ordinal
+    def cuDeviceGet(self, ordinal: int) -> tuple[Result, int]:
+        return Result.CUDA_SUCCESS, ordinal
 
-    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[CUresult, str]:
-        return CUresult.CUDA_SUCCESS, "primary"
+    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[Result, str]:
+        return Result.CUDA_SUCCESS, "primary"
 
-    def cuCtxPushCurrent(self, context: str) -> tuple[CUresult]:
+    def cuCtxPushCurrent(self, context: str) -> tuple[Result]:
         assert context == "primary"
         self._thread.depth = self.depth + 1
-        return (CUresult.CUDA_SUCCESS,)
+        return (Result.CUDA_SUCCESS,)
 
-    def cuCtxPopCurrent(self) -> tuple[CUresult, str]:
+    def cuCtxPopCurrent(self) -> tuple[Result, str]:
         self._thread.depth = self.depth - 1
-        return CUresult.CUDA_SUCCESS, "primary"
+        return Result.CUDA_SUCCESS, "primary"
 
-    def cuStreamCreate(self, flags: int) -> tuple[CUresult, int]:
+    def cuStreamCreate(self, flags: int) -> tuple[Result, int]:
         assert flags == 1  # non-blocking
         handle = 0x1000 + len(self.calls)
         self.streams.add(handle)
         return self._called("cuStreamCreate", handle)
 
-    def cuStreamDestroy(self, stream: int) -> tuple[CUresult, ...]:
+    def cuStreamDestroy(self, stream: int) -> tuple[Any, ...]:
         self.streams.remove(stream)
         return self._called("cuStreamDestroy")
 
-    def cuStreamSynchronize(self, stream: int) -> tuple[CUresult, ...]:
+    def cuStreamSynchronize(self, stream: int) -> tuple[Any, ...]:
         assert stream in self.streams
         return self._called("cuStreamSynchronize")
 
-    def cuMemAlloc(self, size: int) -> tuple[CUresult, ...]:
+    def cuMemAlloc(self, size: int) -> tuple[Any, ...]:
         return self._allocate("cuMemAlloc", size)
 
-    def cuMemHostAlloc(self, size: int, flags: int) -> tuple[CUresult, ...]:
+    def cuMemHostAlloc(self, size: int, flags: int) -> tuple[Any, ...]:
         return self._allocate("cuMemHostAlloc", size)
 
-    def cuMemFree(self, address: int) -> tuple[CUresult, ...]:
+    def cuMemFree(self, address: int) -> tuple[Any, ...]:
         del self.memory[address]
         return self._called("cuMemFree")
 
     cuMemFreeHost = cuMemFree  # noqa: N815 - the driver's name
 
-    def cuMemcpyHtoDAsync(self, target: int, source: int, size: int, stream: int) -> tuple[CUresult, ...]:
+    def cuMemcpyHtoDAsync(self, target: int, source: int, size: int, stream: int) -> tuple[Any, ...]:
         assert stream in self.streams
         ctypes.memmove(target, source, size)
         return self._called("cuMemcpyHtoDAsync")
 
-    def cuMemcpyDtoHAsync(self, target: int, source: int, size: int, stream: int) -> tuple[CUresult, ...]:
+    def cuMemcpyDtoHAsync(self, target: int, source: int, size: int, stream: int) -> tuple[Any, ...]:
         assert stream in self.streams
         ctypes.memmove(target, source, size)
         return self._called("cuMemcpyDtoHAsync")
 
-    def _allocate(self, name: str, size: int) -> tuple[CUresult, ...]:
+    def _allocate(self, name: str, size: int) -> tuple[Any, ...]:
         if size + sum(map(ctypes.sizeof, self.memory.values())) > self.room:
-            return (CUresult.CUDA_ERROR_OUT_OF_MEMORY, 0)  # type: ignore[return-value]
+            return (Result.CUDA_ERROR_OUT_OF_MEMORY, 0)
         memory = (ctypes.c_uint8 * size)()
         self.memory[ctypes.addressof(memory)] = memory
         self.allocations += 1
@@ -117,7 +117,7 @@ class FakeDriver:
 
     def _called(self, name: str, *given: Any) -> tuple[Any, ...]:
         self.calls.append(name)
-        return (CUresult.CUDA_SUCCESS if self.depth else CUresult.CUDA_ERROR_INVALID_CONTEXT, *given)
+        return (Result.CUDA_SUCCESS if self.depth else Result.CUDA_ERROR_INVALID_CONTEXT, *given)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
@@ -194,7 +194,9 @@ def fake_tensorrt(version: str = "11.4.0", during_run: Callable[[], object] = la
                     self.engine.log.log(Logger.Severity.ERROR, "it fell\nover")
                     return False
                 image, labels = (
-                    np.frombuffer((ctypes.c_uint8 * int(np.prod(shape))).from_address(address), np.uint8)
+                    np.frombuffer(
+                        memoryview((ctypes.c_uint8 * int(np.prod(shape))).from_address(address)), np.uint8
+                    )
                     for shape, address in (
                         (self.image, self.addresses["image"]),
                         (self.image[:-1], self.addresses["labels"]),

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from perception.bundle import Bundle
 from perception.bundle_info import InputInfo, Precision
 from perception.engines import check_golden, cuda, tensorrt
-from perception.engines.cache import EngineCache
+from perception.engines.cache import EngineCache, EngineKey
 from perception.engines.tensorrt import AT_ONCE, TensorrtEngine, check_tensorrt, open_tensorrt
 from perception.engines.tensorrt_build import Shapes, build, profile
 from perception.errors import EngineError
@@ -120,7 +120,7 @@ def rtx() -> Any:
 
 def graph(*nodes: Any, opset: int = 18, domain: str = "") -> bytes:
     """ONNX: uint8 image (n, h, w, 3) → x, float32, → the nodes → y."""
-    sides = ["n", "h", "w", 3]
+    sides: list[str | int | None] = ["n", "h", "w", 3]
     made = helper.make_graph(
         [helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT), *nodes],
         "test",
@@ -137,7 +137,7 @@ def test_an_engine_is_built_without_a_gpu_and_kept_byte_for_byte(rtx: Any, tmp_p
     assert len(engine) > 1000
     assert shares == sorted(shares) and all(0 <= share <= 1 for share in shares)
     cache = EngineCache(tmp_path)
-    key = tensorrt.EngineKey("a" * 64, "no GPU", (12, 0), "", f"tensorrt_rtx {rtx.__version__}", SHAPES)
+    key = EngineKey("a" * 64, "no GPU", (12, 0), "", f"tensorrt_rtx {rtx.__version__}", SHAPES)
     assert cache.write(key, engine) == ()
     assert cache.read(key) == (engine, ())
 
