@@ -70,7 +70,7 @@ def find_tensorrt(gpu: Gpu) -> ModuleType:
     for name in MODULES:
         try:
             trt = importlib.import_module(name)
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # the module, or the libraries that it loads
             refusals.append(str(error))
             continue
         check_tensorrt(trt, gpu)

@@ -109,6 +109,8 @@ def _build(trt: ModuleType, graph: bytes, shapes: Shapes, progress: Any) -> byte
         raise EngineError(f"{name} cannot read the graph: {faults}")
     config = builder.create_builder_config()
     config.progress_monitor = progress
+    # Else float32 is multiplied with 10 bits for the mantissa, and is no float32 any more.
+    config.clear_flag(trt.BuilderFlag.TF32)
     image = network.get_input(0)
     if -1 in tuple(image.shape):
         sizes = builder.create_optimization_profile()
