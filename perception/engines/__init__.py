@@ -12,7 +12,7 @@ from perception.engines.golden import check_golden
 from perception.errors import EngineError
 from perception.plugins import explain
 
-__all__ = ["ENGINES", "Engine", "OnBuild", "check_golden", "check_image", "open_engine"]
+__all__ = ["ENGINES", "FOR_DEVELOPMENT", "Engine", "OnBuild", "check_golden", "check_image", "open_engine"]
 
 # An engine of the bundle with a number of CPU threads for one run, in a precision.
 Opener = Callable[[Bundle, int, Precision, OnBuild | None], Engine]
@@ -46,7 +46,7 @@ _TABLE: dict[str, tuple[Opener, Precision]] = {
     "torch": (_open_torch, Precision.FLOAT32),
 }
 ENGINES = tuple(_TABLE)
-_FOR_DEVELOPMENT = ("torch",)  # never chosen by "auto"
+FOR_DEVELOPMENT = ("torch",)  # never chosen by "auto"
 
 
 def open_engine(
@@ -67,7 +67,7 @@ def open_engine(
     if threads < 0:
         raise EngineError(f"threads is {threads}: give 0 (one for each core) or more.")
     if engine == "auto":
-        names = (name for name in ENGINES if name not in _FOR_DEVELOPMENT)
+        names = (name for name in ENGINES if name not in FOR_DEVELOPMENT)
         openers = {name: partial(_open, bundle, name, threads, partial(_decline, name)) for name in names}
         return choice.choose(bundle, threads, openers)
     opened = _open(bundle, engine, threads, partial(_building, on_build))
@@ -91,9 +91,9 @@ def _open(bundle: Bundle, name: str, threads: int, on_build: OnBuild) -> Engine:
 
 
 def _building(on_build: OnBuild | None, what: str, share: float) -> None:
-    choice.forget()  # what was chosen while this engine was not there
     if on_build is not None:
         on_build(what, share)
+    choice.forget()  # what was chosen while this engine was not there
 
 
 def _decline(name: str, what: str, share: float) -> None:

@@ -18,7 +18,7 @@ from perception.bundle import Bundle
 from perception.bundle_info import InputInfo
 from perception.engines.cache import cache_folder
 from perception.engines.engine import Engine
-from perception.engines.machine import graphics, physical_cores, processor
+from perception.engines.machine import graphics, instructions, physical_cores, processor
 from perception.errors import BundleError, EngineError
 from perception.input_size import input_size
 
@@ -174,7 +174,8 @@ def _remember(path: Path, choice: Choice) -> None:
 
 def _key(bundle: Bundle, threads: int) -> str:
     """Of all that a choice depends on."""
-    facts = (bundle.info.model_dump_json(), threads, physical_cores(), processor(), graphics(), versions())
+    machine = (physical_cores(), processor(), instructions(), graphics(), versions())
+    facts = (bundle.info.model_dump_json(), threads, machine)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

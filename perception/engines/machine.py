@@ -4,6 +4,7 @@ import os
 import platform
 from pathlib import Path
 
+_CPUINFO = Path("/proc/cpuinfo")
 _DRIVER = Path("/proc/driver/nvidia")
 
 
@@ -17,11 +18,19 @@ def physical_cores() -> int:
 
 
 def processor() -> str:
-    """The CPU's name, and what it can: containers may hide either."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    wanted = (next((line for line in lines if line.startswith(key)), "") for key in ("model name", "flags"))
-    return "\n".join(wanted).strip() or platform.processor()
+    """The CPU's name."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def instructions() -> str:
+    """What the CPU can beyond what all can, such as "avx512_vnni": a virtual machine may hide some."""
+    return _cpuinfo("flags") or _cpuinfo("Features")
+
+
+def _cpuinfo(key: str) -> str:
+    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
+    pairs = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in pairs if name.strip() == key), "")
 
 
 def graphics() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from perception.bundle import Bundle
 from perception.bundle_info import GRAPHS, Precision
 from perception.engines.cache import EngineCache, EngineKey, cache_folder
 from perception.engines.engine import OnBuild, check_image
-from perception.engines.machine import physical_cores, processor
+from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
 from perception.engines.pool import SHAPES, Pool, Shape
 from perception.errors import EngineError
@@ -72,7 +72,7 @@ class OpenVinoEngine:
             graph=self._info.files[GRAPHS[self.precision]],
             gpu=processor(),
             capability=(0, 0),
-            driver="",
+            driver=instructions(),
             builder=f"openvino {self._version}",
             shapes=(shape, shape, shape),
         )
