@@ -29,7 +29,7 @@ LEAST_PAINT, LEAST_SPAN = 0.03, 1.33  # a boundary's painted rows, of the height
 LEAST_CONFIDENCE = 0.05
 TELLING_SPAN = 2.5  # ratio of t; on a shorter piece a dash looks like a solid line
 EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
-BENDING = 0.0, 0.0, 5e-3, 5e-2  # penalty on each term of a curve, see `_basis`
+BENDING = np.diag([0.0, 0.0, 5e-3, 5e-2])  # penalty on each term of a curve, see `_basis`
 ASTRAY = 0.05  # of the height: how far from the horizon boundaries may meet
 STEP = 4  # rows between a boundary's points
 
@@ -143,12 +143,12 @@ def _fit(runs: Runs, height: int) -> _Curve:
     """A curve through the runs; its kind is yet unknown."""
     terms, count = _basis(runs.t), len(runs.t)
     # Straight lines are the likeliest; the penalty keeps short pieces from bending where they are extended.
-    penalty = count * np.diag(BENDING)
-    solution = np.linalg.solve(terms.T @ terms + penalty, terms.T @ runs.x)
+    solution = np.linalg.solve(terms.T @ terms + count * BENDING, terms.T @ runs.x)
     slope = solution[1] / 64
-    variance = float(np.mean((terms @ solution - runs.x) ** 2)) / (1 + slope**2)
+    missed_by = terms @ solution - runs.x
+    variance = float(missed_by @ missed_by) / count / (1 + slope**2)
     confidence = count / (count + 0.1 * height) / (1 + variance)
-    return _Curve(solution, int(runs.row.min()), int(runs.row.max()), confidence)
+    return _Curve(solution, int(runs.row[0]), int(runs.row[-1]), confidence)
 
 
 def _kind(curve: _Curve, runs: Runs, ground: Bools, t_of_row: Floats) -> str:
