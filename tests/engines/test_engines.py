@@ -170,7 +170,7 @@ def test_a_bundle_without_a_precision_says_so(colour_bundle: Bundle) -> None:
 def test_what_the_runtime_does_not_know_is_named(
     colour_bundle: Bundle, tmp_path: Path, node: onnx.NodeProto, opset: int, faults: list[str]
 ) -> None:
-    sides = [1, "h", "w", 3]
+    sides: list[str | int | None] = [1, "h", "w", 3]
     graph = helper.make_graph(
         [node],
         "odd",
@@ -189,7 +189,7 @@ def test_values_that_are_not_finite_are_named(tmp_path: Path) -> None:
     plain = measured(tmp_path / "plain")
     model = onnx.load(plain.graph())
     tenth = next(one for one in model.graph.initializer if one.name == "tenth")
-    tenth.CopyFrom(onnx.numpy_helper.from_array(np.float32(np.nan), "tenth"))
+    tenth.CopyFrom(onnx.numpy_helper.from_array(np.array(np.nan, np.float32), "tenth"))
     image, outputs = plain.golden()
     nan = outputs | {"depth": np.full_like(outputs["depth"], np.nan)}
     for golden, fault in (

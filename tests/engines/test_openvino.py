@@ -71,7 +71,7 @@ def test_a_graph_that_it_does_not_know_is_an_error_without_a_word_on_stderr(
     colour_bundle: Bundle, tmp_path: Path, model: bytes | None, fault: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     if model is None:
-        sides = [1, "h", "w", 3]
+        sides: list[str | int | None] = [1, "h", "w", 3]
         graph = helper.make_graph(
             [NODE("Frobnicate", ["image"], ["labels"], name="layer7", domain="acme")],
             "odd",
