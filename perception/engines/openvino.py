@@ -38,11 +38,13 @@ class OpenVinoEngine:
         self._path = bundle.graph(precision)
         self._version = version
         self._core = Core()
+        threads = threads or physical_cores()
+        at_once = max(1, physical_cores() // threads)  # more runs than that would wait for a core anyway
         self._options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it: other label maps
-            "INFERENCE_NUM_THREADS": str(threads or physical_cores()),
-            "NUM_STREAMS": "1",
+            "INFERENCE_NUM_THREADS": str(threads * at_once),
+            "NUM_STREAMS": str(at_once),
             "ENABLE_CPU_PINNING": "NO",  # several engines would share the first core
         }
         self._lock = threading.Lock()
