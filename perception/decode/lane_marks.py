@@ -60,7 +60,7 @@ class Runs:
 
     def joined(self, chain: Ints) -> "Runs":
         """The same with the marks of each chain as one; `chain` holds one name for each mark."""
-        return replace(self, mark=np.unique(chain[self.mark], return_inverse=True)[1])
+        return replace(self, mark=_renumbered(chain[self.mark]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,12 @@ def find_marks(paint: Bools, t_of_row: Floats) -> Runs:
     start, end = first - row * stride, last - row * stride
     # Where the border of the image cuts a run, its centre is not that of the paint.
     kept = ~wide & line[mark] & (start > 0) & (end < width)
-    mark = np.unique(mark[kept], return_inverse=True)[1]
-    return Runs(row[kept], ((start + end - 1) / 2)[kept], t[kept], mark)
+    return Runs(row[kept], ((start + end - 1) / 2)[kept], t[kept], _renumbered(mark[kept]))
+
+
+def _renumbered(names: Ints) -> Ints:
+    """The names, all small, by numbers from 0 without a gap, in the same order."""
+    return (np.cumsum(np.bincount(names) > 0) - 1)[names]
 
 
 def _covered(low: Ints, high: Ints, count: int) -> Ints:
