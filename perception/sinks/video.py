@@ -20,7 +20,7 @@ from perception.sinks import claim
 _TIME_BASE = Fraction(1, 90_000)
 # ultrafast takes a third of superfast's CPU time and a fifth of veryfast's, for 1.6 to 1.9 times the bytes:
 # on a node that needs its cores for the network, bytes are cheaper. A fixed quantiser spares x264 a look at
-# each picture to choose one: this one takes 0.7 of crf 23's CPU time and 0.8 of its bytes, and looks the same.
+# each picture to choose one: this takes 0.7 of crf 23's CPU time and 0.8 of its bytes, and looks the same.
 _ENCODER = {"preset": "ultrafast", "qp": "27"}
 _KEY_SECONDS = 2  # between key frames: what an abrupt end can cost, and how finely a player can seek
 # A plain MP4 gets its index at the end: without it, on a full disk or after a crash, nothing plays. This one
