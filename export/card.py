@@ -1,10 +1,19 @@
 """The model card of a bundle."""
 
-from perception.bundle_info import BundleDescription
+from collections.abc import Mapping
+
+from export.report import Proof, markdown, tables
+from perception.bundle_info import GRAPHS, BundleDescription, Precision
 
 
-def model_card(description: BundleDescription, parity: str) -> str:
+def model_card(description: BundleDescription, graphs: Mapping[Precision, bytes], proof: Proof) -> str:
     """Markdown: what the network is, how it was trained and measured, what it must not be used for."""
+    files = "\n".join(
+        f"| {precision} | `{GRAPHS[precision]}` | {len(graph) / 2**20:.1f} MiB |"
+        for precision, graph in graphs.items()
+    )
+    losses = "\n".join(f"### {table.title}\n\n{markdown(table)}" for table in tables(proof))
+    checks = "\n".join(f"- {tool}: {result}" for tool, result in proof.checks.items())
     metrics = "\n".join(f"| {m.set} | {m.metric} | {m.value:.3f} | {m.how} |" for m in description.metrics)
     data = "\n".join(f"- {entry}" for entry in description.training.data)
     things = ", ".join(description.classes.things)
@@ -39,8 +48,19 @@ Terms: {description.training.licence}
 |---|---|---|---|
 {metrics or "| – | – | – | not measured |"}
 
-Export: {parity}
+## Precisions
 
+| precision | file | size |
+|---|---|---|
+{files}
+
+{proof.calibration}
+
+{checks}
+
+What each lost against torch when it was exported, in brackets:
+
+{losses}
 ## Limits
 
 Trained on little data, mostly daylight. It is an aid for research and development, not a safety function: it

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from perception.errors import ConfigError
+
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a training run.")],
@@ -19,26 +21,50 @@ def export(
         list[Path] | None, typer.Option(help="Report of `perception evaluate --output`; repeatable.")
     ] = None,
     calibrate: Annotated[
-        list[str] | None, typer.Option(help="Source of frames to calibrate an INT8 network on; repeatable.")
+        list[str] | None, typer.Option(help="Source of frames to calibrate INT8 networks on; repeatable.")
+    ] = None,
+    calibration: Annotated[
+        str, typer.Option(help="How ranges are found: auto (the best of all), minmax, entropy, percentile.")
+    ] = "auto",
+    keep_float: Annotated[
+        int | None,
+        typer.Option(
+            help="Layers of INT8 networks to leave in float32, the worst; as few as pass, where not given.",
+            min=0,
+        ),
     ] = None,
     validate: Annotated[
-        list[str] | None, typer.Option(help="LAYOUT:PATH on which INT8 may lose little; repeatable.")
+        list[str] | None, typer.Option(help="LAYOUT:PATH on which no precision may lose much; repeatable.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for tables and pictures of what each precision loses.")
     ] = None,
 ) -> None:
-    """Export a trained network to a model bundle; refused where ONNX and torch disagree."""
-    from export.exporter import export_bundle  # noqa: PLC0415 - torch; the command's help does without it
+    """Export a trained network to a model bundle, in several precisions; refused where one loses too much."""
+    from calibration.ranges import Method  # noqa: PLC0415 - onnxruntime; the command's help does without it
+    from export.exporter import Calibration, export_bundle  # noqa: PLC0415 - torch
+    from export.report import tables  # noqa: PLC0415
 
+    if calibration not in ("auto", *Method):
+        raise ConfigError(f"--calibration {calibration}: choose auto, {', '.join(Method)}")
+    methods = tuple(Method) if calibration == "auto" else (Method(calibration),)
     console = Console()
-    with console.status("exporting to ONNX, and comparing it with torch"):
-        bundle, said = export_bundle(
+    with console.status("reading the checkpoint") as status:
+        bundle, proof = export_bundle(
             checkpoint,
             folder,
             name=name,
             version=version,
             pixels=pixels,
             reports=metrics or [],
-            calibrate=calibrate or [],
+            calibration=Calibration(calibrate or [], methods, keep_float),
             validate=validate or [],
+            report=report,
+            tell=status.update,
         )
-    size = sum(file.stat().st_size for file in bundle.folder.iterdir())
-    console.print(f"{bundle.folder}: {size / 2**20:.1f} MiB; {said}")
+    for table in tables(proof):
+        console.print(table)
+    for line in (*(f"{tool}: {result}" for tool, result in proof.checks.items()), proof.calibration):
+        console.print(line, soft_wrap=True)
+    sizes = (f"{one} {bundle.graph(one).stat().st_size / 2**20:.1f} MiB" for one in bundle.precisions)
+    console.print(f"{bundle.folder}: {', '.join(sizes)}", soft_wrap=True)

@@ -1,6 +1,7 @@
-"""A checkpoint becomes a bundle: graph, parity gate, golden run, model card."""
+"""A checkpoint becomes a bundle: graphs, gate, golden runs, model card."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,28 +10,52 @@ import onnxruntime as ort
 from pydantic import ValidationError
 
 from calibration.frames import select_frames
+from calibration.ranges import Method
 from export.card import model_card
 from export.detections import check_detections
-from export.gate import check_loss, check_parity, run_onnx
+from export.float16 import to_float16
+from export.gate import check_parity, run_onnx
 from export.graph import to_onnx
 from export.half import keep_in_half, round_weights
-from export.quantise import quantise
+from export.limits import faults, refuse
+from export.prover import Prover
+from export.quantise import fold_normalisation
+from export.quantiser import QUANTISED, Quantiser
+from export.report import Proof, write_report
 from export.tensorrt import check_tensorrt
 from perception.bundle import Bundle, write_bundle
 from perception.bundle_info import Metric, Precision
-from perception.errors import ConfigError
+from perception.errors import ConfigError, DataError
 from perception.frame import Frame
 from perception.networks.deployed import Deployed, DeployedMaskRCNN
 from perception.perceiver import fit_image
 from perception.simulation import Drive, parse_options
 from perception.sources import open_source
 from perception.training.checkpoint import load_weights, read_config
+from perception.training.datasets import open_dataset
 from perception.training.describe import MULTIPLE, count, describe
 from perception.training.report import EvaluationReport
 from perception.training.tasks import make_task
 
 CALIBRATION_FRAMES = 64
+LEAST_FRAMES = 8  # fewer show too little of light and scene
 GOLDEN_SIZES = ("256x128", "576x320", "512x384")
+KEEP_STEPS = (4, 8, 16)  # layers left in float32, until the gate lets the graph pass
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How to quantise.
+
+    Attributes:
+        sources: of frames to calibrate on; without any, nothing is quantised.
+        methods: to find ranges by, of which the best is taken.
+        keep_float: layers to leave in float32, those that hurt most; None: as few as the gate allows.
+    """
+
+    sources: Sequence[str] = ()
+    methods: Sequence[Method] = tuple(Method)
+    keep_float: int | None = None
 
 
 def export_bundle(
@@ -41,54 +66,80 @@ def export_bundle(
     version: str,
     pixels: int | None = None,
     reports: Sequence[Path] = (),
-    calibrate: Sequence[str] = (),
+    calibration: Calibration = Calibration(),
     validate: Sequence[str] = (),
-) -> tuple[Bundle, str]:
+    report: Path | None = None,
+    tell: Callable[[str], None] = lambda what: None,
+) -> tuple[Bundle, Proof]:
     """Write the bundle of a checkpoint; returns it, and how well its graphs agree with torch.
 
     Args:
         pixels: of the network's input; None: what it was trained at.
         reports: of `perception evaluate --output`; their figures go into the bundle.
-        calibrate: sources of frames to calibrate a quantised graph on; without any, the bundle has none.
-        validate: data sets, `LAYOUT:PATH`, on which the quantised graph may lose little.
+        validate: data sets, `LAYOUT:PATH`, on which no graph may lose much.
+        report: folder for tables and pictures of what each graph loses; written even where one is refused.
+        tell: told what is done next.
 
     Raises:
-        DataError: the checkpoint cannot be read, or is of another architecture.
-        ParityError: a graph and torch disagree; nothing is written.
+        DataError: the checkpoint cannot be read, is of another architecture or not finite; a source or a set
+            has no frames, or no labels.
+        ParityError: a graph and torch disagree; no bundle is written.
         BundleError: the folder cannot be written.
     """
-    if calibrate and not validate:
+    if calibration.sources and not validate:
         raise ConfigError("--calibrate without --validate: an INT8 network of unmeasured loss is not written")
     config = read_config(checkpoint)
     pixels = pixels or config.pixels
     deployed = make_task(config).deployed
     load_weights(deployed.network, checkpoint)
     round_weights(deployed.network)
-    if calibrate and "labels" not in deployed.outputs:
+    if calibration.sources and "labels" not in deployed.outputs:
         raise ConfigError(f"--calibrate: {config.network} has no INT8 graph; leave it out")
-    images = golden_images(deployed)
-    model = keep_in_half(to_onnx(deployed))
-    if isinstance(deployed, DeployedMaskRCNN):
-        said = f"{check_detections(deployed, model, images)}."
-    else:
-        said = f"{check_parity(deployed, model, images)}."
-    checks = {f"onnxruntime {ort.__version__}": said} | check_tensorrt(model, pixels, deployed.frames)
-    said = " ".join(f"{tool}: {result}" for tool, result in checks.items())
-    graphs = {Precision.FLOAT32: model}
-    if calibrate:
-        frames = calibration_images(calibrate, pixels)
-        graphs[Precision.INT8] = quantise(deployed, frames)
-        loss = check_loss(model, graphs[Precision.INT8], validate, pixels, config.own_classes())
-        said += f" int8: calibrated on {len(frames)} frames; {loss}."
-    description = describe(
-        config,
-        deployed,
-        name=name,
-        version=version,
-        pixels=pixels,
-        metrics=read_metrics(reports),
-        network=count(config, deployed, pixels),
-        checks=checks,
+    metrics = read_metrics(reports)
+    datasets = [open_dataset(source, config.own_classes()) for source in validate]
+    frames = calibration_images(calibration.sources, pixels) if calibration.sources else []
+    images, proof = golden_images(deployed), Proof()
+
+    tell("exporting to ONNX, and comparing it with torch")
+    exact = to_onnx(deployed)
+    graphs = {Precision.FLOAT32: keep_in_half(exact)}
+    runtime = f"onnxruntime {ort.__version__}"
+    proof.checks[runtime] = _parity(deployed, graphs[Precision.FLOAT32], images)
+    folded = b""
+    if datasets or "boxes" not in deployed.outputs:  # which boxes float16 finds, only labels can judge
+        folded = to_onnx(fold_normalisation(deployed))
+        graphs[Precision.FLOAT16] = to_float16(folded)
+    description = describe(config, deployed, name=name, version=version, pixels=pixels, metrics=metrics)
+    prover = Prover(description, deployed, images, datasets)
+    quantiser = None
+    if frames:
+        tell(f"calibrating on {len(frames)} frames")
+        quantiser = Quantiser(folded, frames, calibration.methods)
+        proof.calibration = str(quantiser)
+        if calibration.keep_float:
+            tell("quantising each layer alone, to find those that hurt most")
+        graphs |= {one: quantiser.graph(one, calibration.keep_float or 0) for one in QUANTISED}
+    tell(f"comparing {', '.join(graphs)} with torch")
+    proof.comparisons = prover.compare(graphs)
+    if quantiser is not None:
+        if calibration.keep_float is None:
+            _leave_in_float(graphs, quantiser, prover, proof, tell)
+        proof.sweeps, proof.exact = quantiser.sweeps, quantiser.exact
+    if report is not None:
+        write_report(report, proof, config.class_set())
+    refuse(proof.comparisons)
+
+    tell("building them in TensorRT")
+    for precision, graph in graphs.items():
+        if precision is not Precision.INT8:  # which is for CPUs
+            for tool, result in check_tensorrt(graph, pixels, deployed.frames).items():
+                proof.checks[f"{tool}, {precision}"] = result
+    description = description.model_copy(
+        update={
+            "network": count(config, deployed, pixels),
+            "checks": proof.checks,
+            "accuracy": proof.accuracy(),
+        }
     )
     bundle = write_bundle(
         folder,
@@ -96,19 +147,55 @@ def export_bundle(
         graphs=graphs,
         golden_image=images[0],
         golden_outputs={precision: run_onnx(graph, images[0]) for precision, graph in graphs.items()},
-        card=model_card(description, said),
+        card=model_card(description, graphs, proof),
     )
-    return bundle, said
+    return bundle, proof
+
+
+def _parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[np.uint8]]) -> str:
+    """What the gate says of the float32 graph."""
+    if isinstance(deployed, DeployedMaskRCNN):
+        return f"{check_detections(deployed, model, images)}."
+    return f"{check_parity(deployed, model, images)}."
+
+
+def _leave_in_float(
+    graphs: dict[Precision, bytes],
+    quantiser: Quantiser,
+    prover: Prover,
+    proof: Proof,
+    tell: Callable[[str], None],
+) -> None:
+    """Of quantised graphs that lose too much, leave ever more layers in float32, the worst first."""
+    for precision in QUANTISED:
+        for number in KEEP_STEPS:
+            if not any(faults(one) for one in proof.comparisons if one.precision is precision):
+                break
+            tell(f"{precision} loses too much; trying it with {number} layers in float32")
+            graphs[precision] = quantiser.graph(precision, number)
+            others = [one for one in proof.comparisons if one.precision is not precision]
+            proof.comparisons = others + prover.compare({precision: graphs[precision]})
 
 
 def calibration_images(sources: Sequence[str], pixels: int) -> list[npt.NDArray[np.uint8]]:
-    """Representative frames of the sources, uint8 (1, h, w, 3), at the network's size."""
-    frames = [
-        fit_image(frame.image, pixels, MULTIPLE)
-        for source in sources
-        for frame in open_source(source)
-        if isinstance(frame, Frame)
-    ]
+    """Representative frames of the sources, uint8 (1, h, w, 3), at the network's size.
+
+    Raises:
+        DataError: a source gives none, or all together too few.
+    """
+    frames: list[npt.NDArray[np.uint8]] = []
+    for source in sources:
+        before = len(frames)
+        for one in open_source(source):
+            if isinstance(one, Frame):
+                frames.append(fit_image(one.image, pixels, MULTIPLE))
+        if len(frames) == before:
+            raise DataError(f"--calibrate {source}: has no frames; give a video or images of the road")
+    if len(frames) < LEAST_FRAMES:
+        raise DataError(
+            f"--calibrate: {len(frames)} frames in all, at least {LEAST_FRAMES} are needed, better "
+            f"{CALIBRATION_FRAMES} of different light and scene; add sources"
+        )
     return [frame[None] for frame in select_frames(frames, CALIBRATION_FRAMES)]
 
 

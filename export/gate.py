@@ -10,17 +10,9 @@ import onnxruntime as ort
 import torch
 from torch.nn import functional as F
 
-from perception.classes import DRIVE
-from perception.decode.semantic import resize_ids
 from perception.errors import PerceptionError
 from perception.networks.deployed import Deployed, DeployedDrive, DeployedSemantic
-from perception.perceiver import fit_image
-from perception.training.class_file import OwnClasses
-from perception.training.datasets import open_dataset
-from perception.training.describe import MULTIPLE
-from perception.training.evaluation import Predictor, evaluate_frame, merge
 
-LOSS = 0.01  # of mean IoU that quantisation may cost
 MARGIN = 1e-3  # logits this close may swap their order in another runtime's rounding
 
 
@@ -53,20 +45,6 @@ class Parity:
             maps = "outputs" if self.agreement is None else "other outputs"
             said += f"; {maps} are at most {self.apart:.1g} of their tolerance apart"
         return said
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Mean IoU of the float and the quantised graph, by data set, as they will run."""
-
-    mean_iou: dict[str, tuple[float, float]]
-
-    def __str__(self) -> str:
-        return "; ".join(
-            f"mean IoU on {source.partition(':')[0]} {exact:.3f} in float32, {rough:.3f} in int8 "
-            f"(limit {LOSS:g} less)"
-            for source, (exact, rough) in self.mean_iou.items()
-        )
 
 
 def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[np.uint8]]) -> Parity:
@@ -117,42 +95,6 @@ def _near_margins(logits: torch.Tensor, shape: tuple[int, ...]) -> npt.NDArray[n
     around = -F.max_pool2d(best[:, 1] - best[:, 0], 3, 1, 1)
     margins: npt.NDArray[np.float32] = F.interpolate(around[None], shape)[0, 0].numpy()
     return margins
-
-
-def check_loss(
-    model: bytes, int8_model: bytes, datasets: Sequence[str], pixels: int, own: OwnClasses | None = None
-) -> Loss:
-    """Score both graphs on data sets, `LAYOUT:PATH`, labelled in `drive` or in one's own classes.
-
-    Raises:
-        ParityError: the quantised graph's mean IoU is lower by more than `LOSS` on one of them.
-    """
-    result = {}
-    classes = DRIVE if own is None else own.class_set
-    for source in datasets:
-        dataset = open_dataset(source, own)
-        exact, rough = (
-            merge(evaluate_frame(predict, dataset[i], classes) for i in range(len(dataset))).mean_iou()
-            for predict in (_predictor(model, pixels), _predictor(int8_model, pixels))
-        )
-        if not exact - rough <= LOSS:
-            raise ParityError(
-                f"the INT8 graph loses too much on {source}: mean IoU {exact:.3f} in float32, {rough:.3f} in "
-                f"int8 (limit {LOSS} less); calibrate on frames more like it; nothing was written"
-            )
-        result[source] = (exact, rough)
-    return Loss(result)
-
-
-def _predictor(model: bytes, pixels: int) -> Predictor:
-    """As the node will: resized to the network's size, and the labels back to the frame's."""
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-
-    def predict(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        (labels,) = session.run(["labels"], {"image": fit_image(image, pixels, MULTIPLE)[None]})
-        return resize_ids(labels[0], *image.shape[:2])
-
-    return predict
 
 
 def run_onnx(model: bytes, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:

@@ -1,80 +1,131 @@
-"""INT8: a network's graph with quantised convolutions, calibrated on representative frames."""
+"""INT8: a network's graph with quantised convolutions, by the ranges that calibration found.
+
+Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference",
+2018: quantise and dequantise nodes (QDQ), weights per channel.
+"""
 
 import copy
 import logging
-import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnxruntime.quantization import QuantType
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import save_and_reload_model_with_shape_infer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from torch import nn
 
-from export.graph import to_onnx
+from perception.bundle_info import Precision
 from perception.networks.blocks import ConvNormAct
 from perception.networks.deployed import Deployed
 from perception.networks.efficientnet import EfficientNetLite0
 
+# The convolution that gives offsets: 256 steps are too coarse for them, and it costs next to nothing.
+ALWAYS_EXACT = frozenset({"network.instances.maps"})
+CONVOLUTIONS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+# Symmetric, as TensorRT takes it: zero is zero, and biases stay float.
+SYMMETRIC = {
+    "ActivationSymmetric": True,
+    "WeightSymmetric": True,
+    "QuantizeBias": False,
+    "AddQDQPairToWeight": True,
+}
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, images: Sequence[npt.NDArray[np.uint8]]) -> None:
-        self._left: Iterator[npt.NDArray[np.uint8]] = iter(images)
 
-    def get_next(self) -> dict[str, npt.NDArray[np.uint8]] | None:
-        image = next(self._left, None)
-        return None if image is None else {"image": image}
-
-
-def quantise(deployed: Deployed, images: Sequence[npt.NDArray[np.uint8]]) -> bytes:
-    """The serialised INT8 graph of a deployed network, with the inputs and outputs of the float graph.
-
-    Quantise and dequantise nodes (QDQ), weights per channel; Jacob et al., "Quantization and training of
-    neural networks for efficient integer-arithmetic-only inference", 2018. Activations are unsigned: that is
-    what VNNI multiplies, and signed ones run no faster than float there.
+def quantise(
+    model: bytes,
+    ranges: TensorsData,
+    precision: Precision,
+    exact: Collection[str] = (),
+    only: Collection[str] = (),
+) -> bytes:
+    """The serialised INT8 graph, with the inputs and outputs of the float32 graph `model`.
 
     Args:
-        images: uint8 (1, h, w, 3) BGR, h and w as the network will see them.
+        model: with folded normalisation; see `fold_normalisation`.
+        ranges: of the tensors of that graph.
+        precision: INT8 has unsigned activations: that is what VNNI multiplies, and signed ones run no faster
+            than float there. SYMMETRIC_INT8 has signed ones.
+        exact: layers to leave in float32, beside `ALWAYS_EXACT`.
+        only: layers to quantise; without any, all.
     """
     logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises a pre-processing that is done here
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        model = to_onnx(type(deployed)(fold_normalisation(deployed.network)))
-        source.write_bytes(model)
-        quantize_static(
-            str(source),
-            str(target),
-            _Reader(images),
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_exact_nodes(model),
-            extra_options={
-                "CalibMovingAverage": True
-            },  # the mean of the extremes: one odd frame does not rule
-        )
-        return target.read_bytes()
+    symmetric = precision is Precision.SYMMETRIC_INT8
+    proto = save_and_reload_model_with_shape_infer(onnx.load_from_string(model))
+    names = layers(model)
+    exact = ALWAYS_EXACT | set(exact)
+    quantiser = QDQQuantizer(
+        proto,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QInt8 if symmetric else QuantType.QUInt8,
+        tensors_range=ranges,
+        nodes_to_quantize=[names[layer] for layer in only],
+        nodes_to_exclude=[names[layer] for layer in exact & names.keys() - set(only)] + _tails(proto),
+        op_types_to_quantize=sorted({*QLinearOpsRegistry, *QDQRegistry}),
+        extra_options=SYMMETRIC if symmetric else {},
+    )
+    quantiser.quantize_model()
+    quantiser.model.topological_sort()
+    result: onnx.ModelProto = quantiser.model.model
+    if symmetric:
+        _quantise_weights(result)
+    onnx.checker.check_model(result, full_check=True)
+    return bytes(result.SerializeToString())
 
 
-def _exact_nodes(model: bytes) -> list[str]:
-    """The convolution that gives offsets: 256 steps are too coarse for them, and it costs next to nothing."""
-    nodes = onnx.load_from_string(model).graph.node
-    return [node.name for node in nodes if "network.instances.maps.weight" in node.input]
+def layers(model: bytes) -> dict[str, str]:
+    """The layers that convolve or multiply, by their name in torch → the name of their node in the graph."""
+    graph = onnx.load_from_string(model).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return {
+        node.input[1].removesuffix(".weight"): node.name
+        for node in graph.node
+        if node.op_type in CONVOLUTIONS and node.input[1] in weights
+    }
 
 
-def fold_normalisation(network: nn.Module) -> nn.Module:
+def _tails(model: onnx.ModelProto) -> list[str]:
+    """The nodes that no layer comes after: steps there would coarsen the outputs, and save nothing."""
+    needed: set[str] = set()
+    tails = []
+    for node in reversed(model.graph.node):
+        if node.op_type in CONVOLUTIONS or needed & set(node.output):
+            needed.update(node.input)
+        else:
+            tails.append(node.name)
+    return tails
+
+
+def _quantise_weights(model: onnx.ModelProto) -> None:
+    """Keep weights as int8, in place of floats that a runtime would quantise on loading."""
+    graph = model.graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    done = []
+    for node in graph.node:
+        if node.op_type != "QuantizeLinear" or len(getattr(tensors.get(node.input[0]), "dims", ())) < 2:
+            continue  # TensorRT takes no quantised scalar
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+        weight, scale = (onnx.numpy_helper.to_array(tensors[name]) for name in node.input[:2])
+        if scale.ndim:
+            scale = np.expand_dims(scale, [i for i in range(weight.ndim) if i != axis % weight.ndim])
+        steps = np.clip(np.rint(weight / scale), -128, 127).astype(np.int8)
+        tensors[node.input[0]].CopyFrom(onnx.numpy_helper.from_array(steps, node.output[0]))
+        done.append(node)
+    for node in done:
+        graph.node.remove(node)
+    left = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in left]:
+        graph.initializer.remove(tensor)
+
+
+def fold_normalisation(deployed: Deployed) -> Deployed:
     """A copy in which each batch normalisation, and the order of the channels, is part of a convolution."""
-    folded = copy.deepcopy(network).eval()
+    folded = copy.deepcopy(deployed).eval()
     for block in folded.modules():
         if isinstance(block, ConvNormAct):
             convolution, norm = block[0], block[1]

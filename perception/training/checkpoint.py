@@ -12,7 +12,7 @@ from torch import Tensor
 
 from perception.bundle import Bundle
 from perception.errors import DataError
-from perception.training.config import TrainingConfig
+from perception.training.config import DataConfig, TrainingConfig
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -57,13 +57,13 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
     """Load a network's weights from a checkpoint or a bundle.
 
     Raises:
-        DataError: they belong to another architecture.
+        DataError: they belong to another architecture, or some are no numbers.
     """
     odd = _load_common(network, path)
     if odd:
         raise DataError(
-            f"{path}: its weights are of another architecture than {type(network).__name__}: "
-            f"{len(odd)} tensors do not fit, the first is {odd[0]}"
+            f"{path}: its weights, {_origin(path)}, are of another architecture than "
+            f"{type(network).__name__}: {len(odd)} tensors do not fit, the first is {odd[0]}"
         )
 
 
@@ -71,18 +71,27 @@ def start_from(network: torch.nn.Module, path: Path) -> list[str]:
     """Load what fits of a checkpoint or a bundle; the names of the tensors that stay as they were.
 
     Raises:
-        DataError: nothing fits.
+        DataError: nothing fits, or some weights are no numbers.
     """
     odd = _load_common(network, path)
     left = [name for name in odd if name in network.state_dict()]
     if len(left) == len(_lasting(network.state_dict())):
-        raise DataError(f"{path}: none of its weights fits {type(network).__name__}; leave out --initial")
+        raise DataError(
+            f"{path}: none of its weights, {_origin(path)}, fits {type(network).__name__}; "
+            "leave out --initial"
+        )
     return left
 
 
 def _load_common(network: torch.nn.Module, path: Path) -> list[str]:
     """Load the tensors that both have in the same shape; the sorted names of all others."""
     found, expected = _lasting(read_weights(path)), _lasting(network.state_dict())
+    for name, tensor in found.items():
+        if bad := int((~tensor.isfinite()).sum()):
+            raise DataError(
+                f"{path}: {bad} of {tensor.numel()} values of the weights {name} are NaN or infinite; the "
+                "training diverged: take an earlier checkpoint, or train anew at lower rates"
+            )
     common = {k: v for k, v in found.items() if k in expected and v.shape == expected[k].shape}
     network.load_state_dict(common, strict=False)
     return sorted((set(found) | set(expected)) - set(common))
@@ -91,3 +100,19 @@ def _load_common(network: torch.nn.Module, path: Path) -> list[str]:
 def _lasting(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Without how many batches the normalisation has seen: a graph does not keep it, and nothing uses it."""
     return {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}
+
+
+def _origin(path: Path) -> str:
+    """Which network weights are of, by the names of their tensors."""
+    from perception.training.tasks import TASKS, make_task  # noqa: PLC0415 - all networks, to name one
+
+    names = set(_lasting(read_weights(path)))
+    said = None if path.is_dir() else read_config(path).network
+    with torch.device("meta"):
+        for kind in sorted(TASKS, key=lambda kind: kind != said):  # most often the recipe says it
+            config = TrainingConfig(
+                network=kind, train=(DataConfig(source="sim:"),), crop=(64, 64), moods=False
+            )
+            if set(_lasting(make_task(config).network.state_dict())) == names:
+                return f"those of {kind}"
+    return "of no network that is known here"

@@ -1,0 +1,147 @@
+"""Each graph beside torch, frame by frame, through the node's own decoding."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from perception.bundle_info import Accuracy, Precision
+from perception.decode.instances import Maps
+from perception.frame import Frame
+from perception.perceiver import Perceiver
+from perception.training.datasets import Dataset, Sample, public_name
+from perception.training.evaluation import Evaluation
+
+Labels = npt.NDArray[np.uint8]
+WORST = 1  # frames of a set that are kept to be shown
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A frame on whose classes a graph and torch differ: image (h, w, 3) BGR, class ids (h, w)."""
+
+    share: float
+    name: str
+    image: Labels
+    expected: Labels
+    found: Labels
+
+
+@dataclass
+class Comparison:
+    """A graph against torch on the frames of one set.
+
+    Attributes:
+        apart: the largest difference of each output.
+        noise: the mean square of its difference, as a share of the variance of torch's.
+        instances: how many of each thing the set's labels know.
+        accuracy, reference: what the graph came to, and what torch did.
+        worst: where they disagree most, the worst first.
+    """
+
+    set: str
+    precision: Precision
+    frames: int = 0
+    apart: dict[str, float] = field(default_factory=dict)
+    noise: dict[str, float] = field(default_factory=dict)
+    instances: Counter[str] = field(default_factory=Counter)
+    accuracy: Accuracy | None = None
+    reference: Accuracy | None = None
+    worst: list[Disagreement] = field(default_factory=list)
+    equal: int = 0
+    pixels: int = 0
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of pixels whose class is torch's; None where the network tells no classes."""
+        return self.equal / self.pixels if self.pixels else None
+
+    def add_maps(self, expected: Maps, found: Maps) -> None:
+        """Count the outputs of one frame, but for ids and lists of boxes, whose differences say nothing."""
+        for name, wanted in expected.items():
+            if name == "labels" or "boxes" in expected:
+                continue
+            difference = found[name].astype(np.float64) - wanted
+            apart = float(np.abs(difference).max(initial=0.0))
+            variance = float(np.var(wanted, dtype=np.float64))
+            noise = float(np.mean(difference**2)) / max(variance, 1e-12)
+            self.apart[name] = float(np.maximum(self.apart.get(name, 0.0), apart))  # which keeps NaN
+            self.noise[name] = float(np.maximum(self.noise.get(name, 0.0), noise))
+        self.frames += 1
+
+    def add_labels(self, name: str, image: Labels, expected: Labels, found: Labels) -> None:
+        """Count the classes of one frame's pixels."""
+        differ = int(np.count_nonzero(expected != found))
+        self.equal += expected.size - differ
+        self.pixels += expected.size
+        self.worst.append(Disagreement(differ / expected.size, name, image, expected, found))
+        self.worst = sorted(self.worst, key=lambda one: -one.share)[:WORST]
+
+
+Comparisons = dict[Precision, Comparison]
+
+
+def compare_outputs(
+    reference: Perceiver, rivals: Mapping[Precision, Perceiver], images: Iterable[npt.NDArray[np.uint8]]
+) -> Comparisons:
+    """The graphs against torch on golden frames, uint8 (1, h, w, c), without labels."""
+    result = {precision: Comparison("golden frames", precision) for precision in rivals}
+    for number, image in enumerate(images):
+        expected = reference.infer(image[0])
+        for precision, rival in rivals.items():
+            found = rival.infer(image[0])
+            result[precision].add_maps(expected, found)
+            if "labels" in expected:
+                result[precision].add_labels(
+                    str(number), image[0, ..., -3:], expected["labels"], found["labels"]
+                )
+    return result
+
+
+def compare_scores(
+    reference: Perceiver, rivals: Mapping[Precision, Perceiver], dataset: Dataset
+) -> Comparisons:
+    """The graphs against torch on a labelled data set."""
+    name, labelled, classes = public_name(dataset.name), reference.info.labelled, reference.classes
+    result = {precision: Comparison(name, precision) for precision in rivals}
+    scores = {one: Evaluation(classes, labelled=labelled) for one in (None, *rivals)}
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
+        seen = reference.prepare(frame, [Frame(image, 0) for image in sample.earlier])
+        expected = reference.infer(seen)
+        scene = reference.decode(frame, expected)
+        scores[None].add(sample, scene)
+        things = _things(sample, classes.names)
+        for precision, rival in rivals.items():
+            found = rival.infer(seen)
+            one = result[precision]
+            one.add_maps(expected, found)
+            one.instances += things
+            answer = rival.decode(frame, found)
+            scores[precision].add(sample, answer)
+            if labelled:
+                one.add_labels(sample.name, sample.image, scene.labels, answer.labels)
+    for precision, one in result.items():
+        one.reference = _accuracy(scores[None], name, one, None)
+        one.accuracy = _accuracy(scores[precision], name, one, one.agreement)
+    return result
+
+
+def _things(sample: Sample, names: tuple[str, ...]) -> Counter[str]:
+    return Counter(names[number // 1000] for number in np.unique(sample.instances).tolist() if number)
+
+
+def _accuracy(score: Evaluation, name: str, one: Comparison, agreement: float | None) -> Accuracy:
+    confusion = score.confusion
+    precisions = score.figures().get("mask AP", {})
+    return Accuracy(
+        set=name,
+        frames=one.frames,
+        agreement=agreement,
+        mean_iou=confusion.mean_iou() if confusion.counts else None,
+        iou={confusion.describe(bits): iou for bits, iou in confusion.iou().items()},
+        ap={thing: figures["AP"] for thing, figures in precisions.items() if thing != "all"},
+    )

@@ -1,0 +1,78 @@
+"""A network's graph in float16, for GPUs: half the memory to move, and their matrix units."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+# These sum or grow what they are given beyond what float16 holds, choose by differences below its steps, or
+# make numbers out of none, which float32 nodes may need.
+EXACT = {
+    "ConstantOfShape", "CumSum", "Exp", "GridSample", "InstanceNormalization", "Log", "Pow", "Range",
+    "ReduceMean", "ReduceSum", "Softmax", "Sqrt", "TopK",
+}  # fmt: skip
+# All that takes time, and what may come between. Coordinates of boxes, in pixels, are too fine for float16
+# and pass by these.
+CONVOLVING = {"Conv", "ConvTranspose", "Gemm"}
+FOLLOWING = {"AveragePool", "BatchNormalization", "Clip", "MaxPool", "Relu"}
+SUFFIX: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16"}
+
+
+def to_float16(model: bytes) -> bytes:
+    """The serialised graph in float16, with the inputs and outputs of the float32 graph `model`.
+
+    Args:
+        model: without batch normalisation, whose small variances float16 does not hold, where that can be.
+    """
+    proto = onnx.shape_inference.infer_shapes(onnx.load_from_string(model), strict_mode=True)
+    graph = proto.graph
+    boxes = any(output.name == "boxes" for output in graph.output)
+    described = [*graph.value_info, *graph.output]
+    floats = {one.name for one in described if one.type.tensor_type.elem_type == TensorProto.FLOAT}
+    weights = {one.name: one for one in graph.initializer if one.data_type == TensorProto.FLOAT}
+    given = {output.name for output in graph.output}
+    types: dict[str, int] = {}  # what each float tensor is computed in
+    casts: dict[tuple[str, int], str] = {}  # the name of the same tensor in that type
+    nodes: list[onnx.NodeProto] = []
+
+    def cast(name: str, to: int) -> str:
+        """The name of a tensor in that type, which is made where there is none yet."""
+        if types.get(name, TensorProto.FLOAT) == to:
+            return name
+        if (name, to) not in casts:
+            casts[name, to] = f"{name}.{SUFFIX[to]}"
+            if name in weights:
+                values = numpy_helper.to_array(weights[name]).astype(np.float16)
+                graph.initializer.append(numpy_helper.from_array(values, casts[name, to]))
+            else:
+                nodes.append(helper.make_node("Cast", [name], [casts[name, to]], f"cast {name}", to=to))
+        return casts[name, to]
+
+    for node in list(graph.node):
+        half = node.op_type not in EXACT
+        if boxes:
+            follows = node.op_type in FOLLOWING and types.get(node.input[0]) == TensorProto.FLOAT16
+            half = node.op_type in CONVOLVING or follows
+        for i, name in enumerate(node.input):
+            if name in floats or name in weights:
+                fixed = node.op_type == "Resize" and i > 0  # its scales are float32 in any precision
+                node.input[i] = cast(name, TensorProto.FLOAT16 if half and not fixed else TensorProto.FLOAT)
+        if node.op_type == "Cast" and half:
+            for attribute in node.attribute:
+                if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                    attribute.i = TensorProto.FLOAT16
+        nodes.append(node)
+        for i, name in enumerate(node.output):
+            if name in floats and half and name in given:
+                node.output[i] = casts[name, TensorProto.FLOAT16] = f"{name}.float16"
+                nodes.append(
+                    helper.make_node("Cast", [node.output[i]], [name], f"cast {name}", to=TensorProto.FLOAT)
+                )
+            elif name in floats and half:
+                types[name] = TensorProto.FLOAT16
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString())
