@@ -77,7 +77,7 @@ def start_from(network: torch.nn.Module, path: Path) -> list[str]:
     left = [name for name in odd if name in network.state_dict()]
     if len(left) == len(_lasting(network.state_dict())):
         raise DataError(
-            f"{path}: none of its weights, {_origin(path)}, fits {type(network).__name__}; "
+            f"{path}: none of its weights fits {type(network).__name__}; they are {_origin(path)}; "
             "leave out --initial"
         )
     return left

@@ -49,6 +49,7 @@ class TrainingConfig(_Strict):
     moods: bool = True  # whether views come in the moods of a camera: exposure, colour, blur, noise
     batch: PositiveInt = 8
     steps: PositiveInt = 4000
+    quantised: bool = False  # train on, from --initial, with the rounding of INT8
     encoder_rate: Annotated[float, Field(ge=0)] = 5e-4  # of one that has learnt before; 0: it stays as it is
     decoder_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2

@@ -27,6 +27,7 @@ from perception.training.evaluation import Evaluation
 from perception.training.gallery import row
 from perception.training.mix import Cached, Mix
 from perception.training.profile import Profile
+from perception.training.quantisation import round_in_training
 from perception.training.report import draw_curves, tables
 from perception.training.survey import Survey, checked, picture
 from perception.training.tasks import Batch, Task, make_task
@@ -79,12 +80,15 @@ class Trainer:
                 f"{', '.join(self.task.losses)}"
             )
         self.losses = dict(config.losses) or {name: w for name, w in self.task.losses.items() if w > 0}
+        self._initial = initial
         self.new: list[str] = []  # weights that the initial ones did not hold
         self._encoder_learnt = initial is not None or self._load_imagenet()
         if initial is not None:
             self.new = start_from(self.network, initial)
         if config.encoder_rate == 0:
             self.network.get_submodule("encoder").requires_grad_(False)
+        if config.quantised:
+            round_in_training(self.network)
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.measure = self.ranks.wrap(self.task)
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
@@ -121,7 +125,13 @@ class Trainer:
             self._trim_log()
 
     def train(self) -> dict[str, Evaluation]:
-        """Run to the recipe's last step; returns the last validation, by data set."""
+        """Run to the recipe's last step; returns the last validation, by data set.
+
+        Raises:
+            ConfigError: the recipe quantises, and there is no trained network to begin with.
+        """
+        if self.config.quantised and not self.step and not self._initial:
+            raise ConfigError("quantised: trains a trained network on; give it by --initial")
         config, first = self.config, self.ranks.first
         self.folder.mkdir(parents=True, exist_ok=True)
         sets = [Cached(open_dataset(d.source, self.own), pixels=config.pixels) for d in config.train]
