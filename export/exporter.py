@@ -40,7 +40,7 @@ from perception.training.tasks import make_task
 CALIBRATION_FRAMES = 64
 LEAST_FRAMES = 8  # fewer show too little of light and scene
 GOLDEN_SIZES = ("256x128", "576x320", "512x384")
-KEEP_STEPS = (4, 8, 16)  # layers left in float32, until the gate lets the graph pass
+KEEP_STEPS = (1, 4, 16)  # layers left in float32, until the gate lets the graph pass
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def quantise(
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QInt8 if symmetric else QuantType.QUInt8,
         tensors_range=ranges,
-        nodes_to_quantize=[names[layer] for layer in only],
+        nodes_to_quantize=_with_activations(proto, {names[layer] for layer in only}),
         nodes_to_exclude=[names[layer] for layer in exact & names.keys() - set(only)] + _tails(proto),
         op_types_to_quantize=sorted({*QLinearOpsRegistry, *QDQRegistry}),
         extra_options=SYMMETRIC if symmetric else {},
@@ -87,6 +87,13 @@ def layers(model: bytes) -> dict[str, str]:
         for node in graph.node
         if node.op_type in CONVOLUTIONS and node.input[1] in weights
     }
+
+
+def _with_activations(model: onnx.ModelProto, names: set[str]) -> list[str]:
+    """The nodes of those names, and what bounds their values: steps cover only what is left of them."""
+    bounded = {output for node in model.graph.node if node.name in names for output in node.output}
+    bounding = (node for node in model.graph.node if node.op_type in ("Clip", "Relu"))
+    return [*names, *(node.name for node in bounding if node.input[0] in bounded)]
 
 
 def _tails(model: onnx.ModelProto) -> list[str]:
