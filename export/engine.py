@@ -22,7 +22,11 @@ class GraphEngine:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # it warns of float16 nodes that the CPU computes in float32
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoder has work, too
-        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        # As TensorRT, for which it stands here, leave in float32 what is not quantised.
+        left = ["WeightBiasQuantization"] if precision is Precision.SYMMETRIC_INT8 else []
+        self._session = ort.InferenceSession(
+            graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=left
+        )
         self._names = [output.name for output in self._session.get_outputs()]
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:

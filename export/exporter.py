@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,9 @@ from calibration.frames import select_frames
 from calibration.ranges import Method
 from export.card import model_card
 from export.detections import check_detections
+from export.engine import GraphEngine
 from export.float16 import to_float16
-from export.gate import check_parity, run_onnx
+from export.gate import check_parity
 from export.graph import to_onnx
 from export.half import keep_in_half, round_weights
 from export.limits import faults, refuse
@@ -146,7 +148,7 @@ def export_bundle(
         description,
         graphs=graphs,
         golden_image=images[0],
-        golden_outputs={precision: run_onnx(graph, images[0]) for precision, graph in graphs.items()},
+        golden_outputs={one: _golden(graph, one, images[0]) for one, graph in graphs.items()},
         card=model_card(description, graphs, proof),
     )
     return bundle, proof
@@ -157,6 +159,10 @@ def _parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[np.ui
     if isinstance(deployed, DeployedMaskRCNN):
         return f"{check_detections(deployed, model, images)}."
     return f"{check_parity(deployed, model, images)}."
+
+
+def _golden(graph: bytes, precision: Precision, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    return {name: array[None] for name, array in GraphEngine(graph, precision).run(image[0]).items()}
 
 
 def _leave_in_float(

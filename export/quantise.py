@@ -11,6 +11,7 @@ from collections.abc import Collection
 import numpy as np
 import onnx
 import torch
+from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -56,7 +57,7 @@ def quantise(
     symmetric = precision is Precision.SYMMETRIC_INT8
     proto = save_and_reload_model_with_shape_infer(onnx.load_from_string(model))
     names = layers(model)
-    exact = ALWAYS_EXACT | set(exact)
+    left = {names[layer] for layer in (ALWAYS_EXACT | set(exact)) & names.keys() - set(only)}
     quantiser = QDQQuantizer(
         proto,
         per_channel=True,
@@ -65,7 +66,7 @@ def quantise(
         activation_qType=QuantType.QInt8 if symmetric else QuantType.QUInt8,
         tensors_range=ranges,
         nodes_to_quantize=_with_activations(proto, {names[layer] for layer in only}),
-        nodes_to_exclude=[names[layer] for layer in exact & names.keys() - set(only)] + _tails(proto),
+        nodes_to_exclude=_with_activations(proto, left) + _tails(proto),
         op_types_to_quantize=sorted({*QLinearOpsRegistry, *QDQRegistry}),
         extra_options=SYMMETRIC if symmetric else {},
     )
@@ -74,6 +75,11 @@ def quantise(
     result: onnx.ModelProto = quantiser.model.model
     if symmetric:
         _quantise_weights(result)
+    else:
+        _shield(result, left)
+    used = {name for node in result.graph.node for name in node.input}
+    for tensor in [tensor for tensor in result.graph.initializer if tensor.name not in used]:
+        result.graph.initializer.remove(tensor)
     onnx.checker.check_model(result, full_check=True)
     return bytes(result.SerializeToString())
 
@@ -108,6 +114,28 @@ def _tails(model: onnx.ModelProto) -> list[str]:
     return tails
 
 
+def _shield(model: onnx.ModelProto, names: Collection[str]) -> None:
+    """Keep ONNX Runtime from quantising what shall stay exact.
+
+    Its optimiser (WeightBiasQuantization) rounds the weights of a convolution between quantised ones to steps
+    that are one for all channels, which some do not survive. It lets be those whose bias is computed.
+    """
+    graph = model.graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    shielded = []
+    for node in [node for node in graph.node if node.name in names and len(node.input) > 2]:
+        bias = numpy_helper.to_array(tensors[node.input[2]])
+        scale = np.float32(max(np.abs(bias).max(), 1e-6) / 2**30)
+        steps = np.rint(bias.astype(np.float64) / scale).astype(np.int32)
+        given = [f"{node.input[2]}.steps", f"{node.input[2]}.scale"]
+        graph.initializer.append(numpy_helper.from_array(steps, given[0]))
+        graph.initializer.append(numpy_helper.from_array(np.array(scale), given[1]))
+        node.input[2] = f"{node.input[2]}.computed"
+        shielded.append(helper.make_node("DequantizeLinear", given, [node.input[2]], node.input[2]))
+    for node in shielded:
+        graph.node.insert(0, node)
+
+
 def _quantise_weights(model: onnx.ModelProto) -> None:
     """Keep weights as int8, in place of floats that a runtime would quantise on loading."""
     graph = model.graph
@@ -117,17 +145,14 @@ def _quantise_weights(model: onnx.ModelProto) -> None:
         if node.op_type != "QuantizeLinear" or len(getattr(tensors.get(node.input[0]), "dims", ())) < 2:
             continue  # TensorRT takes no quantised scalar
         axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-        weight, scale = (onnx.numpy_helper.to_array(tensors[name]) for name in node.input[:2])
+        weight, scale = (numpy_helper.to_array(tensors[name]) for name in node.input[:2])
         if scale.ndim:
             scale = np.expand_dims(scale, [i for i in range(weight.ndim) if i != axis % weight.ndim])
         steps = np.clip(np.rint(weight / scale), -128, 127).astype(np.int8)
-        tensors[node.input[0]].CopyFrom(onnx.numpy_helper.from_array(steps, node.output[0]))
+        tensors[node.input[0]].CopyFrom(numpy_helper.from_array(steps, node.output[0]))
         done.append(node)
     for node in done:
         graph.node.remove(node)
-    left = {name for node in graph.node for name in node.input}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in left]:
-        graph.initializer.remove(tensor)
 
 
 def fold_normalisation(deployed: Deployed) -> Deployed:

@@ -47,7 +47,7 @@ class Listener:
         ) / len(self._images)
 
     def _answers(self, model: bytes) -> list[list[npt.NDArray[np.float32]]]:
-        engine = GraphEngine(_with_logits(model))
+        engine = GraphEngine(with_logits(model))
         answers = (engine.run(image[0]).values() for image in self._images)
         return [[array for array in answer if array.dtype == np.float32] for answer in answers]
 
@@ -79,7 +79,7 @@ def sweep(model: bytes, ranges: TensorsData, precision: Precision, images: Image
     return sorted(found, key=lambda one: -one.noise)
 
 
-def _with_logits(model: bytes) -> bytes:
+def with_logits(model: bytes) -> bytes:
     """The graph that also gives what its labels are the argmax of."""
     proto = onnx.load_from_string(model)
     given = {output.name for output in proto.graph.output}

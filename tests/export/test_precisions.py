@@ -5,11 +5,12 @@ from importlib.util import find_spec
 import cv2
 import numpy as np
 import onnx
+import onnxruntime as ort
 import torch
 
 from calibration.ranges import Method
 from export.limits import faults
-from export.sensitivity import Listener
+from export.sensitivity import Listener, with_logits
 from perception.bundle_info import GRAPHS, Precision
 from perception.frame import Frame
 from perception.networks.deployed import Deployed
@@ -79,6 +80,20 @@ def test_the_worst_layer_is_left_in_float(exported: Exported) -> None:
         graph = _graph(exported, precision)
         tensors = {tensor.name: tensor.data_type for tensor in graph.initializer}
         assert tensors[f"{names[0]}.weight"] == onnx.TensorProto.FLOAT
+
+
+def test_what_is_left_in_float_is_exact_in_the_runtime_too(exported: Exported) -> None:
+    """Its optimiser would round those weights by itself."""
+    graph = exported.bundle.graph(Precision.INT8).read_bytes()
+    image = exported.bundle.golden()[0][None]
+    outputs = []
+    for optimisers in ([], ["WeightBiasQuantization"]):
+        session = ort.InferenceSession(
+            with_logits(graph), providers=["CPUExecutionProvider"], disabled_optimizers=optimisers
+        )
+        outputs.append(session.run(None, {"image": image})[1])
+    assert outputs[0].dtype == np.float32
+    assert np.mean(outputs[0] != outputs[1]) < 0.01
 
 
 def test_auto_takes_the_calibration_with_least_noise(exported: Exported) -> None:
