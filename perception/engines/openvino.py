@@ -60,7 +60,8 @@ class OpenVinoEngine:
                 maps = request.infer({self._info.input.name: image[None]}, share_inputs=True)
             except RuntimeError as error:
                 raise EngineError(f"{self.name}: the run failed: {_tidy(error)}") from error
-        found = {output.any_name: map_[0] for output, map_ in maps.items()}
+        # Where nodes were joined, an output also goes by the names of those before it.
+        found = {name: map_[0] for output, map_ in maps.items() for name in output.get_names()}
         return {name: found[name] for name in self._info.outputs}
 
     def _request(self, shape: Shape) -> Any:

@@ -58,7 +58,7 @@ def build(
         trt: the module `tensorrt` or `tensorrt_rtx`.
         graph: the ONNX file's.
         shapes: what `profile` gives.
-        tell: told the share done, 0 to 1, from time to time; what it raises ends the building.
+        tell: told the share done, 0 to 1, at once and from time to time; what it raises ends the building.
 
     Raises:
         EngineError: the graph cannot be built; the message names each layer that is at fault.
@@ -67,6 +67,7 @@ def build(
     # In a thread of its own: here a signal such as Ctrl-C is noticed at once, inside the builder never.
     building = call_in_background(lambda: _build(trt, graph, shapes, progress), "builder")
     try:
+        tell(0.0)
         while wait([building.future], _POLL_S).not_done:
             tell(progress.share)
     except BaseException:
