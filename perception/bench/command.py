@@ -45,6 +45,8 @@ def bench(
     --cameras, each of which may be given several times.
     """
     engines = engine or []
+    if unknown := [name for name in engines if name not in ("auto", *ENGINES)]:
+        raise ConfigError(f"--engine {unknown[0]}: not known; choose auto or one of {', '.join(ENGINES)}")
     if not side_by_side:
         alone = {"--size": size, "--threads": threads, "--cameras": cameras, "--plot": plot,
                  "several --engine": engines[1:]}  # fmt: skip

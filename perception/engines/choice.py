@@ -22,6 +22,7 @@ from perception.errors import BundleError, EngineError
 from perception.input_size import input_size
 
 ROUNDS = 5  # timed runs of each engine, after one to warm up
+FEW = 3  # engines that cannot run are named, more are counted
 SECONDS = 2.0  # after which no further round begins
 # Distributions whose versions decide which engines run, and how fast.
 RUNTIMES = (
@@ -60,7 +61,9 @@ class Choice(BaseModel):
             first = "the only one that runs here"
             first = f"fastest of {len(times)} that run here: {', '.join(times)}" if times else first
         # That an engine cannot run is usual and said in short; that one answers wrongly is said in full.
-        absent = (f"not: {', '.join(self.absent)}",) if self.absent else ()
+        few = len(self.absent) <= FEW
+        names = ", ".join(self.absent) if few else f"{len(self.absent)} others (perception doctor tells why)"
+        absent = (f"not: {names}",) if self.absent else ()
         return "; ".join((first, *absent, *self.wrong))
 
 
