@@ -1,7 +1,7 @@
 """OpenVINO on the CPU: the bundle's ONNX file as it is, INT8 on the instructions made for it."""
 
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,6 @@ class OpenVinoEngine:
     """
 
     def __init__(self, name: str, precision: Precision, bundle: Bundle, threads: int, version: str) -> None:
-        from openvino import Core  # noqa: PLC0415 (see `open_openvino`)
-
         self.name = name
         self.precision = precision
         self.reason = ""
@@ -37,7 +35,7 @@ class OpenVinoEngine:
         self._info = bundle.info
         self._path = bundle.graph(precision)
         self._version = version
-        self._core = Core()
+        self._core = _core()
         threads = threads or physical_cores()
         at_once = max(1, physical_cores() // threads)  # more runs than that would wait for a core anyway
         self._options = {
@@ -107,6 +105,18 @@ class OpenVinoEngine:
             fault = _tidy(error)
             fault += named(self._path, fault)
             raise EngineError(f"{self.name} cannot run: OpenVINO refuses {self._path}: {fault}") from error
+
+
+@cache
+def _core() -> Any:
+    """The one of the process, for good.
+
+    With the last one OpenVINO unloads what runs on CPUs, and frees the stack that it has put in place for the
+    process's signal handlers: the next signal, such as that of Ctrl-C, would crash the process.
+    """
+    from openvino import Core  # noqa: PLC0415 (see `open_openvino`)
+
+    return Core()
 
 
 def open_openvino(

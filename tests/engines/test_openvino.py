@@ -1,5 +1,7 @@
 """OpenVINO, beyond what all engines must do: its errors, and what it keeps."""
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -91,3 +93,24 @@ def test_where_it_is_not_installed_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(EngineError, match=r"openvino cannot run: .*pip install 'perception\[openvino\]'"):
         open_engine(colour_bundle, "openvino")
+
+
+def test_a_signal_is_survived_after_engines_are_gone(colour_bundle: Bundle) -> None:
+    script = f"""
+import gc, signal
+from pathlib import Path
+from perception.bundle import Bundle
+from perception.engines import open_engine
+bundle = Bundle.load(Path({str(colour_bundle.folder)!r}))
+one, other = (open_engine(bundle, "openvino", 1) for _ in range(2))
+del one
+gc.collect()
+del other
+gc.collect()
+signal.raise_signal(signal.SIGINT)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    assert done.returncode in (1, 130, -signal.SIGINT)
