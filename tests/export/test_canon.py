@@ -14,8 +14,10 @@ from perception.networks.canon import CANON
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks import make_task
 
-# Each of their layers is in another network too: FCN-8s, U-Net, DeepLabv3+.
-LIKE_OTHERS = {"fcn-16s", "fcn-32s", "u-net-nearest", "deeplabv3"}
+# Each of their layers is in another network too: FCN-8s, U-Net, DeconvNet, DeepLabv3+.
+LIKE_OTHERS = {
+    "fcn-16s", "fcn-32s", "fcn-8s-lite0", "u-net-nearest", "u-net-bilinear", "segnet", "deeplabv3",
+}  # fmt: skip
 OTHERS = ["hourglass", "depth"]  # those that give pictures are in tests/networks/test_pictures.py
 PIXELS = 30_000
 
