@@ -18,6 +18,8 @@ class Frame:
         sequence: position in the source's stream, from 0; a gap means that frames were dropped.
         stem: name of the files that sinks write for this frame; empty: the sequence number.
         camera: which camera took it.
+        host_ns: when it was captured, or for a recording in real time when it was due, by the host's
+            monotonic clock: ages count from then. 0: from when it is read.
     """
 
     image: npt.NDArray[np.uint8]
@@ -26,6 +28,7 @@ class Frame:
     sequence: int = 0
     stem: str = ""
     camera: str = "front"
+    host_ns: int = 0
 
     @property
     def height(self) -> int:

@@ -16,6 +16,8 @@ class Status(StrEnum):
     OK = "ok"
     STALE = "stale"  # older than max_age when it was published
     NOT_READY = "not_ready"  # all is unknown: the engine is still being built
+    UNRELIABLE = "unreliable"  # `Scene.reasons` say what is wrong with the picture
+    NO_SIGNAL = "no_signal"  # all is unknown: the camera has given no frame for longer than it may
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Scene:
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
         status: whether the scene may be trusted.
+        reasons: why not, for people, such as "the picture is black".
         age_ms: time to publication from capture; for a recording from reading, or in real time from when
             the frame was due.
         timings_ms: how long each stage took.
@@ -104,6 +107,7 @@ class Scene:
     key_points: tuple[KeyPoint, ...] = ()
     latent: npt.NDArray[np.float32] | None = None
     status: Status = Status.OK
+    reasons: tuple[str, ...] = ()
     age_ms: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)
 

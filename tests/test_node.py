@@ -20,6 +20,7 @@ from perception.bundle_info import Precision
 from perception.engines import Engine
 from perception.errors import EngineError, PerceptionError, SinkError, SourceError
 from perception.frame import Frame
+from perception.health import Health
 from perception.node import STAGES, Node
 from perception.perceiver import Perceiver
 from perception.scene import Scene, Status
@@ -35,6 +36,7 @@ class ListSource:
 
     items: Sequence[Frame | Drop | PerceptionError]
     uri: str = "list"
+    live: bool = False
     rate: float = 25.0
     length: int | None = None
     notes: list[str] = field(default_factory=list)
@@ -68,6 +70,7 @@ class ListSink:
     """Keeps scenes; fails at one if told to."""
 
     uri: str = "list"
+    wants_overlay: bool = True
     fail_at: int | None = None
     before: Callable[[], object] = lambda: None
     scenes: list[Scene] = field(default_factory=list)
@@ -80,6 +83,9 @@ class ListSink:
             raise SinkError("sink list: the disk is full")
         self.before()
         self.scenes.append(scene)
+
+    def tell(self, health: Health) -> None:
+        """It keeps scenes only."""
 
     def close(self) -> None:
         self.closed = True

@@ -1,5 +1,6 @@
 """Where scenes go: one file a kind of sink, and `open_sink`, which knows them by their URI."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -9,25 +10,45 @@ import numpy.typing as npt
 from perception.classes import ClassSet
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.health import Health
 from perception.scene import Scene
 
 GRAMMAR = "an H.264 video (out.mp4) or a folder (labels/)"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a sink takes at a time."""
+
+    frame: Frame
+    scene: Scene
+    overlay: npt.NDArray[np.uint8]
 
 
 class Sink(Protocol):
     """Takes what the node publishes, in the order of the frames, from one thread.
 
     Attributes:
-        uri: what the user called it.
+        uri: what the user called it, without credentials.
+        wants_overlay: whether it needs the overlay drawn; else it may be given an empty one.
     """
 
     uri: str
+    wants_overlay: bool
 
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
         """Take one scene; `overlay` is uint8 (height, width, 3), BGR, the scene drawn on the frame.
 
         Raises:
             SinkError: it cannot be written. What was written before stays readable after `close`.
+        """
+        ...
+
+    def tell(self, health: Health) -> None:
+        """Take the node's state: each second, and at once when it changes; in the thread of `write`.
+
+        Raises:
+            SinkError: as for `write`.
         """
         ...
 

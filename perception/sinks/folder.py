@@ -14,6 +14,7 @@ import numpy.typing as npt
 from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
+from perception.health import Health
 from perception.scene import Scene
 from perception.sinks import claim
 
@@ -40,6 +41,8 @@ class FolderSink:
         SinkError: the folder or a file cannot be written.
     """
 
+    wants_overlay = True
+
     def __init__(self, folder: Path, classes: ClassSet) -> None:
         self.uri = str(folder)
         self._folder = folder
@@ -63,6 +66,9 @@ class FolderSink:
             centimetres = np.rint(100 * np.nan_to_num(scene.depth).clip(0, FARTHEST / 100))
             self._write_image(f"{stem}.depth.png", centimetres.astype(np.uint16))
         self._write_line(json.dumps(record(scene, self._classes)).encode() + b"\n")
+
+    def tell(self, health: Health) -> None:
+        """Nothing yet."""
 
     def close(self) -> None:
         if self._lines is not None:

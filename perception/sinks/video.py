@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from perception.errors import SinkError
 from perception.frame import Frame
+from perception.health import Health
 from perception.scene import Scene
 from perception.sinks import claim
 
@@ -38,6 +39,8 @@ class VideoSink:
     Raises:
         SinkError: the file cannot be written.
     """
+
+    wants_overlay = True
 
     def __init__(self, path: Path, rate: float) -> None:
         self.uri = str(path)
@@ -65,6 +68,9 @@ class VideoSink:
         except (av.error.FFmpegError, av.codec.codec.UnknownCodecError, OSError) as error:
             self._broken = True
             raise self._error(error) from error
+
+    def tell(self, health: Health) -> None:
+        """Nothing yet."""
 
     def close(self) -> None:
         container, self._container = self._container, None

@@ -17,6 +17,9 @@ class DropReason(StrEnum):
 
     UNDECODABLE = "undecodable"  # its bytes do not make an image
     SUPERSEDED = "superseded"  # a fresher frame was there before this one's turn came
+    BACKLOG = "backlog"  # it waited in a buffer that had grown, and was passed over to catch up
+    FAILED = "failed"  # the engine raised, hung, or gave what is no answer
+    THINNED = "thinned"  # left out on purpose: the node has lowered its rate to keep up
     STOPPED = "stopped"  # the run ended on an error or a second signal before it was written
 
 
@@ -27,6 +30,31 @@ class Drop:
     sequence: int
     reason: DropReason
     message: str
+
+
+class LinkState(StrEnum):
+    """How a live source stands with its camera."""
+
+    CONNECTING = "connecting"
+    STREAMING = "streaming"
+    LOST = "lost"  # and tried again
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A moment of a live source's connection. From any thread.
+
+    Attributes:
+        reason: why it is not streaming, for people, without credentials; empty where there is nothing to say.
+        connections: how often it was made; the first one counts.
+        lag_ms: how much longer than at its quickest a frame now waits in buffers, by the stream's own clock.
+    """
+
+    state: LinkState
+    reason: str = ""
+    connections: int = 0
+    lag_ms: float = 0.0
 
 
 class Source(Protocol):
@@ -41,18 +69,36 @@ class Source(Protocol):
         rate: nominal frames per second; for a recording without one, a guess that says how fast to play it.
         length: how many frames are expected; None where that is unknown or endless. A hint, for progress.
         notes: what the user should know of it in the end, e.g. files that were passed over.
+        live: frames come by themselves, whether or not they are read, each with its `host_ns`.
     """
 
     uri: str
     rate: float
     length: int | None
     notes: list[str]
+    live: bool
 
     def __iter__(self) -> Iterator[Frame | Drop]: ...
 
     def close(self) -> None:
         """Let go of files and threads, once iteration has ended."""
         ...
+
+
+class LiveSource(Source, Protocol):
+    """A camera. Iteration connects, waits for frames, connects again when they stop, and ends at `stop`.
+
+    A camera that is not there, or that falls silent, raises nothing: `link` tells, and it is tried again with
+    growing pauses. Only what no second try can mend raises SourceError.
+    """
+
+    @property
+    def link(self) -> Link: ...
+
+    def stop(self) -> None:
+        """End the iteration within a second; from any thread."""
+        ...
+
 
 
 def open_source(uri: str, frames: int | None = None) -> Source:

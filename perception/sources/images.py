@@ -32,6 +32,7 @@ class ImageSource:
     def __init__(self, folder: Path) -> None:
         self.uri = str(folder)
         self.rate = RATE
+        self.live = False
         try:
             files = [path for path in folder.iterdir() if path.is_file()]
         except OSError as error:

@@ -24,6 +24,7 @@ class SimulatedSource:
         self.rate = options.rate
         self.length: int | None = frames if endless and frames is not None else options.frames
         self.notes: list[str] = []
+        self.live = False
         self._drive = Drive(options)
 
     def __iter__(self) -> Iterator[Frame | Drop]:

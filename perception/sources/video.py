@@ -29,6 +29,7 @@ class VideoSource:
     def __init__(self, path: Path) -> None:
         self.uri = str(path)
         self.notes: list[str] = []
+        self.live = False
         try:
             self._container = av.open(str(path))
         except (av.error.FFmpegError, OSError) as error:
