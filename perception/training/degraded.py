@@ -30,15 +30,29 @@ MULTIPLE = 32  # px, of the sides of what networks take without resizing it
 
 
 def night(image: Image, rng: np.random.Generator) -> tuple[Image, Image]:
-    """The frame as a camera would see it with little light, and the same without noise.
+    """The frame as a camera would see it with little light, drawn at random, and the same without noise."""
+    exposure, electrons, read = (
+        np.exp(rng.uniform(np.log(low), np.log(high))) for low, high in (EXPOSURE, ELECTRONS, READ_NOISE)
+    )
+    return low_light(image, rng, exposure, electrons, read)
+
+
+def low_light(
+    image: Image, rng: np.random.Generator, exposure: float, electrons: float, read: float
+) -> tuple[Image, Image]:
+    """The frame with this share of its light, and the same without noise.
 
     Light is counted in electrons: their number varies as Poisson's law has it, and reading them adds
     Gaussian noise (Foi et al., "Practical Poissonian-Gaussian noise modeling", 2008). Both frames are
     dark alike: what is lost in darkness is not to be invented.
+
+    Args:
+        image: uint8 (h, w, 3).
+        rng: source of all randomness.
+        exposure: share of the day's light.
+        electrons: that the brightest level stands for.
+        read: electrons, standard deviation of the noise of reading.
     """
-    exposure, electrons, read = (
-        np.exp(rng.uniform(np.log(low), np.log(high))) for low, high in (EXPOSURE, ELECTRONS, READ_NOISE)
-    )
     levels = np.arange(256) / 255
     clean = cv2.LUT(image, np.round(255 * levels * exposure ** (1 / GAMMA)).astype(np.uint8))
     seen = rng.poisson((electrons * levels**GAMMA)[clean]) + rng.normal(0, read, image.shape)
