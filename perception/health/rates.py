@@ -1,0 +1,102 @@
+"""How often something comes, how steadily, and how long things take, over the last seconds."""
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+S = 1_000_000_000
+MS = 1_000_000
+
+WINDOW_NS = 2 * S  # long enough to be steady over bursts, short enough to show a new pace soon
+INTERVALS = 64  # the period is their median: two seconds at 30 fps
+BURST = 4  # frames that a network may hand on at once: the period is a mean over so many intervals
+FEWEST = 10  # intervals that tell more than the nominal rate does, even with a gap among them
+SPENT_NS = 10 * S  # durations are judged over so long: 300 at 30 fps, enough for a 99th percentile
+SPENT_KEPT = 2048  # durations kept: ten seconds at 200 fps
+
+
+class Rate:
+    """Arrivals, by the times in ns at which they came. Not for several threads at once.
+
+    Args:
+        nominal: a second; what counts as long as too few have come to tell.
+    """
+
+    def __init__(self, nominal: float) -> None:
+        self.nominal = nominal
+        self._times: deque[int] = deque(maxlen=4096)  # of the last seconds; bounds a flood
+        self._intervals: deque[int] = deque(maxlen=INTERVALS)
+
+    def arrived(self, at_ns: int) -> None:
+        """One more; a time before the last one counts as the same."""
+        if self._times:
+            at_ns = max(at_ns, self._times[-1])
+            self._intervals.append(at_ns - self._times[-1])
+        self._times.append(at_ns)
+        while len(self._times) > 2 and at_ns - self._times[0] > self._window_ns:
+            self._times.popleft()
+
+    @property
+    def period_s(self) -> float:
+        """The usual interval, in s; at first the nominal one.
+
+        The median, so that a gap does not count, of means over a few, so that bursts do not either.
+        """
+        if len(self._intervals) < FEWEST:
+            return 1 / self.nominal
+        passed = np.cumsum(np.array((0, *self._intervals), np.int64))
+        median = float(np.median(passed[BURST:] - passed[:-BURST])) / BURST
+        return median / S if median else 1 / self.nominal
+
+    @property
+    def jitter_ms(self) -> float:
+        """Median absolute deviation of the last intervals from their median."""
+        if len(self._intervals) < FEWEST:
+            return 0.0
+        intervals = np.asarray(self._intervals)
+        return float(np.median(np.abs(intervals - np.median(intervals)))) / MS
+
+    def silent_ms(self, now_ns: int) -> float | None:
+        """Since the last arrival; None before the first."""
+        return max(0, now_ns - self._times[-1]) / MS if self._times else None
+
+    def per_second(self, now_ns: int) -> float:
+        """Over the last two seconds, or four periods if they are longer; 0 where fewer than two came."""
+        times = [at for at in self._times if now_ns - at <= self._window_ns]
+        if len(times) < 2:
+            return 0.0
+        # The next one is not late before a period has passed; from then on silence counts.
+        until = max(times[-1], now_ns - round(self.period_s * S))
+        return (len(times) - 1) * S / max(until - times[0], 1)
+
+    @property
+    def _window_ns(self) -> int:
+        return max(WINDOW_NS, round(4 * self.period_s * S))
+
+
+class Spent:
+    """Durations or ages in ms of the last seconds; bounded in memory. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._at = np.zeros(SPENT_KEPT, np.int64)
+        self._ms = np.zeros(SPENT_KEPT, np.float64)
+        self._count = 0
+
+    def add(self, ms: float, at_ns: int) -> None:
+        place = self._count % SPENT_KEPT
+        self._at[place], self._ms[place] = at_ns, ms
+        self._count += 1
+
+    def recent(self, now_ns: int) -> npt.NDArray[np.float64]:
+        """float64 (n,): those of the last ten seconds, in no order."""
+        filled = min(self._count, SPENT_KEPT)
+        return self._ms[:filled][now_ns - self._at[:filled] <= SPENT_NS]
+
+    def typical_and_worst(self, now_ns: int) -> tuple[float, float]:
+        """Median and 99th percentile of the last ten seconds; 0, 0 where there are none."""
+        recent = self.recent(now_ns)
+        if not recent.size:
+            return 0.0, 0.0
+        median, worst = np.percentile(recent, (50, 99))
+        return float(median), float(worst)

@@ -1,0 +1,78 @@
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perception.health.degradation import DOWN_AFTER_NS, LONGEST_UP_NS, STEPS, UP_AFTER_NS, Degradation, S
+
+TICK = S // 2
+# Runs of half-seconds that are too slow, fitting, or have room.
+RUNS = st.lists(st.tuples(st.sampled_from(["slow", "fits", "room"]), st.integers(1, 60)), max_size=15)
+
+
+def walk(degradation: Degradation, says: list[str], start: int = 0) -> list[int]:
+    """The step's number after each half-second."""
+    return [
+        STEPS.index(degradation.update(say == "slow", say == "room", start + k * TICK))
+        for k, say in enumerate(says)
+    ]
+
+
+def spread(runs: list[tuple[str, int]]) -> list[str]:
+    return [say for say, length in runs for _ in range(length)]
+
+
+@given(RUNS)
+def test_no_step_is_skipped_or_taken_sooner_than_the_waits_allow(runs: list[tuple[str, int]]) -> None:
+    says = spread(runs)
+    steps = [0, *walk(Degradation(), says)]
+    for k, (before, after) in enumerate(pairwise(steps)):
+        assert abs(after - before) <= 1
+        if after > before:  # the whole of the wait was too slow, at this step
+            wait = DOWN_AFTER_NS // TICK
+            assert says[k - wait : k + 1] == ["slow"] * (wait + 1)
+            assert len(set(steps[k - wait + 1 : k + 1])) == 1
+        if after < before:
+            wait = UP_AFTER_NS // TICK
+            assert says[k - wait : k + 1] == ["room"] * (wait + 1)
+            assert len(set(steps[k - wait + 1 : k + 1])) == 1
+
+
+@given(RUNS)
+def test_with_room_for_long_it_is_back_at_full_quality(runs: list[tuple[str, int]]) -> None:
+    says = spread(runs)
+    long = ["room"] * (3 * LONGEST_UP_NS // TICK + 3)
+    assert walk(Degradation(), says + long)[-1] == 0
+
+
+@given(st.integers(1, 3), st.integers(200, 4000))
+def test_a_load_between_two_steps_makes_it_swing_ever_more_seldom(limit: int, ticks: int) -> None:
+    """A machine that is too slow above a step and has room at it: the next try is put off, up to 5 min."""
+    degradation, steps = Degradation(), [0]
+    for k in range(ticks):
+        too_slow = steps[-1] < limit
+        steps.append(STEPS.index(degradation.update(too_slow, not too_slow, k * TICK)))
+    ups = [k for k, (before, after) in enumerate(pairwise(steps)) if after < before]
+    gaps = [(after - before) * TICK for before, after in pairwise(ups)]
+    for n, gap in enumerate(gaps, start=1):
+        assert gap >= min(2**n * UP_AFTER_NS, LONGEST_UP_NS)
+        assert gap <= min(2**n * UP_AFTER_NS, LONGEST_UP_NS) + DOWN_AFTER_NS + 2 * TICK
+    assert max(steps) <= limit
+
+
+def test_the_steps_leave_out_ever_more() -> None:
+    for before, after in pairwise(STEPS):
+        assert after.pixel_share <= before.pixel_share
+        assert after.heads <= before.heads
+        assert after.every >= before.every
+        assert (after.pixel_share, after.heads, after.every) != (before.pixel_share, before.heads, before.every)
+    assert (STEPS[0].name, STEPS[0].pixel_share, STEPS[0].heads, STEPS[0].every) == ("", 1, True, 1)
+
+
+def test_down_to_the_last_step_and_up_again() -> None:
+    degradation = Degradation()
+    down = walk(degradation, ["slow"] * 40)
+    assert [down.index(step) * TICK / S for step in (1, 2, 3)] == [3, 6, 9]
+    assert down[-1] == 3
+    up = walk(degradation, ["room"] * 80, start=20 * S)
+    assert [up.index(step) * TICK / S for step in (2, 1, 0)] == [10, 20, 30]
