@@ -173,9 +173,9 @@ CORRUPTIONS: dict[str, Corruption] = {
     "shot_noise": Corruption(shot_noise, (60, 25, 12, 6, 3)),
     "motion_blur": Corruption(motion_blur, (0.01, 0.02, 0.035, 0.055, 0.08)),
     "defocus_blur": Corruption(defocus_blur, (0.003, 0.006, 0.01, 0.016, 0.025)),
-    "rain": Corruption(rain, (0.2, 0.4, 0.6, 0.8, 1.0)),
+    "rain": Corruption(rain, (0.25, 0.5, 0.9, 1.4, 2.0)),
     "fog": Corruption(fog, (0.8, 1.4, 2.3, 3.8, 6.0)),
-    "snow": Corruption(snow, (0.2, 0.4, 0.6, 0.8, 1.0)),
+    "snow": Corruption(snow, (0.25, 0.5, 0.8, 1.1, 1.4)),
     "night": Corruption(night, (0.2, 0.1, 0.04, 0.015, 0.005)),
     "glare": Corruption(glare, (0.35, 0.65, 1.0, 1.5, 2.4)),
     "over_exposure": Corruption(over_exposure, (2, 5, 12, 25, 50)),
@@ -195,11 +195,11 @@ def _filtered(image: Image, kernel: npt.NDArray[np.floating]) -> Image:
     return np.asarray(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _softened(picture: npt.NDArray[np.generic], deviation: float) -> Grey:
+def _softened(picture: Image | Grey, deviation: float) -> Grey:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(deviation, 0.3)), np.float32)
 
 
-def _veiled(picture: npt.NDArray[np.floating], share: float, grey: float) -> npt.NDArray[np.floating]:
+def _veiled(picture: Image | Grey, share: float, grey: float) -> Grey:
     return (1 - share) * picture + share * grey
 
 
@@ -212,7 +212,8 @@ def _line(side: int, angle: float) -> npt.NDArray[np.float64]:
         left, top = min(int(x), side - 2), min(int(y), side - 2)
         across, down = x - left, y - top  # shared among the four pixels about the point
         kernel[top : top + 2, left : left + 2] += np.outer([1 - down, down], [1 - across, across])
-    return kernel / kernel.sum()
+    kernel /= kernel.sum()
+    return kernel
 
 
 def _streaks(rng: np.random.Generator, image: Image, count: int, length: float, width: float) -> Grey:

@@ -51,11 +51,11 @@ def row(frame: Frame, scene: Scene, sample: Sample, classes: ClassSet, caption: 
         "found": draw(frame, scene, classes, SCENE),
         "true": draw(frame, true_scene(sample, classes), classes, SCENE),
     }
-    return np.hstack([_captioned(picture, text) for text, picture in pictures.items()])
+    return np.hstack([captioned(picture, text) for text, picture in pictures.items()])
 
 
-def _captioned(picture: Image, text: str) -> Image:
-    """Reduced to WIDTH, under a bar with the text, which gets smaller where it would be too long."""
+def captioned(picture: Image, text: str) -> Image:
+    """At WIDTH, under a bar with the text, which gets smaller where it would be too long."""
     height = round(WIDTH * picture.shape[0] / picture.shape[1])
     shown = cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
     bar = np.zeros((BAR, WIDTH, 3), np.uint8)
