@@ -1,0 +1,88 @@
+"""Who is let in, and what browsers may do with what they get."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from perception.sinks.web.address import Address, is_loopback
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+OPEN = {"/livez", "/readyz"}  # what starts and restarts the node asks these, and knows no token
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Guard:
+    """Refuses requests that a stranger sent, or had somebody's browser send.
+
+    Without a token the loopback is the only fence, and a browser on this machine is inside of it. So names
+    that are not the loopback's are refused, as a page elsewhere may have its own name resolve to it (DNS
+    rebinding), and so are requests that a page of another origin began.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._cookie = f"perception-{address.port}"  # browsers keep one jar for all ports of a host
+
+    def admit(self, response: web.StreamResponse) -> None:
+        """Let the page load its own files, whose addresses carry no token."""
+        if self._address.token:
+            response.set_cookie(self._cookie, self._address.token, httponly=True, samesite="Strict")
+
+    @property
+    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self._check_names(request)
+            if request.path not in OPEN:
+                self._check_token(request)
+            return await handler(request)
+
+        return guard
+
+    def _check_names(self, request: web.Request) -> None:
+        if is_loopback(self._address.host) and not is_loopback(_name(request.host)):
+            raise web.HTTPForbidden(
+                text=f"This page is for this machine alone, and {request.host} is not its name: "
+                f"use http://{self._address.host}:{self._address.port}/"
+            )
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            raise web.HTTPForbidden(text=f"A page of {origin} may not use this one.")
+
+    def _check_token(self, request: web.Request) -> None:
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        shown = (
+            request.query.get("token")
+            or (bearer if scheme.lower() == "bearer" else "")
+            or request.cookies.get(self._cookie, "")
+        )
+        if self._address.token and not hmac.compare_digest(shown.encode(), self._address.token.encode()):
+            raise web.HTTPUnauthorized(
+                text="This address needs the node's token: add ?token=SECRET, as in the sink's URI.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """To every answer, errors too."""
+    response.headers.update(HEADERS)
+    fixed = request.path == "/" or request.path.startswith("/static/")
+    response.headers["Cache-Control"] = "no-cache" if fixed else "no-store"
+
+
+def _name(host: str) -> str:
+    """The Host header's name, without its port; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,83 @@
+"""One scene with its picture, as browsers get it."""
+
+import json
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import UNKNOWN, ClassSet
+from perception.frame import Frame
+from perception.scene import Scene
+from perception.sinks.folder import record
+
+LABELS_WIDTH = 640  # at most, in px: finer borders cannot be seen in a tint
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 80)
+# Label maps are long runs of one id: looking for no more than runs takes half of the time.
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+
+
+def now_ms() -> float:
+    """The clock of all messages: the host's monotonic one, in ms."""
+    return time.monotonic_ns() / 1e6
+
+
+def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
+    """The message of one scene: one for all viewers, who each draw what they want to see of it.
+
+        4 bytes   length of the header, big-endian
+        header    JSON: the scene's `record`, `reasons`, `width` and `height` of the frame, `published_ms`
+                  (by `now_ms`; the scene's age counts up to then), `picture_bytes`, `labels_bytes`
+        picture   the frame as JPEG
+        labels    class ids as PNG, 8 bits grey, nearest, at most LABELS_WIDTH wide
+
+    Raises:
+        cv2.error: an image that these formats cannot hold.
+    """
+    published_ms = now_ms()
+    picture = cv2.imencode(".jpg", frame.image, _JPEG)[1]
+    labels = cv2.imencode(".png", _reduced(scene.labels), _PNG)[1]
+    header = {
+        **record(scene, classes),
+        "reasons": scene.reasons,
+        "width": frame.width,
+        "height": frame.height,
+        "published_ms": published_ms,
+        "picture_bytes": picture.size,
+        "labels_bytes": labels.size,
+    }
+    text = json.dumps(header).encode()
+    return b"".join([len(text).to_bytes(4, "big"), text, picture.data, labels.data])
+
+
+def greeting(classes: ClassSet, cameras: list[str]) -> str:
+    """What a viewer is told first: all that stays."""
+    legend = [
+        {"id": i, "name": name, "colour": colour}
+        for i, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
+    ]
+    return _text("hello", classes=legend, unknown=UNKNOWN, cameras=cameras)
+
+
+def tick(skipped: int, viewers: int) -> str:
+    """A sign of life, and how many scenes this viewer was too slow for."""
+    return _text("tick", skipped=skipped, viewers=viewers)
+
+
+def report(health: dict[str, Any]) -> str:
+    """A camera's health, `Health.as_json`."""
+    return _text("health", health=health)
+
+
+def _text(kind: str, **values: Any) -> str:
+    return json.dumps({"type": kind, "now_ms": now_ms(), **values})
+
+
+def _reduced(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height, width = labels.shape
+    if width <= LABELS_WIDTH:
+        return labels
+    size = LABELS_WIDTH, max(1, round(height * LABELS_WIDTH / width))
+    return cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)

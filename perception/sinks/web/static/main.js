@@ -1,0 +1,166 @@
+// The live page: what comes from the node goes to the picture, the tables and the plots.
+
+import { Connection } from "./connection.js";
+import { showLegend } from "./legend.js";
+import { duration, element, say, showHealth, showScene } from "./panels.js";
+import { Picture } from "./picture.js";
+import { plot } from "./plot.js";
+import { judge } from "./verdict.js";
+
+const REMEMBERED = 200; // samples of each plot: a minute's, and more
+const picture = new Picture(element("picture"));
+const switches = { palette: new Uint32Array(256), boxes: true, lanes: true, frozen: false };
+const cameras = new Map(); // name → { health, toldAt, samples }
+let camera = ""; // the one that is shown
+let scene = null; // its newest, also while the picture is frozen
+
+const connection = new Connection({ hello, health, tick, scene: takeScene });
+
+function hello({ classes, cameras: names }) {
+  cameras.clear();
+  showLegend(classes, switches, () => picture.draw(switches));
+  for (const name of names) know(name);
+}
+
+function know(name) {
+  if (!cameras.has(name)) {
+    cameras.set(name, { health: null, toldAt: NaN, samples: [] });
+    const names = [...cameras.keys()].sort();
+    element("camera").replaceChildren(...names.map((one) => new Option(one, one, false, one === camera)));
+    element("choice").hidden = names.length < 2;
+    if (!cameras.has(camera)) choose(name);
+  }
+  return cameras.get(name);
+}
+
+function choose(name) {
+  camera = element("camera").value = name;
+  scene = null;
+  freeze(false);
+  watch();
+  const { health: newest } = cameras.get(name);
+  if (newest) showHealth(newest);
+}
+
+// A page that nobody sees asks for no pictures.
+function watch() {
+  connection.watch(document.hidden ? "" : camera);
+}
+
+function health({ now_ms: at, health: newest }) {
+  const one = know(newest.camera);
+  one.health = newest;
+  one.toldAt = at;
+  const [median, high] = newest.age_ms;
+  one.samples.push({ at, rates: [newest.rate_in, newest.rate_out], ages: [high, median, newest.infer_ms[0]] });
+  if (one.samples.length > REMEMBERED) one.samples.shift();
+  if (newest.camera === camera) showHealth(newest);
+}
+
+function tick({ skipped, viewers }) {
+  const others = viewers === 1 ? "1 viewer" : `${viewers} viewers`;
+  say("viewing", `${others} · ${skipped} pictures skipped on the way to this one`);
+}
+
+function takeScene(newest, ...images) {
+  if (newest.camera !== camera) return; // of the one shown before
+  scene = newest;
+  if (!switches.frozen) picture.show(newest, ...images, switches);
+}
+
+function freeze(frozen) {
+  switches.frozen = frozen && picture.shown !== null;
+  element("freeze").ariaPressed = switches.frozen;
+  element("freeze").firstChild.textContent = switches.frozen ? "Unfreeze" : "Freeze";
+}
+
+function save() {
+  const { shown } = picture;
+  if (!shown) return;
+  const status = shown.status === "ok" ? "" : `-${shown.status}`;
+  element("picture").toBlob((blob) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `${shown.camera}-${String(shown.sequence).padStart(6, "0")}${status}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }, "image/png");
+}
+
+// Ten times a second: all that changes by itself as time goes by.
+function refresh() {
+  const now = connection.clock.now();
+  const { health: newest = null, toldAt = NaN } = cameras.get(camera) ?? {};
+  const verdict = judge({
+    lost: connection.lost,
+    silentMs: connection.silentMs,
+    health: newest,
+    toldAgo: now - toldAt,
+    scene,
+    sceneAgo: scene && now - scene.published_ms,
+    watching: !document.hidden,
+  });
+  const since = verdict.forMs === undefined ? "" : `${verdict.word.toLowerCase()} for ${duration(verdict.forMs)}`;
+  document.body.dataset.state = verdict.state;
+  say("state", verdict.word);
+  say("reasons", verdict.reasons.join("; "));
+  element("caption").hidden = !verdict.dim;
+  say("caption", since || verdict.word.toLowerCase());
+  element("picture").classList.toggle("dim", verdict.dim);
+  document.title = `${verdict.word} · ${camera || "perception"}`;
+
+  const ageOf = (one) => one.age_ms + now - one.published_ms;
+  say("age", scene ? duration(ageOf(scene)) : "–");
+  say("sequence", scene?.sequence ?? "–");
+  say("rate", newest && !connection.lost ? `${newest.rate_out.toFixed(1)} /s` : "–");
+  element("save").disabled = !picture.shown;
+  element("frozen").hidden = !switches.frozen;
+  if (picture.shown) {
+    const { sequence, camera: name } = picture.shown;
+    element("picture").ariaLabel = `Camera ${name}, frame ${sequence}, ${verdict.word}`;
+    if (switches.frozen) say("frozen", `FROZEN · frame ${sequence} · ${duration(ageOf(picture.shown))} old`);
+  }
+}
+
+// Twice a second: what changes slowly, or would be unreadable if it changed with every frame.
+function refreshPanels() {
+  if (document.hidden) return;
+  if (scene) showScene(scene);
+  const { samples = [] } = cameras.get(camera) ?? {};
+  const now = connection.clock.now();
+  const last = samples.at(-1);
+  draw("rate", samples, "rates", ["--blue", "--green"], now, ["captured", "published"], last?.rates);
+  draw("age", samples, "ages", ["--amber", "--green", "--violet"], now, ["age p99", "age p50", "engine p50"], last?.ages);
+}
+
+function draw(id, samples, field, colours, now, names, newest) {
+  plot(element(`${id}-plot`), samples.map((one) => ({ at: one.at, values: one[field] })), colours, now);
+  const keys = names.map((name, i) => {
+    const key = document.createElement("span");
+    key.textContent = `${name} ${newest ? newest[i].toFixed(1) : "–"}`;
+    key.style.setProperty("--colour", `var(${colours[i]})`);
+    return key;
+  });
+  element(`${id}-keys`).replaceChildren(...keys);
+}
+
+element("freeze").onclick = () => freeze(!switches.frozen);
+element("save").onclick = save;
+element("camera").onchange = ({ target }) => choose(target.value);
+for (const name of ["boxes", "lanes"]) {
+  element(name).onchange = ({ target }) => {
+    switches[name] = target.checked;
+    picture.draw(switches);
+  };
+}
+addEventListener("keydown", (event) => {
+  const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat);
+  if (!plain || event.target.closest("button, input, select")) return;
+  const action = { " ": () => freeze(!switches.frozen), s: save }[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+document.addEventListener("visibilitychange", watch);
+setInterval(refresh, 100);
+setInterval(refreshPanels, 500);

@@ -1,0 +1,42 @@
+// Whether what is shown may be trusted: the worst that is known.
+
+const UNHEARD_MS = 3000; // the node tells its health each second
+
+// `health` and `scene` are the newest; `toldAgo` and `sceneAgo` how long ago they were, in ms.
+// Returns { state, word, reasons, forMs, dim }: `forMs` is for how long already, where that is known.
+export function judge({ lost, silentMs, health, toldAgo, scene, sceneAgo, watching }) {
+  if (lost) {
+    return bad("lost", "CONNECTION LOST", [`connection to the node lost: ${lost}; trying again`], silentMs);
+  }
+  if (!health) return { ...bad("waiting", "WAITING", ["for the node"]), dim: false };
+  if (health.state === "finalized") return bad("lost", "ENDED", ["the node has ended"]);
+  if (toldAgo > UNHEARD_MS) {
+    return bad("error", "NODE SILENT", ["the node has told nothing of its state"], toldAgo);
+  }
+  const amiss = health.conditions.filter((one) => one.level !== "ok").map((one) => one.reason);
+  if (health.state === "error") return bad("error", "ERROR", amiss);
+  if (health.state !== "active") return bad("waiting", "WAITING", [`the node is ${health.state}`]);
+  if (health.signal === "no signal") {
+    const never = health.silent_ms === null;
+    const reasons = amiss.length ? amiss : [never ? "no frame has come yet" : "the camera gives no frames"];
+    return bad("no-signal", "NO SIGNAL", reasons, never ? undefined : health.silent_ms + toldAgo);
+  }
+  // A scene that is overdue here, though the node says that scenes flow.
+  const overdue = watching && scene && sceneAgo > Math.max(1000, 3000 / health.rate_out);
+  if (health.signal === "stale" || scene?.status === "stale" || overdue) {
+    const why = overdue ? "no new picture comes" : "the last scene is older than allowed";
+    return bad("stale", "STALE", [...amiss, ...(scene?.reasons ?? []), why], sceneAgo);
+  }
+  if (scene?.status === "unreliable") {
+    return { ...bad("unreliable", "UNRELIABLE", scene.reasons.length ? scene.reasons : amiss), dim: false };
+  }
+  if (scene?.status === "not_ready") return { ...bad("waiting", "NOT READY", amiss), dim: false };
+  if (scene?.status === "no_signal") return bad("no-signal", "NO SIGNAL", scene.reasons);
+  if (health.level === "error") return { ...bad("error", "ERROR", amiss), dim: false };
+  if (health.level === "warn") return { state: "warn", word: "WARNING", reasons: amiss, dim: false };
+  return { state: "ok", word: "OK", reasons: health.step ? [health.step] : [], dim: false };
+}
+
+function bad(state, word, reasons, forMs) {
+  return { state, word, reasons: [...new Set(reasons)], forMs, dim: true };
+}
