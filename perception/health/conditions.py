@@ -10,7 +10,7 @@ S = 1_000_000_000
 
 @dataclass(slots=True)
 class _Latch:
-    """Whether one thing is raised: it follows what is found once that has lasted. `since` is when it differed first."""
+    """Whether one thing is raised: it follows what is found once that has lasted."""
 
     raised: bool = False
     differs_since: int | None = None
@@ -42,9 +42,9 @@ class _Latches:
 
 
 class Conditions:
-    """A finding must last to become a condition, and be gone for some time to clear; a level to change likewise.
+    """A finding must last to become a condition, and be gone for some time to clear.
 
-    Not for several threads at once.
+    A level must last likewise to become the condition's. Not for several threads at once.
 
     Args:
         at_once: names that are raised, and made worse, without waiting.
@@ -67,7 +67,9 @@ class Conditions:
         conditions = [
             Condition(name, level, latch.reason, (now_ns - latches.warn.found_since) / S)
             for name, latches in self._latches.items()
-            for level, latch in [(Level.ERROR, latches.error) if latches.error.raised else (Level.WARN, latches.warn)]
+            for level, latch in [
+                (Level.ERROR, latches.error) if latches.error.raised else (Level.WARN, latches.warn)
+            ]
             if latch.raised
         ]
         return tuple(sorted(conditions, key=lambda one: (-one.level, one.name)))

@@ -27,8 +27,8 @@ class Step:
     every: int = 1
 
 
-# Each step keeps what the steps before have left out. A smaller input costs a little of far things; without
-# road users and lanes the classes still tell where they are; fewer frames cost reaction time, so they are last.
+# Each step also leaves out what those before it do. A smaller input costs a little of far things; without
+# road users and lanes the classes still tell where they are; fewer frames cost reaction time: they are last.
 STEPS = (
     Step(""),
     Step("smaller input (60 % of the pixels)", 0.6),

@@ -27,6 +27,7 @@ class Rate:
         self.nominal = nominal
         self._times: deque[int] = deque(maxlen=4096)  # of the last seconds; bounds a flood
         self._intervals: deque[int] = deque(maxlen=INTERVALS)
+        self._median_ns: float | None = None  # worked out when it is wanted
 
     def arrived(self, at_ns: int) -> None:
         """One more; a time before the last one counts as the same."""
@@ -34,8 +35,7 @@ class Rate:
             at_ns = max(at_ns, self._times[-1])
             self._intervals.append(at_ns - self._times[-1])
         self._times.append(at_ns)
-        while len(self._times) > 2 and at_ns - self._times[0] > self._window_ns:
-            self._times.popleft()
+        self._median_ns = None
 
     @property
     def period_s(self) -> float:
@@ -45,9 +45,10 @@ class Rate:
         """
         if len(self._intervals) < FEWEST:
             return 1 / self.nominal
-        passed = np.cumsum(np.array((0, *self._intervals), np.int64))
-        median = float(np.median(passed[BURST:] - passed[:-BURST])) / BURST
-        return median / S if median else 1 / self.nominal
+        if self._median_ns is None:
+            passed = np.cumsum(np.array((0, *self._intervals), np.int64))
+            self._median_ns = float(np.median(passed[BURST:] - passed[:-BURST])) / BURST
+        return self._median_ns / S if self._median_ns else 1 / self.nominal
 
     @property
     def jitter_ms(self) -> float:
@@ -63,16 +64,14 @@ class Rate:
 
     def per_second(self, now_ns: int) -> float:
         """Over the last two seconds, or four periods if they are longer; 0 where fewer than two came."""
-        times = [at for at in self._times if now_ns - at <= self._window_ns]
+        times, window_ns = self._times, max(WINDOW_NS, round(4 * self.period_s * S))
+        while len(times) > 1 and now_ns - times[0] > window_ns:
+            times.popleft()
         if len(times) < 2:
             return 0.0
         # The next one is not late before a period has passed; from then on silence counts.
         until = max(times[-1], now_ns - round(self.period_s * S))
         return (len(times) - 1) * S / max(until - times[0], 1)
-
-    @property
-    def _window_ns(self) -> int:
-        return max(WINDOW_NS, round(4 * self.period_s * S))
 
 
 class Spent:

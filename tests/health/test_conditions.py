@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def levels(course: list[Level], conditions: Conditions) -> list[Level]:
 
 @given(COURSES)
 def test_a_level_is_what_lasted_long_enough(course: list[Level]) -> None:
-    """By definition: up to the least found for the whole of the last 0.5 s, down to the most of the last 2 s."""
+    """By definition: up to the least found in the last 0.5 s, down to the most of the last 2 s."""
     expected = Level.OK
     for k, told in enumerate(levels(course, Conditions(RAISE_S, CLEAR_S))):
         last = course[max(0, k - 5) : k + 1] if k >= 5 else [Level.OK]
@@ -44,7 +46,7 @@ def test_a_level_is_what_lasted_long_enough(course: list[Level]) -> None:
 def test_it_never_flaps_faster_than_the_times_allow(course: list[Level]) -> None:
     told = [Level.OK, *levels(course, Conditions(RAISE_S, CLEAR_S))]
     changes = [(k, told[k] > told[k - 1]) for k in range(1, len(told)) if told[k] != told[k - 1]]
-    for (before, up), (after, up_again) in zip(changes, changes[1:], strict=False):
+    for (before, up), (after, up_again) in pairwise(changes):
         if up != up_again:
             assert (after - before) * STEP >= (RAISE_S if up_again else CLEAR_S) * S
 

@@ -65,7 +65,11 @@ def test_the_steps_leave_out_ever_more() -> None:
         assert after.pixel_share <= before.pixel_share
         assert after.heads <= before.heads
         assert after.every >= before.every
-        assert (after.pixel_share, after.heads, after.every) != (before.pixel_share, before.heads, before.every)
+        assert (after.pixel_share, after.heads, after.every) != (
+            before.pixel_share,
+            before.heads,
+            before.every,
+        )
     assert (STEPS[0].name, STEPS[0].pixel_share, STEPS[0].heads, STEPS[0].every) == ("", 1, True, 1)
 
 

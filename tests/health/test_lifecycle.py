@@ -10,7 +10,7 @@ from perception.health import NodeState
 from perception.health.lifecycle import LifeCycle
 
 # Drawn by hand, once more: u(nconfigured), i(nactive), a(ctive), e(rror), f(inalized).
-ARROWS = "ui ue uf ia iu ie if ai ae af eu ef".split()
+ARROWS = ["ui", "ue", "uf", "ia", "iu", "ie", "if", "ai", "ae", "af", "eu", "ef"]
 LETTERS = {state.value[0]: state for state in NodeState}
 LEGAL = {(LETTERS[a], LETTERS[b]) for a, b in ARROWS}
 

@@ -1,0 +1,246 @@
+"""One camera's health: told what happens, it says at any moment how fresh, steady and sound all is."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from perception.health import Finding, Health, Level, NodeState, Signal, SinkState
+from perception.health.conditions import Conditions
+from perception.health.degradation import STEPS, Step
+from perception.health.disk import Disks
+from perception.health.findings import FINDINGS, Figures
+from perception.health.rates import MS, Rate, S, Spent
+from perception.ledger import Ledger
+from perception.scene import Scene, Status
+from perception.sources import DropReason, Link, LinkState
+
+STALE_PERIODS = 2  # without a frame: one is late, the second is missing
+NO_SIGNAL_PERIODS, NO_SIGNAL_MS = 4, 1000.0  # the longer one: at city speed 14 m are driven in a second
+RAISE_AFTER_S = 0.4  # with the half second that some checks take, a fault is told within one
+CLEAR_AFTER_S = 2.0  # what comes and goes each second is one condition, not many
+AT_ONCE = "signal", "frozen"  # they have lasted already when they are found
+LATELY_NS = 5 * S  # failed, undecodable and lost frames count for so long
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """The accounts at one moment."""
+
+    at_ns: int
+    captured: int
+    dropped: Mapping[DropReason, int]
+    lost: Mapping[str, int]  # by sink
+
+
+class Monitor:
+    """Has no thread and no clock of its own: every call gives the host's monotonic time. From any thread.
+
+    Args:
+        nominal_rate: frames a second as the source names them.
+        live: whether frames come by themselves; without, silence and low rates are no faults.
+        min_rate: frames a second below which the rate is too low; None: 80 % of the nominal one.
+        folders: whose disks must not fill up.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        nominal_rate: float,
+        *,
+        live: bool,
+        workers: int = 1,
+        max_age_ms: float | None = None,
+        min_rate: float | None = None,
+        folders: Sequence[Path] = (),
+    ) -> None:
+        self.changed = False  # by the last `health`: the state, the signal, the step, or a condition's level
+        self._camera, self._live, self._workers = camera, live, workers
+        self._max_age_ms, self._min_rate = max_age_ms, min_rate
+        self._lock = Lock()  # guards what is told
+        self._came, self._went = Rate(nominal_rate), Rate(nominal_rate)
+        self._first_ns: int | None = None
+        self._ages, self._infer = Spent(), Spent()
+        self._statuses: dict[Status, int] = dict.fromkeys(Status, 0)
+        self._image: tuple[Finding, ...] = ()
+        # For the one thread that asks.
+        self._counts: deque[_Counts] = deque()
+        self._conditions = Conditions(RAISE_AFTER_S, CLEAR_AFTER_S, at_once=AT_ONCE)
+        self._disks = Disks(folders)
+        self._last: Health | None = None
+
+    def arrived(self, at_ns: int) -> None:
+        """A frame came at that time."""
+        with self._lock:
+            self._first_ns = at_ns if self._first_ns is None else self._first_ns
+            self._came.arrived(at_ns)
+
+    def seen(self, findings: Iterable[Finding]) -> None:
+        """What the image checks found in the latest frame."""
+        with self._lock:
+            self._image = tuple(findings)
+
+    def inferred(self, ms: float, now_ns: int) -> None:
+        """How long a frame was in the engine."""
+        with self._lock:
+            self._infer.add(ms, now_ns)
+
+    def published(self, scene: Scene, now_ns: int) -> None:
+        """The scene of a frame, with its age and status."""
+        with self._lock:
+            self._went.arrived(now_ns)
+            self._ages.add(scene.age_ms, now_ns)
+            self._statuses[scene.status] += 1
+
+    def nominal(self, rate: float) -> None:
+        """What the source names as its rate now: a stream tells it once it is connected."""
+        with self._lock:
+            self._came.nominal = self._went.nominal = rate
+
+    @property
+    def period_s(self) -> float:
+        """Between frames, usually."""
+        with self._lock:
+            return self._came.period_s
+
+    def silent_ms(self, now_ns: int) -> float | None:
+        """Since the last frame came; None before the first."""
+        with self._lock:
+            return self._came.silent_ms(now_ns)
+
+    def signal(self, now_ns: int, link: Link | None = None) -> Signal:
+        """Whether frames come, alone: quick, to be asked more often than once a period."""
+        with self._lock:
+            if not self._live:
+                return Signal.OK
+            silent_ms, period_ms = self._came.silent_ms(now_ns), 1000 * self._came.period_s
+        if link and link.state is LinkState.ENDED:  # as it should
+            return Signal.OK
+        if silent_ms is None or (link and link.state is LinkState.LOST):
+            return Signal.NO_SIGNAL
+        if silent_ms >= max(NO_SIGNAL_MS, NO_SIGNAL_PERIODS * period_ms):
+            return Signal.NO_SIGNAL
+        return Signal.STALE if silent_ms >= STALE_PERIODS * period_ms else Signal.OK
+
+    def health(
+        self,
+        now_ns: int,
+        wall_ns: int,
+        *,
+        state: NodeState,
+        ledger: Ledger,
+        link: Link | None = None,
+        step: Step = STEPS[0],
+        restarts: int = 0,
+        sinks: Sequence[SinkState] = (),
+        findings: Iterable[Finding] = (),
+    ) -> Health:
+        """All that is known, and the conditions that follow; from one thread, several times a second.
+
+        Args:
+            link: of a live source.
+            step: how the node has stepped down.
+            findings: what the node itself finds amiss.
+        """
+        signal = self.signal(now_ns, link)
+        dropped = ledger.dropped.copy()
+        lately = self._lately(now_ns, ledger.captured, dropped, sinks)
+        with self._lock:
+            infer_ms = self._infer.typical_and_worst(now_ns)
+            figures = self._figures(now_ns, signal, link, lately, tuple(sinks), step, infer_ms[0])
+            image = self._image if signal is not Signal.NO_SIGNAL else ()
+            rate_out, age_ms = self._went.per_second(now_ns), self._ages.typical_and_worst(now_ns)
+            statuses = self._statuses.copy()
+        found = [*findings, *image]
+        if state is NodeState.ACTIVE:  # before and after, silence is as it should be
+            found += [finding for check in FINDINGS for finding in check(figures)]
+        conditions = self._conditions.update(found, now_ns)
+        health = Health(
+            camera=self._camera,
+            state=state,
+            signal=signal,
+            level=max((one.level for one in conditions), default=Level.OK),
+            conditions=conditions,
+            stamp_ns=now_ns,
+            wall_ns=wall_ns,
+            silent_ms=figures.silent_ms,
+            captured=ledger.captured,
+            published=ledger.published,
+            in_hand=ledger.in_hand,
+            dropped={str(reason): count for reason, count in dropped.items()},
+            stale=statuses[Status.STALE],
+            unreliable=statuses[Status.UNRELIABLE],
+            not_ready=statuses[Status.NOT_READY],
+            rate_in=figures.rate_in,
+            rate_out=rate_out,
+            jitter_ms=figures.jitter_ms,
+            age_ms=age_ms,
+            infer_ms=infer_ms,
+            step=step.name,
+            link=str(link.state) if link else "",
+            connections=link.connections if link else 0,
+            restarts=restarts,
+            sinks=tuple(sinks),
+        )
+        self.changed = self._last is None or self._conditions.changed or _key(health) != _key(self._last)
+        self._last = health
+        return health
+
+    def _lately(
+        self, now_ns: int, captured: int, dropped: Mapping[DropReason, int], sinks: Sequence[SinkState]
+    ) -> _Counts:
+        """How far the accounts have grown in the last seconds."""
+        new = _Counts(now_ns, captured, dropped, {sink.uri: sum(sink.lost.values()) for sink in sinks})
+        self._counts.append(new)
+        while len(self._counts) > 2 and now_ns - self._counts[1].at_ns >= LATELY_NS:
+            self._counts.popleft()
+        old = self._counts[0]
+        return _Counts(
+            now_ns,
+            captured - old.captured,
+            {reason: dropped.get(reason, 0) - old.dropped.get(reason, 0) for reason in DropReason},
+            {uri: lost - old.lost.get(uri, 0) for uri, lost in new.lost.items()},
+        )
+
+    def _figures(
+        self,
+        now_ns: int,
+        signal: Signal,
+        link: Link | None,
+        lately: _Counts,
+        sinks: tuple[SinkState, ...],
+        step: Step,
+        infer_ms: float,
+    ) -> Figures:
+        first_ns = now_ns if self._first_ns is None else self._first_ns
+        since_ms = (now_ns - first_ns) / MS
+        unpublished_ms = self._went.silent_ms(now_ns)
+        return Figures(
+            live=self._live,
+            signal=signal,
+            silent_ms=self._came.silent_ms(now_ns),
+            link=link,
+            measured_s=since_ms / 1000,
+            rate_in=self._came.per_second(now_ns),
+            nominal_rate=self._came.nominal,
+            min_rate=self._min_rate,
+            period_ms=1000 * self._came.period_s,
+            jitter_ms=self._came.jitter_ms,
+            unpublished_ms=since_ms if unpublished_ms is None else min(unpublished_ms, since_ms),
+            ages_ms=self._ages.recent(now_ns),
+            max_age_ms=self._max_age_ms,
+            infer_ms=infer_ms,
+            workers=self._workers,
+            captured=lately.captured,
+            failed=lately.dropped[DropReason.FAILED],
+            undecodable=lately.dropped[DropReason.UNDECODABLE],
+            sinks=sinks,
+            lost=lately.lost,
+            rooms=self._disks.rooms(now_ns),
+            step=step,
+        )
+
+
+def _key(health: Health) -> tuple[object, ...]:
+    return health.state, health.signal, health.step, health.link

@@ -1,0 +1,392 @@
+"""Health is told of a camera's life frame by frame, in simulated time."""
+
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perception.frame import Frame
+from perception.health import Finding, Health, Level, NodeState, Signal, SinkState
+from perception.health.degradation import STEPS
+from perception.health.monitor import CLEAR_AFTER_S, LATELY_NS, RAISE_AFTER_S, Monitor
+from perception.health.rates import MS, S
+from perception.ledger import Ledger
+from perception.scene import Status, unknown_scene
+from perception.sources import Drop, DropReason, Link, LinkState
+
+SCENE = replace(unknown_scene(Frame(np.zeros((2, 2, 3), np.uint8), 0), Status.OK, {}), age_ms=40.0)
+STREAMING = Link(LinkState.STREAMING, connections=1)
+PERIOD = 40 * MS
+
+
+class Camera:
+    """A camera at 25 fps that a monitor watches; asked each 20 ms, as by a thread."""
+
+    def __init__(self, **options: Any) -> None:
+        self.monitor = Monitor("front", 25.0, **({"live": True} | options))
+        self.ledger, self.now = Ledger(), 0
+        self.told: dict[str, Any] = {"link": STREAMING}
+        self.scene, self.infer_ms, self.drop = SCENE, 20.0, DropReason.SUPERSEDED
+        self.published_share = 1.0
+        self.moments: list[Health] = []
+
+    def frames(self, seconds: float, interval_ns: int = PERIOD) -> Health:
+        return self._run(seconds, interval_ns)
+
+    def silence(self, seconds: float) -> Health:
+        return self._run(seconds, None)
+
+    def _run(self, seconds: float, interval_ns: int | None) -> Health:
+        end, next_ns = self.now + round(seconds * S), self.now
+        while self.now < end:
+            if interval_ns and self.now >= next_ns:
+                next_ns += interval_ns
+                self._frame()
+            health = self.ask()
+            self.now += 20 * MS
+        return health
+
+    def _frame(self) -> None:
+        sequence = self.ledger.captured
+        self.monitor.arrived(self.now)
+        self.ledger.capture(sequence)
+        if (sequence * 7919) % 100 < 100 * self.published_share:
+            self.monitor.inferred(self.infer_ms, self.now)
+            self.ledger.publish(sequence)
+            self.monitor.published(self.scene, self.now)
+        else:
+            self.ledger.drop(Drop(sequence, self.drop, ""))
+
+    def ask(self, state: NodeState = NodeState.ACTIVE) -> Health:
+        health = self.monitor.health(self.now, 5, state=state, ledger=self.ledger, **self.told)
+        self.moments.append(health)
+        return health
+
+
+def told(health: Health) -> dict[str, Level]:
+    return {condition.name: condition.level for condition in health.conditions}
+
+
+def reason(health: Health, name: str) -> str:
+    return next(condition.reason for condition in health.conditions if condition.name == name)
+
+
+def test_a_sound_camera_has_nothing_amiss_and_true_figures() -> None:
+    camera = Camera(max_age_ms=100)
+    health = camera.frames(10)
+    assert (health.signal, health.level, health.conditions) == (Signal.OK, Level.OK, ())
+    assert health.rate_in == health.rate_out == pytest.approx(25)
+    assert (health.age_ms, health.infer_ms, health.jitter_ms) == ((40, 40), (20, 20), 0)
+    assert (health.captured, health.published, health.in_hand, health.connections) == (250, 250, 0, 1)
+    assert (health.camera, health.state, health.wall_ns) == ("front", NodeState.ACTIVE, 5)
+    assert all(one.conditions == () for one in camera.moments[1:])
+
+
+def test_a_stall_is_stale_after_two_periods_and_no_signal_after_a_second() -> None:
+    camera = Camera()
+    camera.frames(3)
+    last = camera.now - 40 * MS  # when the last frame came
+    camera.moments.clear()
+    camera.silence(2)
+    first = {one.signal: one for one in reversed(camera.moments)}
+    assert (first[Signal.STALE].stamp_ns - last) / MS == pytest.approx(80, abs=20)
+    assert (first[Signal.NO_SIGNAL].stamp_ns - last) / MS == pytest.approx(1000, abs=20)
+    assert told(first[Signal.STALE]) == {"signal": Level.WARN}
+    assert reason(first[Signal.STALE], "signal") == "stalled: no frame for 80 ms, at most 80 ms"
+    assert told(first[Signal.NO_SIGNAL]) == {"signal": Level.ERROR}
+    assert reason(first[Signal.NO_SIGNAL], "signal") == "no signal: no frame for 1.0 s"
+    assert camera.frames(0.1).signal is Signal.OK
+    assert camera.frames(CLEAR_AFTER_S + 2).conditions == ()
+
+
+def test_a_slow_camera_has_four_periods() -> None:
+    camera = Camera()
+    camera.monitor.nominal(0.5)
+    camera.frames(30, interval_ns=2 * S)
+    camera.moments.clear()
+    camera.silence(10)
+    gone = next(one for one in camera.moments if one.signal is Signal.NO_SIGNAL)
+    assert gone.silent_ms == pytest.approx(8000, abs=20)
+
+
+def test_a_lost_link_is_no_signal_at_once_and_says_why() -> None:
+    camera = Camera()
+    camera.frames(3)
+    camera.told["link"] = Link(LinkState.LOST, "connection refused", 3)
+    health = camera.ask()
+    assert (health.signal, health.level, health.link) == (Signal.NO_SIGNAL, Level.ERROR, "lost")
+    assert reason(health, "signal").endswith(": connection refused")
+
+
+def test_no_frame_yet_is_no_signal_once_the_node_is_active() -> None:
+    camera = Camera()
+    camera.told["link"] = Link(LinkState.CONNECTING)
+    health = camera.ask(NodeState.INACTIVE)
+    assert (health.signal, health.level, health.silent_ms) == (Signal.NO_SIGNAL, Level.OK, None)
+    assert reason(camera.ask(), "signal") == "no signal: no frame has come yet"
+
+
+def test_a_recording_has_no_signal_to_lose() -> None:
+    camera = Camera(live=False)
+    camera.told["link"] = None
+    camera.infer_ms = 500
+    camera.frames(3, interval_ns=200 * MS)
+    health = camera.silence(5)
+    assert (health.signal, health.conditions, health.link) == (Signal.OK, (), "")
+
+
+def test_a_low_rate() -> None:
+    camera = Camera()
+    health = camera.frames(5, interval_ns=60 * MS)
+    assert told(health) == {"rate": Level.WARN}
+    assert reason(health, "rate") == "low frame rate: 16.7 a second, at least 20.0 (80 % of 25)"
+    assert told(Camera(min_rate=16).frames(5, interval_ns=60 * MS)) == {}
+    assert reason(Camera(min_rate=26).frames(5), "rate") == "low frame rate: 25.0 a second, at least 26.0"
+
+
+def test_uneven_frames() -> None:
+    camera = Camera()
+    for _ in range(60):
+        camera.frames(0.04, interval_ns=20 * MS)  # two soon after one another, then none
+        health = camera.silence(0.08)
+    assert told(health) == {"jitter": Level.WARN, "rate": Level.WARN}
+    assert reason(health, "jitter") == "frames come unevenly: jitter 40 ms, at most 30 ms (half a period)"
+    assert health.rate_in == pytest.approx(16.7, rel=0.05)
+
+
+@pytest.mark.parametrize(("late", "level"), [(0, None), (30, Level.WARN), (60, Level.ERROR)])
+def test_scenes_too_old(late: int, level: Level | None) -> None:
+    """`late` of a hundred scenes are older than they may be."""
+    camera = Camera(max_age_ms=100)
+    for k in range(200):
+        old = (k * 7919) % 100 < late
+        camera.scene = replace(
+            SCENE, age_ms=130.0 if old else 50.0, status=Status.STALE if old else Status.OK
+        )
+        health = camera.frames(0.04)
+    assert told(health).get("age") is level
+    assert health.stale == 2 * late
+    if level:
+        assert reason(health, "age").startswith("scenes older than 100 ms: ")
+
+
+def test_an_engine_above_its_budget() -> None:
+    camera = Camera(workers=2)
+    camera.infer_ms = 79
+    assert camera.frames(3).conditions == ()
+    camera.infer_ms = 90
+    health = camera.frames(12)
+    assert told(health) == {"engine_time": Level.WARN}
+    assert reason(health, "engine_time") == (
+        "the network takes 90 ms a frame, at most 80 ms (2 at a time, a frame every 40 ms)"
+    )
+    camera.told["step"] = STEPS[3]  # every second frame: twice the time, and it is said that it stepped down
+    assert told(camera.frames(CLEAR_AFTER_S + 1)) == {"stepped_down": Level.WARN}
+
+
+@pytest.mark.parametrize(
+    ("why", "share", "level"),
+    [
+        (DropReason.FAILED, 0.01, Level.WARN),
+        (DropReason.FAILED, 0.6, Level.ERROR),
+        (DropReason.UNDECODABLE, 0.1, Level.WARN),
+        (DropReason.UNDECODABLE, 0.8, Level.ERROR),
+        (DropReason.SUPERSEDED, 0.6, None),
+        (DropReason.THINNED, 0.6, None),
+    ],
+)
+def test_frames_that_fail(why: DropReason, share: float, level: Level | None) -> None:
+    camera = Camera()
+    camera.drop, camera.published_share = why, 1 - share
+    health = camera.frames(8)
+    assert told(health) == ({str(why): level} if level else {})
+    assert health.dropped == {str(why): health.captured - health.published}
+    camera.published_share = 1
+    assert camera.frames(LATELY_NS / S + CLEAR_AFTER_S + 0.1).conditions == ()
+
+
+def test_frames_come_but_no_scene() -> None:
+    camera = Camera()
+    camera.frames(3)
+    camera.published_share = 0
+    health = camera.frames(3)
+    assert told(health)["unpublished"] is Level.ERROR
+    assert reason(health, "unpublished") == "frames come, but no scene for 3.0 s, at most 2.0 s"
+
+
+def test_a_stream_that_lags() -> None:
+    camera = Camera()
+    camera.told["link"] = Link(LinkState.STREAMING, lag_ms=800)
+    health = camera.frames(1)
+    assert reason(health, "backlog") == "frames wait 800 ms in the stream's buffers, at most 500 ms"
+
+
+FULL = "No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "level", "words"),
+    [
+        (SinkState("a.mp4", 9, {}), SinkState("a.mp4", 99, {}), None, ""),
+        (SinkState("a.mp4", 9, {FULL: 5}), SinkState("a.mp4", 99, {FULL: 5}), None, ""),  # it is over
+        (
+            SinkState("a.mp4", 9, {}),
+            SinkState("a.mp4", 99, {FULL: 5}),
+            Level.WARN,
+            f"has just lost 5 frames, mostly: {FULL}",
+        ),
+        (
+            SinkState("a.mp4", 9, {}),
+            SinkState("a.mp4", 9, {FULL: 90}, error=FULL),
+            Level.ERROR,
+            f"takes nothing: {FULL}",
+        ),
+        (
+            SinkState("a.mp4", 9, {}),
+            SinkState("a.mp4", 9, {}, 4, 1500),
+            Level.WARN,
+            "lets a frame wait for 1500 ms, at most 1000 ms",
+        ),
+        (SinkState("web://h", 9, {}), SinkState("web://h", 9, {"queue full": 90}), None, ""),
+        (
+            SinkState("web://h", 9, {}),
+            SinkState("web://h", 9, {}, error="port taken"),
+            Level.WARN,
+            "takes nothing: port taken",
+        ),
+    ],
+)
+def test_sinks(before: SinkState, after: SinkState, level: Level | None, words: str) -> None:
+    camera = Camera()
+    camera.told["sinks"] = [before]
+    camera.frames(6)
+    camera.told["sinks"] = [after]
+    health = camera.frames(1)
+    name = f"sink {after.uri}"
+    assert told(health) == ({name: level} if level else {})
+    if level:
+        assert reason(health, name) == f"{name} {words}"
+
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "total_gib", "words"),
+    [
+        (6, 100, ""),
+        (4, 100, "is nearly full: 4.0 GiB (4 %) free, at least 1 GiB and 5 %"),
+        (0.5, 4, "is nearly full: 0.5 GiB (12 %) free, at least 1 GiB and 5 %"),
+    ],
+)
+def test_a_disk_that_fills_up(
+    free_gib: float, total_gib: float, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Path] = []
+
+    def usage(place: Path) -> Usage:
+        asked.append(place)
+        return Usage(total_gib * 2**30, 0, free_gib * 2**30)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    folder = tmp_path / "labels" / "today"  # not there yet
+    health = Camera(folders=[folder]).frames(7)
+    assert [one.reason for one in health.conditions] == ([f"the disk of {folder} {words}"] if words else [])
+    assert asked == [tmp_path, tmp_path]  # in seven seconds
+
+
+def test_a_disk_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def usage(place: Path) -> Usage:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    health = Camera(folders=[tmp_path]).frames(1)
+    assert reason(health, f"disk {tmp_path}") == f"the disk of {tmp_path} cannot be asked: Stale file handle"
+
+
+def test_what_the_picture_shows_lasts_until_the_signal_is_gone() -> None:
+    camera = Camera()
+    camera.frames(1)
+    camera.monitor.seen([Finding("black", Level.ERROR, "the picture is black")])
+    assert camera.frames(RAISE_AFTER_S / 2).conditions == ()
+    assert told(camera.frames(RAISE_AFTER_S)) == {"black": Level.ERROR}
+    camera.monitor.seen([])
+    assert told(camera.frames(CLEAR_AFTER_S / 2)) == {"black": Level.ERROR}
+    assert camera.frames(CLEAR_AFTER_S).conditions == ()
+    camera.monitor.seen([Finding("black", Level.ERROR, "the picture is black")])
+    assert told(camera.silence(CLEAR_AFTER_S + 2)) == {"signal": Level.ERROR}
+
+
+def test_what_the_node_finds_counts_in_any_state() -> None:
+    camera = Camera()
+    camera.told["findings"] = [Finding("node", Level.ERROR, "the engine failed 5 times in a row")]
+    camera.ask(NodeState.ERROR)
+    camera.now += round(RAISE_AFTER_S * S)
+    assert told(camera.ask(NodeState.ERROR)) == {"node": Level.ERROR}
+
+
+def test_it_tells_when_something_changed() -> None:
+    camera = Camera()
+    camera.frames(5)
+
+    def changed() -> bool:
+        camera.frames(0.02)  # asked once
+        return camera.monitor.changed
+
+    assert not changed()
+    camera.told["step"] = STEPS[1]
+    assert changed()
+    assert not changed()
+    camera.told["link"] = Link(LinkState.LOST)
+    assert changed()
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["frames", "silence", "slow"]), st.floats(0.05, 3)), min_size=1, max_size=5
+    )
+)
+def test_the_signal_is_what_the_silence_says_at_every_moment(course: list[tuple[str, float]]) -> None:
+    """By definition, from the true time of the last frame; and the level is the worst condition's."""
+    camera = Camera()
+    camera.frames(1)
+    camera.moments.clear()
+    for what, seconds in course:
+        camera._run(seconds, {"frames": PERIOD, "slow": 70 * MS, "silence": None}[what])
+    for health in camera.moments:
+        assert health.silent_ms is not None
+        if health.silent_ms > 1001:
+            assert health.signal is Signal.NO_SIGNAL
+        elif 145 < health.silent_ms < 999:
+            assert health.signal is Signal.STALE
+        elif health.silent_ms < 75:
+            assert health.signal is Signal.OK
+        assert health.level is max((one.level for one in health.conditions), default=Level.OK)
+        assert health.captured == health.published + sum(health.dropped.values()) + health.in_hand
+
+
+def test_threads_may_tell_while_one_asks() -> None:
+    camera = Camera()
+
+    def tell(worker: int) -> None:
+        for k in range(300):
+            camera.monitor.arrived(k * PERIOD)
+            camera.monitor.inferred(worker, k * PERIOD)
+            camera.monitor.published(SCENE, k * PERIOD)
+            camera.monitor.seen([])
+
+    with ThreadPoolExecutor(3) as threads:
+        telling = [threads.submit(tell, worker) for worker in range(3)]
+        for _ in range(50):
+            camera.ask()
+        for one in telling:
+            one.result()
+    camera.now = 300 * PERIOD
+    assert camera.ask().infer_ms[0] == 1  # the median of as many 0, 1 and 2
