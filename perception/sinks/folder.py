@@ -1,9 +1,9 @@
 """Label maps, instance maps and overlays as images, and every scene as a line of JSON."""
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,13 @@ from perception.frame import Frame
 from perception.health import Health
 from perception.scene import Scene
 from perception.sinks import claim
+from perception.sinks.lines import LineFile
+from perception.sinks.options import Limits
+from perception.sinks.pieces import Budget, numbered
 
 FARTHEST = 65535  # cm
+_LINES, _HEALTH = "scenes.jsonl", "health.jsonl"
+_OF_A_FRAME = re.compile(r"(.+)\.(?:labels|instances|overlay|picture|depth)\.(?:png|jpg)")
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 
@@ -31,11 +36,15 @@ class FolderSink:
         <stem>.picture.png    uint8 BGR: restored, enlarged, or the next frame as predicted
         <stem>.depth.png      uint16 centimetres at the frame's resolution, 0 unknown, 65535 that or farther
         scenes.jsonl          one line a frame, written once its images are whole: see `record`
+        health.jsonl          one line each second, and when it changes: see `Health.as_json`
 
     Pictures and depth are written only where the scene has them.
 
-    A folder that exists is reused: files of the same names are replaced, and scenes.jsonl starts anew, once
-    the first frame comes.
+    A folder that exists is reused: files of the same names are replaced, those of other names stay, also the
+    pictures of an earlier run; scenes.jsonl and health.jsonl start anew with their first lines. With `again`
+    they go on. Where all must fit into `limits.keep`, the oldest frames' files are removed, also those of
+    earlier runs, and the lines laid aside in pieces such as scenes-20261121T203357Z-0001.jsonl, which count
+    and go as well.
 
     Raises:
         SinkError: the folder or a file cannot be written.
@@ -43,19 +52,27 @@ class FolderSink:
 
     wants_overlay = True
 
-    def __init__(self, folder: Path, classes: ClassSet) -> None:
+    def __init__(
+        self, folder: Path, classes: ClassSet, limits: Limits | None = None, *, again: bool = False
+    ) -> None:
+        limits = limits or Limits()
         self.uri = str(folder)
         self._folder = folder
         self._classes = classes
-        self._lines_path = folder / "scenes.jsonl"
-        self._lines: FileIO | None = None
+        self._lines, self._healths = (
+            LineFile(folder / name, append=again, piece=limits.piece) for name in (_LINES, _HEALTH)
+        )
+        self._budget = None if limits.keep is None else Budget(limits.keep)
+        self._stem = ""
         try:
-            self._new = claim(self._lines_path)
+            self._new = claim(self._lines.path)
+            if self._budget is not None:
+                self._note_all(self._budget)
         except OSError as error:
             raise self._error(Path(error.filename), error) from error
 
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
-        stem = frame.stem or f"{frame.sequence:06d}"
+        stem = self._stem = frame.stem or f"{frame.sequence:06d}"
         scene = replace(scene, stem=stem)
         self._write_image(f"{stem}.labels.png", scene.labels)
         self._write_image(f"{stem}.instances.png", scene.instance_map)
@@ -65,16 +82,18 @@ class FolderSink:
         if scene.depth is not None:
             centimetres = np.rint(100 * np.nan_to_num(scene.depth).clip(0, FARTHEST / 100))
             self._write_image(f"{stem}.depth.png", centimetres.astype(np.uint16))
-        self._write_line(json.dumps(record(scene, self._classes)).encode() + b"\n")
+        self._write_line(self._lines, record(scene, self._classes))
 
     def tell(self, health: Health) -> None:
-        """Nothing yet."""
+        self._write_line(self._healths, health.as_json())
 
     def close(self) -> None:
-        if self._lines is not None:
-            self._lines.close()
-        elif self._new:
-            self._lines_path.unlink(missing_ok=True)  # no frame came
+        unused = self._new and self._lines.empty
+        self._lines.close()
+        self._healths.close()
+        if unused:
+            self._lines.path.unlink(missing_ok=True)  # no frame came
+        self._new = False
 
     def _write_image(self, name: str, image: npt.NDArray[Any], how: tuple[int, ...] = ()) -> None:
         path = self._folder / name
@@ -90,21 +109,27 @@ class FolderSink:
             with suppress(OSError):  # where it cannot be removed either, the first error says why
                 path.unlink()  # half an image would be taken for a whole one
             raise self._error(path, error) from error
+        if self._budget is not None:
+            self._budget.note(self._stem, path, len(data))
 
-    def _write_line(self, line: bytes) -> None:
+    def _write_line(self, lines: LineFile, values: dict[str, Any]) -> None:
         try:
-            self._lines = self._lines or self._lines_path.open("wb", buffering=0)
+            aside = lines.write(json.dumps(values).encode() + b"\n")
+            if self._budget is not None:
+                if aside is not None:
+                    self._budget.note(aside.name, aside, aside.stat().st_size)
+                self._budget.trim(self._lines.size + self._healths.size)
         except OSError as error:
-            raise self._error(self._lines_path, error) from error
-        start = self._lines.tell()
-        try:
-            written = self._lines.write(line)
-            if written != len(line):  # a full disk takes a part first; the next write says why
-                self._lines.write(line[written:])
-        except OSError as error:
-            with suppress(OSError):  # where nothing can be taken back either, the first error says why
-                self._lines.truncate(start)
-            raise self._error(self._lines_path, error) from error
+            raise self._error(Path(error.filename or lines.path), error) from error
+
+    def _note_all(self, budget: Budget) -> None:
+        """What earlier runs have left, by its age."""
+        files = [path for path in self._folder.iterdir() if _OF_A_FRAME.fullmatch(path.name)]
+        files += [path for lines in (self._lines, self._healths) for path in numbered(lines.path).values()]
+        found = sorted((path.stat().st_mtime_ns, path) for path in files)
+        for _, path in found:
+            match = _OF_A_FRAME.fullmatch(path.name)
+            budget.note(match[1] if match else path.name, path, path.stat().st_size)
 
     def _error(self, path: Path, error: OSError) -> SinkError:
         return SinkError(f"sink {self.uri}: {path} cannot be written ({error.strerror})")

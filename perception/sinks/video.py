@@ -1,5 +1,9 @@
 """Overlays as an H.264 video that plays in a browser and survives an abrupt end."""
 
+import errno
+import os
+import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +17,8 @@ from av.video.stream import VideoStream
 
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health import Health
+from perception.health import Health, Signal
+from perception.overlay.style import RED, WHITE, text_height, text_width, write
 from perception.scene import Scene
 from perception.sinks import claim
 
@@ -28,13 +33,15 @@ _KEY_SECONDS = 2  # between key frames: what an abrupt end can cost, and how fin
 # is written in fragments that play by themselves, and closing it adds the plain index. Each goes to the file
 # once it is whole: in FFmpeg's own buffer several would wait, for a kill to lose them.
 _MUXER = {"movflags": "hybrid_fragmented", "frag_duration": "500000", "flush_packets": "1"}  # µs
+_ROOM = 1_000_000  # bytes that must be free where one begins, lest each try on a full disk leaves a stump
 
 
 class VideoSink:
     """MP4, H.264, yuv420p, each overlay under its frame's own stamp; FFmpeg counts them from the first.
 
     The first frame sets the size; frames of another size are fitted into it, with black borders. A video that
-    exists is overwritten, once the first frame comes.
+    exists is overwritten, once the first frame comes. Where a camera falls silent, a dark picture that says
+    so takes the place of its last overlay, until the next frame.
 
     Raises:
         SinkError: the file cannot be written.
@@ -48,29 +55,55 @@ class VideoSink:
         self._rate = Fraction(rate).limit_denominator(1001)
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
-        self._last_pts = -1
+        self._first_pts = self._last_pts = -1
+        self._last: Frame | None = None
+        self._silent = False
         self._broken = False
         try:
-            self._new = claim(path)
+            self._new = claim(path, _ROOM)
         except OSError as error:
             raise self._error(error) from error
 
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file by now.
+
+        Raises:
+            OSError: it is there no more.
+        """
+        return self._path.stat().st_size
+
+    @property
+    def seconds(self) -> float:
+        """Of video, up to the last frame."""
+        return float((self._last_pts - self._first_pts) * _TIME_BASE)
+
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+        self._last, self._silent = frame, False
+        self._write(overlay, frame.stamp_ns)
+
+    def tell(self, health: Health) -> None:
+        silent, self._silent = self._silent, health.signal is Signal.NO_SIGNAL
+        if self._silent and not silent and self._last is not None and self._last.host_ns:
+            stamp_ns = (
+                self._last.stamp_ns + health.stamp_ns - self._last.host_ns
+            )  # a recording has its own time
+            self._write(_slate(self._last.image.shape, health), stamp_ns)
+
+    def _write(self, image: npt.NDArray[np.uint8], stamp_ns: int) -> None:
         try:
-            stream = self._stream or self._start(overlay)
-            image = _fit(overlay, stream.width, stream.height)
-            picture = _picture(image)
+            stream = self._stream or self._start(image, stamp_ns)
+            if not self._path.exists():  # what is written to a file that was removed, nobody sees
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            picture = _picture(_fit(image, stream.width, stream.height))
             # Stamps that stand still or run back (a spliced recording) would make the file unplayable.
-            self._last_pts = max(round(frame.stamp_ns * _TIME_BASE.denominator / 1e9), self._last_pts + 1)
+            self._last_pts = max(_ticks(stamp_ns), self._last_pts + 1)
             picture.pts, picture.time_base = self._last_pts, _TIME_BASE
             assert self._container is not None
             self._container.mux(stream.encode(picture))
         except (av.error.FFmpegError, av.codec.codec.UnknownCodecError, OSError) as error:
             self._broken = True
             raise self._error(error) from error
-
-    def tell(self, health: Health) -> None:
-        """Nothing yet."""
 
     def close(self) -> None:
         container, self._container = self._container, None
@@ -79,14 +112,19 @@ class VideoSink:
                 if self._stream is not None and not self._broken:
                     container.mux(self._stream.encode(None))
                 container.close()
-            if self._new and self._path.exists() and not self._path.stat().st_size:
-                self._path.unlink()  # no frame came
         except (av.error.FFmpegError, OSError) as error:
             if not self._broken:  # else it was told when it broke, and its fragments play up to there
                 self._broken = True
                 raise self._error(error) from error
+        finally:
+            if self._new and not _plays(self._path):  # no frame came, or none got as far as the disk
+                with suppress(OSError):  # it does no harm
+                    self._path.unlink()
+            self._new = False
 
-    def _start(self, overlay: npt.NDArray[np.uint8]) -> VideoStream:
+    def _start(self, overlay: npt.NDArray[np.uint8], stamp_ns: int) -> VideoStream:
+        self._first_pts = self._last_pts = _ticks(stamp_ns)
+        self._last_pts -= 1
         self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
         stream = self._container.add_stream("libx264", rate=self._rate, options=_ENCODER)
         # yuv420p halves the colour planes, so sides are even: an odd one grows by a pixel; none is cut off.
@@ -103,6 +141,30 @@ class VideoSink:
     def _error(self, error: Exception) -> SinkError:
         words = getattr(error, "strerror", None) or str(error)
         return SinkError(f"sink {self.uri}: cannot be written ({words})")
+
+
+def _ticks(stamp_ns: int) -> int:
+    return round(stamp_ns * _TIME_BASE.denominator / 1e9)
+
+
+def _plays(path: Path) -> bool:
+    """Whether a frame can be read from it."""
+    try:
+        with av.open(str(path)) as container:
+            return any(packet.size for packet in container.demux(video=0))
+    except (av.error.FFmpegError, OSError, IndexError):  # it has not even a stream
+        return False
+
+
+def _slate(shape: tuple[int, ...], health: Health) -> npt.NDArray[np.uint8]:
+    """A dark picture that says that the camera is silent, and since when it is known."""
+    picture = np.full(shape, 24, np.uint8)
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(health.wall_ns / 1e9))
+    height, y = text_height(picture), picture.shape[0] // 3
+    for text, ink in ((str(health.signal), RED), (health.camera, WHITE), (when, WHITE)):
+        write(picture, text, (max(0, (picture.shape[1] - text_width(text, height)) // 2), y), height, ink)
+        y += height
+    return picture
 
 
 def _picture(image: npt.NDArray[np.uint8]) -> av.VideoFrame:

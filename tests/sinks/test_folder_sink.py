@@ -183,7 +183,7 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path: Path, make_scene: Make
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 50, before[1]))
         with pytest.raises(SinkError, match="File too large"):
-            sink._write_line(b"x" * 100 + b"\n")
+            sink._write_line(sink._lines, {"x": "x" * 100})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     sink.close()
