@@ -148,6 +148,10 @@ def claim(path: Path, room: int = 0) -> bool:
             size = file.tell()
             try:
                 os.posix_fallocate(file.fileno(), size, room)
+            except OSError:
+                if new:
+                    path.unlink()
+                raise
             finally:
                 file.truncate(size)
     return new

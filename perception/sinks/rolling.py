@@ -18,7 +18,8 @@ class RollingVideoSink:
     """Overlays as MP4 pieces, each a video by itself, of as many minutes and bytes as `limits` say.
 
     None is overwritten; where all must fit into `limits.keep`, the oldest go first, also those of earlier
-    runs: every file beside the path that is named as a piece of it.
+    runs: every file beside the path that is named as a piece of it. What is held back to fill a fragment,
+    half a second, may come on top.
 
     Raises:
         SinkError: a piece cannot be written, or an old one not be removed.
@@ -41,12 +42,11 @@ class RollingVideoSink:
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
         try:
             if self._full():
-                self._piece.close()
+                self._piece.close()  # which brings its last half second, and its index
+                self._make_room()
                 self._open()
             self._piece.write(frame, scene, overlay)
-            if self._budget is not None:
-                self._budget.note(self._file.name, self._file, self._piece.size)
-                self._budget.trim()
+            self._make_room()
         except OSError as error:
             raise self._error(error) from error
 
@@ -55,6 +55,11 @@ class RollingVideoSink:
 
     def close(self) -> None:
         self._piece.close()
+
+    def _make_room(self) -> None:
+        if self._budget is not None:
+            self._budget.note(self._file.name, self._file, self._piece.size)
+            self._budget.trim()
 
     def _full(self) -> bool:
         limits = self._limits

@@ -151,7 +151,7 @@ def _plays(path: Path) -> bool:
     """Whether a frame can be read from it."""
     try:
         with av.open(str(path)) as container:
-            return any(packet.size for packet in container.demux(video=0))
+            return any(packet.size and not packet.is_corrupt for packet in container.demux(video=0))
     except (av.error.FFmpegError, OSError, IndexError):  # it has not even a stream
         return False
 

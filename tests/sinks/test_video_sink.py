@@ -1,4 +1,5 @@
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.frame import Frame
+from perception.health import Health, Level, NodeState, Signal
 from perception.scene import Scene
-from perception.sinks import open_sink
+from perception.sinks import open_sink, reopening
 from tests.media import picture, read_video
 from tests.sinks.conftest import MakeScene
 
@@ -161,3 +163,72 @@ def test_what_a_full_disk_took_still_plays(tmp_path: Path, make_scene: MakeScene
                 played += len(packet.decode())
     assert 0 < played <= written
     assert played >= written // 2
+
+
+SILENT = Health(
+    "front",
+    NodeState.ACTIVE,
+    Signal.NO_SIGNAL,
+    Level.ERROR,
+    stamp_ns=7_000_000_000,
+    wall_ns=1_795_293_237 * 10**9,
+)
+
+
+def live(make_scene: MakeScene, sequence: int, stamp_ns: int, host_ns: int) -> tuple[Frame, Scene]:
+    frame, scene = make_scene(sequence, 120, 240, stamp_ns=stamp_ns)
+    return replace(frame, host_ns=host_ns), scene
+
+
+@pytest.mark.parametrize("behind_s", [0, 4], ids=["a camera", "a recording in real time"])
+def test_silence_shows_from_when_it_was_noticed(tmp_path: Path, make_scene: MakeScene, behind_s: int) -> None:
+    """Frames at 5, 5.04 and 10 s of the host's clock, no signal from 7 s on, told again at 8 s."""
+    sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    sink.tell(SILENT)  # before the first frame there is no size
+    for sequence, host_ms in enumerate([5000, 5040, 10_000]):
+        if sequence == 2:
+            sink.tell(SILENT)
+            sink.tell(replace(SILENT, stamp_ns=8_000_000_000))
+        host_ns = host_ms * 1_000_000
+        frame, scene = live(make_scene, sequence, host_ns - behind_s * 10**9, host_ns)
+        sink.write(frame, scene, frame.image)
+    sink.close()
+    frames = read_video(tmp_path / "out.mp4")
+    assert [round(1000 * at) for at, _ in frames] == [0, 40, 2000, 5000]
+    slate = frames[2][1]
+    assert slate.shape == (120, 240, 3) and np.median(slate) < 60
+    assert slate.max() > 150  # something is written on it
+    np.testing.assert_allclose(frames[3][1].mean(), picture(2, 120, 240).mean(), atol=5)
+
+
+def test_each_silence_is_shown(tmp_path: Path, make_scene: MakeScene) -> None:
+    sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    for sequence in range(3):
+        second = 10 * sequence + 1
+        frame, scene = live(make_scene, sequence, second * 10**9, second * 10**9)
+        sink.write(frame, scene, frame.image)
+        sink.tell(replace(SILENT, stamp_ns=(second + 2) * 10**9))
+        sink.tell(replace(SILENT, stamp_ns=(second + 3) * 10**9))
+    sink.close()
+    assert [round(at) for at, _ in read_video(tmp_path / "out.mp4")] == [0, 2, 10, 12, 20, 22]
+
+
+def test_a_recording_that_is_only_read_knows_no_silence(tmp_path: Path, make_scene: MakeScene) -> None:
+    sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    frame, scene = make_scene(0)
+    sink.write(frame, scene, frame.image)
+    sink.tell(SILENT)
+    sink.close()
+    assert len(read_video(tmp_path / "out.mp4")) == 1
+
+
+def test_after_a_failure_it_goes_on_beside_what_is_there(tmp_path: Path, make_scene: MakeScene) -> None:
+    opener = reopening(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    for sequence in range(3):
+        sink = opener()
+        frame, scene = make_scene(sequence)
+        sink.write(frame, scene, frame.image)
+        sink.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out-2.mp4", "out-3.mp4", "out.mp4"]
+    for name in ("out.mp4", "out-2.mp4", "out-3.mp4"):
+        assert len(read_video(tmp_path / name)) == 1
