@@ -6,10 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from perception.errors import SourceError
+from perception.errors import ConfigError, SourceError
 from perception.frame import Frame
+from perception.policy import Policy
+from perception.uris import masked
 
-GRAMMAR = "a video file (drive.mp4), a folder of images (frames/) or sim: (sim:?seed=3&size=1280x720)"
+GRAMMAR = (
+    "a video file (drive.mp4), a folder of images (frames/), sim: (sim:?seed=3&size=1280x720), a camera here "
+    "(camera:0) or on the network (rtsp://, rtsps://, http://, https://, udp://), or gst:PIPELINE"
+)
 
 
 class DropReason(StrEnum):
@@ -100,25 +105,49 @@ class LiveSource(Source, Protocol):
         ...
 
 
+def open_source(
+    uri: str, frames: int | None = None, policy: Policy | None = None, camera: str = "front"
+) -> Source:
+    """Open the source of this URI.
 
-def open_source(uri: str, frames: int | None = None) -> Source:
-    """Open the source of this URI. `frames` tells a source without an end of its own how long to run.
+    Args:
+        frames: tells a source without an end of its own how long to run.
+        policy: of a live source; None: the freshest frame.
+        camera: what its frames call it.
 
     Raises:
-        SourceError: it does not exist or cannot be read.
+        SourceError: it does not exist or cannot be read. A camera that is not there raises nothing.
         ConfigError: its options are wrong.
     """
-    if uri.startswith("sim:"):
-        from perception.sources.simulated import SimulatedSource  # noqa: PLC0415 — it needs the types above
+    # Each kind is imported when it is asked for: it needs the types above, and what reads it.
+    scheme, colon, _ = uri.partition(":")
+    if uri.startswith("/dev/video") or (colon and scheme == "camera"):
+        from perception.sources.camera import CameraSource  # noqa: PLC0415
 
-        return SimulatedSource(uri, frames)
+        return CameraSource(uri, camera, policy)
+    if colon and scheme == "sim":
+        from perception.sources.simulated import SimulatedSource  # noqa: PLC0415
+
+        return SimulatedSource(uri, frames, camera)
+    if colon and scheme == "gst":
+        from perception.sources.gstreamer import GStreamerSource  # noqa: PLC0415
+
+        return GStreamerSource(uri, camera, policy)
+    if colon and scheme == "push":
+        raise ConfigError(f"source {uri}: frames are handed in by the embedding program, to a PushSource")
+    if "://" in uri:
+        from perception.sources.stream import EXAMPLES, StreamSource  # noqa: PLC0415
+
+        if scheme not in EXAMPLES:
+            raise ConfigError(f"source {masked(uri)}: unknown scheme {scheme}://; a source is {GRAMMAR}")
+        return StreamSource(uri, camera, policy)
     path = Path(uri)
     if path.is_dir():
-        from perception.sources.images import ImageSource  # noqa: PLC0415 — it needs the types above
+        from perception.sources.images import ImageSource  # noqa: PLC0415
 
-        return ImageSource(path)
+        return ImageSource(path, camera)
     if not path.exists():
         raise SourceError(f"source {uri}: no such file or folder; a source is {GRAMMAR}")
-    from perception.sources.video import VideoSource  # noqa: PLC0415 — it needs the types above
+    from perception.sources.video import VideoSource  # noqa: PLC0415
 
-    return VideoSource(path)
+    return VideoSource(path, camera)

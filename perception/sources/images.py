@@ -29,10 +29,11 @@ class ImageSource:
         SourceError: the folder cannot be read, or holds no image.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, camera: str = "front") -> None:
         self.uri = str(folder)
         self.rate = RATE
         self.live = False
+        self._camera = camera
         try:
             files = [path for path in folder.iterdir() if path.is_file()]
         except OSError as error:
@@ -59,7 +60,7 @@ class ImageSource:
                 continue
             # a.jpg beside a.png: the whole name keeps their outputs apart.
             stem = path.stem if self._stems[path.stem] == 1 else path.name
-            yield Frame(image, round(sequence * 1e9 / RATE), 0, sequence, stem)
+            yield Frame(image, round(sequence * 1e9 / RATE), 0, sequence, stem, self._camera)
 
     def close(self) -> None:
         """Nothing is held open between images."""

@@ -16,7 +16,7 @@ class SimulatedSource:
         ConfigError: an option is unknown or has a wrong value.
     """
 
-    def __init__(self, uri: str, frames: int | None = None) -> None:
+    def __init__(self, uri: str, frames: int | None = None, camera: str = "front") -> None:
         query = uri.removeprefix("sim:").removeprefix("?")
         options = parse_options(query)
         endless = not any(part.startswith("frames=") for part in query.split("&"))
@@ -25,12 +25,14 @@ class SimulatedSource:
         self.length: int | None = frames if endless and frames is not None else options.frames
         self.notes: list[str] = []
         self.live = False
+        self._camera = camera
         self._drive = Drive(options)
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         for index in range(self.length or 0):
             rendering = self._drive.render(index)
-            yield Frame(rendering.image, stamp_ns=round(rendering.time * 1e9), sequence=index)
+            stamp_ns = round(rendering.time * 1e9)
+            yield Frame(rendering.image, stamp_ns, sequence=index, camera=self._camera)
 
     def close(self) -> None:
         """Nothing is held open between frames."""

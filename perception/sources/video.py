@@ -26,10 +26,11 @@ class VideoSource:
         SourceError: the file cannot be read, or holds no video.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, camera: str = "front") -> None:
         self.uri = str(path)
         self.notes: list[str] = []
         self.live = False
+        self._camera = camera
         try:
             self._container = av.open(str(path))
         except (av.error.FFmpegError, OSError) as error:
@@ -70,7 +71,8 @@ class VideoSource:
                     else:
                         now = sequence / self.rate if picture.time is None else picture.time
                         first = now if first is None else first
-                        yield Frame(_upright(picture), stamp_ns=round((now - first) * 1e9), sequence=sequence)
+                        stamp_ns = round((now - first) * 1e9)
+                        yield Frame(_upright(picture), stamp_ns, sequence=sequence, camera=self._camera)
                     sequence += 1
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(

@@ -1,0 +1,51 @@
+"""Packets into pictures, one by one, each as soon as it is whole."""
+
+from collections.abc import Iterator, Sequence
+
+import av
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+
+
+class Decoder:
+    """Decodes the packets of one connection.
+
+    What comes before the first good picture, which takes a key frame, gives nothing.
+    """
+
+    def __init__(self, context: VideoCodecContext) -> None:
+        context.thread_count = 1  # several would hold several pictures back
+        context.copy_opaque = True
+        context.flags |= Flags.output_corrupt  # so that they can be counted
+        self._context = context
+        self._alone = context.codec.intra_only  # each picture stands for itself
+        self._begun = self._skipping = False
+
+    def decode(self, packet: av.Packet) -> Iterator[av.VideoFrame | None]:
+        """Its pictures; None for one that is damaged, or that cannot be decoded after `skip`."""
+        key = packet.is_keyframe or self._alone
+        try:
+            pictures = self._context.decode(packet)
+        except av.error.FFmpegError:
+            if key or self._begun:
+                yield None
+            return
+        for picture in pictures:
+            self._begun |= not picture.is_corrupt
+            if self._begun:
+                yield None if picture.is_corrupt else picture
+        if self._skipping and not pictures and not key:
+            yield None
+        self._skipping &= not key
+
+    def unneeded(self, packets: Sequence[av.Packet]) -> int:
+        """How many of the first packets need not be decoded when only the last picture is wanted."""
+        if self._alone:
+            return len(packets) - 1
+        return max((index for index, packet in enumerate(packets) if packet.is_keyframe), default=0)
+
+    def skip(self) -> None:
+        """The packets before the next one are missing: forget what was decoded, until a key frame comes."""
+        if not self._alone:
+            self._context.flush_buffers()
+            self._skipping = self._begun

@@ -1,0 +1,180 @@
+"""The one base of cameras that FFmpeg reads: connect, frames, lost, back-off, connect again, until `stop`."""
+
+import logging
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from threading import Event
+
+import av
+from av.container import InputContainer
+
+from perception.frame import Frame
+from perception.policy import Policy
+from perception.sources import Drop, DropReason, Link, LinkState
+from perception.sources.connection import Arrival, Connection
+from perception.sources.decoder import Decoder
+from perception.sources.stream_clock import StreamClock
+from perception.uris import masked
+
+OPEN_S = 5.0  # a camera that has not answered by then is not there
+SILENCE_S = 1.0  # a stream without a whole picture for so long is lost
+PAUSES_S = (0.2, 5.0)  # between two tries: doubled from the first up to the last
+GOOD_S = 1.0  # frames for so long, and the pauses start anew
+BEHIND_NS = 150_000_000  # a frame older than that is passed over where a fresher one waits
+LOW_LATENCY = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "32", "analyzeduration": "0"}
+
+_log = logging.getLogger("perception.sources")
+
+
+class LiveCamera(ABC):
+    """Frames of a camera, as fresh as they come: see LiveSource.
+
+    Frames are stamped by the stream's own clock where it has one, else on arrival. Under `Policy.FRESHEST`
+    those that have waited too long are passed over; under `Policy.EVERY_FRAME` the camera has to wait.
+    """
+
+    clocked: bool = True  # the stream's presentation times are the camera's own
+
+    def __init__(self, uri: str, camera: str, policy: Policy | None) -> None:
+        self.uri = masked(uri)
+        self.rate = 30.0
+        self.length: int | None = None
+        self.notes: list[str] = []
+        self.live = True
+        self._camera = camera
+        self._freshest = policy is not Policy.EVERY_FRAME
+        self._link = Link(LinkState.CONNECTING)
+        self._clock = StreamClock()
+        self._sequence = 0
+        self._stopped = Event()
+        self._connection: Connection | None = None
+
+    @abstractmethod
+    def _connect(self) -> AbstractContextManager[InputContainer]:
+        """Open the stream within OPEN_S; in a thread of its own. An error is a loss."""
+
+    def _hang_up(self) -> None:  # noqa: B027 — most have nothing to do
+        """Make reading end, where a timeout does not."""
+
+    def _explain(self, error: Exception) -> str:
+        """The error in words for people."""
+        return getattr(error, "strerror", None) or str(error)
+
+    @property
+    def link(self) -> Link:
+        return self._link
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._connection:
+            self._connection.release()
+
+    def close(self) -> None:
+        self.stop()
+
+    def __iter__(self) -> Iterator[Frame | Drop]:
+        pause = PAUSES_S[0]
+        while not self._stopped.is_set():
+            self._connection = Connection(self._connect, self._explain, wait=not self._freshest)
+            first = latest = 0.0
+            try:
+                for item in self._read(self._connection):
+                    latest = time.monotonic()
+                    first = first or latest
+                    yield item
+            finally:
+                self._connection.release()
+                self._hang_up()
+            if latest - first > GOOD_S:
+                pause = PAUSES_S[0]
+            self._stopped.wait(pause * random.uniform(0.8, 1.2))
+            pause = min(2 * pause, PAUSES_S[1])
+        self._link = Link(LinkState.ENDED, connections=self._link.connections)
+
+    def _read(self, connection: Connection) -> Iterator[Frame | Drop]:
+        """What comes over one connection, until it is lost or let go of."""
+        stream = connection.opened(OPEN_S + SILENCE_S)
+        if stream is not None:
+            self._link = replace(self._link, connections=self._link.connections + 1)
+            self._clock.restart()
+            decoder = Decoder(stream.codec_context)
+            while not self._stopped.is_set():
+                given_up, packets = connection.take(SILENCE_S)
+                if given_up:
+                    yield from self._pass_over(given_up, decoder)
+                if not packets:
+                    break
+                yield from self._decode(packets, decoder)
+        seconds = OPEN_S + SILENCE_S if stream is None else SILENCE_S
+        self._lose(connection.ended or f"silent for {seconds:.0f} s")
+
+    def _decode(self, packets: list[av.Packet], decoder: Decoder) -> Iterator[Frame | Drop]:
+        for packet in packets:
+            packet.opaque.stamp_ns = self._stamp(packet)
+        late = time.monotonic_ns() - packets[0].opaque.stamp_ns > BEHIND_NS
+        behind = self._freshest and late and len(packets) > 1
+        if behind and (unneeded := decoder.unneeded(packets)):
+            yield from self._pass_over(unneeded, decoder)
+            packets = packets[unneeded:]
+        for packet in packets:
+            for picture in decoder.decode(packet):
+                if picture is None:
+                    yield self._drop(DropReason.UNDECODABLE, "is damaged")
+                elif behind and packet is not packets[-1]:
+                    yield self._drop(DropReason.BACKLOG, "waited too long")
+                else:
+                    yield self._frame(picture)
+            if self._stopped.is_set():
+                return
+
+    def _stamp(self, packet: av.Packet) -> int:
+        """When its image was captured, by the host's monotonic clock."""
+        return self._clock.stamp(self._pts_ns(packet), packet.opaque.began_ns)
+
+    def _pts_ns(self, packet: av.Packet) -> int | None:
+        if not self.clocked or packet.pts is None or packet.time_base is None:
+            return None
+        return round(packet.pts * packet.time_base * 1_000_000_000)
+
+    def _frame(self, picture: av.VideoFrame) -> Frame:
+        arrival: Arrival = picture.opaque
+        # One thread, as for decoding: the node has its own.
+        image = picture.to_ndarray(format="bgr24", threads=1)
+        delay_ns = arrival.whole_ns - arrival.stamp_ns
+        if self._link.state is LinkState.LOST:
+            _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
+        lag_ns = time.monotonic_ns() - arrival.whole_ns + arrival.began_ns - arrival.stamp_ns
+        self._link = Link(LinkState.STREAMING, "", self._link.connections, lag_ns / 1e6)
+        return Frame(
+            image,
+            stamp_ns=arrival.stamp_ns,
+            wall_ns=arrival.wall_ns - delay_ns,
+            sequence=self._next(),
+            camera=self._camera,
+            host_ns=arrival.stamp_ns,
+        )
+
+    def _pass_over(self, count: int, decoder: Decoder) -> Iterator[Drop]:
+        """Packets that are not decoded at all."""
+        decoder.skip()
+        for _ in range(count):
+            yield self._drop(DropReason.BACKLOG, "waited too long")
+
+    def _drop(self, reason: DropReason, what: str) -> Drop:
+        sequence = self._next()
+        return Drop(sequence, reason, f"{self.uri}: frame {sequence} {what}")
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence - 1
+
+    def _lose(self, reason: str) -> None:
+        if self._stopped.is_set():
+            return
+        if reason != self._link.reason:
+            _log.warning("%s: lost: %s; trying again", self.uri, reason, extra={"event": "stream_lost"})
+        self._link = replace(self._link, state=LinkState.LOST, reason=reason, lag_ms=0.0)

@@ -1,0 +1,286 @@
+"""A camera that sends H.264 over RTSP: `python -m tests.servers.rtsp --size 640x384 --rate 30`.
+
+A loop is encoded once ahead and sent at its pace, over TCP or UDP, to any number of clients.
+It says {"url": …, "start_ns": …, "rate": …, "loop": L}: picture n is captured at start_ns + n / rate by the
+monotonic clock, and carries the number n modulo L. Commands on stdin, one a line:
+
+    stall                send nothing more                             go        all as at first again
+    close                drop the connections                          refuse    answer 503
+    corrupt N            the next N pictures hold garbage              size WxH
+    lose SHARE           of RTP packets                                jump S    of the clock, in s
+    freeze, black        the same picture again and again
+    hold                 gather pictures, and send them at once at `go`
+"""
+
+import argparse
+import asyncio
+import base64
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from tests.servers.control import obey, tell
+from tests.servers.pictures import numbered
+
+CLOCK = 90_000  # Hz, of RTP stamps
+MOST = 1_400  # bytes of an RTP packet
+ENOUGH = 8 << 20  # bytes that wait for a client; what comes then is not sent
+
+
+def encode(
+    width: int, height: int, rate: int, count: int, gop: int, black: bool = False
+) -> list[list[bytes]]:
+    """The NAL units of each picture; without B-frames, with the parameter sets before each key frame."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base = Fraction(1, rate)
+    encoder.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "crf": "20",
+        "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:sliced-threads=0:threads=1",
+    }
+    packets = []
+    for number in range(count):
+        image = np.zeros((height, width, 3), np.uint8) if black else numbered(number, height, width)
+        picture = av.VideoFrame.from_ndarray(image, format="bgr24")
+        picture.pts = number
+        packets += encoder.encode(picture)
+    packets += encoder.encode(None)
+    return [_units(bytes(packet)) for packet in packets]
+
+
+def _units(stream: bytes) -> list[bytes]:
+    """NAL units between the start codes 00 00 01 or 00 00 00 01."""
+    return [unit.removesuffix(b"\0") for unit in stream.split(b"\0\0\1")[1:]]
+
+
+def payloads(units: list[bytes]) -> Iterator[bytes]:
+    """Of RTP packets: whole NAL units, or fragments of them (FU-A, RFC 6184)."""
+    for unit in units:
+        if len(unit) <= MOST:
+            yield unit
+            continue
+        head, kind, body = unit[0] & 0xE0 | 28, unit[0] & 0x1F, unit[1:]
+        for start in range(0, len(body), MOST):
+            ends = 0x40 if start + MOST >= len(body) else 0
+            yield bytes((head, (0 if start else 0x80) | ends | kind)) + body[start : start + MOST]
+
+
+@dataclass(eq=False)
+class Client:
+    writer: asyncio.StreamWriter
+    channel: int | None = None  # of interleaved packets
+    address: tuple[str, int] | None = None  # of UDP
+    playing: bool = False
+    sequence: int = field(default_factory=lambda: random.randrange(1 << 16))
+
+    def send(self, udp: socket.socket, packet: bytes) -> None:
+        if self.address:
+            udp.sendto(packet, self.address)
+        elif self.writer.transport.get_write_buffer_size() < ENOUGH:
+            self.writer.write(struct.pack(">cBH", b"$", self.channel, len(packet)) + packet)
+
+
+class Camera:
+    def __init__(self, size: str, rate: int, gop: int, seconds: float, user: str, base_port: int) -> None:
+        self.rate, self.gop, self.count = rate, gop, max(gop, round(rate * seconds) // gop * gop)
+        self.user, self.port = user, base_port
+        self.mode, self.picture = "go", ""
+        self.corrupt, self.loss, self.shift = 0, 0.0, 0
+        self.clients: set[Client] = set()
+        self.random = random.Random(1)
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.resize(size)
+
+    def resize(self, size: str) -> None:
+        width, height = map(int, size.split("x"))
+        self.loop = encode(width, height, self.rate, self.count, self.gop)
+        self.black = encode(width, height, self.rate, 1, 1, black=True)
+        self.ahead = True  # a stream of another size begins with a key frame
+
+    async def run(self) -> None:
+        self.start = time.monotonic()
+        number, held = 0, list[tuple[int, list[bytes]]]()
+        while True:
+            await asyncio.sleep(max(0.0, self.start + number / self.rate - time.monotonic()))
+            if self.mode != "hold":
+                for earlier in held:
+                    self.broadcast(*earlier)
+                held.clear()
+            stamp = (number * CLOCK // self.rate + self.shift) & 0xFFFFFFFF
+            units = self.units(number)
+            if self.mode == "hold":
+                held.append((stamp, units))
+            elif self.mode == "go":
+                self.broadcast(stamp, units)
+            number += 1
+
+    def units(self, number: int) -> list[bytes]:
+        if self.picture:
+            units = self.black[0] if self.picture == "black" else self.loop[0]
+        else:
+            units = self.loop[number % self.count]
+        if self.corrupt > 0:
+            self.corrupt -= 1
+            units = [unit[:40] + bytes(len(unit) - 40) if len(unit) > 80 else unit for unit in units]
+        return units
+
+    def broadcast(self, stamp: int, units: list[bytes]) -> None:
+        bodies = list(payloads(units))
+        for client in self.clients:
+            for index, body in enumerate(bodies):
+                client.sequence = (client.sequence + 1) & 0xFFFF
+                if client.playing and self.random.random() >= self.loss:
+                    marker = 0x80 if index == len(bodies) - 1 else 0
+                    header = struct.pack(">BBHII", 0x80, marker | 96, client.sequence, stamp, 0x50455243)
+                    client.send(self.udp, header + body)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Client(writer)
+        self.clients.add(client)
+        try:
+            while request := await self.request(reader):
+                answer = self.answer(client, *request)
+                writer.write(answer.encode())
+                client.playing |= request[0] == "PLAY" and answer.startswith("RTSP/1.0 200")
+                if request[0] == "TEARDOWN":
+                    break
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.clients.discard(client)
+            writer.close()
+
+    async def request(self, reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:
+        while (first := await reader.readexactly(1)) == b"$":  # the client's RTCP
+            _, size = struct.unpack(">BH", await reader.readexactly(3))
+            await reader.readexactly(size)
+        text = (first + await reader.readuntil(b"\r\n\r\n")).decode()
+        line, *lines = text.strip().split("\r\n")
+        method, url, _ = line.split(" ")
+        return method, url, {name.lower(): value.strip() for name, value in (h.split(":", 1) for h in lines)}
+
+    def answer(self, client: Client, method: str, url: str, headers: dict[str, str]) -> str:
+        status, extra, body = "200 OK", [f"CSeq: {headers.get('cseq', 0)}"], ""
+        known = "Basic " + base64.b64encode(self.user.encode()).decode()
+        if self.mode == "refuse":
+            status = "503 Service Unavailable"
+        elif self.user and method != "OPTIONS" and headers.get("authorization") != known:
+            status = "401 Unauthorized"
+            extra.append('WWW-Authenticate: Basic realm="camera"')
+        elif method == "OPTIONS":
+            extra.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER")
+        elif "/stream" not in url:
+            status = "404 Not Found"
+        elif method == "DESCRIBE":
+            extra += ["Content-Type: application/sdp", f"Content-Base: {url}/"]
+            body = self.description()
+        elif method == "SETUP":
+            wanted = dict(part.partition("=")[::2] for part in headers["transport"].split(";"))
+            if "interleaved" in wanted:
+                client.channel = int(wanted["interleaved"].split("-")[0])
+                extra.append(f"Transport: {headers['transport']}")
+            else:
+                host = client.writer.get_extra_info("peername")[0]
+                client.address = (host, int(wanted["client_port"].split("-")[0]))
+                mine = self.udp.getsockname()[1]
+                extra.append(f"Transport: {headers['transport']};server_port={mine}-{mine + 1}")
+        extra += ["Session: 1;timeout=60", f"Content-Length: {len(body)}"]
+        return "\r\n".join((f"RTSP/1.0 {status}", *extra, "", body))
+
+    def description(self) -> str:
+        sets = ",".join(base64.b64encode(unit).decode() for unit in self.loop[0] if unit[0] & 0x1F in (7, 8))
+        return "\r\n".join(
+            (
+                "v=0",
+                "o=- 0 0 IN IP4 127.0.0.1",
+                "s=camera",
+                "c=IN IP4 0.0.0.0",
+                "t=0 0",
+                "m=video 0 RTP/AVP 96",
+                f"a=rtpmap:96 H264/{CLOCK}",
+                f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}",
+                "a=control:track1",
+                "",
+            )
+        )
+
+    def command(self, name: str, values: list[str]) -> None:
+        match name, values:
+            case (("stall" | "refuse" | "hold"), []):
+                self.mode = name
+            case "go", []:
+                self.mode, self.picture, self.loss = "go", "", 0.0
+            case (("freeze" | "black"), []):
+                self.picture = name
+            case "corrupt", [count]:
+                self.corrupt = int(count)
+            case "lose", [share]:
+                self.loss = float(share)
+            case "jump", [seconds]:
+                self.shift += round(float(seconds) * CLOCK)
+            case "size", [size]:
+                self.resize(size)
+            case "close", []:
+                pass
+            case _:
+                raise SystemExit(f"no such command: {name} {values}")
+        if name in ("close", "refuse"):
+            for client in list(self.clients):
+                client.writer.transport.abort()
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    camera = Camera(
+        arguments.size, arguments.rate, arguments.gop, arguments.seconds, arguments.user, arguments.port
+    )
+    server = await asyncio.start_server(camera.serve, "127.0.0.1", arguments.port)
+    sending = asyncio.ensure_future(camera.run())
+    await asyncio.sleep(0)
+    port = server.sockets[0].getsockname()[1]
+    login = f"{arguments.user}@" if arguments.user else ""
+    tell(
+        url=f"rtsp://{login}127.0.0.1:{port}/stream",
+        port=port,
+        start_ns=round(camera.start * 1e9),
+        rate=camera.rate,
+        loop=camera.count,
+    )
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def hear() -> None:
+        async def carry_out(name: str, values: list[str]) -> None:
+            camera.command(name, values)
+
+        obey(lambda name, values: asyncio.run_coroutine_threadsafe(carry_out(name, values), loop).result())
+        loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=hear, daemon=True).start()
+    await ended.wait()
+    sending.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", default="640x384")
+    parser.add_argument("--rate", type=int, default=30)
+    parser.add_argument("--gop", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of the loop")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--user", default="", help="name:password that clients must give")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
