@@ -55,7 +55,7 @@ class Address:
     def uri(self) -> str:
         """As it may be shown."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return masked(f"web://{host}:{self.port}" + (f"?token={self.token}" if self.token else ""))
+        return f"web://{host}:{self.port}" + ("?token=***" if self.token else "")
 
 
 def is_loopback(host: str) -> bool:

@@ -122,21 +122,24 @@ class Server:
         """The WebSocket: a viewer sends the name of the camera to watch, or nothing to watch none."""
         if len(self._viewers) >= MOST_VIEWERS:
             raise web.HTTPServiceUnavailable(text=f"{MOST_VIEWERS} viewers look on already: no more can.")
-        # The pictures are compressed; compressing them again would cost more than all the rest.
+        # The pictures are compressed; compressing them again would cost more than all the rest. A scene
+        # counts as sent once the kernel has nearly all of it: scenes that wait here would grow old.
         live = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_S, timeout=GOODBYE_S, max_msg_size=1024, compress=False
+            heartbeat=HEARTBEAT_S, timeout=GOODBYE_S, max_msg_size=1024, compress=False, writer_limit=1
         )
         viewer = Viewer(live, request, self.cameras)
         self._viewers.add(viewer)
         try:
             await live.prepare(request)
             self._count_viewers()
-            sending = asyncio.create_task(viewer.send(greeting(self._classes, list(self.cameras.all()))))
-            async for message in live:
-                if message.type is WSMsgType.TEXT:
-                    viewer.watch(message.data)
-                    self._count_viewers()
-            sending.cancel()
+            async with asyncio.TaskGroup() as group:
+                hello = greeting(self._classes, list(self.cameras.all()))
+                sending = group.create_task(viewer.send(hello))
+                async for message in live:
+                    if message.type is WSMsgType.TEXT:
+                        viewer.watch(message.data)
+                        self._count_viewers()
+                sending.cancel()
         finally:
             self._viewers.discard(viewer)
             self._count_viewers()

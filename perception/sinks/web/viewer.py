@@ -69,7 +69,7 @@ class Viewer:
                 ticked = clock()
                 await self._say(tick(self.skipped, self.count))
             for name, camera in self._cameras.all().items():
-                if self._told.get(name) != camera.told:
+                if self._told.get(name, 0) != camera.told:
                     self._told[name] = camera.told
                     await self._say(camera.past[-1])
             await self._send_scene()

@@ -62,7 +62,8 @@ export class Picture {
     if (boxes) {
       const far = [...shown.instances].sort((a, b) => a.box[3] - b.box[3]);
       for (const one of far) drawBox(context, one, unit);
-      for (const one of far) drawName(context, one, unit);
+      const taken = [];
+      for (const one of far.reverse()) drawName(context, one, unit, taken);
     }
     for (const { x, y } of shown.key_points ?? []) drawPoint(context, x, y, unit);
   }
@@ -122,7 +123,8 @@ function drawBox(context, one, unit) {
   context.strokeRect(x0, y0, x1 - x0, y1 - y0);
 }
 
-function drawName(context, one, unit) {
+// Class, track and score above a box, unless that would cover one of the bars in `taken`.
+function drawName(context, one, unit, taken) {
   const [x0, y0, x1, y1] = one.box;
   if (y1 - y0 < 18 * unit) return; // the label would hide more than it says
   const words = [one.class.replaceAll("_", " "), one.track ?? "", `${Math.round(100 * one.score)}%`];
@@ -134,6 +136,9 @@ function drawName(context, one, unit) {
   const height = 14 * unit;
   const x = Math.max(0, Math.min(x0, context.canvas.width - width));
   const y = Math.max(0, y0 - height);
+  const [right, bottom] = [x + width, y + height];
+  if (taken.some((bar) => x < bar.right && bar.x < right && y < bar.bottom && bar.y < bottom)) return;
+  taken.push({ x, y, right, bottom });
   context.fillStyle = colourOf(one);
   context.fillRect(x, y, width, height);
   context.fillStyle = "black";

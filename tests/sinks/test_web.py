@@ -1,0 +1,475 @@
+"""Addresses, messages and viewers of the live page, against its real server."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perception.classes import DRIVE
+from perception.errors import ConfigError, SinkError
+from perception.frame import Frame
+from perception.health import Signal
+from perception.scene import Scene, Status
+from perception.sinks.web import WebSink, message, open_web, server, viewer
+from perception.sinks.web.address import Address
+from tests.sinks.conftest import MakeScene
+from tests.sinks.web import HEALTH, page, read, url_of
+
+NO_OVERLAY = np.zeros((0, 0, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("uri", "address", "shown"),
+    [
+        ("web://127.0.0.1:8080", ("127.0.0.1", 8080, ""), "web://127.0.0.1:8080"),
+        ("web://", ("127.0.0.1", 8080, ""), "web://127.0.0.1:8080"),
+        ("web://localhost:0/", ("localhost", 0, ""), "web://localhost:0"),
+        ("web://[::1]:81", ("::1", 81, ""), "web://[::1]:81"),
+        ("web://127.1.2.3?token=abc", ("127.1.2.3", 8080, "abc"), "web://127.1.2.3:8080?token=***"),
+        ("web://0.0.0.0:80?token=a%26b", ("0.0.0.0", 80, "a&b"), "web://0.0.0.0:80?token=***"),
+    ],
+)
+def test_addresses(uri: str, address: tuple[str, int, str], shown: str) -> None:
+    parsed = Address.parse(uri)
+    assert (parsed.host, parsed.port, parsed.token) == address
+    assert parsed.uri == shown
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("web://0.0.0.0:8080", r"0\.0\.0\.0 can be reached by others.*add \?token=SECRET.*or bind to 127"),
+        ("web://[::]:8080", "can be reached by others"),
+        ("web://192.168.1.7", "can be reached by others"),
+        ("web://car.local", "can be reached by others"),
+        ("web://127.0.0.1.evil.example", "can be reached by others"),
+        ("web://0.0.0.0:8080?token=", "the token is empty"),
+        ("web://127.0.0.1:http", "it is web://HOST:PORT"),
+        ("web://127.0.0.1:70000", "it is web://HOST:PORT"),
+        ("web://[::1", "it is web://HOST:PORT"),
+        ("web://127.0.0.1/live", "not a live page's address"),
+        ("web://me:pass@127.0.0.1", "not a live page's address"),
+        ("web:8080", "not a live page's address"),
+        ("web://127.0.0.1?size=9", "unknown option size"),
+    ],
+)
+def test_addresses_that_are_refused(uri: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        open_web(uri, DRIVE)
+
+
+@given(st.text(), st.text(st.characters(min_codepoint=65, max_codepoint=90), min_size=6))
+def test_no_address_fails_otherwise_nor_tells_its_token(text: str, token: str) -> None:
+    uri = f"web://{text}?token={token}"
+    try:
+        assert token not in Address.parse(uri).uri
+    except ConfigError as error:
+        assert f"token={token}" not in str(error)
+
+
+def test_a_port_that_is_taken(make_scene: MakeScene) -> None:
+    with page() as sink, pytest.raises(SinkError, match=r"Address already in use.*choose another port"):
+        open_web(sink.uri, DRIVE)
+
+
+@pytest.mark.parametrize(("width", "labels_size"), [(160, (96, 160)), (640, (96, 640)), (1281, (48, 640))])
+def test_a_message_holds_the_scene(make_scene: MakeScene, width: int, labels_size: tuple[int, int]) -> None:
+    frame, scene = make_scene(3, 96, width)
+    scene = replace(scene, status=Status.UNRELIABLE, reasons=("the picture is black",))
+    before = message.now_ms()
+    header, picture, labels = read(message.encode(frame, scene, DRIVE))
+    assert header["sequence"] == 3
+    assert header["camera"] == "front"
+    assert (header["status"], header["reasons"]) == ("unreliable", ["the picture is black"])
+    assert header["age_ms"] == pytest.approx(12.346)
+    assert before <= header["published_ms"] <= message.now_ms()
+    assert (header["width"], header["height"]) == (width, 96)
+    assert header["instances"][0]["box"] == [3.0, 4.0, 10.5, 20.0]
+    assert header["lanes"][0]["points"] == [[1.0, 90.0], [50.25, 40.0]]
+    assert picture.shape == frame.image.shape
+    assert np.abs(picture.astype(int) - frame.image).mean() < 10
+    assert labels.dtype == np.uint8
+    assert labels.shape == labels_size
+    at = np.arange(labels_size[1]) * width // labels_size[1]  # the pixel that each one stands for
+    np.testing.assert_array_equal(labels[0], scene.labels[0, at])
+
+
+def test_nothing_is_encoded_while_nobody_looks_on(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> bytes:
+        raise AssertionError("encoded")
+
+    monkeypatch.setattr("perception.sinks.web.cameras.encode", refuse)
+    with page() as sink:
+        assert not sink.wants_overlay
+        sink.write(*make_scene(0), NO_OVERLAY)
+
+        async def look_at_another(session: ClientSession) -> None:
+            async with session.ws_connect(url_of(sink, "/live")) as live:
+                await live.send_str("rear")
+                await watched(sink, "rear")
+                sink.write(*make_scene(1), NO_OVERLAY)
+
+        talk(look_at_another)
+
+
+def test_a_viewer_is_told_what_stays_and_then_what_is_new(make_scene: MakeScene) -> None:
+    async def look(session: ClientSession) -> None:
+        async with session.ws_connect(url_of(sink, "/live")) as live:
+            hello = await live.receive_json()
+            assert hello["type"] == "hello"
+            assert hello["classes"][8] == {"id": 8, "name": "vehicle", "colour": [20, 90, 230]}
+            assert hello["cameras"] == ["front", "rear"]
+            past = [await live.receive_json() for _ in range(3)]
+            assert [one["health"]["camera"] for one in past] == ["front", "front", "rear"]
+            assert past[1]["health"] == json.loads(json.dumps(HEALTH.as_json()))
+            await live.send_str("front")
+            await watched(sink, "front")
+            sink.write(*make_scene(1), NO_OVERLAY)
+            assert (await next_scene(live))["sequence"] == 1  # and not 0, which was before
+            frame, scene = make_scene(2)
+            sink.write(replace(frame, camera="rear"), replace(scene, camera="rear"), NO_OVERLAY)
+            sink.write(*make_scene(3), NO_OVERLAY)
+            assert (await next_scene(live))["sequence"] == 3
+            sink.tell(replace(HEALTH, captured=9999))
+            assert (await next_text(live, "health"))["health"]["captured"] == 9999
+            start = time.monotonic()
+            for _ in range(3):
+                await next_text(live, "tick")
+            assert time.monotonic() - start < 2  # a sign of life, though nothing happens
+
+    with page() as sink:
+        sink.write(*make_scene(0), NO_OVERLAY)
+        sink.tell(replace(HEALTH, captured=1))
+        sink.tell(HEALTH)
+        sink.tell(replace(HEALTH, camera="rear"))
+        talk(look)
+
+
+def noise(sequence: int, make_scene: MakeScene) -> tuple[Frame, Scene]:
+    """A frame whose message is large: 350 kB."""
+    frame, scene = make_scene(sequence, 480, 640)
+    image = np.random.default_rng(sequence).integers(0, 256, frame.image.shape, np.uint8)
+    return replace(frame, image=image), scene
+
+
+def test_a_viewer_that_never_reads_delays_nobody_and_skips_to_the_newest(make_scene: MakeScene) -> None:
+    scenes = [noise(sequence, make_scene) for sequence in range(30)]
+
+    async def look(session: ClientSession) -> None:
+        async with session.ws_connect(url_of(sink, "/live"), max_msg_size=0) as live:
+            await live.send_str("front")
+            await watched(sink, "front", 2)
+            slowest = 0.0
+            for sequence, (frame, scene) in enumerate(scenes):
+                start = time.perf_counter()
+                sink.write(frame, scene, NO_OVERLAY)
+                slowest = max(slowest, time.perf_counter() - start)
+                assert (await next_scene(live))["sequence"] == sequence
+            assert slowest < 0.5
+            assert await counts(session) == (30, 0)
+        got = [header["sequence"] for header in await asyncio.to_thread(scenes_of, blocked, 29)]
+        assert got == sorted(set(got))
+        assert got[-1] == 29
+        assert len(got) < 10  # what fits into the kernel's buffers, and the newest
+        assert await counts(session) == (len(got), 30 - len(got))
+
+    async def counts(session: ClientSession) -> tuple[int, int]:
+        """Sent and skipped, of the viewer that got most."""
+        async with session.get(url_of(sink, "/health")) as answer:
+            viewers = (await answer.json())["viewers"]
+        return max((one["sent"], one["skipped"]) for one in viewers)
+
+    with page() as sink, blocked_viewer(sink) as blocked:
+        talk(look)
+
+
+def test_a_viewer_that_reads_nothing_for_long_is_disconnected(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "PATIENCE_S", 0.2)
+    with page() as sink, blocked_viewer(sink) as blocked:
+        asyncio.run(watched(sink, "front"))
+        deadline = time.monotonic() + 5
+        while sink._server.cameras.watched and time.monotonic() < deadline:
+            sink.write(*noise(0, make_scene), NO_OVERLAY)
+            time.sleep(0.01)
+        assert not sink._server.cameras.watched
+        with suppress(ConnectionResetError):
+            while blocked.recv(1 << 16):  # up to its end
+                pass
+
+
+def test_more_viewers_than_may_look_on_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_VIEWERS", 2)
+
+    async def look(session: ClientSession) -> None:
+        url = url_of(sink, "/live")
+        async with session.ws_connect(url), session.ws_connect(url) as second:
+            async with session.get(url) as refused:
+                assert refused.status == 503
+                assert "2 viewers look on already" in await refused.text()
+            await second.close()
+            async with session.ws_connect(url):
+                pass
+
+    with page() as sink:
+        talk(look)
+
+
+def test_two_cameras_are_written_from_two_threads(make_scene: MakeScene) -> None:
+    def run(camera: str) -> None:
+        for sequence in range(40):
+            frame, scene = make_scene(sequence)
+            sink.write(replace(frame, camera=camera), replace(scene, camera=camera), NO_OVERLAY)
+            sink.tell(replace(HEALTH, camera=camera, captured=sequence))
+
+    async def look(session: ClientSession) -> None:
+        async with session.ws_connect(url_of(sink, "/live")) as live:
+            await live.send_str("rear")
+            await watched(sink, "rear")
+            threads = [threading.Thread(target=run, args=(camera,)) for camera in ("front", "rear")]
+            for thread in threads:
+                thread.start()
+            while (header := await next_scene(live))["sequence"] < 39:
+                assert header["camera"] == "rear"
+            for thread in threads:
+                thread.join()
+
+    with page() as sink:
+        talk(look)
+        assert set(sink._server.cameras.all()) == {"front", "rear"}
+
+
+def test_closing_tells_viewers_and_waits_for_none(make_scene: MakeScene) -> None:
+    async def look(session: ClientSession) -> None:
+        async with session.ws_connect(url_of(sink, "/live"), max_msg_size=0) as live:
+            await live.send_str("front")
+            await watched(sink, "front", 2)
+            for sequence in range(10):
+                sink.write(*noise(sequence, make_scene), NO_OVERLAY)
+            closing = asyncio.create_task(asyncio.to_thread(sink.close))
+            while (last := await live.receive()).type is not WSMsgType.CLOSE:
+                pass
+            assert (last.data, last.extra) == (1001, "the node has ended")
+            await live.close()
+            await closing
+
+    with page() as sink, blocked_viewer(sink):
+        start = time.monotonic()
+        talk(look)
+        assert time.monotonic() - start < 2
+        sink.close()
+        sink.write(*make_scene(0), NO_OVERLAY)  # by a thread that has not heard of it yet
+        sink.tell(HEALTH)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", sink.address.port))
+        assert sink.uri == f"web://127.0.0.1:{sink.address.port}"
+
+
+TOKEN = "correct-horse"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/main.js", "/health", "/metrics", "/frame.jpg", "/live", "/none"]
+)
+def test_with_a_token_every_address_needs_it(path: str) -> None:
+    async def look(session: ClientSession) -> None:
+        url = url_of(sink, path)
+        for wrong in ({}, {"token": ""}, {"token": "correct-hors"}, {"token": "correct-horsé"}):
+            async with session.get(url, params=wrong) as refused:
+                assert refused.status == 401
+                assert "needs the node's token" in await refused.text()
+        async with session.get(url, params={"token": TOKEN}) as by_query:
+            assert by_query.status != 401
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        async with session.get(url, headers=bearer) as by_header:
+            assert by_header.status == by_query.status
+        for probe in ("/livez", "/readyz"):
+            async with session.get(url_of(sink, probe)) as asked:
+                assert asked.status == 503  # as nothing was told, and not 401
+
+    with page(f"web://0.0.0.0:0?token={TOKEN}") as sink:
+        assert TOKEN not in sink.uri
+        talk(look)
+
+
+def test_the_page_loads_its_files_by_a_cookie() -> None:
+    async def look(session: ClientSession) -> None:
+        async with session.get(url_of(sink, "/"), params={"token": TOKEN}) as answer:
+            cookie = answer.headers["Set-Cookie"]
+            assert "HttpOnly" in cookie
+            assert "SameSite=Strict" in cookie
+            headers = {"Cookie": cookie.partition(";")[0]}
+        async with session.get(url_of(sink, "/static/main.js"), headers=headers) as answer:
+            assert answer.status == 200
+        async with session.get(url_of(sink, "/static/main.js"), headers={"Cookie": "perception=x"}) as answer:
+            assert answer.status == 401
+
+    with page(f"web://127.0.0.1:0?token={TOKEN}") as sink:
+        talk(look)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:{port}", 200),
+        ("localhost:9000", 200),  # forwarded from another port
+        ("[::1]:{port}", 200),
+        ("evil.example:{port}", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("[::1", 403),
+        ("192.168.1.7:{port}", 403),
+    ],
+)
+def test_names_that_are_not_the_loopbacks_are_refused(host: str, status: int) -> None:
+    async def look(session: ClientSession) -> None:
+        headers = {"Host": host.format(port=sink.address.port)}
+        async with session.get(url_of(sink), headers=headers) as answer:
+            assert answer.status == status
+
+    with page() as sink:
+        talk(look)
+
+
+def test_pages_of_another_origin_are_refused() -> None:
+    async def look(session: ClientSession) -> None:
+        port = sink.address.port
+        for origin in (
+            "https://evil.example",
+            f"http://127.0.0.1:{port + 1}",
+            f"http://localhost:{port}",
+            "null",
+        ):
+            with pytest.raises(WSServerHandshakeError) as refused:
+                await session.ws_connect(url_of(sink, "/live"), headers={"Origin": origin})
+            assert refused.value.status == 403
+        async with session.ws_connect(url_of(sink, "/live"), headers={"Origin": f"http://127.0.0.1:{port}"}):
+            pass
+
+    with page() as sink:
+        talk(look)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/main.js", "/health", "/none", "/static/../server.py", "/frame.jpg"]
+)
+def test_every_answer_is_fenced_in(path: str) -> None:
+    async def look(session: ClientSession) -> None:
+        async with session.get(url_of(sink, path)) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'self'" in policy
+            assert "unsafe" not in policy
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            fixed = path in {"/", "/static/main.js"}
+            assert answer.headers["Cache-Control"] == ("no-cache" if fixed else "no-store")
+            assert answer.status == (200 if fixed or path == "/health" else 404)
+
+    with page() as sink:
+        talk(look)
+
+
+def test_the_newest_frame_is_drawn_with_the_age_it_has_by_now(make_scene: MakeScene) -> None:
+    async def look(session: ClientSession) -> None:
+        async with session.get(url_of(sink, "/frame.jpg")) as answer:
+            assert answer.status == 404
+            assert "those known are: none" in await answer.text()
+        frame, scene = make_scene(7, 240, 320)
+        sink.write(frame, scene, NO_OVERLAY)
+        await asyncio.sleep(0.05)
+        async with session.get(url_of(sink, "/frame.jpg?camera=front")) as answer:
+            told = json.loads(answer.headers["X-Scene"])
+            assert (told["sequence"], told["status"]) == (7, "ok")
+            assert 60 < told["age_ms"] < 2000  # 12 when it was published
+            picture = cv2.imdecode(np.frombuffer(await answer.read(), np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert picture.shape == frame.image.shape
+        assert picture[:14, :20].mean(axis=(0, 1)).argmax() == 1  # the green field of OK
+        sink.tell(replace(HEALTH, signal=Signal.NO_SIGNAL))
+        async with session.get(url_of(sink, "/frame.jpg")) as answer:
+            assert json.loads(answer.headers["X-Scene"])["status"] == "no_signal"
+            picture = cv2.imdecode(np.frombuffer(await answer.read(), np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert picture[:14, 250:].mean(axis=(0, 1)).argmax() == 2  # the whole bar is red
+        async with session.get(url_of(sink, "/frame.jpg?camera=rear")) as answer:
+            assert answer.status == 404
+            assert "'rear'; those known are: front" in await answer.text()
+
+    with page() as sink:
+        talk(look)
+
+
+def talk(look: Callable[[ClientSession], Awaitable[None]]) -> None:
+    """Run what a client does; each test has its own loop, as the server has."""
+
+    async def run() -> None:
+        async with ClientSession() as session:
+            await asyncio.wait_for(look(session), 20)
+
+    asyncio.run(run())
+
+
+async def watched(sink: WebSink, camera: str, viewers: int = 1) -> None:
+    """Until so many have asked for the camera."""
+    while sum(one.camera == camera for one in tuple(sink._server._viewers)) < viewers:
+        await asyncio.sleep(0.005)
+    while camera not in sink._server.cameras.watched:
+        await asyncio.sleep(0.005)
+
+
+async def next_scene(live: ClientWebSocketResponse) -> dict[str, Any]:
+    while (got := await live.receive()).type is not WSMsgType.BINARY:
+        assert got.type is WSMsgType.TEXT, got
+    return read(got.data).header
+
+
+async def next_text(live: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    while True:
+        got: dict[str, Any] = await live.receive_json()
+        if got["type"] == kind:
+            return got
+
+
+def blocked_viewer(sink: WebSink) -> socket.socket:
+    """A viewer that asks for the front camera and then reads nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    client.settimeout(10)
+    client.connect(("127.0.0.1", sink.address.port))
+    client.sendall(
+        f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{sink.address.port}\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    text = b"front"
+    client.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)  # masked with zeros
+    return client
+
+
+def scenes_of(client: socket.socket, until: int) -> list[dict[str, Any]]:
+    """The headers of all scenes that wait, read frame by frame, up to that sequence."""
+    file = client.makefile("rb")
+    while file.readline() != b"\r\n":
+        pass
+    headers: list[dict[str, Any]] = []
+    while not headers or headers[-1]["sequence"] < until:
+        kind, length = file.read(2)
+        if length >= 126:
+            length = int.from_bytes(file.read(2 if length == 126 else 8), "big")
+        body = file.read(length)
+        if kind & 0xF == 2:
+            headers.append(read(body).header)
+    return headers

@@ -1,0 +1,408 @@
+"""The live page in a real browser: it shows what it is told, and when it cannot, it says so."""
+
+import base64
+import importlib.util
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from perception.classes import DRIVE
+from perception.frame import Frame
+from perception.health import Condition, Health, Level, NodeState, Signal
+from perception.scene import Instance, Lane, Scene, Status
+from perception.sinks.web import WebSink, open_web
+from tests.sinks.web import HEALTH, page, url_of
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
+    reason="needs chromium and playwright",
+)
+
+GOOD = replace(HEALTH, level=Level.OK, conditions=())
+HANGS = Condition("engine", Level.ERROR, "it hangs", 1.0)
+WIDTH, HEIGHT = 320, 192
+GREYS = 60, 200  # of even and odd frames
+TINT = 0.4
+ROAD, VEHICLE = DRIVE.id("road"), DRIVE.id("vehicle")
+
+
+def grey_frame(sequence: int, camera: str = "front", **scene: Any) -> tuple[Frame, Scene]:
+    """Flat grey, the left half labelled road and the right half vehicle; and on it what is asked for."""
+    image = np.full((HEIGHT, WIDTH, 3), GREYS[sequence % 2], np.uint8)
+    labels = np.full((HEIGHT, WIDTH), ROAD, np.uint8)
+    labels[:, WIDTH // 2 :] = VEHICLE
+    instances = np.zeros((HEIGHT, WIDTH), np.uint16)
+    frame = Frame(image, sequence, sequence=sequence, camera=camera)
+    return frame, Scene(sequence, sequence, 0, "", camera, labels, instances, **{"age_ms": 40.0, **scene})
+
+
+def tinted(grey: int, class_id: int) -> npt.NDArray[np.float64]:
+    """What a pixel of that class must look like, RGB."""
+    return (1 - TINT) * grey + TINT * np.array(DRIVE.colours[class_id], np.float64)
+
+
+class Feed:
+    """A node that publishes and tells, in a thread of its own, until it is told to stop."""
+
+    def __init__(self, sink: WebSink) -> None:
+        self.sink = sink
+        self.health: Health | None = GOOD
+        self.scene: dict[str, Any] | None = {}
+        self.cameras: tuple[str, ...] = ("front",)
+        self.sequence = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.04):
+            for camera in self.cameras:
+                if self.health is not None and self.sequence % 5 == 0:
+                    self.sink.tell(replace(self.health, camera=camera))
+                if self.scene is not None:
+                    self.sink.write(*grey_frame(self.sequence, camera, **self.scene), np.zeros(0, np.uint8))
+            self.sequence += 1
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 — absent where these tests are skipped
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def feed() -> Iterator[Feed]:
+    with page() as sink:
+        feed = Feed(sink)
+        yield feed
+        feed.stop()
+
+
+class Tab:
+    """One page, and all it asked for and complained of."""
+
+    def __init__(self, browser: Any, sink: WebSink, query: str = "", **context: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("websocket", lambda socket: self.requests.append(socket.url))
+        self.page.on("console", lambda told: self.complaints.append(f"{told.type}: {told.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(url_of(sink, f"/{query}"))
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector))
+
+    def until(self, condition: str) -> None:
+        """Wait for a JavaScript expression; Playwright's own way needs `eval`, which the page forbids."""
+        deadline = time.monotonic() + 8
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < deadline, (condition, self.text("header"))
+            time.sleep(0.02)
+
+    def wait(self, selector: str, text: str) -> None:
+        """Until the element says that."""
+        self.until(f"document.querySelector({selector!r})?.innerText.includes({text!r})")
+
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """uint8 (h, w, 3), RGB, of the canvas."""
+        url = self.page.evaluate("document.querySelector('#picture').toDataURL('image/png')")
+        png = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
+        image = cv2.imdecode(png, cv2.IMREAD_COLOR)
+        assert image is not None
+        return image[..., ::-1].astype(np.uint8)
+
+    def cells(self, table: str) -> list[list[str]]:
+        rows = f"[...document.querySelectorAll('{table} tr')]"
+        script = f"{rows}.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+        found: list[list[str]] = self.page.evaluate(script)
+        return found
+
+
+@pytest.fixture
+def open_tab(browser: Any, feed: Feed) -> Iterator[Callable[..., Tab]]:
+    tabs: list[Tab] = []
+
+    def open_it(**context: Any) -> Tab:
+        tabs.append(Tab(browser, feed.sink, **context))
+        tabs[-1].until("!document.querySelector('#save').disabled")
+        return tabs[-1]
+
+    yield open_it
+    for tab in tabs:
+        tab.context.close()
+
+
+def test_the_picture_changes_and_has_the_frames_colours(open_tab: Callable[..., Tab]) -> None:
+    tab = open_tab()
+    tab.wait("#state", "OK")
+    assert tab.text("#reasons") == ""
+    seen = set()
+    deadline = time.monotonic() + 5
+    while len(seen) < 2 and time.monotonic() < deadline:
+        pixels = tab.pixels()
+        assert pixels.shape == (HEIGHT, WIDTH, 3)
+        left, right = pixels[:, : WIDTH // 2 - 1], pixels[:, WIDTH // 2 + 1 :]
+        grey = min(GREYS, key=lambda grey: abs(float(left.mean()) - tinted(grey, ROAD).mean()))
+        assert np.abs(left - tinted(grey, ROAD)).max() <= 4
+        assert np.abs(right - tinted(grey, VEHICLE)).max() <= 4
+        seen.add(grey)
+    assert seen == set(GREYS)
+    origin = f"127.0.0.1:{tab.page.url.split(':')[2].split('/')[0]}"
+    assert {url.split("/")[2] for url in tab.requests if not url.startswith("blob:")} == {origin}
+    assert any(url.startswith("ws://") for url in tab.requests)
+    assert tab.complaints == []
+
+
+def test_the_numbers_are_what_was_told(open_tab: Callable[..., Tab], feed: Feed) -> None:
+    feed.health = HEALTH
+    feed.scene = {
+        "timings_ms": {"infer": 14.25, "decode": 3.0},
+        "instances": (
+            Instance(8001, VEHICLE, 0.5, (10, 20, 30, 40), 3),
+            Instance(9001, DRIVE.id("pedestrian"), 0.914, (50.4, 60, 150, 160), None),
+        ),
+    }
+    tab = open_tab()
+    tab.wait("#state", "WARNING")
+    assert tab.text("#reasons") == "the picture is blurred: sharpness 12, at least 40"
+    assert tab.text("#conditions li") == "WARN\nthe picture is blurred: sharpness 12, at least 40\n2.5 s"
+    assert tab.text("#rate") == "29.3 /s"
+    tab.wait("#rate-keys", "captured 30.5")
+    assert tab.text("#rate-keys").split("\n")[-1].endswith("published 29.3")
+    assert "age p99 66.0" in tab.text("#age-keys")
+    assert tab.text("#balance") == "each is accounted for"
+    ledger = {row[0]: int(row[1]) for row in tab.cells("#ledger")}
+    assert ledger == {
+        "captured": 1234,
+        "= published": 1200,
+        "+ dropped": 30,
+        "superseded": 20,
+        "undecodable": 10,
+        "+ in hand": 4,
+        "published stale": 7,
+        "published unreliable": 6,
+        "published not ready": 5,
+    }
+    ((sink, *counts),) = tab.cells("#sinks")
+    assert counts == ["1150", "48", "2"]
+    assert sink == "out.mp4\ntakes nothing: no space\n40 lost: queue full\n8 lost: No space left on device"
+    assert tab.cells("#stages") == [["infer", "14.3"], ["decode", "3.0"]]
+    assert tab.cells("#instances") == [
+        ["pedestrian", "–", "91 %", "50, 60 – 150, 160"],
+        ["vehicle", "3", "50 %", "10, 20 – 30, 40"],
+    ]
+    feed.health = replace(HEALTH, captured=1235)
+    tab.wait("#balance", "they do not add up")
+
+
+def test_the_age_is_that_of_the_newest_scene_and_grows_without_one(
+    open_tab: Callable[..., Tab], feed: Feed
+) -> None:
+    tab = open_tab()
+    tab.wait("#age", "ms")
+    assert 40 <= float(tab.text("#age").removesuffix(" ms")) < 600
+    feed.scene = None  # though the node says that all is well
+    tab.wait("#state", "STALE")
+    assert "no new picture comes" in tab.text("#reasons")
+    assert tab.page.evaluate("getComputedStyle(document.querySelector('#picture')).filter").startswith("gray")
+    assert float(tab.text("#age").removesuffix(" s")) >= 1
+    feed.scene = {}
+    tab.wait("#state", "OK")
+
+
+def test_a_class_switch_changes_the_pixels_of_that_class_alone(open_tab: Callable[..., Tab]) -> None:
+    tab = open_tab()
+    tab.page.click("#freeze")
+    before = tab.pixels()
+    tab.page.uncheck("input[name=vehicle]")
+    after = tab.pixels()
+    half = WIDTH // 2
+    np.testing.assert_array_equal(after[:, : half - 1], before[:, : half - 1])
+    grey = min(GREYS, key=lambda grey: abs(float(after[0, -1, 0]) - grey))
+    assert np.abs(after[:, half + 1 :].astype(int) - grey).max() <= 3
+    assert np.abs(before[:, half + 1 :] - tinted(grey, VEHICLE)).max() <= 4
+    tab.page.click("#none")
+    assert np.abs(tab.pixels().astype(int) - grey).max() <= 3
+    tab.page.click("#all")
+    np.testing.assert_array_equal(tab.pixels(), before)
+
+
+def test_boxes_and_lanes_are_drawn_where_they_are_and_can_be_switched_off(
+    open_tab: Callable[..., Tab], feed: Feed
+) -> None:
+    lane = Lane(np.array([[40, 180], [40, 100]], np.float32), "solid", 1.0, "left")
+    feed.scene = {"instances": (Instance(8001, VEHICLE, 0.9, (200, 50, 300, 150), 1),), "lanes": (lane,)}
+    tab = open_tab()
+    tab.page.click("#freeze")
+    drawn = tab.pixels().astype(int)
+    tab.page.uncheck("#boxes")
+    tab.page.uncheck("#lanes")
+    changed = np.abs(drawn - tab.pixels()).sum(axis=2) > 30
+    assert changed[60:140, 200].all()
+    assert changed[150, 210:290].all()
+    assert changed[110:170, 40].all()
+    inside = changed[60:140, 205:295]
+    assert not inside.any()
+    assert not changed[:, 60:190].any()
+
+
+def test_freezing_stops_the_picture_but_not_the_state(open_tab: Callable[..., Tab], feed: Feed) -> None:
+    tab = open_tab()
+    tab.page.keyboard.press("Space")
+    tab.wait("#frozen", "FROZEN")
+    assert tab.page.get_attribute("#freeze", "aria-pressed") == "true"
+    before, sequence = tab.pixels(), int(tab.text("#sequence"))
+    feed.health = replace(GOOD, captured=5000, published=4966)
+    tab.wait("#ledger", "5000")
+    for _ in range(4):
+        np.testing.assert_array_equal(tab.pixels(), before)
+        time.sleep(0.05)
+    assert int(tab.text("#sequence")) > sequence
+    feed.health = replace(GOOD, signal=Signal.NO_SIGNAL, level=Level.ERROR)
+    tab.wait("#state", "NO SIGNAL")
+    feed.health = GOOD
+    tab.page.keyboard.press("Space")
+    tab.page.wait_for_selector("#frozen", state="hidden")
+    tab.wait("#state", "OK")
+
+
+def test_a_saved_picture_is_what_is_shown(open_tab: Callable[..., Tab], tmp_path: Path) -> None:
+    tab = open_tab()
+    tab.page.keyboard.press("Space")
+    tab.wait("#frozen", "frame")
+    sequence = int(tab.text("#frozen").split()[3])
+    with tab.page.expect_download() as saving:
+        tab.page.keyboard.press("s")
+    saving.value.save_as(tmp_path / "saved.png")
+    assert saving.value.suggested_filename == f"front-{sequence:06d}.png"
+    saved = cv2.imread(str(tmp_path / "saved.png"))
+    assert saved is not None
+    np.testing.assert_array_equal(saved[..., ::-1], tab.pixels())
+
+
+VERDICTS: list[tuple[dict[str, Any], dict[str, Any], str, str, bool]] = [
+    # health, scene: state, reasons, whether the picture is dimmed
+    ({"signal": Signal.STALE}, {}, "STALE", "the last scene is older than allowed", True),
+    ({}, {"status": Status.UNRELIABLE, "reasons": ("it is black",)}, "UNRELIABLE", "it is black", False),
+    ({}, {"status": Status.STALE}, "STALE", "the last scene is older than allowed", True),
+    ({"state": NodeState.INACTIVE}, {}, "WAITING", "the node is inactive", True),
+    ({"step": "at a lower rate"}, {}, "OK", "at a lower rate", False),
+    ({"level": Level.ERROR, "conditions": (HANGS,)}, {}, "ERROR", "it hangs", False),
+    ({"state": NodeState.FINALIZED}, {}, "ENDED", "the node has ended", True),
+]
+
+
+def test_the_banner_says_the_worst(open_tab: Callable[..., Tab], feed: Feed) -> None:
+    tab = open_tab()
+    for health, scene, state, reasons, dim in VERDICTS:
+        feed.health, feed.scene = replace(GOOD, **health), scene
+        tab.wait("#state", state)
+        tab.wait("#reasons", reasons)
+        assert ("dim" in (tab.page.get_attribute("#picture", "class") or "")) == dim
+    assert tab.complaints == []
+
+
+def test_a_dead_camera_shows_as_dead(open_tab: Callable[..., Tab], feed: Feed) -> None:
+    tab = open_tab()
+    tab.wait("#state", "OK")
+    feed.scene = None
+    lost = Condition("signal", Level.ERROR, "the camera gives no frames: connection refused", 3.0)
+    dead = replace(GOOD, signal=Signal.NO_SIGNAL, level=Level.ERROR, silent_ms=3000.0, rate_out=0.0)
+    feed.health = replace(dead, conditions=(lost,))
+    tab.wait("#state", "NO SIGNAL")
+    assert tab.text("#reasons") == lost.reason
+    assert "no signal for 3." in tab.text("#caption")
+    assert tab.page.evaluate("getComputedStyle(document.querySelector('#picture')).filter").startswith("gray")
+    assert tab.page.evaluate("document.title").startswith("NO SIGNAL")
+    feed.health, feed.scene = GOOD, {}
+    tab.wait("#state", "OK")
+    assert tab.page.get_attribute("#picture", "class") == ""
+
+
+def test_a_node_that_is_gone_shows_as_lost_and_comes_back(browser: Any) -> None:
+    with page() as sink:
+        feed = Feed(sink)
+        tab = Tab(browser, sink)
+        tab.wait("#state", "OK")
+        feed.stop()
+    tab.wait("#state", "CONNECTION LOST")
+    assert "connection to the node lost" in tab.text("#reasons")
+    assert tab.page.get_attribute("#picture", "class") == "dim"
+    age = tab.text("#age")
+    time.sleep(0.3)
+    assert tab.text("#age") != age  # not a frozen number
+    sink = open_web(f"web://127.0.0.1:{sink.address.port}", DRIVE)
+    feed = Feed(sink)
+    try:
+        tab.wait("#state", "OK")
+    finally:
+        feed.stop()
+        sink.close()
+        tab.context.close()
+
+
+def test_cameras_are_chosen(open_tab: Callable[..., Tab], feed: Feed) -> None:
+    tab = open_tab()
+    assert not tab.page.is_visible("#camera")
+    feed.cameras = ("front", "rear")
+    tab.page.wait_for_selector("#camera", state="visible")
+    tab.page.select_option("#camera", "rear")
+    tab.until("document.querySelector('#picture').ariaLabel.startsWith('Camera rear')")
+    assert tab.page.evaluate("document.title") == "OK · rear"
+
+
+def test_on_a_phone_nothing_hangs_over(open_tab: Callable[..., Tab], feed: Feed) -> None:
+    feed.health = HEALTH
+    tab = open_tab(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    tab.wait("#state", "WARNING")
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+    heights = tab.page.eval_on_selector_all(
+        "button, .switch", "all => all.map(one => one.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 44
+
+
+def test_with_a_token_the_page_works_and_without_it_does_not(browser: Any) -> None:
+    with page("web://127.0.0.1:0?token=correct-horse") as sink:
+        feed = Feed(sink)
+        tab = Tab(browser, sink, "?token=correct-horse")
+        try:
+            tab.wait("#state", "OK")
+            assert tab.complaints == []
+            without = Tab(browser, sink)
+            assert "needs the node's token" in without.text("body")
+            without.context.close()
+        finally:
+            feed.stop()
+            tab.context.close()

@@ -1,0 +1,70 @@
+"""A live page for tests, and what its viewers read."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import DRIVE
+from perception.health import Condition, Health, Level, NodeState, Signal, SinkState
+from perception.sinks.web import WebSink, open_web
+
+HEALTH = Health(
+    camera="front",
+    state=NodeState.ACTIVE,
+    signal=Signal.OK,
+    level=Level.WARN,
+    conditions=(Condition("blur", Level.WARN, "the picture is blurred: sharpness 12, at least 40", 2.5),),
+    silent_ms=33.0,
+    captured=1234,
+    published=1200,
+    in_hand=4,
+    dropped={"superseded": 20, "undecodable": 10},
+    stale=7,
+    unreliable=6,
+    not_ready=5,
+    rate_in=30.5,
+    rate_out=29.25,
+    jitter_ms=1.5,
+    age_ms=(42.0, 66.0),
+    infer_ms=(14.0, 21.0),
+    connections=3,
+    restarts=1,
+    sinks=(
+        SinkState("out.mp4", 1150, {"queue full": 40, "No space left on device": 8}, 2, 120.0, "no space"),
+    ),
+)
+
+
+@contextmanager
+def page(uri: str = "web://127.0.0.1:0") -> Iterator[WebSink]:
+    sink = open_web(uri, DRIVE)
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def url_of(sink: WebSink, path: str = "/") -> str:
+    return f"http://127.0.0.1:{sink.address.port}{path}"
+
+
+class Message(NamedTuple):
+    header: dict[str, Any]
+    picture: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+
+def read(message: bytes) -> Message:
+    """By the format's description alone."""
+    start = 4 + int.from_bytes(message[:4], "big")
+    header = json.loads(message[4:start])
+    between = start + header["picture_bytes"]
+    assert len(message) == between + header["labels_bytes"]
+    picture = cv2.imdecode(np.frombuffer(message[start:between], np.uint8), cv2.IMREAD_UNCHANGED)
+    labels = cv2.imdecode(np.frombuffer(message[between:], np.uint8), cv2.IMREAD_UNCHANGED)
+    return Message(header, picture, labels)
