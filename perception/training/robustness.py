@@ -26,7 +26,7 @@ from perception.training.scoring import Subject
 MISLEADS = 0.7  # of mean IoU: what keeps less must be flagged
 FLAGGED = 0.5  # of a cell's frames
 RATE = 10  # frames a second, as which the frames are shown
-BASELINE = 50  # clean frames that come first
+LEAST = 50  # frames to show, clean and then corrupted: some checks judge over seconds
 
 
 class Checks(Protocol):
@@ -41,7 +41,7 @@ class Cell(BaseModel):
     Attributes:
         retained: share of the clean frames' mean IoU.
         warned, refused: share of the frames at whose worst finding health warns, or says ERROR.
-        findings: of how many frames each finding was told.
+        findings: share of the frames of which each finding was told.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -52,7 +52,7 @@ class Cell(BaseModel):
     retained: float
     warned: float
     refused: float
-    findings: dict[str, int]
+    findings: dict[str, float]
 
     @property
     def misleads(self) -> bool:
@@ -66,7 +66,7 @@ class Cell(BaseModel):
 class Robustness(BaseModel):
     """What `perception evaluate --corruptions` found on one data set.
 
-    `false_alarms` are findings of the clean frames, with how many of those they were told.
+    `false_alarms` are findings of the clean frames, with the share of the frames.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -74,18 +74,18 @@ class Robustness(BaseModel):
     set: str
     frames: int
     mean_iou: float
-    false_alarms: dict[str, int]
+    false_alarms: dict[str, float]
     cells: tuple[Cell, ...]
 
     def verdict(self) -> str:
         misleading = [cell for cell in self.cells if cell.misleads]
         flagged = sum(cell.flagged for cell in misleading)
         others = sum(cell.flagged for cell in self.cells) - flagged
-        alarms = ", ".join(f"{name} in {count}" for name, count in self.false_alarms.items()) or "none"
+        alarms = ", ".join(f"{name} in {share:.0%}" for name, share in self.false_alarms.items()) or "none"
         return (
             f"Less than {MISLEADS:.0%} of mean IoU is kept in {len(misleading)} of {len(self.cells)} cells; "
             f"health flags {flagged} of them, and {others} of the others. "
-            f"Findings in {self.frames} clean frames: {alarms}."
+            f"Findings in the {self.frames} clean frames: {alarms}."
         )
 
 
@@ -120,8 +120,8 @@ def measure(
 ) -> Robustness:
     """Run every corruption at every severity over the same frames.
 
-    To the checks, each is a drive of its own: it begins with at least `BASELINE` clean frames, so that what
-    compares with earlier ones can; then the picture goes bad.
+    To the checks, each is a drive of its own: it begins with clean frames, so that what compares with earlier
+    ones can; then the picture goes bad. Where there are fewer than `LEAST`, they are shown over and over.
 
     Args:
         subject: whose `perceive` several threads may call.
@@ -142,7 +142,7 @@ def measure(
 
         clean = [sample.image for sample in samples]
         clean_scenes = perceive(clean)
-        baseline = list(zip(clean, clean_scenes, strict=True)) * -(-BASELINE // len(clean))
+        times = -(-LEAST // len(clean))
         mean_iou = _mean_iou(subject, samples, clean_scenes)
         if not mean_iou:
             raise DataError(
@@ -151,10 +151,13 @@ def measure(
 
         def flags(images: Sequence[Image], scenes: Sequence[Scene]) -> list[Sequence[Finding]]:
             checks, found = make_checks(), []
-            for index, (image, scene) in enumerate([*baseline, *zip(images, scenes, strict=True)]):
+            drive = [*zip(clean, clean_scenes, strict=True)] * times + [
+                *zip(images, scenes, strict=True)
+            ] * times
+            for index, (image, scene) in enumerate(drive):
                 ns = index * 10**9 // RATE
                 found.append(checks.check(Frame(image, ns, sequence=index, host_ns=ns), scene))
-            return found[len(baseline) :]
+            return found[len(drive) // 2 :]
 
         def cell(name: str, severity: int) -> Cell:
             images = corrupted(clean, name, severity)
@@ -166,9 +169,9 @@ def measure(
                 severity=severity,
                 mean_iou=iou,
                 retained=iou / mean_iou,
-                warned=worst[Level.WARN] / len(samples),
-                refused=worst[Level.ERROR] / len(samples),
-                findings=_counts(found),
+                warned=worst[Level.WARN] / len(found),
+                refused=worst[Level.ERROR] / len(found),
+                findings=_shares(found),
             )
 
         bar = track(cells, dataset.name, console=Console(stderr=True))
@@ -176,7 +179,7 @@ def measure(
             set=public_name(dataset.name),
             frames=len(samples),
             mean_iou=mean_iou,
-            false_alarms=_counts(flags(clean, clean_scenes)),
+            false_alarms=_shares(flags(clean, clean_scenes)),
             cells=tuple(cell(name, severity) for name, severity in bar),
         )
 
@@ -235,5 +238,6 @@ def _mean_iou(subject: Subject, samples: Sequence[Sample], scenes: Sequence[Scen
     return merge(confusions).mean_iou()
 
 
-def _counts(found: Sequence[Sequence[Finding]]) -> dict[str, int]:
-    return dict(Counter(name for findings in found for name in sorted({one.name for one in findings})))
+def _shares(found: Sequence[Sequence[Finding]]) -> dict[str, float]:
+    counts = Counter(name for findings in found for name in {one.name for one in findings})
+    return {name: counts[name] / len(found) for name in sorted(counts)}

@@ -15,7 +15,7 @@ from perception.training.corruptions import CORRUPTIONS, MUD, SEVERITIES, Image
 from perception.training.datasets import Sample
 from perception.training.gallery import BAR, WIDTH
 from perception.training.robustness import (
-    BASELINE,
+    LEAST,
     Cell,
     Robustness,
     corrupted,
@@ -100,8 +100,9 @@ def test_what_is_kept_and_flagged(drives: list[NoiseChecks]) -> None:
     ]
     for cell in found.cells[:5]:  # all sky: IoU 1/2 of sky, none of road
         assert cell.mean_iou == cell.retained == 0.25
-        assert (cell.warned, cell.refused) == pytest.approx((1 / 3, 2 / 3))
-        assert cell.findings == {"noise": 3}
+        shown = 3 * 17  # each frame as often as it takes for `LEAST`
+        assert (cell.warned, cell.refused) == pytest.approx((1 / shown, 1 - 1 / shown))
+        assert cell.findings == {"noise": 1}
         assert cell.misleads
         assert cell.flagged
     for cell in found.cells[5:]:  # flat frames stay flat
@@ -117,10 +118,8 @@ def test_each_cell_is_a_drive_that_begins_clean(drives: list[NoiseChecks]) -> No
         stamps = [frame.stamp_ns for frame in drive.seen]
         assert stamps == list(range(0, 10**8 * len(stamps), 10**8))
         assert [frame.sequence for frame in drive.seen] == list(range(len(stamps)))
-        before, after = drive.seen[:-FRAMES], drive.seen[-FRAMES:]
-        assert len(before) >= BASELINE
-        assert all(clean(frame.image) for frame in before)
-        assert [clean(frame.image) for frame in after] == [number == 0] * FRAMES
+        assert len(stamps) == 2 * LEAST
+        assert [clean(frame.image) for frame in drive.seen] == [True] * LEAST + [number == 0] * LEAST
 
 
 def test_several_frames_are_perceived_at_once(
@@ -154,7 +153,7 @@ def test_the_verdict_counts_what_misleads_and_what_is_flagged() -> None:
         set="a",
         frames=8,
         mean_iou=0.5,
-        false_alarms={"blurred": 1},
+        false_alarms={"blurred": 0.125},
         cells=(
             cell(1, 0.9, 0.25, 0.0), cell(2, 0.7, 0.5, 0.0), cell(3, 0.69, 0.25, 0.125),
             cell(4, 0.5, 0.25, 0.25), cell(5, 0.1, 0, 1),
@@ -162,7 +161,7 @@ def test_the_verdict_counts_what_misleads_and_what_is_flagged() -> None:
     )  # fmt: skip
     assert found.verdict() == (
         "Less than 70% of mean IoU is kept in 3 of 5 cells; health flags 2 of them, and 1 of the others. "
-        "Findings in 8 clean frames: blurred in 1."
+        "Findings in the 8 clean frames: blurred in 12%."
     )
     row = [next(iter(column.cells)) for column in table(found, "toy").columns]
     assert row == [
