@@ -1,5 +1,6 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -8,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -22,20 +22,21 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from perception.assembly import open_rig
 from perception.bench.command import bench
-from perception.building import show_builds
 from perception.classes import COMMA10K, DRIVE, LABEL_MAPS
 from perception.config import RunConfig
 from perception.decode.instances import WAYS
 from perception.doctor import diagnose
 from perception.errors import ConfigError, PerceptionError
-from perception.node import Node
+from perception.logs import set_up as set_up_logs
 from perception.options import AsJson, Engine, Model, show
-from perception.perceiver import Perceiver
 from perception.plugins import Commands, explain
+from perception.policy import Policy
+from perception.rig import Rig
 from perception.scene import Scene
-from perception.sinks import Sink, open_sink
-from perception.sources import Source, open_source
+from perception.service import Notifier
+from perception.sources import Source
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -90,10 +91,17 @@ def options(
 def run(
     source: Annotated[
         str | None,
-        typer.Argument(help="A video, a folder of images (taken for 25 a second), or sim:", metavar="SOURCE"),
+        typer.Argument(
+            help="A camera (camera:0, rtsp://…, http://…, udp://…, gst:…), a video, a folder of images "
+            "(taken for 25 a second), or sim:",
+            metavar="SOURCE",
+        ),
     ] = None,
     sinks: Annotated[
-        list[str] | None, typer.Argument(help="out.mp4 or folder/, as many as wanted.", metavar="SINKS...")
+        list[str] | None,
+        typer.Argument(
+            help="out.mp4, folder/ or web://127.0.0.1:8080, as many as wanted.", metavar="SINKS..."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A YAML profile; what is given here overrides it.", metavar="FILE")
@@ -106,6 +114,23 @@ def run(
     ] = None,
     realtime: Annotated[
         bool | None, typer.Option(help="Keep a recording's own pace; drop what is too much.")
+    ] = None,
+    policy: Annotated[
+        Policy | None,
+        typer.Option(help="What gives way [default: freshest of what is live, every-frame of a recording]."),
+    ] = None,
+    min_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Fewer scenes a second: quality is stepped down; 0: never [default: 10].",
+            metavar="HZ",
+        ),
+    ] = None,
+    give_up: Annotated[
+        float | None, typer.Option(help="End after so long without a frame from a camera.", metavar="S")
+    ] = None,
+    log: Annotated[
+        str | None, typer.Option(help="How events are told on stderr: text or json.", metavar="KIND")
     ] = None,
     instances: Annotated[
         str | None,
@@ -132,56 +157,57 @@ def run(
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Perceive every frame of SOURCE and write the scenes to SINKS.
+    """Perceive the frames of SOURCE and write the scenes to SINKS.
 
-    A video that exists is overwritten; a folder is reused. Ctrl-C finishes the frames in hand; a second one
-    ends at once.
+    A video that exists is overwritten; a folder is reused. Of a camera the newest frame counts, of a
+    recording every one. Ctrl-C finishes the frames in hand; a second one ends at once.
     """
     settings = RunConfig.read(
         config, source=source, sinks=sinks or None, model=model, engine=engine, frames=frames,
-        max_age=max_age, realtime=realtime, instances=instances, crf=crf, denoise=denoise,
-        tracks=tracks, workers=workers,
+        max_age=max_age, realtime=realtime, policy=policy, min_rate=min_rate, give_up=give_up, log=log,
+        instances=instances, crf=crf, denoise=denoise, tracks=tracks, workers=workers,
     )  # fmt: skip
+    set_up_logs(settings.log, quiet)
     with ExitStack() as stack:
-        origin = open_source(settings.source, settings.frames)
-        stack.callback(origin.close)
-        # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
-        cv2.setNumThreads(1)
-        with show_builds(quiet, as_lines=settings.realtime) as on_build:
-            perceiver = Perceiver.load(
-                settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf,
-                denoise=settings.denoise, on_build=on_build, wait=not settings.realtime,
-            )  # fmt: skip
-        ends: list[Sink] = []
-        for uri in settings.sinks:
-            ends.append(open_sink(uri, origin.rate, perceiver.classes))
-            stack.callback(ends[-1].close)
-        progress = stack.enter_context(_progress(origin, settings.frames, hidden=quiet or as_json))
-        node = Node(
-            origin, perceiver, ends, frames=settings.frames, max_age_ms=settings.max_age,
-            realtime=settings.realtime, tracks=settings.tracks, workers=settings.workers, on_scene=progress,
+        notifier = stack.enter_context(Notifier.from_environment())
+        hidden = quiet or as_json or bool(settings.cameras)
+        rig = open_rig(
+            settings, stack, quiet=quiet, on_health=notifier.alive,
+            on_scene=lambda origin: stack.enter_context(_progress(origin, settings.frames, hidden)),
         )  # fmt: skip
-        with _stopping(node) as received:
+        with _stopping(rig) as received:
             try:
-                node.run()
+                rig.run()
             except PerceptionError as error:
                 if not quiet or as_json:
-                    show(node.report(str(error)), as_json)
+                    _show_reports(rig, str(error), as_json)
                 raise
         if not quiet or as_json:
-            show(node.report(), as_json)
+            _show_reports(rig, None, as_json)
     if received:
         raise typer.Exit(128 + received[0])
 
 
+def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
+    """One, or where there are several cameras, one for each."""
+    reports = [node.report(failure) for node in rig.nodes]
+    if len(reports) == 1:
+        show(reports[0], as_json)
+    elif as_json:
+        typer.echo(json.dumps({one.camera: one.as_json() for one in reports}, indent=2))
+    else:
+        for one in reports:
+            show(one, as_json)
+
+
 @contextmanager
-def _stopping(node: Node) -> Iterator[list[int]]:
-    """While the node runs, the first signal ends it in order; the list tells which one came."""
+def _stopping(rig: Rig) -> Iterator[list[int]]:
+    """While it runs, the first signal ends it in order; the list tells which one came."""
     received: list[int] = []
 
     def stop(number: int, _: object) -> None:
         received.append(number)
-        node.stop()
+        rig.stop()
         for one in SIGNALS:
             signal.signal(one, signal.SIG_DFL)  # the second one ends the process
 

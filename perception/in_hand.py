@@ -8,20 +8,22 @@ from threading import Condition, Semaphore
 
 from perception.frame import Frame
 from perception.ledger import Ledger
+from perception.policy import Policy
 from perception.scene import Scene
 from perception.sources import Drop, DropReason
 
 
 @dataclass(slots=True, eq=False)
 class InHand:
-    """A frame on its way, with those right before it, the time its age counts from and the scene to come.
+    """A frame on its way, with those right before it, and the scene to come.
 
-    In real time a fresher frame takes its place, as long as no worker has `begun` it.
+    Its age counts from `host_ns`, by the host's monotonic clock. Where the freshest one counts, a fresher
+    frame takes its place, as long as no worker has `begun` it.
     """
 
     frame: Frame
     earlier: tuple[Frame, ...]
-    captured_at: float
+    host_ns: int
     timings_ms: dict[str, float]
     begun: bool = False
     scene: Future[Scene] = field(init=False)
@@ -34,22 +36,24 @@ class InHand:
 class FramesInHand:
     """The frames between the reader and the sinks, in the order of their capture; from any thread.
 
-    A recording's reader waits for room. In `realtime` frames give way to fresher ones: one that waits for a
-    worker to the next, and one that waits for the sinks once as many fresher ones as `workers` wait too.
+    Where every frame counts, the reader waits for room. Where the freshest one does, frames give way to it:
+    one that waits for a worker to the next, and one that waits for the sinks once as many fresher ones as
+    `workers` wait too.
     """
 
-    def __init__(self, workers: int, realtime: bool, ledger: Ledger) -> None:
-        self._workers, self._realtime, self._ledger = workers, realtime, ledger
+    def __init__(self, workers: int, policy: Policy, ledger: Ledger) -> None:
+        self._workers, self._ledger = workers, ledger
+        self._freshest = policy is Policy.FRESHEST
         self._frames: deque[InHand] = deque()
         self._changed = Condition()  # guards the frames, and tells of a scene or of the end
-        # Bounds the frames, and so the memory. In real time none but the freshest fill it: one for each
-        # worker, one perceived for each, the one that is published, and one that waits for a worker.
-        self._room = Semaphore(2 * workers + (2 if realtime else 0))
-        self._ended = False
+        # Bounds the frames, and so the memory. The freshest fill it so: one for each worker, one perceived
+        # for each, the one that is published, and one that waits for a worker.
+        self._room = Semaphore(2 * workers + (2 if self._freshest else 0))
+        self._ended = self._broken_off = False
 
     def take_in(self, new: InHand, submit: Callable[[InHand], Future[Scene]]) -> None:
-        """Hand a frame to the workers once there is room; in real time at once, or drop it."""
-        if not self._realtime:
+        """Hand a frame to the workers once there is room; where the freshest counts at once, or drop it."""
+        if not self._freshest:
             self._room.acquire()
         elif self._replaces_newest(new):
             return
@@ -67,26 +71,32 @@ class FramesInHand:
             in_hand.begun = True
 
     def release(self) -> None:
-        """There is room for one more: a frame was published, or none will be."""
+        """There is room for one more: a frame was published or dropped, or none will be."""
         self._room.release()
 
-    def end(self) -> None:
-        """No more frames come."""
+    def end(self, at_once: bool = False) -> None:
+        """No more frames come; `at_once`: nor are those waited for that are in the workers' hands."""
         with self._changed:
             self._ended = True
+            self._broken_off = self._broken_off or at_once
             self._changed.notify()
 
     def arrivals(self) -> Iterator[InHand]:
         """Frames whose scenes are there, in the order of their capture, up to the `end`."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._frames[0].scene.done() if self._frames else self._ended)
-                if not self._frames:
+                self._changed.wait_for(self._may_go_on)
+                if self._broken_off or not self._frames:
                     return
-                if self._realtime:
+                if self._freshest:
                     self._keep_freshest()
                 in_hand = self._frames.popleft()
             yield in_hand
+
+    def _may_go_on(self) -> bool:
+        if self._broken_off or not self._frames:
+            return self._ended
+        return self._frames[0].scene.done()
 
     def _replaces_newest(self, new: InHand) -> bool:
         """Whether the newest frame still waited for a worker, and the new one has its place now."""
@@ -97,7 +107,7 @@ class FramesInHand:
             newest = self._frames[-1]
             self._supersede(newest)
             newest.frame, newest.earlier = new.frame, new.earlier
-            newest.captured_at, newest.timings_ms = new.captured_at, new.timings_ms
+            newest.host_ns, newest.timings_ms = new.host_ns, new.timings_ms
             return True
 
     def _keep_freshest(self) -> None:

@@ -6,6 +6,8 @@ from threading import Lock
 from perception.sources import Drop, DropReason
 
 _MESSAGES_KEPT = 20  # for the report; every drop is counted
+# Which frame it was says something about it; of those that gave way for being late, the number says all.
+_TOLD = (DropReason.UNDECODABLE, DropReason.FAILED)
 
 
 class Ledger:
@@ -42,7 +44,8 @@ class Ledger:
         with self._lock:
             self._settle(drop.sequence)
             self.dropped[drop.reason] += 1
-            self._note(drop.message)
+            if drop.reason in _TOLD:
+                self._note(drop.message)
 
     def abandon(self) -> None:
         """Drop every frame in hand as stopped: the run ends before they are published."""

@@ -1,229 +1,300 @@
-"""The loop: a source is read ahead, several frames are perceived at a time, and scenes leave in order.
+"""The loop: a source is read, several frames are perceived at a time, and scenes leave in order.
 
-reader ──frames──▶ workers: denoise, prepare, infer, decode ──scenes, in order──▶ track ──▶ draw ──▶ sinks
+reader ──frames──▶ workers: denoise, prepare, infer, decode ──scenes, in order──▶ check, track, draw ──▶
+outlets
 """
 
+import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
-from threading import Event
+from functools import cache
+from pathlib import Path
 
-from perception.decode.lane_tracks import LaneTracker
-from perception.decode.tracks import Tracker
-from perception.frame import Frame
+import numpy as np
+
+from perception.engines.background import call_in_background
+from perception.errors import EngineError, PerceptionError
+from perception.finishing import Finishing
+from perception.health import Health, NodeState, Signal
+from perception.health.degradation import STEPS, Step
+from perception.health.lifecycle import LifeCycle
+from perception.health.monitor import Monitor
 from perception.in_hand import FramesInHand, InHand
 from perception.ledger import Ledger
-from perception.overlay import SCENE, PublicationRate, StatusLine, draw
 from perception.perceiver import Perceiver
-from perception.report import Report, StageReport, Stages, usable_cores
+from perception.policy import Policy
+from perception.reader import Reader
+from perception.report import Latency, Report, Stages, stage_reports, usable_cores
 from perception.scene import Scene, Status, unknown_scene
-from perception.sinks import Sink
-from perception.sources import Drop, Source
+from perception.sinks import Publication
+from perception.sinks.outlet import Outlet
+from perception.sources import Drop, DropReason, Source
+from perception.watch import Watch
+from perception.workers import Workers
 
-STAGES = ("read", "denoise", "prepare", "infer", "decode", "track", "draw", "write", "end_to_end")
+LOG = logging.getLogger("perception.node")
+
+STAGES = (
+    "read", "denoise", "prepare", "infer", "decode", "check", "track", "draw", "write", "end_to_end",
+)  # fmt: skip
+NO_OVERLAY = np.empty((0, 0, 3), np.uint8)
+LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then
+FAILURES = 10  # frames in a row that the engine fails on before the node gives up
 
 
 class Node:
-    """Runs a source through a perceiver into sinks, once, and closes them.
+    """Runs a source through a perceiver into outlets, once, and closes them.
 
-    A recording loses no frame: the reader waits for room. In `realtime` it keeps the recording's pace
-    instead, ages count from when a frame was due, and frames give way to fresher ones: one that waits for a
-    worker to the next, and one that waits for the sinks once as many fresher ones as `workers` wait too.
+    With `Policy.EVERY_FRAME`, as recordings have it, no frame is lost: who gives waits for who takes, and
+    what breaks ends the run. With `Policy.FRESHEST`, as live sources have it, frames give way to fresher
+    ones; a frame that the engine fails on is dropped, and so is a worker that hangs; a camera that is
+    silent is waited for. A watch tells the outlets of the node's health each second, and at once when it
+    changes.
 
     Args:
         perceiver: best loaded with `threads=1`: frames in parallel fill the cores better than threads in one.
+        camera: its name, for people.
+        policy: what gives way; None: as the source has it.
         frames: stop after so many captured frames.
-        max_age_ms: scenes older than that when published are stale.
+        max_age_ms: scenes older than that when published are stale; None: never, or LIVE_MAX_AGE_MS.
+        min_rate: scenes a second below which quality is stepped down, where frames give way; 0: never.
+        give_up_s: seconds without a frame from a live source after which the run ends; None: never.
+        hang_s: seconds in the engine after which a frame is given up.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
-        workers: frames perceived at a time; 0: one for each core.
-        on_scene: called with every scene, in order, once the sinks have taken it.
+        workers: frames perceived at a time, or threads that are shared with other nodes; 0: one for each
+        core.
+        folders: health tells when their disks fill up.
+        on_scene: called with every scene, in order, once it is handed to the outlets.
+        on_health: called with what the outlets are told.
     """
 
     def __init__(
         self,
         source: Source,
         perceiver: Perceiver,
-        sinks: Sequence[Sink],
+        outlets: Sequence[Outlet],
         *,
+        camera: str = "front",
+        policy: Policy | None = None,
         frames: int | None = None,
         max_age_ms: float | None = None,
-        realtime: bool = False,
+        min_rate: float = 10.0,
+        give_up_s: float | None = None,
+        hang_s: float = 5.0,
         tracks: bool = True,
-        workers: int = 0,
+        workers: int | Workers = 0,
+        folders: Sequence[Path] = (),
         on_scene: Callable[[Scene], None] = lambda scene: None,
+        on_health: Callable[[Health], None] = lambda health: None,
     ) -> None:
-        self.source, self.perceiver, self.sinks = source, perceiver, tuple(sinks)
-        self.ledger = Ledger()
-        self._frames, self._max_age_ms, self._realtime = frames, max_age_ms, realtime
-        self._workers = workers or usable_cores()
+        self.source, self.perceiver, self.outlets, self.camera = source, perceiver, tuple(outlets), camera
+        self.policy = policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
+        self.ledger, self.life = Ledger(), LifeCycle()
+        self._freshest = self.policy is Policy.FRESHEST
+        self._max_age_ms = max_age_ms or (LIVE_MAX_AGE_MS if source.live else None)
         self._on_scene = on_scene
-        self._trackers = (Tracker(), LaneTracker(perceiver.classes)) if tracks else ()
-        self._rate = PublicationRate()
         left_out = {"denoise": perceiver.denoiser is None, "track": not tracks}
-        self._stages = Stages(tuple(stage for stage in STAGES if not left_out.get(stage)))
-        self._recent: deque[Frame] = deque(maxlen=perceiver.info.input.frames - 1)
-        self._in_hand = FramesInHand(self._workers, realtime, self.ledger)
-        self._stop = Event()
-        self._stale = self._not_ready = 0
+        self.stages = Stages(tuple(stage for stage in STAGES if not left_out.get(stage)))
+        self._own_workers = not isinstance(workers, Workers)
+        self._workers = workers if isinstance(workers, Workers) else Workers(workers or usable_cores())
+        self._in_hand = FramesInHand(self._workers.count, self.policy, self.ledger)
+        monitor = Monitor(
+            camera, source.rate, live=source.live, workers=self._workers.count, max_age_ms=self._max_age_ms,
+            folders=folders,
+        )  # fmt: skip
+        self.watch = Watch(
+            camera, source, monitor=monitor, ledger=self.ledger, life=self.life, outlets=self.outlets,
+            workers=self._workers, freshest=self._freshest, max_age_ms=self._max_age_ms,
+            min_rate=min_rate, give_up_s=give_up_s, hang_s=hang_s, restarts=self._restarts,
+            on_fatal=self._abort, on_health=on_health,
+        )  # fmt: skip
+        self._reader = Reader(
+            source, self.ledger, self._in_hand, self.stages,
+            history=perceiver.info.input.frames - 1, frames=frames,
+            every=lambda: self.watch.step.every, on_frame=self.watch.arrived,
+        )  # fmt: skip
+        self._at = cache(lambda step: perceiver if step == STEPS[0] else _stepped_down(perceiver, step))
+        self._finishing = Finishing(perceiver, self.stages, max_age_ms=self._max_age_ms, tracks=tracks)
+        self._latest: tuple[InHand, Scene] | None = None
+        self._failures = 0
+        self._counts = dict.fromkeys(Status, 0)
         self._seconds = self._process_cpu_s = 0.0
+        self.life.to(NodeState.INACTIVE)
 
     def stop(self) -> None:
         """Read no further; what is in hand is still published. From any thread, or a signal handler."""
-        self._stop.set()
+        self._reader.stop()
+        stop = getattr(self.source, "stop", None)  # a live source waits for its camera until it is told
+        if stop is not None:
+            stop()
 
     def run(self) -> None:
-        """Publish every frame of the source. When it ends, each is accounted for, and all is closed.
+        """Publish the frames of the source. When it ends, each is accounted for, and all is closed.
 
         Raises:
             SourceError: the source broke; the frames before are published.
-            SinkError: a sink broke; what it took before stays, and the frames in hand are dropped.
-            EngineError: the engine failed.
+            SinkError: no outlet takes frames any more, or one lost some, where every frame counts.
+            EngineError: the engine failed, or where frames give way, failed or hung again and again.
         """
         start, process_cpu = time.perf_counter(), time.process_time()
         try:
             with ExitStack() as stack:
                 stack.callback(self.source.close)
-                for sink in self.sinks:
-                    stack.callback(sink.close)
+                for outlet in self.outlets:
+                    stack.callback(outlet.close)
+                self.life.to(NodeState.ACTIVE)
                 self._run()
+            self._raise_losses()
+        except BaseException:
+            self.life.to(NodeState.ERROR)
+            raise
         finally:
+            self.life.to(NodeState.FINALIZED)
             self._seconds = time.perf_counter() - start
             self._process_cpu_s = time.process_time() - process_cpu
 
     def _run(self) -> None:
-        with (
-            ThreadPoolExecutor(1, "reader") as reader,
-            ThreadPoolExecutor(self._workers, "worker") as workers,
-        ):
-            reading = reader.submit(self._read, workers)
-            try:
-                for in_hand in self._in_hand.arrivals():
-                    self._publish(in_hand)
-                reading.result()  # raises what ended the source before its time
-            finally:
-                self._stop.set()
-                self._in_hand.release()  # for the frame that the reader may hold: its last one
-                wait([reading])
-                self.ledger.abandon()
-
-    def _read(self, workers: ThreadPoolExecutor) -> None:
-        """In the reader's thread: frames into the hands of the workers, up to the end of the source."""
+        reading = call_in_background(lambda: self._reader.run(self._take), "reader")
+        self.watch.start()
         try:
-            items = iter(self.source)
-            start: float | None = None
-            latest_ns = 0
-            while not self._stop.is_set() and self.ledger.captured != self._frames:
-                timings_ms: dict[str, float] = {}
-                with self._stages.measure("read", timings_ms):
-                    item = next(items, None)
-                if item is None:
-                    break
-                self.ledger.capture(item.sequence)
-                if isinstance(item, Drop):
-                    self.ledger.drop(item)
-                    continue
-                captured_at = time.perf_counter()
-                if self._realtime:
-                    if start is None or item.stamp_ns < latest_ns:  # a spliced recording's clock may run back
-                        start = captured_at - item.stamp_ns / 1e9
-                    latest_ns, due = item.stamp_ns, start + item.stamp_ns / 1e9
-                    self._stop.wait(max(0.0, due - captured_at))
-                    captured_at = min(due, time.perf_counter())
-                new = InHand(item, self._before(item), captured_at, timings_ms)
-                self._in_hand.take_in(new, lambda one: workers.submit(self._perceive, one))
+            for in_hand in self._in_hand.arrivals():
+                self._publish(in_hand)
+            self.watch.raise_fatal()
+            reading.future.result()  # raises what ended the source before its time
         finally:
-            self._in_hand.end()
+            self.stop()
+            self._in_hand.release()  # for the frame that the reader may hold: its last one
+            if not self.watch.reader_hangs:
+                reading.thread.join()
+            self.life.to(NodeState.INACTIVE)
+            self.watch.stop()
+            if self._own_workers:
+                self._workers.close()
+            self.ledger.abandon()
 
-    def _before(self, frame: Frame) -> tuple[Frame, ...]:
-        """The frames read right before this one, the oldest first, as many as the network sees with it.
+    def _take(self, in_hand: InHand) -> None:
+        self._in_hand.take_in(in_hand, lambda one: self._workers.submit(self._perceive, one))
 
-        Also those that are never perceived; but none from before a gap, another size, or a cut to earlier.
-        """
-        last = self._recent[-1] if self._recent else frame
-        follows = last.sequence + 1 == frame.sequence and last.stamp_ns <= frame.stamp_ns
-        if not follows or last.image.shape != frame.image.shape:
-            self._recent.clear()
-        earlier = tuple(self._recent)
-        self._recent.append(frame)
-        return earlier
+    def _restarts(self) -> int:
+        return self.watch.hangs + self._reader.restarts
+
+    def _abort(self) -> None:
+        """End the run without what is in hand: it may never come. From any thread."""
+        self.stop()
+        self._in_hand.end(at_once=True)
 
     def _perceive(self, in_hand: InHand) -> Scene:
-        """In a worker's thread: `Perceiver.perceive`, each stage measured; in real time without waiting."""
+        """In a worker's thread: `Perceiver.perceive`, each stage measured; a live node does not wait."""
         self._in_hand.begin(in_hand)
-        if self._realtime and self.perceiver.waits_for:
+        if self._freshest and self.perceiver.waits_for:
             return unknown_scene(in_hand.frame, Status.NOT_READY, in_hand.timings_ms)
+        perceiver = self._at(self.watch.step)
         *earlier, frame = *in_hand.earlier, in_hand.frame
         timings_ms = in_hand.timings_ms
-        if self.perceiver.denoiser:
-            with self._stages.measure("denoise", timings_ms):
-                *earlier, frame = (self.perceiver.denoise(one) for one in (*earlier, frame))
-        with self._stages.measure("prepare", timings_ms):
-            image = self.perceiver.prepare(frame, earlier)
-        with self._stages.measure("infer", timings_ms):
-            maps = self.perceiver.infer(image)
-        with self._stages.measure("decode", timings_ms):
-            scene = self.perceiver.decode(frame, maps)
+        if perceiver.denoiser:
+            with self.stages.measure("denoise", timings_ms):
+                *earlier, frame = (perceiver.denoise(one) for one in (*earlier, frame))
+        with self.stages.measure("prepare", timings_ms):
+            image = perceiver.prepare(frame, earlier)
+        with self.stages.measure("infer", timings_ms):
+            maps = perceiver.infer(image)
+        with self.stages.measure("decode", timings_ms):
+            scene = perceiver.decode(frame, maps)
         return replace(scene, timings_ms=timings_ms)
 
     def _publish(self, in_hand: InHand) -> None:
-        frame, scene = in_hand.frame, in_hand.scene.result()
-        if self._trackers:
-            with self._stages.measure("track", scene.timings_ms):
-                for tracker in self._trackers:
-                    scene = tracker.update(scene)
-        age_ms = 1000 * (time.perf_counter() - in_hand.captured_at)
-        late = self._max_age_ms is not None and age_ms > self._max_age_ms
-        status = Status.STALE if late and scene.status is Status.OK else scene.status
-        scene = replace(scene, age_ms=age_ms, status=status)
-        doing = self.perceiver.waits_for if status is Status.NOT_READY else ""
-        line = StatusLine(self._rate.count(time.perf_counter()), self.perceiver.engine.name, doing)
-        with self._stages.measure("draw", scene.timings_ms):
-            overlay = draw(frame, scene, self.perceiver.classes, (*SCENE, line))
-        with self._stages.measure("write", {}):
-            for sink in self.sinks:
-                sink.write(frame, scene, overlay)
-        self._stages.add("end_to_end", 1000 * (time.perf_counter() - in_hand.captured_at))
-        self._stale += status is Status.STALE
-        self._not_ready += status is Status.NOT_READY
-        self.ledger.publish(frame.sequence)
+        try:
+            in_hand.scene.result()
+        except Exception as error:
+            if not self._freshest:
+                raise
+            self._drop_failed(in_hand, error)
+            return
+        self._failures = 0
+        scene, findings = self._finishing.finish(in_hand)
+        wanted = any(outlet.wants_overlay for outlet in self.outlets)
+        overlay = self._finishing.overlay(in_hand.frame, scene) if wanted else NO_OVERLAY
+        for outlet in self.outlets:
+            outlet.offer(Publication(in_hand.frame, scene, overlay))
+        self._latest = in_hand, scene
+        self.stages.add("end_to_end", (time.monotonic_ns() - in_hand.host_ns) / 1e6)
+        self._counts[scene.status] += 1
+        self.watch.published(scene, findings)
+        self.ledger.publish(in_hand.frame.sequence)
         self._in_hand.release()
         self._on_scene(scene)
+        if not self._freshest and self.outlets and all(outlet.broken for outlet in self.outlets):
+            self._raise_losses()
+
+    def _drop_failed(self, in_hand: InHand, error: Exception) -> None:
+        sequence = in_hand.frame.sequence
+        self._failures += 1
+        what = str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
+        self.ledger.drop(Drop(sequence, DropReason.FAILED, f"frame {sequence}: {what}"))
+        self._in_hand.release()
+        if self._failures >= FAILURES:
+            raise EngineError(
+                f"engine {self.perceiver.engine.name} failed on {self._failures} frames in a row, and is "
+                f"given up; the last one: {what}"
+            ) from error
+        LOG.warning("%s: a frame is lost: %s", self.camera, what, extra={"event": "frame_failed"})
+
+    def latest(self) -> Scene | None:
+        """The newest scene, with its age and status as of now; None before the first. From any thread.
+
+        It is stale once it is too old, and where the camera has been silent for too long, all of it is
+        unknown.
+        """
+        if self._latest is None:
+            return None
+        in_hand, scene = self._latest
+        if self.source.live and self.watch.signal is Signal.NO_SIGNAL:
+            scene = unknown_scene(in_hand.frame, Status.NO_SIGNAL, {})
+        return self._finishing.aged(scene, in_hand.host_ns)
+
+    def _raise_losses(self) -> None:
+        """Where every frame counts, a sink that lost some is an error."""
+        if not self._freshest:
+            for outlet in self.outlets:
+                if outlet.failure is not None:
+                    raise outlet.failure
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""
         ledger, engine = self.ledger, self.perceiver.engine
-        latencies = self._stages.latencies
+        writing = Latency()
+        for outlet in self.outlets:
+            writing.merge(outlet.writing)
+        latencies = self.stages.latencies | {"write": writing}
         core_seconds = max(self._seconds * usable_cores(), 1e-9)
-        published = max(ledger.published, 1)
         return Report(
+            camera=self.camera,
             source=self.source.uri,
-            sinks=tuple(sink.uri for sink in self.sinks),
+            sinks=tuple(outlet.state for outlet in self.outlets),
             model=self.perceiver.model,
             engine=engine.name,
             engine_reason=engine.reason,
             engines_passed_over=engine.passed_over,
             captured=ledger.captured,
             published=ledger.published,
-            stale=self._stale,
-            not_ready=self._not_ready,
+            stale=self._counts[Status.STALE],
+            not_ready=self._counts[Status.NOT_READY],
+            unreliable=self._counts[Status.UNRELIABLE],
             dropped={str(reason): count for reason, count in ledger.dropped.items()},
+            connections=link.connections if (link := getattr(self.source, "link", None)) else 0,
+            restarts=self._restarts(),
             messages=(*self.perceiver.notes, *self.source.notes, *ledger.messages),
             seconds=self._seconds,
             fps=ledger.published / max(self._seconds, 1e-9),
             cores=usable_cores(),
             cpu_share=sum(latency.cpu_s for latency in latencies.values()) / core_seconds,
             process_cpu_share=self._process_cpu_s / core_seconds,
-            stages={
-                name: StageReport(
-                    latency.percentile(50),
-                    latency.percentile(95),
-                    latency.percentile(99),
-                    None if name == "end_to_end" else 1000 * latency.cpu_s / published,
-                )
-                for name, latency in latencies.items()
-            },
+            stages=stage_reports(latencies, ledger.published),
             failure=failure,
         )
+
+
+def _stepped_down(perceiver: Perceiver, step: Step) -> Perceiver:
+    return replace(perceiver, pixel_share=step.pixel_share, labels_only=not step.heads)

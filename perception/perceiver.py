@@ -16,14 +16,14 @@ from perception.bundle_info import BundleDescription
 from perception.classes import ClassSet
 from perception.decode.boxes import thing_labels
 from perception.decode.crf import refine
-from perception.decode.grouping import make_instances
+from perception.decode.grouping import NO_GROUPS, make_instances
 from perception.decode.instances import Grouping, Maps, choose_grouping
 from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
 from perception.decode.semantic import resize_ids
 from perception.engines import Engine, OnBuild, open_engine
 from perception.engines.pending import PendingEngine, open_without_waiting
-from perception.errors import ConfigError
+from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
 from perception.input_size import input_size
 from perception.scene import KeyPoint, Scene
@@ -37,6 +37,10 @@ class Perceiver:
 
     `perceive` does it all; `denoise`, `prepare`, `infer` and `decode` are its stages, for a pipeline that
     overlaps them. A `denoiser` restores each frame before the network sees it.
+
+    Attributes:
+        pixel_share: of the bundle's input size that is shown to the network, 0 to 1, where its size is free.
+        labels_only: road users and lanes are left out, to save time; where the network gives labels.
     """
 
     info: BundleDescription
@@ -44,6 +48,8 @@ class Perceiver:
     grouping: Grouping
     crf: bool = False
     denoiser: "Perceiver | None" = None
+    pixel_share: float = 1.0
+    labels_only: bool = False
 
     @classmethod
     def load(
@@ -201,35 +207,44 @@ class Perceiver:
         if info.size is not None:
             return info.size
         # A picture is restored, or enlarged, from the frame's own pixels where they are not too many.
-        pixels = info.pixels
+        pixels = round(info.pixels * self.pixel_share)
         if "picture" in self.info.outputs:
             pixels = max(min(pixels, height * width), info.multiple**2)
         return input_size(height, width, pixels, info.multiple)
 
     def infer(self, image: npt.NDArray[np.uint8]) -> Maps:
-        """The network's maps for a prepared image; see `Engine.run`."""
-        return self.engine.run(image)
+        """The network's maps for a prepared image; see `Engine.run`.
+
+        Raises:
+            EngineError: the engine failed, or gave values that are no numbers.
+        """
+        maps = self.engine.run(image)
+        for name, values in maps.items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise EngineError(
+                    f"engine {self.engine.name}: {name} holds values that are no numbers; check the bundle "
+                    "and the driver with perception doctor"
+                )
+        return maps
 
     def decode(self, frame: Frame, maps: Maps) -> Scene:
         """The scene that the network's maps tell of the frame that it saw, without age and timings."""
         height, width = frame.height, frame.width
         if self.crf:
             maps = maps | {"labels": refine(maps["logits"], self.prepare(frame)[..., -3:])}
-        groups = self.grouping(maps, self._input_size(height, width))
+        brief = self.labels_only and "labels" in maps
+        groups = NO_GROUPS if brief else self.grouping(maps, self._input_size(height, width))
         instance_map, instances = make_instances(groups, height, width)
         labels = maps["labels"] if "labels" in maps else thing_labels(instance_map)
         # Never above the frame's size: what is found there, the frame can show.
         labels = resize_ids(labels, min(labels.shape[0], height), min(labels.shape[1], width))
-        return Scene(
-            sequence=frame.sequence,
-            stamp_ns=frame.stamp_ns,
-            wall_ns=frame.wall_ns,
-            stem=frame.stem,
-            camera=frame.camera,
-            labels=resize_ids(labels, height, width),
-            instance_map=instance_map,
+        lanes = find_lanes(labels, self.classes, height, width) if "labels" in maps and not brief else ()
+        return Scene.of(
+            frame,
+            resize_ids(labels, height, width),
+            instance_map,
             instances=instances,
-            lanes=find_lanes(labels, self.classes, height, width) if "labels" in maps else (),
+            lanes=lanes,
             picture=self._picture(maps, height, width),
             depth=resize(maps["depth"], height, width) if "depth" in maps else None,
             key_points=self._key_points(maps, height, width),

@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from threading import Lock
@@ -13,6 +13,8 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from perception.health import SinkState
 
 _RATIO = 1.01  # of neighbouring bins: percentiles are exact to one percent, in memory that does not grow
 _LEAST_MS = 1e-3
@@ -40,6 +42,11 @@ class Latency:
     @property
     def count(self) -> int:
         return int(self._counts.sum())
+
+    def merge(self, other: "Latency") -> None:
+        """Count what the other one counted, too."""
+        self._counts += other._counts
+        self.cpu_s += other.cpu_s
 
     def percentile(self, percent: float) -> float:
         """ms that `percent` of the durations do not exceed; 0 where there are none."""
@@ -88,13 +95,17 @@ class Report:
     Attributes:
         cpu_share: the stages' own CPU time over wall time × cores: 1 means that the cores did nothing else.
         process_cpu_share: the same of all CPU time of the process: what is above `cpu_share` is overhead.
+        sinks: what each made of the published frames.
         dropped: frames by reason; captured = published + all dropped.
+        stale, not_ready, unreliable: of the published ones.
+        connections: how often a live source's was made; 0 for a recording.
+        restarts: stages that died or hung, and were replaced.
         engines_passed_over: why each engine that "auto" tried before this one was not taken, in full.
         messages: what the first drops said, and what the source noted.
     """
 
     source: str
-    sinks: tuple[str, ...]
+    sinks: tuple[SinkState, ...]
     model: str
     engine: str
     engine_reason: str
@@ -112,17 +123,21 @@ class Report:
     stages: dict[str, StageReport]
     failure: str | None = None
     not_ready: int = 0
+    unreliable: int = 0
+    connections: int = 0
+    restarts: int = 0
+    camera: str = "front"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     def table(self) -> RenderableType:
-        amiss = ((self.stale, "stale"), (self.not_ready, "not ready"))
+        amiss = ((self.stale, "stale"), (self.unreliable, "unreliable"), (self.not_ready, "not ready"))
         those = "".join(f", {count} of them {status}" for count, status in amiss if count)
         lost = sum(self.dropped.values())
         facts = {
             "source": self.source,
-            "sinks": ", ".join(self.sinks),
+            "sinks": "\n".join(_account(sink) for sink in self.sinks),
             "engine": f"{self.model} on {self.engine} ({self.engine_reason})",
             "frames": f"{self.captured} captured = {self.published} published{those} + {lost} dropped",
             "drops": ", ".join(f"{count} {reason}" for reason, count in self.dropped.items()) or "none",
@@ -130,6 +145,10 @@ class Report:
             "cpu": f"{self.cpu_share:.0%} of {self.cores} cores in the stages, "
             f"{self.process_cpu_share:.0%} in all",
         }
+        if self.connections:
+            facts["camera"] = "1 connection" if self.connections == 1 else f"{self.connections} connections"
+        if self.restarts:
+            facts["restarts"] = f"{self.restarts} stages died or hung, and were replaced"
         grid = Table.grid(padding=(0, 2))
         for name, value in facts.items():
             grid.add_row(Text(name, "bold"), Text(value))
@@ -140,3 +159,22 @@ class Report:
             cpu = "" if stage.cpu is None else f"{stage.cpu:.2f}"
             times.add_row(name, f"{stage.p50:.2f}", f"{stage.p95:.2f}", f"{stage.p99:.2f}", cpu)
         return Group(grid, times, *(Text(message, "yellow") for message in self.messages))
+
+
+def _account(sink: SinkState) -> str:
+    lost = "".join(f", {count} lost: {reason}" for reason, count in sink.lost.items())
+    return f"{sink.uri}: {sink.written} written{lost}"
+
+
+def stage_reports(latencies: Mapping[str, Latency], published: int) -> dict[str, StageReport]:
+    """For each stage that anything went through; CPU time is of a published frame."""
+    return {
+        name: StageReport(
+            latency.percentile(50),
+            latency.percentile(95),
+            latency.percentile(99),
+            None if name == "end_to_end" else 1000 * latency.cpu_s / max(published, 1),
+        )
+        for name, latency in latencies.items()
+        if latency.count
+    }

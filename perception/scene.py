@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,22 @@ class Scene:
     age_ms: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, frame: Frame, labels: npt.NDArray[np.uint8], instance_map: npt.NDArray[np.uint16], **more: Any
+    ) -> Self:
+        """The scene of that frame, under its stamps; `more` are further attributes."""
+        return cls(
+            frame.sequence,
+            frame.stamp_ns,
+            frame.wall_ns,
+            frame.stem,
+            frame.camera,
+            labels,
+            instance_map,
+            **more,
+        )
+
     @property
     def ego_lane(self) -> npt.NDArray[np.float32] | None:
         """Between the ego lane's boundaries: float32 (n, 2) corners in pixels; None without both."""
@@ -127,14 +143,5 @@ class Scene:
 def unknown_scene(frame: Frame, status: Status, timings_ms: dict[str, float]) -> Scene:
     """The scene of a frame that was not perceived: every label is 255, unknown, and nothing is found."""
     size = frame.image.shape[:2]
-    return Scene(
-        sequence=frame.sequence,
-        stamp_ns=frame.stamp_ns,
-        wall_ns=frame.wall_ns,
-        stem=frame.stem,
-        camera=frame.camera,
-        labels=np.full(size, 255, np.uint8),
-        instance_map=np.zeros(size, np.uint16),
-        status=status,
-        timings_ms=timings_ms,
-    )
+    labels, instance_map = np.full(size, 255, np.uint8), np.zeros(size, np.uint16)
+    return Scene.of(frame, labels, instance_map, status=status, timings_ms=timings_ms)

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from perception import Bundle, Frame, Perceiver, Scene
-from perception.node import Node
 from perception.sources import Drop, DropReason
 from tests import graphs
 from tests.media import picture, truth
-from tests.test_node import LazySource, ListSink, ListSource, reconciles, until, watched
+from tests.test_node import LazySource, ListSink, ListSource, make_node, reconciles, until, watched
 
 HEIGHT, WIDTH = 48, 80
 
@@ -45,7 +44,7 @@ def shown(scene: Scene) -> int:
 
 def run(perceiver: Perceiver, items: Sequence[Frame | Drop], workers: int = 2) -> dict[int, int]:
     sink = ListSink()
-    node = Node(ListSource(items), perceiver, [sink], workers=workers)
+    node = make_node(ListSource(items), perceiver, [sink], workers=workers)
     node.run()
     assert reconciles(node)
     return {scene.sequence: shown(scene) for scene in sink.scenes}
@@ -82,7 +81,7 @@ def test_in_real_time_the_frames_before_are_the_cameras(two_before: Perceiver, w
     source = ListSource([grey(k, period_ms=2) for k in range(60)])
     slow, _ = watched(two_before, lambda run: until(lambda: source.read >= min(7 * (run + 1), 60)))
     sink = ListSink()
-    node = Node(source, slow, [sink], workers=workers, realtime=True)
+    node = make_node(source, slow, [sink], workers=workers, realtime=True)
     node.run()
     assert node.report().dropped["superseded"] > 20
     assert {scene.sequence: shown(scene) for scene in sink.scenes} == {
@@ -93,9 +92,9 @@ def test_in_real_time_the_frames_before_are_the_cameras(two_before: Perceiver, w
 
 
 def test_the_history_holds_no_more_than_is_seen(two_before: Perceiver) -> None:
-    node = Node(ListSource([grey(k) for k in range(20)]), two_before, [], workers=2)
+    node = make_node(ListSource([grey(k) for k in range(20)]), two_before, [], workers=2)
     node.run()
-    assert [frame.sequence for frame in node._recent] == [18, 19]
+    assert [frame.sequence for frame in node._reader._recent] == [18, 19]
 
 
 @dataclass
@@ -113,7 +112,7 @@ def test_the_denoiser_is_a_stage_of_its_own(folder: Path, colour_bundle: Bundle)
     perceiver = Perceiver.load(colour_bundle.folder, "onnx-cpu", threads=1, denoise=denoiser.folder)
     items = [Frame(255 - picture(k, 64, 96), 40 * k, sequence=k) for k in range(6)]
     sink = OverlaySink()
-    node = Node(ListSource(items), perceiver, [sink], workers=3)
+    node = make_node(ListSource(items), perceiver, [sink], workers=3)
     node.run()
     for k, (scene, overlay) in enumerate(zip(sink.scenes, sink.overlays, strict=True)):
         assert np.mean(scene.labels == truth(k, 64, 96)) > 0.9
@@ -136,7 +135,7 @@ def test_what_a_network_gives_is_the_same_with_any_number_of_workers(two_before:
 
     def pictures(workers: int) -> bytes:
         sink = ListSink()
-        Node(LazySource(lazy()), two_before, [sink], workers=workers).run()
+        make_node(LazySource(lazy()), two_before, [sink], workers=workers).run()
         return b"".join(scene.picture.tobytes() for scene in sink.scenes if scene.picture is not None)
 
     once = pictures(1)

@@ -12,11 +12,21 @@ from perception.classes import DRIVE
 from perception.engines import Engine, OnBuild, open_engine
 from perception.errors import EngineError
 from perception.frame import Frame
-from perception.node import Node
 from perception.overlay import StatusLine, draw
 from perception.perceiver import Perceiver
 from perception.scene import Status, unknown_scene
-from tests.test_node import HEIGHT, WIDTH, LazySource, ListSink, ListSource, frame, frames, reconciles, until
+from tests.test_node import (
+    HEIGHT,
+    WIDTH,
+    LazySource,
+    ListSink,
+    ListSource,
+    frame,
+    frames,
+    make_node,
+    reconciles,
+    until,
+)
 
 WHAT = "building tensorrt for colour on NVIDIA H200"
 
@@ -68,7 +78,7 @@ def test_a_live_node_is_not_ready_first_and_then_good(build: SlowBuild, colour_b
             assert published.acquire(timeout=60)  # so that nothing is superseded
 
     sink = ListSink()
-    node = Node(
+    node = make_node(
         LazySource(lazy()), perceiver, [sink], workers=2, realtime=True, max_age_ms=60_000,
         on_scene=lambda scene: published.release(),
     )  # fmt: skip
@@ -92,7 +102,7 @@ def test_a_frame_that_is_late_and_not_perceived_is_not_ready_rather_than_stale(
 ) -> None:
     perceiver = Perceiver.load(colour_bundle.folder, "tensorrt", threads=1, wait=False)
     sink = ListSink()
-    node = Node(ListSource(frames(5, 1)), perceiver, [sink], workers=1, realtime=True, max_age_ms=1e-6)
+    node = make_node(ListSource(frames(5, 1)), perceiver, [sink], workers=1, realtime=True, max_age_ms=1e-6)
     node.run()
     assert {scene.status for scene in sink.scenes} == {Status.NOT_READY}
     assert node.report().not_ready == len(sink.scenes) == node.ledger.published
@@ -103,7 +113,7 @@ def test_a_recording_waits_for_the_engine(build: SlowBuild, colour_bundle: Bundl
     perceiver = Perceiver.load(colour_bundle.folder, "tensorrt", threads=1, wait=False)
     threading.Timer(0.2, build.finish.set).start()
     sink = ListSink()
-    node = Node(ListSource(frames(10)), perceiver, [sink], workers=2)
+    node = make_node(ListSource(frames(10)), perceiver, [sink], workers=2)
     node.run()
     assert [scene.status for scene in sink.scenes] == 10 * [Status.OK]
     assert reconciles(node)
@@ -139,7 +149,7 @@ def test_a_build_that_fails_ends_the_node_with_what_is_wrong(
             yield frame(sequence, period_ms=1)
 
     sink = ListSink()
-    node = Node(LazySource(lazy()), perceiver, [sink], workers=2, realtime=True)
+    node = make_node(LazySource(lazy()), perceiver, [sink], workers=2, realtime=True)
     with pytest.raises(EngineError, match="cannot build the graph"):
         node.run()
     assert {scene.status for scene in sink.scenes} == {Status.NOT_READY}

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from perception.health import SinkState
 from perception.report import Latency, Report, StageReport
 
 
@@ -21,7 +22,7 @@ def test_percentiles_are_exact_to_one_percent(durations: list[float], percent: i
 
 def test_the_table_says_in_short_what_the_json_says_in_full() -> None:
     report = Report(
-        source="a.mp4", sinks=("b.mp4",), model="drive 1", engine="onnx-cpu",
+        source="a.mp4", sinks=(SinkState("b.mp4", 1, {"queue full": 1}),), model="drive 1", engine="onnx-cpu",
         engine_reason="fastest that runs here; not: onnx-cuda", engines_passed_over=("onnx-cuda: why",),
         captured=3, published=2, stale=1, dropped={"superseded": 1}, messages=("frame 1: gone",),
         seconds=1.0, fps=2.0, cores=2, cpu_share=0.5, process_cpu_share=0.6,
@@ -35,6 +36,7 @@ def test_the_table_says_in_short_what_the_json_says_in_full() -> None:
     assert re.search(r"ms a frame .* p50 .* p95 .* p99 .* CPU time", text)
     assert re.search(r"infer .* 1.50 .* 2.50 .* 3.50 .* 4.50", text)
     assert "3 captured = 2 published, 1 of them stale + 1 dropped" in text
+    assert "b.mp4: 1 written, 1 lost: queue full" in text
     assert "frame 1: gone" in text
     assert report.as_json()["engines_passed_over"] == ("onnx-cuda: why",)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +21,10 @@ from perception.frame import Frame
 from perception.node import Node
 from perception.overlay import draw
 from perception.perceiver import Perceiver
+from perception.policy import Policy
 from perception.report import Report, usable_cores
 from perception.sinks import open_sink
+from perception.sinks.outlet import Outlet
 from perception.sources import open_source
 
 Arguments = ParamSpec("Arguments")
@@ -184,8 +187,9 @@ def _recorded(uri: str, frames: int, perceiver: Perceiver, folder: Path) -> str:
 
 def _run_node(perceiver: Perceiver, uri: str, frames: int, folder: Path) -> Report:
     source = open_source(uri, frames)
-    sink = open_sink(str(folder / "overlay.mp4"), source.rate, perceiver.classes)
-    node = Node(source, perceiver, [sink], frames=frames)
+    video = str(folder / "overlay.mp4")
+    opener = partial(open_sink, video, source.rate, perceiver.classes)
+    node = Node(source, perceiver, [Outlet(video, opener, Policy.EVERY_FRAME)], frames=frames)
     node.run()
     return node.report()
 

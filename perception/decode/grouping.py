@@ -31,6 +31,9 @@ class Groups:
     scores: npt.NDArray[np.float64]
 
 
+NO_GROUPS = Groups(np.zeros((1, 1), np.uint16), np.zeros(0, np.intp), np.zeros(0))
+
+
 def occupied_cells(mask: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.bool_]:
     """Which cells of a (rows, columns) grid hold any of a mask's pixels, uint8 (h, w), 0 or 255.
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from perception.errors import PerceptionError, SinkError
 from perception.health import Health, SinkState
 from perception.policy import Policy
+from perception.report import Latency
 from perception.sinks import Publication, Sink
 from perception.uris import masked
 
@@ -57,6 +58,7 @@ class Outlet:
         self._bug: Exception | None = None
         self._closing = False
         self._progress = 0.0  # when it last got something done
+        self.writing = Latency()  # of the sink's writes
         self._thread = Thread(target=self._run, args=(sink,), name=f"sink {self.uri}", daemon=True)
         self._thread.start()
 
@@ -175,7 +177,9 @@ class Outlet:
                 self._changed.notify_all()
                 publication = self._writing[1] if self._writing else None
             if publication is not None:
+                start, cpu = time.perf_counter(), time.thread_time()
                 sink.write(publication.frame, publication.scene, publication.overlay)
+                self.writing.add(1000 * (time.perf_counter() - start), time.thread_time() - cpu)
                 self._wrote()
             if health is not None:
                 sink.tell(health)

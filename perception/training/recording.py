@@ -75,14 +75,10 @@ class RecordedScenes:
             raise DataError(
                 f"{self.folder}: {frame.stem} has instances of a class that has none in {DRIVE.name}"
             )
-        return Scene(
-            sequence=frame.sequence,
-            stamp_ns=frame.stamp_ns,
-            wall_ns=frame.wall_ns,
-            stem=frame.stem,
-            camera=frame.camera,
-            labels=labels.astype(np.uint8),
-            instance_map=instance_map.astype(np.uint16),
+        return Scene.of(
+            frame,
+            labels.astype(np.uint8),
+            instance_map.astype(np.uint16),
             instances=tuple(Instance(**one.model_dump()) for one in line.instances),
             lanes=tuple(
                 Lane(np.array(lane.points, np.float32).reshape(-1, 2), lane.kind, lane.confidence, lane.side)

@@ -1,0 +1,96 @@
+"""A configuration becomes a rig: sources, the engine, outlets, and a node for each camera."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import cv2
+
+from perception.building import show_builds
+from perception.classes import ClassSet
+from perception.config import RunConfig
+from perception.health import Health
+from perception.node import Node
+from perception.perceiver import Perceiver
+from perception.policy import Policy
+from perception.report import usable_cores
+from perception.rig import Rig, SharedSink
+from perception.scene import Scene
+from perception.sinks import Sink, kind_of, open_sink
+from perception.sinks.outlet import Outlet
+from perception.sources import Source, open_source
+from perception.sources.paced import PacedSource
+from perception.workers import Workers
+
+OnScene = Callable[[Scene], None]
+
+
+def open_rig(
+    settings: RunConfig,
+    stack: ExitStack,
+    *,
+    quiet: bool,
+    on_scene: Callable[[Source], OnScene],
+    on_health: Callable[[Health], None],
+) -> Rig:
+    """Open everything that the settings name, in an order that writes nothing before all can be read.
+
+    Args:
+        stack: closes what is open, also where something fails.
+        quiet: tell of no build.
+        on_scene: gives for each source what is called with its scenes.
+
+    Raises:
+        PerceptionError: something cannot be opened.
+    """
+    sources = {name: _open_source(uri, name, settings) for name, uri in settings.sources.items()}
+    for source in sources.values():
+        stack.callback(source.close)
+    live = any(source.live for source in sources.values())
+    # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
+    cv2.setNumThreads(1)
+    with show_builds(quiet, as_lines=live) as on_build:
+        perceiver = Perceiver.load(
+            settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf,
+            denoise=settings.denoise, on_build=on_build, wait=not live,
+        )  # fmt: skip
+    workers = stack.enter_context(Workers(settings.workers or usable_cores()))
+    shared = {
+        uri: SharedSink(_opener(uri, 0.0, perceiver.classes)) for uri in settings.sinks if _is_shared(uri)
+    }
+    nodes = []
+    for camera, source in sources.items():
+        policy = settings.policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
+        outlets = []
+        for uri in settings.sinks:
+            own = uri.replace("{camera}", camera)
+            opener = shared[uri].open if uri in shared else _opener(own, source.rate, perceiver.classes)
+            outlets.append(Outlet(own, opener, policy))
+            stack.callback(outlets[-1].close)
+        node = Node(
+            source, perceiver, outlets, camera=camera, policy=policy, frames=settings.frames,
+            max_age_ms=settings.max_age, min_rate=settings.min_rate, give_up_s=settings.give_up,
+            tracks=settings.tracks, workers=workers, folders=_folders(settings.sinks),
+            on_scene=on_scene(source), on_health=on_health,
+        )  # fmt: skip
+        nodes.append(node)
+    return Rig(nodes)
+
+
+def _open_source(uri: str, camera: str, settings: RunConfig) -> Source:
+    source = open_source(uri, settings.frames, settings.policy, camera)
+    return PacedSource(source, camera) if settings.realtime and not source.live else source
+
+
+def _folders(sinks: Sequence[str]) -> list[Path]:
+    """Those that are written to."""
+    return [Path(uri.partition("?")[0]).parent for uri in sinks if not _is_shared(uri)]
+
+
+def _is_shared(uri: str) -> bool:
+    return kind_of(uri) == "web"
+
+
+def _opener(uri: str, rate: float, classes: ClassSet) -> Callable[[], Sink]:
+    return partial(open_sink, uri, rate, classes)
