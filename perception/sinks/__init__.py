@@ -114,10 +114,13 @@ def kind_of(uri: str) -> Literal["video", "folder", "web"]:
     Raises:
         ConfigError: no sink is known by this URI, or an option is wrong.
     """
-    scheme, separator, _ = uri.partition("://")
-    if separator:
-        if scheme == "web":
-            return "web"
+    if uri.startswith("web:"):
+        from perception.sinks.web.address import Address  # noqa: PLC0415 — aiohttp is only for who asks for it
+
+        Address.parse(uri)
+        return "web"
+    if "://" in uri:
+        scheme = uri.partition("://")[0]
         raise ConfigError(f"sink {masked(uri)}: unknown kind {scheme}://; a sink is {GRAMMAR}")
     path, _ = split(uri)
     if path.suffix.lower() == ".mp4" and not path.is_dir():

@@ -182,6 +182,8 @@ def test_an_old_piece_that_cannot_be_removed_is_told(tmp_path: Path, make_scene:
         ("out.mp4?minutes=1&minutes=2", "minutes is given twice"),
         ("labels/?minutes=1", "unknown option minutes; known are keep"),
         ("labels?keep=x", "keep = 'x' is refused"),
+        ("web:8080", "not a live page's address"),
+        ("web://0.0.0.0:8080", "can be reached by others"),
         ("ftp://host/out.mp4", r"unknown kind ftp://; a sink is .*web://"),
     ],
 )
