@@ -33,9 +33,10 @@ def set_up(kind: Literal["text", "json"], quiet: bool) -> None:
         if isinstance(handler, Handler):
             logger.removeHandler(handler)
             handler.close()
-    logger.addHandler(Handler(as_json if kind == "json" else as_text))
-    logger.setLevel(logging.ERROR if quiet else logging.INFO)
-    logger.propagate = False  # else who sets up the root logger sees each line twice
+    handler = Handler(as_json if kind == "json" else as_text)
+    handler.setLevel(logging.ERROR if quiet else logging.INFO)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
 
 
 @dataclass

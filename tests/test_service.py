@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from perception import service
 from perception.health import Condition, Health, Level, NodeState, Signal
 from perception.service import Notifier
 
@@ -31,7 +30,7 @@ def systemd(
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(service.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("perception.service.time.monotonic", lambda: now[0])
     return now
 
 

@@ -125,10 +125,12 @@ def test_a_failure_costs_frames_until_it_is_opened_again(caplog: pytest.LogCaptu
     caplog.set_level(logging.INFO, "perception")
     again = Event()
     first, second = FakeSink(iter([nothing, fail(FULL_DISK)])), FakeSink(repeat(nothing))
-    openings = iter([lambda: first, fail(FULL_DISK), lambda: again.wait(5) and second])
+    openings: Iterator[Deed] = iter([lambda: first, fail(FULL_DISK), lambda: again.wait(5) and second])
 
     def opener() -> FakeSink:
-        return next(openings)()  # type: ignore[return-value]
+        sink = next(openings)()
+        assert isinstance(sink, FakeSink)
+        return sink
 
     one = Outlet("out.mp4", opener, Policy.FRESHEST)
     one.offer(publication(0))
