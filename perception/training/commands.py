@@ -11,6 +11,7 @@ from rich.console import Console
 
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError
+from perception.health.image import ImageChecks
 from perception.perceiver import Perceiver
 from perception.training.class_file import load_classes
 from perception.training.config import load_config
@@ -24,6 +25,9 @@ from perception.training.report import (
     metrics_of,
     tables,
 )
+from perception.training.robustness import RobustnessReport, corruptions_of, measure
+from perception.training.robustness import gallery as corrupted_gallery
+from perception.training.robustness import table as robustness_table
 from perception.training.scoring import Subject, score, subject_of, subject_of_files
 
 
@@ -126,11 +130,21 @@ def evaluate(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the worst and the best frames of each set.")
+        Path | None,
+        typer.Option(help="Draw the worst and the best frames of each set, or the first one corrupted."),
     ] = None,
+    corruptions: Annotated[
+        str | None,
+        typer.Option(
+            help="Spoil the frames at five severities, by all or NAME,NAME: how much of mean IoU is kept, "
+            "and whether health flags it."
+        ),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="With --corruptions: only every so many-th frame.")] = 1,
 ) -> None:
     """Score scenes on labelled data sets: IoU, paint F1, mask AP, panoptic quality, lanes and tracks."""
     console = Console()
+    names = _corruptions(corruptions, every, of_bundle=suite is None and predictions is None)
     if suite is not None:
         if model or engine or instances or crf or denoise or predictions or classes or output or picture:
             raise ConfigError("--suite writes its own report, of every network on one engine; give it alone")
@@ -146,6 +160,7 @@ def evaluate(
             Perceiver.load(
                 model or "drive",
                 engine or "auto",
+                threads=1 if names else 0,  # several frames at once
                 instances=instances or "auto",
                 crf=crf,
                 denoise=denoise,
@@ -153,6 +168,9 @@ def evaluate(
         )
     else:
         subject = subject_of_files(predictions)
+    if names:
+        _evaluate_corrupted(subject, _open_for(subject, data, classes), names, every, output, picture)
+        return
     result: dict[str, Evaluation] = {}
     pictures = []
     for dataset in _open_for(subject, data, classes):
@@ -173,6 +191,37 @@ def evaluate(
             metrics=tuple(m for source in result for m in metrics_of(source, result[source], how)),
             confusion={source: _counts(one.confusion) for source, one in result.items()},
         )
+        output.write_text(report.model_dump_json(indent=2) + "\n")
+
+
+def _corruptions(corruptions: str | None, every: int, *, of_bundle: bool) -> list[str]:
+    if corruptions is None:
+        if every > 1:
+            raise ConfigError(f"--every {every}: only with --corruptions; else every frame is scored")
+        return []
+    if not of_bundle:
+        raise ConfigError("--corruptions spoils what a bundle sees; leave out --suite and --predictions")
+    return corruptions_of(corruptions)
+
+
+def _evaluate_corrupted(
+    subject: Subject,
+    sets: Sequence[Dataset],
+    names: Sequence[str],
+    every: int,
+    output: Path | None,
+    picture: Path | None,
+) -> None:
+    console = Console()
+    found = []
+    for dataset in sets:
+        found.append(measure(subject, dataset, names, every=every, make_checks=ImageChecks))
+        console.print(robustness_table(found[-1], f"{subject.model} on {subject.engine}, {dataset.name}"))
+        console.print(found[-1].verdict())
+    if picture is not None:
+        cv2.imwrite(str(picture), np.vstack([corrupted_gallery(dataset[0].image, names) for dataset in sets]))
+    if output is not None:
+        report = RobustnessReport(model=subject.model, engine=subject.engine, sets=tuple(found))
         output.write_text(report.model_dump_json(indent=2) + "\n")
 
 

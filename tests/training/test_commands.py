@@ -20,6 +20,7 @@ from perception.sources import open_source
 from perception.training.commands import evaluate
 from perception.training.gallery import BAR, WIDTH
 from perception.training.report import EvaluationReport
+from perception.training.robustness import RobustnessReport
 
 
 @pytest.fixture
@@ -176,3 +177,44 @@ def test_reads_reports_of_earlier_versions() -> None:
         "confusion": {"camvid:val": {"sky": {"sky": 1}}},
     }
     assert EvaluationReport.model_validate_json(json.dumps(earlier)).metrics[0].value == 0.7
+
+
+def test_tells_what_is_kept_of_corrupted_frames(
+    colour_bundle: Bundle, drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_path, picture = tmp_path / "report.json", tmp_path / "frames.png"
+    evaluate(
+        [f"folder:{drive}"],
+        model=str(colour_bundle.folder),
+        engine="onnx-cpu",
+        output=report_path,
+        picture=picture,
+        corruptions="low_contrast,colour_swap",
+        every=2,  # the first frame alone, all of which is found
+    )
+    report = RobustnessReport.model_validate_json(report_path.read_text())
+    (found,) = report.sets
+    assert (report.model, report.engine, found.frames, found.mean_iou) == ("colour", "onnx-cpu", 1, 1.0)
+    kept = {(cell.corruption, cell.severity): cell.retained for cell in found.cells}
+    assert len(kept) == 10
+    assert kept["low_contrast", 5] < 1  # nearly one grey, of which no colour is nearest twice
+    flagged = {(cell.corruption, cell.severity) for cell in found.cells if "low_contrast" in cell.findings}
+    assert ("low_contrast", 5) in flagged
+    drawn = cv2.imread(str(picture))
+    assert drawn is not None
+    assert drawn.shape[1] == 5 * WIDTH
+    told = capsys.readouterr().out
+    assert "colour_swap" in told
+    assert "of 10 cells" in told
+
+
+def test_refuses_corruptions_that_cannot_be(colour_bundle: Bundle, drive: Path, tmp_path: Path) -> None:
+    wrong: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("only with --corruptions", {"every": 2}),
+        ("leave out --suite and --predictions", {"corruptions": "all", "predictions": tmp_path}),
+        ("leave out --suite and --predictions", {"corruptions": "all", "suite": tmp_path}),
+        ("'mist': not known", {"corruptions": "mist", "model": str(colour_bundle.folder)}),
+    )
+    for message, options in wrong:
+        with pytest.raises(ConfigError, match=message):
+            evaluate([f"folder:{drive}"], **options)
