@@ -28,7 +28,7 @@ class Finishing:
     ) -> None:
         self._perceiver, self._stages = perceiver, stages
         self._max_age_ms, self._tracks = max_age_ms, tracks
-        self._checks, self._rate = ImageChecks(), PublicationRate()
+        self._checks, self._rate = ImageChecks(classes=perceiver.classes), PublicationRate()
         self._trackers: tuple[Tracker | LaneTracker, ...] = ()
         self._shape: tuple[int, ...] = ()
 

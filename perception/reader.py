@@ -78,8 +78,8 @@ class Reader:
             except Exception:
                 now = time.monotonic()
                 often = len(self._broke) == RESTARTS and now - self._broke[0] < RESTARTS_WITHIN_S
-                if not self._source.live or often:
-                    raise
+                if not self._source.live or self._source.length is not None or often:
+                    raise  # a recording would begin from its first frame again
                 self._broke.append(now)
                 self.restarts += 1
                 LOG.exception("reading %s broke, and is begun anew", self._source.uri)

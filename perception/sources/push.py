@@ -31,6 +31,7 @@ class PushSource:
         self._changed = Condition()
         self._newest: Frame | None = None
         self._pushed = self._latest_ns = 0
+        self._following = 0  # the number of the first frame that was not read yet
         self._ended = self._stopped = False
 
     def push(
@@ -94,14 +95,13 @@ class PushSource:
         return Link(LinkState.STREAMING, connections=1)
 
     def __iter__(self) -> Iterator[Frame | Drop]:
-        following = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._newest or self._ended or self._stopped)
                 frame, self._newest = self._newest, None
             if frame is None or self._stopped:
                 return
-            for sequence in range(following, frame.sequence):
+            missed, self._following = range(self._following, frame.sequence), frame.sequence + 1
+            for sequence in missed:
                 yield Drop(sequence, DropReason.SUPERSEDED, f"push: frame {sequence} was overwritten")
             yield frame
-            following = frame.sequence + 1
