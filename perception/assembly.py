@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from perception.policy import Policy
 from perception.report import usable_cores
 from perception.rig import Rig, SharedSink
 from perception.scene import Scene
-from perception.sinks import Sink, kind_of, open_sink
+from perception.sinks import Sink, kind_of, reopening
 from perception.sinks.outlet import Outlet
 from perception.sources import Source, open_source
 from perception.sources.paced import PacedSource
@@ -93,4 +92,4 @@ def _is_shared(uri: str) -> bool:
 
 
 def _opener(uri: str, rate: float, classes: ClassSet) -> Callable[[], Sink]:
-    return partial(open_sink, uri, rate, classes)
+    return reopening(uri, rate, classes)
