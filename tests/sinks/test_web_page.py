@@ -167,7 +167,7 @@ def test_the_picture_changes_and_has_the_frames_colours(open_tab: Callable[..., 
     tab = open_tab()
     tab.wait("#state", "OK")
     assert tab.text("#reasons") == ""
-    seen = set()
+    seen: set[int] = set()
     deadline = time.monotonic() + 5
     while len(seen) < 2 and time.monotonic() < deadline:
         pixels = tab.pixels()
@@ -279,8 +279,10 @@ def test_boxes_and_lanes_are_drawn_where_they_are_and_can_be_switched_off(
 
 def test_freezing_stops_the_picture_but_not_the_state(open_tab: Callable[..., Tab], feed: Feed) -> None:
     tab = open_tab()
+    tab.page.click("input[name=pole]")  # which then has the focus
     tab.page.keyboard.press("Space")
     tab.wait("#frozen", "FROZEN")
+    assert not tab.page.is_checked("input[name=pole]")
     assert tab.page.get_attribute("#freeze", "aria-pressed") == "true"
     before, sequence = tab.pixels(), int(tab.text("#sequence"))
     feed.health = replace(GOOD, captured=5000, published=4966)
@@ -313,7 +315,7 @@ def test_a_saved_picture_is_what_is_shown(open_tab: Callable[..., Tab], tmp_path
 
 VERDICTS: list[tuple[dict[str, Any], dict[str, Any], str, str, bool]] = [
     # health, scene: state, reasons, whether the picture is dimmed
-    ({"signal": Signal.STALE}, {}, "STALE", "the last scene is older than allowed", True),
+    ({"signal": Signal.STALE}, {}, "STALE", "no frame has come for two frame periods", True),
     ({}, {"status": Status.UNRELIABLE, "reasons": ("it is black",)}, "UNRELIABLE", "it is black", False),
     ({}, {"status": Status.STALE}, "STALE", "the last scene is older than allowed", True),
     ({"state": NodeState.INACTIVE}, {}, "WAITING", "the node is inactive", True),
@@ -343,6 +345,7 @@ def test_a_dead_camera_shows_as_dead(open_tab: Callable[..., Tab], feed: Feed) -
     tab.wait("#state", "NO SIGNAL")
     assert tab.text("#reasons") == lost.reason
     assert "no signal for 3." in tab.text("#caption")
+    tab.wait("#instances", "not known now")
     assert tab.page.evaluate("getComputedStyle(document.querySelector('#picture')).filter").startswith("gray")
     assert tab.page.evaluate("document.title").startswith("NO SIGNAL")
     feed.health, feed.scene = GOOD, {}

@@ -65,6 +65,11 @@ def read(message: bytes) -> Message:
     header = json.loads(message[4:start])
     between = start + header["picture_bytes"]
     assert len(message) == between + header["labels_bytes"]
-    picture = cv2.imdecode(np.frombuffer(message[start:between], np.uint8), cv2.IMREAD_UNCHANGED)
-    labels = cv2.imdecode(np.frombuffer(message[between:], np.uint8), cv2.IMREAD_UNCHANGED)
-    return Message(header, picture, labels)
+    return Message(header, _image(message[start:between]), _image(message[between:]))
+
+
+def _image(data: bytes) -> npt.NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    assert image.dtype == np.uint8
+    return image.astype(np.uint8, copy=False)

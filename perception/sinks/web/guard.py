@@ -1,10 +1,10 @@
 """Who is let in, and what browsers may do with what they get."""
 
 import hmac
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from perception.sinks.web.address import Address, is_loopback
 
@@ -17,8 +17,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 OPEN = {"/livez", "/readyz"}  # what starts and restarts the node asks these, and knows no token
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Guard:
@@ -39,7 +37,7 @@ class Guard:
             response.set_cookie(self._cookie, self._address.token, httponly=True, samesite="Strict")
 
     @property
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             self._check_names(request)

@@ -7,7 +7,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from perception.health import Health, NodeState, Signal
-from perception.sinks.web.cameras import Cameras, now_ms
+from perception.sinks.web.cameras import Cameras
+from perception.sinks.web.message import now_ms
 from perception.sinks.web.viewer import Viewer
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -13,6 +13,7 @@ const switches = { palette: new Uint32Array(256), boxes: true, lanes: true, froz
 const cameras = new Map(); // name → { health, toldAt, samples }
 let camera = ""; // the one that is shown
 let scene = null; // its newest, also while the picture is frozen
+let known = false; // whether that scene still says what is there
 
 const connection = new Connection({ hello, health, tick, scene: takeScene });
 
@@ -101,6 +102,7 @@ function refresh() {
     watching: !document.hidden,
   });
   const since = verdict.forMs === undefined ? "" : `${verdict.word.toLowerCase()} for ${duration(verdict.forMs)}`;
+  known = scene !== null && !verdict.dim;
   document.body.dataset.state = verdict.state;
   say("state", verdict.word);
   say("reasons", verdict.reasons.join("; "));
@@ -125,7 +127,7 @@ function refresh() {
 // Twice a second: what changes slowly, or would be unreadable if it changed with every frame.
 function refreshPanels() {
   if (document.hidden) return;
-  if (scene) showScene(scene);
+  showScene(known ? scene : null);
   const { samples = [] } = cameras.get(camera) ?? {};
   const now = connection.clock.now();
   const last = samples.at(-1);
@@ -153,12 +155,16 @@ for (const name of ["boxes", "lanes"]) {
     picture.draw(switches);
   };
 }
+let byKeys = false; // whether what has the focus got it by the keyboard, and so the space bar is its own
+addEventListener("pointerdown", () => (byKeys = false));
 addEventListener("keydown", (event) => {
-  const plain = !(event.ctrlKey || event.metaKey || event.altKey || event.repeat);
-  if (!plain || event.target.closest("button, input, select")) return;
+  if (event.key === "Tab") byKeys = true;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.closest("select") || (byKeys && event.target.closest("button, input"))) return;
   const action = { " ": () => freeze(!switches.frozen), s: save }[event.key];
   if (!action) return;
   event.preventDefault();
+  document.activeElement?.blur();
   action();
 });
 document.addEventListener("visibilitychange", watch);

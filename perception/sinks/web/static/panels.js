@@ -76,7 +76,14 @@ function showLedger(health) {
   }));
 }
 
+// `scene` is null where nothing is known of what is there now.
 export function showScene(scene) {
+  if (!scene) {
+    say("count", "");
+    fill("instances", [empty("not known now", 4)]);
+    fill("stages", [empty("not known now", 2)]);
+    return;
+  }
   const stages = Object.entries(scene.timings_ms).map(([stage, ms]) => row([stage.replaceAll("_", " "), ms.toFixed(1)]));
   fill("stages", stages.length ? stages : [empty("none", 2)]);
   const area = ({ box: [x0, y0, x1, y1] }) => (x1 - x0) * (y1 - y0);

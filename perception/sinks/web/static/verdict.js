@@ -24,8 +24,10 @@ export function judge({ lost, silentMs, health, toldAgo, scene, sceneAgo, watchi
   // A scene that is overdue here, though the node says that scenes flow.
   const overdue = watching && scene && sceneAgo > Math.max(1000, 3000 / health.rate_out);
   if (health.signal === "stale" || scene?.status === "stale" || overdue) {
-    const why = overdue ? "no new picture comes" : "the last scene is older than allowed";
-    return bad("stale", "STALE", [...amiss, ...(scene?.reasons ?? []), why], sceneAgo);
+    let why = "the last scene is older than allowed";
+    if (health.signal === "stale") why = "no frame has come for two frame periods";
+    else if (overdue) why = "no new picture comes";
+    return bad("stale", "STALE", [...amiss, ...(scene?.reasons ?? []), why], sceneAgo ?? undefined);
   }
   if (scene?.status === "unreliable") {
     return { ...bad("unreliable", "UNRELIABLE", scene.reasons.length ? scene.reasons : amiss), dim: false };
