@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -225,6 +226,30 @@ def test_more_viewers_than_may_look_on_are_refused(monkeypatch: pytest.MonkeyPat
             await second.close()
             async with session.ws_connect(url):
                 pass
+
+    with page() as sink:
+        talk(look)
+
+
+def test_viewers_that_come_and_go_leave_nothing_behind() -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async def look(session: ClientSession) -> None:
+        async def come_and_go() -> None:
+            live = await session.ws_connect(url_of(sink, "/live"))
+            await live.send_str("front")
+            await live.receive()
+            await live.close()
+
+        await come_and_go()
+        before = descriptors()
+        for _ in range(50):
+            await come_and_go()
+        while sink._server._viewers:
+            await asyncio.sleep(0.005)
+        assert descriptors() <= before
+        assert sink._server.cameras.watched == frozenset()
 
     with page() as sink:
         talk(look)

@@ -69,6 +69,7 @@ class Feed:
         self.health: Health | None = GOOD
         self.scene: dict[str, Any] | None = {}
         self.cameras: tuple[str, ...] = ("front",)
+        self.blind = ""  # one of them that gives no frames
         self.sequence = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -79,7 +80,7 @@ class Feed:
             for camera in self.cameras:
                 if self.health is not None and self.sequence % 5 == 0:
                     self.sink.tell(replace(self.health, camera=camera))
-                if self.scene is not None:
+                if self.scene is not None and camera != self.blind:
                     self.sink.write(*grey_frame(self.sequence, camera, **self.scene), np.zeros(0, np.uint8))
             self.sequence += 1
 
@@ -375,13 +376,19 @@ def test_a_node_that_is_gone_shows_as_lost_and_comes_back(browser: Any) -> None:
         tab.context.close()
 
 
-def test_cameras_are_chosen(open_tab: Callable[..., Tab], feed: Feed) -> None:
+def test_cameras_are_chosen_and_none_is_shown_for_another(open_tab: Callable[..., Tab], feed: Feed) -> None:
     tab = open_tab()
     assert not tab.page.is_visible("#camera")
-    feed.cameras = ("front", "rear")
+    feed.cameras, feed.blind = ("front", "rear"), "rear"
     tab.page.wait_for_selector("#camera", state="visible")
     tab.page.select_option("#camera", "rear")
+    for _ in range(5):
+        assert not tab.pixels().any()
+        assert tab.text("#age") == "–" or not tab.page.evaluate("document.title").endswith("rear")
+        time.sleep(0.05)
+    feed.blind = "front"
     tab.until("document.querySelector('#picture').ariaLabel.startsWith('Camera rear')")
+    assert tab.pixels().any()
     assert tab.page.evaluate("document.title") == "OK · rear"
 
 

@@ -18,7 +18,7 @@ let known = false; // whether that scene still says what is there
 const connection = new Connection({ hello, health, tick, scene: takeScene });
 
 function hello({ classes, cameras: names }) {
-  cameras.clear();
+  for (const one of cameras.values()) Object.assign(one, { health: null, samples: [] }); // all is told anew
   showLegend(classes, switches, () => picture.draw(switches));
   for (const name of names) know(name);
 }
@@ -29,7 +29,7 @@ function know(name) {
     const names = [...cameras.keys()].sort();
     element("camera").replaceChildren(...names.map((one) => new Option(one, one, false, one === camera)));
     element("choice").hidden = names.length < 2;
-    if (!cameras.has(camera)) choose(name);
+    if (!camera) choose(name);
   }
   return cameras.get(name);
 }
@@ -38,6 +38,7 @@ function choose(name) {
   camera = element("camera").value = name;
   scene = null;
   freeze(false);
+  picture.clear();
   watch();
   const { health: newest } = cameras.get(name);
   if (newest) showHealth(newest);

@@ -15,6 +15,7 @@ export class Picture {
   #ids = null;
   #next = null;
   #busy = false;
+  #cleared = 0; // how often
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -30,9 +31,10 @@ export class Picture {
       while (this.#next) {
         const [newest, ...blobs] = this.#next;
         this.#next = null;
+        const cleared = this.#cleared;
         const exact = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
         const [image, map] = await Promise.all(blobs.map((blob) => createImageBitmap(blob, exact)));
-        if (switches.frozen) return image.close(); // it came too late
+        if (switches.frozen || cleared !== this.#cleared) continue; // it came too late
         this.#image?.close();
         this.#image = image;
         this.#read(map);
@@ -42,6 +44,13 @@ export class Picture {
     } finally {
       this.#busy = false;
     }
+  }
+
+  // Show nothing: what is shown is of another camera.
+  clear() {
+    this.#cleared++;
+    this.#next = this.shown = null;
+    this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
   // `switches`: palette (Uint32Array of 256, see `paletteOf`), boxes, lanes.
