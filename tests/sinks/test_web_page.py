@@ -5,7 +5,7 @@ import importlib.util
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,12 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Any) -> Any:
+    """One tab for all tests: a new one takes several times as long."""
+    return browser.new_page(viewport={"width": 1280, "height": 800})
+
+
 @pytest.fixture
 def feed() -> Iterator[Feed]:
     with page() as sink:
@@ -108,18 +114,26 @@ def feed() -> Iterator[Feed]:
 
 
 class Tab:
-    """One page, and all it asked for and complained of."""
+    """A tab of the browser that has the page open, and all that it asked for and complained of."""
 
-    def __init__(self, browser: Any, sink: WebSink, query: str = "", **context: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
-        self.page = self.context.new_page()
+    def __init__(self, tab: Any, sink: WebSink, query: str = "") -> None:
+        self.page = tab
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("websocket", lambda socket: self.requests.append(socket.url))
-        self.page.on("console", lambda told: self.complaints.append(f"{told.type}: {told.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self._listeners = {
+            "request": lambda request: self.requests.append(request.url),
+            "websocket": lambda socket: self.requests.append(socket.url),
+            "console": lambda told: self.complaints.append(f"{told.type}: {told.text}"),
+            "pageerror": lambda error: self.complaints.append(str(error)),
+        }
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
         self.page.goto(url_of(sink, f"/{query}"))
+
+    def leave(self) -> None:
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.goto("about:blank")
 
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector))
@@ -134,6 +148,11 @@ class Tab:
     def wait(self, selector: str, text: str) -> None:
         """Until the element says that."""
         self.until(f"document.querySelector({selector!r})?.innerText.includes({text!r})")
+
+    def wait_for_frame(self, sequence: int) -> None:
+        """Until the picture is of this frame or a newer one."""
+        label = "document.querySelector('#picture').ariaLabel"
+        self.until(f"Number({label}.match(/frame (\\d+)/)?.[1]) >= {sequence}")
 
     def pixels(self) -> npt.NDArray[np.uint8]:
         """uint8 (h, w, 3), RGB, of the canvas."""
@@ -151,21 +170,15 @@ class Tab:
 
 
 @pytest.fixture
-def open_tab(browser: Any, feed: Feed) -> Iterator[Callable[..., Tab]]:
-    tabs: list[Tab] = []
-
-    def open_it(**context: Any) -> Tab:
-        tabs.append(Tab(browser, feed.sink, **context))
-        tabs[-1].until("!document.querySelector('#save').disabled")
-        return tabs[-1]
-
-    yield open_it
-    for tab in tabs:
-        tab.context.close()
+def tab(desk: Any, feed: Feed) -> Iterator[Tab]:
+    """On a desk, with a picture."""
+    tab = Tab(desk, feed.sink)
+    tab.until("!document.querySelector('#save').disabled")
+    yield tab
+    tab.leave()
 
 
-def test_the_picture_changes_and_has_the_frames_colours(open_tab: Callable[..., Tab]) -> None:
-    tab = open_tab()
+def test_the_picture_changes_and_has_the_frames_colours(tab: Tab) -> None:
     tab.wait("#state", "OK")
     assert tab.text("#reasons") == ""
     seen: set[int] = set()
@@ -185,7 +198,7 @@ def test_the_picture_changes_and_has_the_frames_colours(open_tab: Callable[..., 
     assert tab.complaints == []
 
 
-def test_the_numbers_are_what_was_told(open_tab: Callable[..., Tab], feed: Feed) -> None:
+def test_the_numbers_are_what_was_told(tab: Tab, feed: Feed) -> None:
     feed.health = HEALTH
     feed.scene = {
         "timings_ms": {"infer": 14.25, "decode": 3.0},
@@ -194,8 +207,8 @@ def test_the_numbers_are_what_was_told(open_tab: Callable[..., Tab], feed: Feed)
             Instance(9001, DRIVE.id("pedestrian"), 0.914, (50.4, 60, 150, 160), None),
         ),
     }
-    tab = open_tab()
     tab.wait("#state", "WARNING")
+    tab.wait("#instances", "pedestrian")
     assert tab.text("#reasons") == "the picture is blurred: sharpness 12, at least 40"
     assert tab.text("#conditions li") == "WARN\nthe picture is blurred: sharpness 12, at least 40\n2.5 s"
     assert tab.text("#rate") == "29.3 /s"
@@ -227,10 +240,7 @@ def test_the_numbers_are_what_was_told(open_tab: Callable[..., Tab], feed: Feed)
     tab.wait("#balance", "they do not add up")
 
 
-def test_the_age_is_that_of_the_newest_scene_and_grows_without_one(
-    open_tab: Callable[..., Tab], feed: Feed
-) -> None:
-    tab = open_tab()
+def test_the_age_is_that_of_the_newest_scene_and_grows_without_one(tab: Tab, feed: Feed) -> None:
     tab.wait("#age", "ms")
     assert 40 <= float(tab.text("#age").removesuffix(" ms")) < 600
     feed.scene = None  # though the node says that all is well
@@ -242,8 +252,7 @@ def test_the_age_is_that_of_the_newest_scene_and_grows_without_one(
     tab.wait("#state", "OK")
 
 
-def test_a_class_switch_changes_the_pixels_of_that_class_alone(open_tab: Callable[..., Tab]) -> None:
-    tab = open_tab()
+def test_a_class_switch_changes_the_pixels_of_that_class_alone(tab: Tab) -> None:
     tab.page.click("#freeze")
     before = tab.pixels()
     tab.page.uncheck("input[name=vehicle]")
@@ -259,12 +268,10 @@ def test_a_class_switch_changes_the_pixels_of_that_class_alone(open_tab: Callabl
     np.testing.assert_array_equal(tab.pixels(), before)
 
 
-def test_boxes_and_lanes_are_drawn_where_they_are_and_can_be_switched_off(
-    open_tab: Callable[..., Tab], feed: Feed
-) -> None:
+def test_boxes_and_lanes_are_drawn_where_they_are_and_can_be_switched_off(tab: Tab, feed: Feed) -> None:
     lane = Lane(np.array([[40, 180], [40, 100]], np.float32), "solid", 1.0, "left")
     feed.scene = {"instances": (Instance(8001, VEHICLE, 0.9, (200, 50, 300, 150), 1),), "lanes": (lane,)}
-    tab = open_tab()
+    tab.wait_for_frame(feed.sequence + 2)  # the next one may have been begun without them
     tab.page.click("#freeze")
     drawn = tab.pixels().astype(int)
     tab.page.uncheck("#boxes")
@@ -278,8 +285,7 @@ def test_boxes_and_lanes_are_drawn_where_they_are_and_can_be_switched_off(
     assert not changed[:, 60:190].any()
 
 
-def test_freezing_stops_the_picture_but_not_the_state(open_tab: Callable[..., Tab], feed: Feed) -> None:
-    tab = open_tab()
+def test_freezing_stops_the_picture_but_not_the_state(tab: Tab, feed: Feed) -> None:
     tab.page.click("input[name=pole]")  # which then has the focus
     tab.page.keyboard.press("Space")
     tab.wait("#frozen", "FROZEN")
@@ -300,8 +306,7 @@ def test_freezing_stops_the_picture_but_not_the_state(open_tab: Callable[..., Ta
     tab.wait("#state", "OK")
 
 
-def test_a_saved_picture_is_what_is_shown(open_tab: Callable[..., Tab], tmp_path: Path) -> None:
-    tab = open_tab()
+def test_a_saved_picture_is_what_is_shown(tab: Tab, tmp_path: Path) -> None:
     tab.page.keyboard.press("Space")
     tab.wait("#frozen", "frame")
     sequence = int(tab.text("#frozen").split()[3])
@@ -326,8 +331,7 @@ VERDICTS: list[tuple[dict[str, Any], dict[str, Any], str, str, bool]] = [
 ]
 
 
-def test_the_banner_says_the_worst(open_tab: Callable[..., Tab], feed: Feed) -> None:
-    tab = open_tab()
+def test_the_banner_says_the_worst(tab: Tab, feed: Feed) -> None:
     for health, scene, state, reasons, dim in VERDICTS:
         feed.health, feed.scene = replace(GOOD, **health), scene
         tab.wait("#state", state)
@@ -336,8 +340,7 @@ def test_the_banner_says_the_worst(open_tab: Callable[..., Tab], feed: Feed) -> 
     assert tab.complaints == []
 
 
-def test_a_dead_camera_shows_as_dead(open_tab: Callable[..., Tab], feed: Feed) -> None:
-    tab = open_tab()
+def test_a_dead_camera_shows_as_dead(tab: Tab, feed: Feed) -> None:
     tab.wait("#state", "OK")
     feed.scene = None
     lost = Condition("signal", Level.ERROR, "the camera gives no frames: connection refused", 3.0)
@@ -354,10 +357,10 @@ def test_a_dead_camera_shows_as_dead(open_tab: Callable[..., Tab], feed: Feed) -
     assert tab.page.get_attribute("#picture", "class") == ""
 
 
-def test_a_node_that_is_gone_shows_as_lost_and_comes_back(browser: Any) -> None:
+def test_a_node_that_is_gone_shows_as_lost_and_comes_back(desk: Any) -> None:
     with page() as sink:
         feed = Feed(sink)
-        tab = Tab(browser, sink)
+        tab = Tab(desk, sink)
         tab.wait("#state", "OK")
         feed.stop()
     tab.wait("#state", "CONNECTION LOST")
@@ -372,12 +375,11 @@ def test_a_node_that_is_gone_shows_as_lost_and_comes_back(browser: Any) -> None:
         tab.wait("#state", "OK")
     finally:
         feed.stop()
+        tab.leave()
         sink.close()
-        tab.context.close()
 
 
-def test_cameras_are_chosen_and_none_is_shown_for_another(open_tab: Callable[..., Tab], feed: Feed) -> None:
-    tab = open_tab()
+def test_cameras_are_chosen_and_none_is_shown_for_another(tab: Tab, feed: Feed) -> None:
     assert not tab.page.is_visible("#camera")
     feed.cameras, feed.blind = ("front", "rear"), "rear"
     tab.page.wait_for_selector("#camera", state="visible")
@@ -392,27 +394,30 @@ def test_cameras_are_chosen_and_none_is_shown_for_another(open_tab: Callable[...
     assert tab.page.evaluate("document.title") == "OK · rear"
 
 
-def test_on_a_phone_nothing_hangs_over(open_tab: Callable[..., Tab], feed: Feed) -> None:
+def test_on_a_phone_nothing_hangs_over(browser: Any, feed: Feed) -> None:
     feed.health = HEALTH
-    tab = open_tab(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    phone = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    tab = Tab(phone, feed.sink)
     tab.wait("#state", "WARNING")
+    tab.wait("#instances", "none in sight")
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
-    heights = tab.page.eval_on_selector_all(
-        "button, .switch", "all => all.map(one => one.getBoundingClientRect().height)"
+    heights = tab.page.evaluate(
+        "[...document.querySelectorAll('button, .switch')].map(one => one.getBoundingClientRect().height)"
     )
     assert min(heights) >= 44
+    phone.close()
 
 
-def test_with_a_token_the_page_works_and_without_it_does_not(browser: Any) -> None:
+def test_with_a_token_the_page_works_and_without_it_does_not(desk: Any) -> None:
     with page("web://127.0.0.1:0?token=correct-horse") as sink:
         feed = Feed(sink)
-        tab = Tab(browser, sink, "?token=correct-horse")
+        tab = Tab(desk, sink)
+        assert "needs the node's token" in tab.text("body")
+        tab.leave()
+        tab = Tab(desk, sink, "?token=correct-horse")
         try:
             tab.wait("#state", "OK")
             assert tab.complaints == []
-            without = Tab(browser, sink)
-            assert "needs the node's token" in without.text("body")
-            without.context.close()
         finally:
+            tab.leave()
             feed.stop()
-            tab.context.close()
