@@ -19,7 +19,10 @@ STILL = 3.0  # grey levels that a block changes by within the window where nothi
 MOVES = 3.0  # the same of all other blocks on average, where the camera moves
 DAYLIGHT = 60.0  # mean grey level of the other blocks: by night the country beside the road is flat
 WINDOW_NS, EVERY_NS = S // 2, S // 10
-BAND_SHARES = 0.35, 0.6  # WARN, ERROR: the rear of a lorry ahead covers a third
+BAND_SHARES = (
+    0.35,
+    0.45,
+)  # WARN, ERROR: on drives at most 0.12; the rear of a lorry right ahead covers a third
 WHOLE_SHARE = 0.9  # of all blocks: no road looks like that
 
 
@@ -71,7 +74,7 @@ class BlockedLens:
 
 
 def _blocks(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """uint8 (down, across, 16): each block as the means of its 4×4 parts, of some 30 pixels: without noise."""
+    """uint8 (down, across, 16): each block as its 4×4 parts, means of some 30 pixels: without noise."""
     across, down = GRID
     parts = cv2.resize(grey, (4 * across, 4 * down), interpolation=cv2.INTER_AREA)
     return parts.reshape(down, 4, across, 4).transpose(0, 2, 1, 3).reshape(down, across, 16)  # type: ignore[return-value]

@@ -35,12 +35,12 @@ SHARPNESS = (
     0.17,
 )  # see `_sharpness`: a soft lens and strong compression (0.22); 0.12 is the least there is
 SHARPNESS_DROP = 0.5  # of what this camera usually has: between two of its drives (0.52)
-NOISES = 9.0, 25.0  # standard deviation: the sensor at night (6.4); at 25 people drown in it
+NOISES = 9.0, 20.0  # standard deviation: the sensor at night (6.4); at 20 people drown in it
 FROZEN_NS, FROZEN_FRAMES = S // 2, 3  # the noise of a sensor changes some pixel in every frame
 
 SMALL_WIDTH = 320  # px, of the subsample that light and colours are measured on
 ROWS = 16  # one row of so many is looked at in full, for sharpness and noise
-FEWEST_EDGES = 12.0  # grey levels of the strongest edges: below, there is nothing to be sharp
+FEWEST_EDGES = 12.0  # grey levels of the strongest edges (32): below, there is nothing that is sharp
 USUAL_EVERY_NS, USUAL_KEPT, USUAL_FEWEST = (
     S // 2,
     240,
@@ -57,7 +57,7 @@ class _Look:
         mean, lights: of all; the 99th percentile.
         span: between the 2nd and the 98th percentile.
         clipped: share of the pixels.
-        sharpness: None where nothing in the picture could be sharp.
+        sharpness: None where the picture is too narrow to tell.
         noise: standard deviation.
     """
 
@@ -95,7 +95,7 @@ class ImageChecks:
         look = _look(frame.image, grey)
         found = [*self._wrong_size(frame), *self._frozen(grey, frame.stamp_ns)]
         if light := [*_black(look), *_over_exposed(look), *_low_contrast(look)]:
-            return found + light  # what follows would only say the same again
+            return [*found, max(light, key=lambda one: one.level)]  # the others follow from it
         found += [*self._blurred(look, frame.stamp_ns), *_noisy(look)]
         found += self._blocked.check(grey, frame.stamp_ns)
         if scene is not None:
@@ -207,14 +207,16 @@ def _sharpness(rows: Image) -> float | None:
     near, far = (
         _percentile(_shares(cv2.absdiff(rows[:, step:], rows[:, :-step])), 99) for step in (pixel, 8 * pixel)
     )
-    return near / far if far >= FEWEST_EDGES else None
+    return near / far if far >= FEWEST_EDGES else 0.0
 
 
 def _noise(rows: Image) -> float:
-    """Standard deviation of the noise: how far pixels are from the mean of their neighbours, where it is quiet.
+    """Standard deviation of the noise: how far pixels are from their neighbours' mean, where it is quiet.
 
     Of |x - (left + right) / 2| a quarter is below 0.319 of its deviation, which is √1.5 times a pixel's.
     """
+    if rows.shape[1] < 3:
+        return 0.0
     between = cv2.addWeighted(rows[:, 2:], 0.5, rows[:, :-2], 0.5, 0)
     return _percentile(_shares(cv2.absdiff(rows[:, 1:-1], between)), 25) / (0.319 * 1.5**0.5)
 

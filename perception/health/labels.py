@@ -1,5 +1,6 @@
 """What the labels say of the picture: that its colours are swapped, or that the network is lost."""
 
+from collections import deque
 from collections.abc import Iterator
 
 import cv2
@@ -12,10 +13,11 @@ from perception.health import Finding, Level
 S = 1_000_000_000
 
 EVERY_NS = S // 5  # what is judged over seconds need not be looked at in every frame
-# By day sky is bluer than red and leaves redder than blue. At sunset the sky turns red, but no leaf turns blue.
-SWAPPED_SKY, SWAPPED_LEAVES = 8.0, 8.0  # grey levels, red above blue and blue above red
+# Sky is bluer than red, and leaves redder than blue. At sunset the sky turns red, but no leaf turns blue.
+SWAPPED_SKY, SWAPPED_LEAVES = 15.0, 2.0  # grey levels that red is above blue, and blue above red
 FEWEST = 0.01  # of the picture: as much sky and as many leaves there must be
-SWAPPED_FOR_NS = 2 * S
+WINDOW_NS = 2 * S  # colours are means over so long: one frame's may lie
+FORGET_NS = 10 * S  # without sky or leaves in view
 MOST_OF_ONE = 0.95  # of the labels in one class: even an empty road leaves sky and verges
 
 
@@ -27,7 +29,7 @@ class LabelChecks:
         known = "sky" in classes.names and "vegetation" in classes.names
         self._sky_and_leaves = (classes.id("sky"), classes.id("vegetation")) if known else None
         self._looked_ns: int | None = None
-        self._swapped_since: int | None = None
+        self._redness: deque[tuple[int, float, float]] = deque()  # of sky and leaves, with stamps
         self._found: list[Finding] = []
 
     def check(
@@ -46,20 +48,19 @@ class LabelChecks:
     ) -> Iterator[Finding]:
         if self._sky_and_leaves is None:
             return
-        redness = []
-        for wanted in self._sky_and_leaves:
-            pixels = small[labels == wanted]
-            if len(pixels) < FEWEST * labels.size:
-                return  # nothing to judge by: what was known stays
-            blue, _, red = pixels.mean(axis=0)
-            redness.append(float(red - blue))
-        sky, leaves = redness
-        if not (sky > SWAPPED_SKY and leaves < -SWAPPED_LEAVES):
-            self._swapped_since = None
+        seen = [small[labels == wanted] for wanted in self._sky_and_leaves]
+        if min(map(len, seen)) >= FEWEST * labels.size:
+            sky, leaves = (float(np.subtract(*pixels.mean(axis=0)[[2, 0]])) for pixels in seen)
+            self._redness.append((stamp_ns, sky, leaves))
+        past = self._redness
+        if past and not 0 <= stamp_ns - past[0][0] <= FORGET_NS:
+            past.clear()
+        if not past or past[-1][0] - past[0][0] < WINDOW_NS:
             return
-        if self._swapped_since is None or stamp_ns < self._swapped_since:
-            self._swapped_since = stamp_ns
-        if stamp_ns - self._swapped_since >= SWAPPED_FOR_NS:
+        while past[-1][0] - past[1][0] >= WINDOW_NS:
+            past.popleft()
+        _, sky, leaves = np.mean(past, axis=0)
+        if sky > SWAPPED_SKY and leaves < -SWAPPED_LEAVES:
             yield Finding(
                 "colours_swapped",
                 Level.WARN,
