@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Condition, Thread
 
 import av
@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 CLOSED = "the camera has closed the connection"
+_HELD = {"rtsp": 1, "mpegts": 2}  # images; MPEG-TS twice, for the packets of its own that images travel in
 MOST = 300  # packets that wait: ten seconds of them
 
 
@@ -96,9 +97,10 @@ class Connection:
             reason = str(error)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = self._explain(error)
-        with self._changed:
-            self.ended = reason
-            self._changed.notify_all()
+        finally:
+            with self._changed:
+                self.ended = reason
+                self._changed.notify_all()
 
     def _take_in(self, container: InputContainer) -> None:
         stream = next(iter(container.streams.video), None)
@@ -107,17 +109,10 @@ class Connection:
         with self._changed:
             self._stream = stream
             self._changed.notify_all()
-        # In these formats FFmpeg sees the end of an image by the beginning of the next one.
-        held = container.format.name in ("rtsp", "mpegts") and stream.codec_context.name in ("h264", "hevc")
-        before = time.monotonic_ns()
-        for packet in container.demux(stream):
+        for packet in _whole(_timed(container, stream)):
             if self._released:
                 return
-            now = time.monotonic_ns()
-            if packet.size:
-                packet.opaque = Arrival(before if held else now, now, time.time_ns())
-                self._put(packet)
-            before = now
+            self._put(packet)
 
     def _put(self, packet: av.Packet) -> None:
         with self._changed:
@@ -128,3 +123,46 @@ class Connection:
                 self._packets.clear()
             self._packets.append(packet)
             self._changed.notify_all()
+
+
+def _timed(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+    """The packets of a stream, each with its Arrival."""
+    # FFmpeg sees that an image is whole by the next one's beginning, and so gives it that much later.
+    by_next = stream.codec_context.name in ("h264", "hevc")
+    held = _HELD.get(container.format.name, 0) if by_next else 0
+    times = deque([time.monotonic_ns()] * (held + 1), maxlen=held + 1)
+    for packet in container.demux(stream):
+        times.append(time.monotonic_ns())
+        if packet.size:
+            packet.opaque = Arrival(times[0], times[-1], time.time_ns())
+            yield packet
+
+
+def _whole(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
+    """One packet an image: FFmpeg parts a key frame where parameter sets come before each of its slices.
+
+    In a stream that has done so once, a key frame waits for what follows, so as not to be decoded by half.
+    """
+    parted = False
+    waiting: av.Packet | None = None
+    latest: int | None = None
+    for packet in packets:
+        again = packet.pts is not None and packet.pts == latest
+        parted |= again
+        latest = packet.pts
+        if waiting is not None and again:
+            waiting = _joined(waiting, packet)
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = packet if parted and packet.is_keyframe else None
+        if waiting is None:
+            yield packet
+
+
+def _joined(first: av.Packet, second: av.Packet) -> av.Packet:
+    whole = av.Packet(bytes(first) + bytes(second))
+    whole.pts, whole.dts, whole.time_base = first.pts, first.dts, first.time_base
+    whole.is_keyframe = first.is_keyframe
+    whole.opaque = replace(second.opaque, began_ns=first.opaque.began_ns)
+    return whole

@@ -48,7 +48,7 @@ class LiveCamera(ABC):
         self._camera = camera
         self._freshest = policy is not Policy.EVERY_FRAME
         self._link = Link(LinkState.CONNECTING)
-        self._clock = StreamClock()
+        self._clock = StreamClock(patient=not self._freshest)
         self._sequence = 0
         self._stopped = Event()
         self._connection: Connection | None = None
@@ -113,8 +113,12 @@ class LiveCamera(ABC):
         self._lose(connection.ended or f"silent for {seconds:.0f} s")
 
     def _decode(self, packets: list[av.Packet], decoder: Decoder) -> Iterator[Frame | Drop]:
+        jumps = self._clock.jumps
         for packet in packets:
             packet.opaque.stamp_ns = self._stamp(packet)
+        if self._clock.jumps > jumps:
+            self.notes[:] = [f"{self.uri}: its clock jumped {self._clock.jumps} times, and was set anew"]
+            _log.warning("%s: its clock jumped, and was set anew", self.uri, extra={"event": "clock_jump"})
         late = time.monotonic_ns() - packets[0].opaque.stamp_ns > BEHIND_NS
         behind = self._freshest and late and len(packets) > 1
         if behind and (unneeded := decoder.unneeded(packets)):
@@ -175,6 +179,7 @@ class LiveCamera(ABC):
     def _lose(self, reason: str) -> None:
         if self._stopped.is_set():
             return
+        reason = masked(reason)
         if reason != self._link.reason:
             _log.warning("%s: lost: %s; trying again", self.uri, reason, extra={"event": "stream_lost"})
         self._link = replace(self._link, state=LinkState.LOST, reason=reason, lag_ms=0.0)

@@ -1,6 +1,7 @@
 """Cameras on the network: RTSP, MJPEG over HTTP, MPEG-TS over UDP, and what else FFmpeg finds at a URL."""
 
 import errno
+import socket
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import av
@@ -74,7 +75,19 @@ class StreamSource(LiveCamera):
         return container
 
     def _explain(self, error: Exception) -> str:
+        if getattr(error, "errno", 0) == errno.EIO:  # also what FFmpeg makes of a name that is not known
+            return (
+                "it breaks off while it answers"
+                if _known(self._url)
+                else "its name is not known in the network"
+            )
         words = super()._explain(error)
-        if getattr(error, "errno", 0) == errno.EIO:  # what FFmpeg makes of a name that cannot be looked up
-            return "cannot be reached: is its name right, and is there a network?"
         return next((reason for kind, reason in _REASONS if isinstance(error, kind)), words)
+
+
+def _known(url: str) -> bool:
+    try:
+        socket.getaddrinfo(urlsplit(url).hostname, None)
+    except OSError:
+        return False
+    return True

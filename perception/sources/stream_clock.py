@@ -6,10 +6,9 @@ _JUMP_NS = (
     1_000_000_000  # a step of the stream's clock, against the arrivals, that is no delay but another time
 )
 _FORGET = 500e-6  # how fast the quickest transfer is forgotten; two quartz clocks part by up to 200e-6
-_LATE_NS, _FORGET_LATE_S = (
-    150_000_000,
-    10.0,
-)  # a delay that stays: the clock is off by more, or the way is longer
+# A delay that stays comes of a clock that is off by more, or of a longer way: then it is forgotten as well.
+_LATE_NS, _FORGET_LATE_S = 150_000_000, 10.0
+_GAP_NS = 100_000_000  # a longer silence is itself a delay, in which none is forgotten
 
 
 @dataclass(slots=True)
@@ -22,9 +21,11 @@ class StreamClock:
     that drift. Stamps never run back, and are never later than the arrival.
 
     Attributes:
+        patient: frames may wait for as long as who reads them takes: no delay is taken for the usual one.
         jumps: how often the stream's clock was set anew.
     """
 
+    patient: bool = False
     jumps: int = 0
     _offset: float | None = None  # ns: host − stream
     _pts: int = 0
@@ -52,7 +53,8 @@ class StreamClock:
                 self.jumps += 1
                 self._offset = offset
             elif late > _LATE_NS:
-                self._offset += min(late, late * waited / 1e9 / _FORGET_LATE_S)
+                if not self.patient:
+                    self._offset += late * min(waited, _GAP_NS) / 1e9 / _FORGET_LATE_S
             else:
                 self._offset = min(offset, self._offset + _FORGET * waited)
         self._pts, self._arrival = pts_ns, arrival_ns

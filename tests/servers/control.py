@@ -32,9 +32,9 @@ class Server:
         process: for signals.
     """
 
-    def __init__(self, kind: str, *arguments: object) -> None:
+    def __init__(self, kind: str, *arguments: object, python: str | Path = sys.executable) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.servers.{kind}", *map(str, arguments)],
+            [python, "-m", f"tests.servers.{kind}", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -6,7 +6,7 @@ start_ns + n / rate by the monotonic clock. Commands on stdin, one a line:
     stall, drip          send nothing more, or a byte at a time        go        all as at first again
     close                drop the connections                          refuse    answer 503
     corrupt N            the next N pictures hold garbage              size WxH, rate N
-    freeze, black        the same picture again and again
+    freeze, black        the same picture again and again               colour B G R   of one colour
 """
 
 import argparse
@@ -23,13 +23,16 @@ import numpy as np
 from tests.servers.control import obey, tell
 from tests.servers.pictures import numbered
 
+LATE = 15  # pictures that a client may be behind; then it is sent the newest
+
 
 class Camera:
     """What is sent, and how: changed by commands, read by every connection."""
 
     def __init__(self, size: str, rate: float, video: Path | None) -> None:
         self.mode = "go"  # go, stall, drip or refuse
-        self.picture = ""  # freeze or black
+        self.picture = ""  # freeze or colour
+        self.colour = (0, 0, 0)
         self.corrupt = self.closes = self.frozen = 0
         self.width, self.height = map(int, size.split("x"))
         self.images = list(_frames(video)) if video else []
@@ -49,16 +52,17 @@ class Camera:
     def jpeg(self, number: int) -> bytes:
         if self.picture == "freeze":
             number = self.frozen
-        data = self._jpeg(number, self.width, self.height, self.picture == "black")
+        colour = self.colour if self.picture == "colour" else None
+        data = self._jpeg(number, self.width, self.height, colour)
         if self.corrupt > 0:
             self.corrupt -= 1
             data = data[: len(data) // 3] + b"\xff\xc0garbage" * (len(data) // 14) + data[-2:]
         return data
 
     @lru_cache(maxsize=16)  # noqa: B019 — there is one camera, for ever
-    def _jpeg(self, number: int, width: int, height: int, black: bool) -> bytes:
-        if black:
-            image = np.zeros((height, width, 3), np.uint8)
+    def _jpeg(self, number: int, width: int, height: int, colour: tuple[int, ...] | None) -> bytes:
+        if colour is not None:
+            image = np.full((height, width, 3), colour, np.uint8)
         elif self.images:
             image = self.images[number % len(self.images)]
         else:
@@ -71,8 +75,12 @@ class Camera:
                 self.mode = name
             case "go", []:
                 self.mode, self.picture = "go", ""
-            case (("freeze" | "black"), []):
+            case "freeze", []:
                 self.picture, self.frozen = name, self.now()
+            case "black", []:
+                self.picture, self.colour = "colour", (0, 0, 0)
+            case "colour", [_, _, _]:
+                self.picture, self.colour = "colour", tuple(map(int, values))
             case "close", []:
                 self.closes += 1
             case "corrupt", [count]:
@@ -110,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         closes, number = camera.closes, camera.now()
         while camera.closes == closes and camera.mode != "refuse":
-            number = max(number + 1, camera.now())
+            number = number + 1 if abs(camera.now() - number) < LATE else camera.now()
             time.sleep(max(0.0, camera.due(number) - time.monotonic()))
             if camera.mode == "stall":
                 continue

@@ -1,0 +1,60 @@
+"""What tests of live sources share: reading one in a thread, and waiting for what it does."""
+
+import time
+from collections.abc import Callable
+from threading import Thread
+from types import TracebackType
+
+from perception.frame import Frame
+from perception.sources import Drop, LiveSource
+
+
+class Reading:
+    """A live source read to its end in a thread of its own: `with Reading(source) as reading`."""
+
+    def __init__(self, source: LiveSource) -> None:
+        self.source = source
+        self.items: list[Frame | Drop] = []
+        self.lags_ms: list[float] = []  # as told with each item
+        self._thread = Thread(target=self._read)
+
+    def _read(self) -> None:
+        for item in self.source:
+            self.items.append(item)
+            self.lags_ms.append(self.source.link.lag_ms)
+
+    @property
+    def frames(self) -> list[Frame]:
+        return [item for item in self.items if isinstance(item, Frame)]
+
+    @property
+    def drops(self) -> list[Drop]:
+        return [item for item in self.items if isinstance(item, Drop)]
+
+    def more(self, count: int, seconds: float = 10.0) -> list[Frame]:
+        """The next frames, once they have come."""
+        had = len(self.frames)
+        until(lambda: len(self.frames) >= had + count, seconds)
+        return self.frames[had:]
+
+    def __enter__(self) -> "Reading":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.source.stop()
+        self._thread.join(5)
+        self.source.close()
+        assert not self._thread.is_alive()
+        assert [item.sequence for item in self.items] == list(range(len(self.items)))  # each is accounted for
+
+
+def until(true: Callable[[], object], seconds: float = 10.0) -> float:
+    """Wait until it is so; how many seconds that took."""
+    start = time.monotonic()
+    while not true():
+        assert time.monotonic() - start < seconds, "it has not come"
+        time.sleep(0.005)
+    return time.monotonic() - start

@@ -1,0 +1,66 @@
+"""Cameras at this computer. There is no virtual one, so options, stamps and words are tested without."""
+
+import pytest
+
+from perception.errors import ConfigError
+from perception.sources import LinkState, open_source
+from perception.sources.camera import CameraSource
+from tests.sources.live import Reading, until
+
+
+class Packet:
+    """What a driver gives: a presentation time in microseconds, and when it arrived."""
+
+    def __init__(self, pts: int | None, whole_ns: int) -> None:
+        self.pts, self.time_base = pts, 1e-6
+        self.opaque = type("Arrival", (), {"whole_ns": whole_ns})
+
+
+@pytest.mark.parametrize("uri", ["camera:77", "camera:/dev/video77", "/dev/video77"])
+def test_a_camera_that_is_not_there_is_waited_for(uri: str) -> None:
+    source = open_source(uri + "?size=1280x720&rate=60&format=mjpeg")
+    assert source.rate == 60
+    assert isinstance(source, CameraSource)
+    assert source._options["video_size"] == "1280x720"
+    assert source._options["framerate"] == "60"
+    assert source._options["input_format"] == "mjpeg"
+    with Reading(source) as reading:
+        until(lambda: reading.source.link.state is LinkState.LOST)
+        assert reading.source.link.reason.startswith("there is no /dev/video77 (cameras here: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied"), "add this user to the group video"),
+        (OSError(16, "Device or resource busy"), "in use by another program"),
+        (OSError(19, "No such device"), "was unplugged"),
+        (OSError(22, "Invalid argument"), "does not take this size, rate or format"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_what_is_wrong_with_a_device_is_told_in_words(error: OSError, words: str) -> None:
+    assert words in CameraSource("camera:0")._explain(error)
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("camera:", "a camera is a number or a device: camera:0 or camera:/dev/video0"),
+        ("camera:front", "a camera is a number or a device"),
+        ("camera:0?size=big", "size=big must look like size=1280x720"),
+        ("camera:0?rate=0", "rate=0 must look like rate=30"),
+        ("camera:0?fps=30", "unknown option 'fps'; there are size, rate, format"),
+    ],
+)
+def test_wrong_options_are_refused(uri: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        open_source(uri)
+
+
+def test_frames_carry_the_drivers_stamps_where_they_are_of_the_monotonic_clock() -> None:
+    source, now = CameraSource("camera:0"), 10**13
+    assert source._stamp(Packet((now - 30_000_000) // 1000, now)) == now - 30_000_000
+    now += 33_000_000
+    assert source._stamp(Packet(1_790_000_000_000_000, now)) == now  # the wall clock
+    assert source._stamp(Packet(None, now + 1)) == now + 1

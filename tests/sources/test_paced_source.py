@@ -1,0 +1,75 @@
+"""Recordings at their own pace."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from perception.frame import Frame
+from perception.sources import Drop, DropReason, LinkState
+from perception.sources.paced import PacedSource
+from tests.sources.live import Reading, until
+
+MS = 1_000_000
+
+
+class Recording:
+    uri, rate, length, live = "recording", 25.0, None, False
+
+    def __init__(self, stamps_ms: list[int | None]) -> None:
+        self.stamps_ms = stamps_ms
+        self.notes = ["a note"]
+        self.closed = False
+
+    def __iter__(self) -> Iterator[Frame | Drop]:
+        for number, stamp in enumerate(self.stamps_ms):
+            if stamp is None:
+                yield Drop(number, DropReason.UNDECODABLE, "damaged")
+            else:
+                yield Frame(np.zeros((2, 2, 3), np.uint8), stamp * MS, sequence=number)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_frames_come_when_they_are_due_and_not_before() -> None:
+    source = PacedSource(Recording([0, 40, None, 120]), "rear")
+    assert source.link.state is LinkState.CONNECTING
+    came = [(time.monotonic_ns(), item) for item in source]
+    frames = [(now, item) for now, item in came if isinstance(item, Frame)]
+    assert [item.sequence for _, item in came] == [0, 1, 2, 3]
+    assert [frame.stamp_ns // MS for _, frame in frames] == [0, 40, 120]
+    assert [(frame.host_ns - frames[0][1].host_ns) // MS for _, frame in frames] == [0, 40, 120]
+    assert all(frame.host_ns <= now < frame.host_ns + 30 * MS for now, frame in frames)
+    assert {frame.camera for _, frame in frames} == {"rear"}
+    assert source.link.state is LinkState.ENDED
+
+
+def test_a_frame_that_is_read_late_was_due_when_it_was_due() -> None:
+    items = iter(PacedSource(Recording([0, 20, 40])))
+    first = next(items)
+    time.sleep(0.1)
+    late = next(items)
+    assert isinstance(first, Frame)
+    assert isinstance(late, Frame)
+    assert late.host_ns - first.host_ns == 20 * MS
+
+
+def test_where_a_spliced_recordings_clock_runs_back_the_pace_starts_anew() -> None:
+    start = time.monotonic_ns()
+    frames = [item for item in PacedSource(Recording([500, 540, 0, 40])) if isinstance(item, Frame)]
+    assert time.monotonic_ns() - start < 400 * MS
+    dues = [frame.host_ns - frames[0].host_ns for frame in frames]
+    assert 40 * MS <= dues[2] < 80 * MS
+    assert dues[3] - dues[2] == 40 * MS
+
+
+def test_it_stops_while_it_waits() -> None:
+    recording = Recording([0, 60_000])
+    with Reading(PacedSource(recording)) as reading:
+        until(lambda: reading.items)
+        start = time.monotonic()
+    assert time.monotonic() - start < 0.3
+    assert len(reading.items) == 1
+    assert recording.closed
+    assert reading.source.notes == ["a note"]
