@@ -2,6 +2,7 @@
 
 import base64
 import importlib.util
+import re
 import shutil
 import threading
 import time
@@ -248,7 +249,11 @@ def test_the_age_is_that_of_the_newest_scene_and_grows_without_one(tab: Tab, fee
     assert "no new picture comes" in tab.text("#reasons")
     assert tab.page.evaluate("getComputedStyle(document.querySelector('#picture')).filter").startswith("gray")
     assert float(tab.text("#age").removesuffix(" s")) >= 1
-    feed.scene = {}
+    assert re.fullmatch(r"stale: 1\.\d s old", tab.text("#caption"))
+    feed.health = replace(GOOD, rate_out=0.0, level=Level.ERROR, conditions=(HANGS,))
+    tab.wait("#reasons", "it hangs; no new picture comes")
+    assert tab.text("#state") == "STALE"
+    feed.health, feed.scene = GOOD, {}
     tab.wait("#state", "OK")
 
 

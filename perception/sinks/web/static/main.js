@@ -102,17 +102,19 @@ function refresh() {
     sceneAgo: scene && now - scene.published_ms,
     watching: !document.hidden,
   });
-  const since = verdict.forMs === undefined ? "" : `${verdict.word.toLowerCase()} for ${duration(verdict.forMs)}`;
+  const ageOf = (one) => one.age_ms + now - one.published_ms;
+  let caption = verdict.word.toLowerCase();
+  if (verdict.forMs !== undefined) caption += ` for ${duration(verdict.forMs)}`;
+  else if (verdict.state === "stale" && scene) caption += `: ${duration(ageOf(scene))} old`;
   known = scene !== null && !verdict.dim;
   document.body.dataset.state = verdict.state;
   say("state", verdict.word);
   say("reasons", verdict.reasons.join("; "));
   element("caption").hidden = !verdict.dim;
-  say("caption", since || verdict.word.toLowerCase());
+  say("caption", caption);
   element("picture").classList.toggle("dim", verdict.dim);
   document.title = `${verdict.word} · ${camera || "perception"}`;
 
-  const ageOf = (one) => one.age_ms + now - one.published_ms;
   say("age", scene ? duration(ageOf(scene)) : "–");
   say("sequence", scene?.sequence ?? "–");
   say("rate", newest && !connection.lost ? `${newest.rate_out.toFixed(1)} /s` : "–");

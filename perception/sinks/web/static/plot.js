@@ -23,7 +23,7 @@ export function plot(canvas, samples, colours, now) {
   context.textAlign = "right";
   context.textBaseline = "middle";
   for (const value of [0, top / 2, top]) {
-    context.fillText(value, left - 5, y(value));
+    context.fillText(value < 1000 ? value : `${value / 1000}k`, left - 5, y(value));
     context.beginPath();
     context.moveTo(left, Math.round(y(value)) + 0.5);
     context.lineTo(width, Math.round(y(value)) + 0.5);

@@ -1,6 +1,7 @@
 // Whether what is shown may be trusted: the worst that is known.
 
 const UNHEARD_MS = 3000; // the node tells its health each second
+const OVERDUE_MS = 1000; // and three periods: no scene is missing sooner
 
 // `health` and `scene` are the newest; `toldAgo` and `sceneAgo` how long ago they were, in ms.
 // Returns { state, word, reasons, forMs, dim }: `forMs` is for how long already, where that is known.
@@ -21,13 +22,12 @@ export function judge({ lost, silentMs, health, toldAgo, scene, sceneAgo, watchi
     const reasons = amiss.length ? amiss : [never ? "no frame has come yet" : "the camera gives no frames"];
     return bad("no-signal", "NO SIGNAL", reasons, never ? undefined : health.silent_ms + toldAgo);
   }
-  // A scene that is overdue here, though the node says that scenes flow.
-  const overdue = watching && scene && sceneAgo > Math.max(1000, 3000 / health.rate_out);
+  const overdue = watching && scene && sceneAgo > Math.max(OVERDUE_MS, 3000 / (health.rate_out || Infinity));
   if (health.signal === "stale" || scene?.status === "stale" || overdue) {
     let why = "the last scene is older than allowed";
     if (health.signal === "stale") why = "no frame has come for two frame periods";
     else if (overdue) why = "no new picture comes";
-    return bad("stale", "STALE", [...amiss, ...(scene?.reasons ?? []), why], sceneAgo ?? undefined);
+    return bad("stale", "STALE", [...amiss, ...(scene?.reasons ?? []), why]);
   }
   if (scene?.status === "unreliable") {
     return { ...bad("unreliable", "UNRELIABLE", scene.reasons.length ? scene.reasons : amiss), dim: false };
