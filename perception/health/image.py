@@ -4,6 +4,7 @@ Each frame is looked at once, on a small part of its pixels. The limits are such
 at dusk, at night, in rain and in fog stay clear of them.
 """
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,8 +91,9 @@ class ImageChecks:
     def check(self, frame: Frame, scene: Scene | None = None) -> list[Finding]:
         """What is wrong with this picture. `scene` is the latest one of this camera, if there is one."""
         height = max(2, round(frame.height * SMALL_WIDTH / frame.width))
-        small = cv2.resize(frame.image, (SMALL_WIDTH, height), interpolation=cv2.INTER_NEAREST)
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        size = SMALL_WIDTH, height
+        small = np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        grey = _grey(small)
         look = _look(frame.image, grey)
         found = [*self._wrong_size(frame), *self._frozen(grey, frame.stamp_ns)]
         if light := [*_black(look), *_over_exposed(look), *_low_contrast(look)]:
@@ -184,7 +186,7 @@ def _noisy(look: _Look) -> Iterator[Finding]:
 
 def _look(image: Image, grey: Image) -> _Look:
     levels = _shares(grey)
-    rows = cv2.cvtColor(image[ROWS // 2 :: ROWS], cv2.COLOR_BGR2GRAY) if len(image) > ROWS else grey
+    rows = _grey(image[ROWS // 2 :: ROWS]) if len(image) > ROWS else grey
     return _Look(
         mean=float(256 - levels.sum()),
         lights=_percentile(levels, 99),
@@ -193,6 +195,10 @@ def _look(image: Image, grey: Image) -> _Look:
         sharpness=_sharpness(rows),
         noise=_noise(rows),
     )
+
+
+def _grey(image: Image) -> Image:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _sharpness(rows: Image) -> float | None:
@@ -218,10 +224,11 @@ def _noise(rows: Image) -> float:
     if rows.shape[1] < 3:
         return 0.0
     between = cv2.addWeighted(rows[:, 2:], 0.5, rows[:, :-2], 0.5, 0)
-    return _percentile(_shares(cv2.absdiff(rows[:, 1:-1], between)), 25) / (0.319 * 1.5**0.5)
+    quarter = _percentile(_shares(cv2.absdiff(rows[:, 1:-1], between)), 25)
+    return quarter / (0.319 * math.sqrt(1.5))
 
 
-def _shares(grey: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+def _shares(grey: npt.NDArray[np.integer | np.floating]) -> npt.NDArray[np.float64]:
     """float64 (256,): the share of the pixels at each level or below."""
     counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()  # far quicker than numpy's
     return np.cumsum(counts) / grey.size

@@ -39,7 +39,7 @@ class LabelChecks:
         if self._looked_ns is None or not 0 <= stamp_ns - self._looked_ns < EVERY_NS:
             self._looked_ns = stamp_ns
             size = (small.shape[1], small.shape[0])
-            near = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+            near = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
             self._found = [*self._swapped(small, near, stamp_ns), *self._one_class(near)]
         return self._found
 

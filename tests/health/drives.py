@@ -28,7 +28,7 @@ def picture(k: int, brightness: float = 1.0, noise: float = 1.5) -> Image:
     return sensed(image * brightness, k, noise)
 
 
-def sensed(light: npt.NDArray[np.floating], k: int, noise: float) -> Image:
+def sensed(light: npt.NDArray[np.integer | np.floating], k: int, noise: float) -> Image:
     """What a sensor with that noise, in grey levels, makes of it."""
     height, width = light.shape[:2]
     seen = light + noise * np.roll(_NOISES[k % 5, :height, :width], k // 5, axis=1)

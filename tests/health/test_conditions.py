@@ -22,7 +22,7 @@ def finding(level: Level, name: str = "black", reason: str = "") -> list[Finding
 
 def levels(course: list[Level], conditions: Conditions) -> list[Level]:
     """The condition's level after each step."""
-    told = []
+    told: list[Level] = []
     for k, level in enumerate(course):
         before = told[-1] if told else Level.OK
         now = conditions.update(finding(level), k * STEP)

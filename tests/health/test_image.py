@@ -219,7 +219,7 @@ def swapped(image: Image) -> Image:
 
 def sunset(image: Image) -> Image:
     """The sky orange, and everything in its light."""
-    return np.clip(image * np.array([0.5, 0.9, 1.3]), 0, 255).astype(np.uint8)
+    return sensed(image * np.array([0.5, 0.9, 1.3]), 0, 0)
 
 
 def test_swapped_colours_are_found_after_two_seconds_and_a_sunset_is_none() -> None:

@@ -12,7 +12,7 @@ from perception.health.lifecycle import LifeCycle
 # Drawn by hand, once more: u(nconfigured), i(nactive), a(ctive), e(rror), f(inalized).
 ARROWS = ["ui", "ue", "uf", "ia", "iu", "ie", "if", "ai", "ae", "af", "eu", "ef"]
 LETTERS = {state.value[0]: state for state in NodeState}
-LEGAL = {(LETTERS[a], LETTERS[b]) for a, b in ARROWS}
+LEGAL = {(LETTERS[arrow[0]], LETTERS[arrow[1]]) for arrow in ARROWS}
 
 
 class Walk(RuleBasedStateMachine):
