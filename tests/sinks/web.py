@@ -1,13 +1,15 @@
 """A live page for tests, and what its viewers read."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from aiohttp import ClientSession
 
 from perception.classes import DRIVE
 from perception.health import Condition, Health, Level, NodeState, Signal, SinkState
@@ -73,3 +75,21 @@ def _image(data: bytes) -> npt.NDArray[np.uint8]:
     assert image is not None
     assert image.dtype == np.uint8
     return image.astype(np.uint8, copy=False)
+
+
+def talk(look: Callable[[ClientSession], Awaitable[None]]) -> None:
+    """Run what a client does; each test has its own loop, as the server has."""
+
+    async def run() -> None:
+        async with ClientSession() as session:
+            await asyncio.wait_for(look(session), 20)
+
+    asyncio.run(run())
+
+
+async def watched(sink: WebSink, camera: str, viewers: int = 1) -> None:
+    """Until so many have asked for the camera."""
+    while sum(one.camera == camera for one in tuple(sink._server._viewers)) < viewers:
+        await asyncio.sleep(0.005)
+    while camera not in sink._server.cameras.watched:
+        await asyncio.sleep(0.005)
