@@ -8,6 +8,14 @@
     scene.labels, scene.instances, scene.status              # class ids (h, w), road users, trust
     picture = draw(frame, scene, perceiver.classes)          # uint8 (h, w, 3), BGR
 
+A live camera, whose frames the program hands in while the node runs in a thread of its own:
+
+    camera = PushSource(rate=30)
+    node = Node(camera, Perceiver.load("drive", threads=1), [], on_scene=handle)
+    Thread(target=node.run).start()
+    camera.push(image)                                       # whenever there is one
+    node.latest()                          # the newest scene, as old and as good as it is now
+
 Everything that can go wrong on purpose is a `PerceptionError`.
 """
 
@@ -16,11 +24,13 @@ from perception.decode.lane_tracks import LaneTracker
 from perception.decode.tracks import Tracker
 from perception.errors import PerceptionError
 from perception.frame import Frame
+from perception.node import Node
 from perception.overlay import draw
 from perception.perceiver import Perceiver
 from perception.scene import Instance, KeyPoint, Lane, Scene, Status
+from perception.sources.push import PushSource
 
 __all__ = [
-    "Bundle", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Perceiver", "PerceptionError", "Scene",
-    "Status", "Tracker", "draw",
+    "Bundle", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Node", "Perceiver", "PerceptionError",
+    "PushSource", "Scene", "Status", "Tracker", "draw",
 ]  # fmt: skip

@@ -1,8 +1,10 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
 import json
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
@@ -37,6 +39,7 @@ from perception.rig import Rig
 from perception.scene import Scene
 from perception.service import Notifier
 from perception.sources import Source
+from perception.workers import LEFT_BEHIND
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,6 +53,18 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry of the installed command."""
+    try:
+        _run_app()
+    except SystemExit as end:
+        if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
+            # An orderly end would tear the engine's libraries down under the call that hangs in them.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
+
+
+def _run_app() -> None:
     try:
         app()
     except PerceptionError as error:

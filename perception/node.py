@@ -6,6 +6,7 @@ outlets
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,7 +18,7 @@ import numpy as np
 from perception.engines.background import call_in_background
 from perception.errors import EngineError, PerceptionError
 from perception.finishing import Finishing
-from perception.health import Health, NodeState, Signal
+from perception.health import Health, Level, NodeState, Signal
 from perception.health.degradation import STEPS, Step
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
@@ -119,6 +120,7 @@ class Node:
         self._finishing = Finishing(perceiver, self.stages, max_age_ms=self._max_age_ms, tracks=tracks)
         self._latest: tuple[InHand, Scene] | None = None
         self._failures = 0
+        self._found: Counter[str] = Counter()
         self._counts = dict.fromkeys(Status, 0)
         self._seconds = self._process_cpu_s = 0.0
         self.life.to(NodeState.INACTIVE)
@@ -221,6 +223,7 @@ class Node:
         self._latest = in_hand, scene
         self.stages.add("end_to_end", (time.monotonic_ns() - in_hand.host_ns) / 1e6)
         self._counts[scene.status] += 1
+        self._found.update(one.name for one in findings if one.level is Level.ERROR)
         self.watch.published(scene, findings)
         self.ledger.publish(in_hand.frame.sequence)
         self._in_hand.release()
@@ -282,6 +285,7 @@ class Node:
             stale=self._counts[Status.STALE],
             not_ready=self._counts[Status.NOT_READY],
             unreliable=self._counts[Status.UNRELIABLE],
+            findings=dict(self._found),
             dropped={str(reason): count for reason, count in ledger.dropped.items()},
             connections=link.connections if (link := getattr(self.source, "link", None)) else 0,
             restarts=self._restarts(),

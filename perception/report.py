@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -98,6 +98,7 @@ class Report:
         sinks: what each made of the published frames.
         dropped: frames by reason; captured = published + all dropped.
         stale, not_ready, unreliable: of the published ones.
+        findings: for how many frames each image check says that the scene may mislead.
         connections: how often a live source's was made; 0 for a recording.
         restarts: stages that died or hung, and were replaced.
         engines_passed_over: why each engine that "auto" tried before this one was not taken, in full.
@@ -124,6 +125,7 @@ class Report:
     failure: str | None = None
     not_ready: int = 0
     unreliable: int = 0
+    findings: dict[str, int] = field(default_factory=dict)
     connections: int = 0
     restarts: int = 0
     camera: str = "front"
@@ -145,6 +147,8 @@ class Report:
             "cpu": f"{self.cpu_share:.0%} of {self.cores} cores in the stages, "
             f"{self.process_cpu_share:.0%} in all",
         }
+        if self.findings:
+            facts["unreliable"] = ", ".join(f"{name}: {count}" for name, count in self.findings.items())
         if self.connections:
             facts["camera"] = "1 connection" if self.connections == 1 else f"{self.connections} connections"
         if self.restarts:

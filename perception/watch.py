@@ -221,7 +221,8 @@ class Watch:
             LOG.warning("%s: %s", self._camera, what, extra={"event": "step", "step": after.name})
 
     def _tell(self, health: Health) -> None:
-        self._log_changes(self._told.conditions if self._told else (), health.conditions)
+        if self._freshest:  # of a recording the scenes and the report tell
+            self._log_changes(self._told.conditions if self._told else (), health.conditions)
         self._told = health
         for outlet in self._outlets:
             outlet.tell(health)

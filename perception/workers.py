@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, Self
 
 from perception.errors import EngineError
+
+LEFT_BEHIND = "left behind"  # the name of a thread that hangs and was given up
 
 
 @dataclass(slots=True, eq=False)
@@ -17,6 +19,7 @@ class _Job:
     argument: Any
     future: Future[Any]
     begun: float = 0.0
+    thread: Thread = field(default_factory=current_thread)
     given_up: bool = False
 
 
@@ -30,6 +33,7 @@ class Workers:
         self.count = count
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._busy: set[_Job] = set()
+        self._threads: set[Thread] = set()
         self._lock = Lock()  # guards the busy jobs, and who settles a job's future
         for _ in range(count):
             self._start()
@@ -47,15 +51,25 @@ class Workers:
             for job in hung:
                 job.given_up = True
                 self._busy.remove(job)
+                self._threads.remove(job.thread)
+                job.thread.name = LEFT_BEHIND
         for job in hung:
             self._start()
             job.future.set_exception(EngineError(f"no answer for {limit_s:g} s: the call hangs"))
         return len(hung)
 
-    def close(self) -> None:
-        """End the threads, each after the call that it is in; none is waited for."""
+    def close(self, timeout_s: float = 5.0) -> None:
+        """End the threads, each after the call that it is in; one that is still in it by then is left behind.
+
+        The process must not end under an engine at work: its libraries would go from under it.
+        """
         for _ in range(self.count):
             self._jobs.put(None)
+        until = time.monotonic() + timeout_s
+        for thread in tuple(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                thread.name = LEFT_BEHIND
 
     def __enter__(self) -> Self:
         return self
@@ -64,12 +78,14 @@ class Workers:
         self.close()
 
     def _start(self) -> None:
-        Thread(target=self._work, name="worker", daemon=True).start()
+        thread = Thread(target=self._work, name="worker", daemon=True)
+        self._threads.add(thread)
+        thread.start()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             with self._lock:
-                job.begun = time.monotonic()
+                job.begun, job.thread = time.monotonic(), current_thread()
                 self._busy.add(job)
             result, error = None, None
             try:

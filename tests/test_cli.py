@@ -115,7 +115,7 @@ def test_ctrl_c_before_the_run_is_quiet(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "open_source", interrupt)
+    monkeypatch.setattr("perception.assembly.open_source", interrupt)
     monkeypatch.setattr(sys, "argv", ["perception", "run", "drive", "labels"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -149,7 +149,7 @@ def test_an_engine_that_fails_again_and_again_is_given_up(perceiver: Perceiver) 
             raise EngineError("device lost")
 
     camera = Camera(broken(perceiver, fail))
-    with pytest.raises(EngineError, match="failed on 10 frames in a row.*device lost"), camera.running():
+    with pytest.raises(EngineError, match=r"failed on 10 frames in a row.*device lost"), camera.running():
         camera.push(2 + FAILURES)
     assert camera.sink.sequences == [0, 1]
     assert camera.node.life.state is NodeState.FINALIZED
@@ -337,6 +337,7 @@ def test_of_several_cameras_one_may_break(perceiver: Perceiver, caplog: pytest.L
     with pytest.raises(PerceptionError, match="1 of 2 cameras broke: right"):
         rig.run()
     feeder.join(60)
+    workers.close()
     assert {scene.camera for scene in shared.scenes} == {"left"}
     assert len(shared.scenes) == FAILURES + 1
     assert len(opened) == 1 and shared.closed

@@ -228,7 +228,8 @@ class Outlet:
 
     def _fail(self, failure: SinkError, reason: str) -> None:
         """It takes nothing any more; said once, until it recovers."""
-        if not self._error and not self._closing:  # else `close` tells
+        # Where every frame counts the node raises it, and in closing `close` tells.
+        if not self._error and not self._closing and self._policy is Policy.FRESHEST:
             extra = {"event": "sink_broken", "sink": self.uri, "reason": reason}
             _log.warning("%s; its frames are lost until it works again", failure, extra=extra)
         self._first_failure = self._first_failure or failure

@@ -139,14 +139,16 @@ def test_truncated_video_keeps_the_frames_up_to_the_cut(run: Perception, tmp_pat
 
 def test_full_disk_in_mid_run_keeps_what_was_written(run: Perception, tmp_path: Path) -> None:
     write_images(tmp_path / "drive", 60)
-    done = run("drive", "labels", "out.mp4", "--json", preexec_fn=limit_files(60_000))
+    done = run("drive", "labels", "--json", preexec_fn=limit_files(60_000))
     assert done.returncode == 1
     assert "cannot be written (File too large)" in done.stderr
     report = json.loads(done.stdout)
     assert report["captured"] == report["published"] + sum(report["dropped"].values())
     assert "File too large" in report["failure"]
+    [sink] = report["sinks"]
+    assert sink["lost"]["File too large"] == report["published"] - sink["written"] > 0
     kept = sequences(tmp_path / "labels")
-    assert kept[: report["published"]] == list(range(report["published"]))
+    assert kept == list(range(sink["written"]))
     for sequence in kept:
         assert labels(tmp_path / "labels", f"{sequence:04d}").tobytes() == truth(sequence).tobytes()
 
