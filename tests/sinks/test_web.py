@@ -146,8 +146,9 @@ def test_a_viewer_that_never_reads_delays_nobody_and_skips_to_the_newest(make_sc
 
 
 def test_a_viewer_that_reads_nothing_for_long_is_disconnected(
-    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "perception")
     monkeypatch.setattr(viewer, "PATIENCE_S", 0.2)
     with page() as sink, blocked_viewer(sink) as blocked:
         asyncio.run(watched(sink, "front"))
@@ -159,6 +160,7 @@ def test_a_viewer_that_reads_nothing_for_long_is_disconnected(
         with suppress(ConnectionResetError):
             while blocked.recv(1 << 16):  # up to its end
                 pass
+    assert [one.event for one in caplog.records if hasattr(one, "event")] == ["viewer_dropped"]
 
 
 def test_more_viewers_than_may_look_on_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """One browser that looks on: it always gets the newest, and skips what it is too slow for."""
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from aiohttp import WSCloseCode, web
@@ -10,6 +11,8 @@ from perception.sinks.web.message import tick
 
 TICK_S = 0.4  # between signs of life: the page believes the node lost after a second of silence
 PATIENCE_S = 10.0  # a viewer that takes no byte for so long is gone
+
+_log = logging.getLogger("perception.sinks.web")
 
 
 class Viewer:
@@ -48,6 +51,8 @@ class Viewer:
                     await self._say(text)
             await self._send_news()
         except TimeoutError:
+            words = "a viewer of the live page took nothing for %.0f s and was disconnected"
+            _log.info(words, PATIENCE_S, extra={"event": "viewer_dropped"})
             self.drop()
         except ConnectionError:
             pass  # it left; who reads from it learns that too
