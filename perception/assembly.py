@@ -16,7 +16,7 @@ from perception.policy import Policy
 from perception.report import usable_cores
 from perception.rig import Rig, SharedSink
 from perception.scene import Scene
-from perception.sinks import Sink, kind_of, reopening
+from perception.sinks import Sink, kind_of, place_of, reopening
 from perception.sinks.outlet import Outlet
 from perception.sources import Source, open_source
 from perception.sources.paced import PacedSource
@@ -84,7 +84,7 @@ def _open_source(uri: str, camera: str, settings: RunConfig) -> Source:
 
 def _folders(sinks: Sequence[str]) -> list[Path]:
     """Those that are written to."""
-    return [Path(uri.partition("?")[0]).parent for uri in sinks if not _is_shared(uri)]
+    return [place.parent for uri in sinks if (place := place_of(uri))]
 
 
 def _is_shared(uri: str) -> bool:

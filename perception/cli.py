@@ -190,7 +190,7 @@ def run(
             settings, stack, quiet=quiet, on_health=notifier.alive,
             on_scene=lambda origin: stack.enter_context(_progress(origin, settings.frames, hidden)),
         )  # fmt: skip
-        with _stopping(rig) as received:
+        with _stopping(rig, notifier) as received:
             try:
                 rig.run()
             except PerceptionError as error:
@@ -216,13 +216,14 @@ def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
 
 
 @contextmanager
-def _stopping(rig: Rig) -> Iterator[list[int]]:
+def _stopping(rig: Rig, notifier: Notifier) -> Iterator[list[int]]:
     """While it runs, the first signal ends it in order; the list tells which one came."""
     received: list[int] = []
 
     def stop(number: int, _: object) -> None:
         received.append(number)
         rig.stop()
+        notifier.stopping()
         for one in SIGNALS:
             signal.signal(one, signal.SIG_DFL)  # the second one ends the process
 

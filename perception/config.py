@@ -22,7 +22,8 @@ from perception.decode.instances import WAYS
 from perception.engines import ENGINES
 from perception.errors import ConfigError
 from perception.policy import Policy
-from perception.sinks import kind_of
+from perception.sinks import kind_of, place_of
+from perception.uris import masked
 
 
 class RunConfig(BaseModel):
@@ -89,11 +90,12 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """Two writers of one file would spoil it, and a sink on its own source would destroy a recording."""
-        places = [Path(sink.partition("?")[0]).resolve() for sink in self.sinks]
+        places = [place.resolve() if (place := place_of(sink)) else sink for sink in self.sinks]
+        sources = [Path(source).resolve() for source in self.sources.values()]
         for sink, place in zip(self.sinks, places, strict=True):
             if places.count(place) > 1:
                 raise ValueError(f"sink {sink} is given twice; give each sink once")
-            if any(place == Path(source).resolve() for source in self.sources.values()):
+            if place in sources:
                 raise ValueError(f"sink {sink} would overwrite the source; choose another place")
         return self
 
@@ -137,7 +139,8 @@ class RunConfig(BaseModel):
             return cls.model_validate(values | given)
         except ValidationError as error:
             where = f"configuration {profile}" if profile else "configuration"
-            raise ConfigError("\n".join(f"{where}: {line}" for line in _lines(cls, error))) from error
+            text = "\n".join(f"{where}: {line}" for line in _lines(cls, error))
+            raise ConfigError(masked(text)) from error
 
 
 def _read_yaml(profile: Path) -> dict[str, Any]:

@@ -44,6 +44,17 @@ def test_tracks_are_switched_in_the_profile_and_on_the_command_line(
         ({"sinks": ["x/../drive.mp4"]}, ["would overwrite the source"]),
         ({"sinks": ["labels/", "out.avi"]}, ["sink out.avi: unknown kind .avi", "out.mp4"]),
         ({"source": ""}, ["source = ''", "at least 1"]),
+        ({"policy": "latest"}, ["policy = 'latest'", "'freshest' or 'every-frame'"]),
+        ({"min_rate": -1}, ["min_rate = -1", "greater than or equal to 0"]),
+        ({"give_up": 0}, ["give_up = 0", "greater than 0"]),
+        ({"log": "xml"}, ["log = 'xml'", "'text' or 'json'"]),
+        ({"sinks": ["out.mp4?minutes=1", "out.mp4"]}, ["sink out.mp4?minutes=1 is given twice"]),
+        ({"sinks": ["web://127.0.0.1:1", "web://127.0.0.1:1"]}, ["is given twice"]),
+        ({"sinks": ["out.mp4?hours=1"]}, ["out.mp4?hours=1", "minutes"]),
+        ({"cameras": {"left": "a.mp4"}}, ["source and cameras are both given"]),
+        ({"source": None, "cameras": {"../x": "a.mp4"}}, ["camera '../x'", "letters, digits"]),
+        ({"source": None, "cameras": {"a": "1.mp4", "b": "2.mp4"}}, ["sink labels/: 2 cameras", "{camera}"]),
+        ({"source": "rtsp://u:secret@h/1", "sinks": ["out.gif"]}, ["out.gif: unknown kind"]),
     ],
 )
 def test_impossible_values_are_refused_by_name(wrong: dict[str, object], words: list[str]) -> None:
@@ -90,3 +101,28 @@ def test_empty_profile_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["demo.yaml", "replay.yaml"])
 def test_profiles_that_ship_are_valid(name: str) -> None:
     RunConfig.read(LAUNCH / name, **GOOD)
+
+
+def test_with_cameras_in_the_profile_every_argument_is_a_sink(tmp_path: Path) -> None:
+    profile = tmp_path / "rig.yaml"
+    profile.write_text("cameras: {left: rtsp://l/1, right: /dev/video2}\nsinks: [out.mp4]\n")
+    config = RunConfig.read(profile, source="web://127.0.0.1:0", sinks=["{camera}/"])
+    assert config.sinks == ("web://127.0.0.1:0", "{camera}/")
+    assert config.sources == {"left": "rtsp://l/1", "right": "/dev/video2"}
+    assert RunConfig.read(None, **GOOD).sources == {"front": "drive.mp4"}
+
+
+def test_variables_of_the_environment_stand_for_what_is_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAMERA", "rtsp://u:secret@h/1")
+    profile = tmp_path / "live.yaml"
+    profile.write_text('source: "${CAMERA}"\nsinks: ["a$b/", "out.mp4"]\nframes: 0\n')
+    with pytest.raises(ConfigError, match="frames = 0") as error:
+        RunConfig.read(profile)
+    assert "secret" not in str(error.value)
+    config = RunConfig.read(profile, frames=1)
+    assert (config.source, config.sinks) == ("rtsp://u:secret@h/1", ("a$b/", "out.mp4"))
+    monkeypatch.delenv("CAMERA")
+    with pytest.raises(ConfigError, match=r"\$\{CAMERA\} is not set; export CAMERA="):
+        RunConfig.read(profile, frames=1)
