@@ -12,8 +12,8 @@ BITS = 16
 def _scene(height: int, width: int) -> npt.NDArray[np.uint8]:
     """Twice as wide as a picture: a frame is a window that slides over it."""
     y, x = np.mgrid[:height, : 2 * width]
-    edges = 80 * (x // 24 % 2)  # a picture without any would be a blurred one
-    planes = (x * 255 // width % 256, 60 + y * 100 // height + edges, 60 + edges)
+    edges = 190 * (x // 24 % 2)  # as strong as the number's, or the picture would count as blurred
+    planes = (x * 55 // width % 56 + edges, y * 55 // height + edges, edges)
     return np.ascontiguousarray(np.stack(planes, axis=2).astype(np.uint8))
 
 
