@@ -16,10 +16,8 @@ LEAST_RATE = 0.8  # of the nominal one: what a camera drops in the dark or on a 
 MOST_JITTER = (
     0.5  # of the period: beyond it the next frame may come before or after where this one's should be
 )
-NO_SCENE_PERIODS, NO_SCENE_MS = (
-    8,
-    2000.0,
-)  # the longer one: a slow network is told by ages, a stuck one by this
+# The longer one counts. A slow network is told by the ages of scenes, and one that is stuck by this.
+NO_SCENE_PERIODS, NO_SCENE_MS = 8, 2000.0
 STALE_SHARES = 0.1, 0.5  # of the scenes: more than now and then; and more often than not
 FAILED_SHARES = 0.0, 0.5  # none should; half of them mislead whoever follows the rest
 UNDECODABLE_SHARES = 0.01, 0.5  # a packet lost a second costs a frame or two of a hundred
