@@ -18,6 +18,7 @@ from perception.classes import DRIVE, ClassSet
 from perception.frame import Frame
 from perception.health import Finding, Level
 from perception.health.blocked import BlockedLens
+from perception.health.coding import damage
 from perception.health.labels import LabelChecks
 from perception.scene import Scene
 
@@ -30,11 +31,11 @@ BLACK_MEAN = 12.0  # a night drive with head lamps (31)
 BLACK_LIGHTS = 40.0  # of the brightest hundredth: below, there is not even a lamp (66)
 CLIPPED = 250  # from here on a sensor tells no more differences
 CLIPPED_SHARES = 0.5, 0.7  # WARN, ERROR: an overcast sky clips up to the horizon (0.46)
+# Michelson contrast, which fog, spray and stray light lower: thick fog (0.43), all else (0.60)
+VEILED = 0.38, 0.2
 SPANS = 40.0, 20.0  # from the 2nd to the 98th percentile: rain at night (49)
-SHARPNESS = (
-    0.20,
-    0.17,
-)  # see `_sharpness`: a soft lens and strong compression (0.22); 0.12 is the least there is
+# See `_sharpness`: a soft lens and strong compression (0.22); 0.12 is the least there is.
+SHARPNESS = 0.20, 0.17
 SHARPNESS_DROP = 0.5  # of what this camera usually has: between two of its drives (0.52)
 NOISES = 9.0, 20.0  # standard deviation: the sensor at night (6.4); at 20 people drown in it
 FROZEN_NS, FROZEN_FRAMES = S // 2, 3  # the noise of a sensor changes some pixel in every frame
@@ -42,11 +43,8 @@ FROZEN_NS, FROZEN_FRAMES = S // 2, 3  # the noise of a sensor changes some pixel
 SMALL_WIDTH = 320  # px, of the subsample that light and colours are measured on
 ROWS = 16  # one row of so many is looked at in full, for sharpness and noise
 FEWEST_EDGES = 12.0  # grey levels of the strongest edges (32): below, there is nothing that is sharp
-USUAL_EVERY_NS, USUAL_KEPT, USUAL_FEWEST = (
-    S // 2,
-    240,
-    10,
-)  # of sharpness: two minutes; five seconds to begin with
+# Of sharpness, two minutes; five seconds to begin with.
+USUAL_EVERY_NS, USUAL_KEPT, USUAL_FEWEST = S // 2, 240, 10
 FIRST_FRAMES = 15  # their majority says what size this camera has
 
 
@@ -55,7 +53,7 @@ class _Look:
     """What is measured in a frame, in grey levels.
 
     Attributes:
-        mean, lights: of all; the 99th percentile.
+        mean, darks, lights: of all; the 1st and the 99th percentile.
         span: between the 2nd and the 98th percentile.
         clipped: share of the pixels.
         sharpness: None where the picture is too narrow to tell.
@@ -63,6 +61,7 @@ class _Look:
     """
 
     mean: float
+    darks: float
     lights: float
     span: float
     clipped: float
@@ -80,12 +79,10 @@ class ImageChecks:
 
     def __init__(self, size: tuple[int, int] | None = None, classes: ClassSet = DRIVE) -> None:
         self._size, self._first_sizes = size, Counter[tuple[int, int]]()
-        self._usual: deque[tuple[int, float]] = deque(
-            maxlen=USUAL_KEPT
-        )  # sharpness of good frames, with stamps
+        self._usual: deque[tuple[int, float]] = deque(maxlen=USUAL_KEPT)  # stamps, sharpness of good frames
         self._same: Image | None = None
         self._same_since, self._same_frames = 0, 0
-        self._blocked = BlockedLens()
+        self._blocked = BlockedLens(classes)
         self._labels = LabelChecks(classes)
 
     def check(self, frame: Frame, scene: Scene | None = None) -> list[Finding]:
@@ -98,8 +95,10 @@ class ImageChecks:
         found = [*self._wrong_size(frame), *self._frozen(grey, frame.stamp_ns)]
         if light := [*_black(look), *_over_exposed(look), *_low_contrast(look)]:
             return [*found, max(light, key=lambda one: one.level)]  # the others follow from it
-        found += [*self._blurred(look, frame.stamp_ns), *_noisy(look)]
-        found += self._blocked.check(grey, frame.stamp_ns)
+        if soft := [*self._blurred(look, frame.stamp_ns), *_veiled(look)]:
+            found.append(max(soft, key=lambda one: one.level))  # a wide blur takes contrast, thick fog edges
+        found += [*_noisy(look), *damage(frame.image)]
+        found += self._blocked.check(grey, frame.stamp_ns, None if scene is None else scene.labels)
         if scene is not None:
             found += self._labels.check(small, scene.labels, frame.stamp_ns)
         return found
@@ -174,6 +173,18 @@ def _low_contrast(look: _Look) -> Iterator[Finding]:
         )
 
 
+def _veiled(look: _Look) -> Iterator[Finding]:
+    warn, error = VEILED
+    contrast = (look.lights - look.darks) / (look.lights + look.darks)
+    if contrast < warn:
+        yield Finding(
+            "veiled",
+            Level.ERROR if contrast < error else Level.WARN,
+            f"the picture is veiled: from grey level {look.darks:.0f} to {look.lights:.0f}, a contrast of "
+            f"{contrast:.2f}, at least {warn:.2f}",
+        )
+
+
 def _noisy(look: _Look) -> Iterator[Finding]:
     warn, error = NOISES
     if look.noise > warn:
@@ -189,6 +200,7 @@ def _look(image: Image, grey: Image) -> _Look:
     rows = _grey(image[ROWS // 2 :: ROWS]) if len(image) > ROWS else grey
     return _Look(
         mean=float(256 - levels.sum()),
+        darks=_percentile(levels, 1),
         lights=_percentile(levels, 99),
         span=_percentile(levels, 98) - _percentile(levels, 2),
         clipped=float(1 - levels[CLIPPED - 1]),

@@ -16,12 +16,14 @@ SKY, TREES, ROAD = (230, 200, 170), (40, 90, 60), (100, 100, 100)  # BGR
 _RNG = np.random.default_rng(5)
 _HOUSES = _RNG.integers(40, 220, (6, 200), np.uint8)
 _NOISES = _RNG.normal(0, 1, (5, HEIGHT, WIDTH, 3))
+_LEAVES = _RNG.uniform(0.6, 1.4, (4, 64, 1)).repeat(5, 0).repeat(5, 1)
 
 
 def picture(k: int, brightness: float = 1.0, noise: float = 1.5) -> Image:
     """uint8 (180, 320, 3): plain sky, trees, houses that pass by, and a plain road; with a sensor's noise."""
     image = np.empty((HEIGHT, WIDTH, 3), np.float64)
     image[:40], image[40:60], image[60:120], image[120:] = SKY, TREES, ROAD, ROAD
+    image[40:60] *= np.roll(_LEAVES, 5 * k, axis=1)
     houses = np.roll(_HOUSES, k, axis=1)[:, :32]
     image[60:120] = cv2.resize(houses, (WIDTH, 60), interpolation=cv2.INTER_NEAREST)[..., None]
     image[120:, 150:156] = 240  # a marking

@@ -65,6 +65,12 @@ def sun(k: int) -> Image:
     return image
 
 
+def without_blocks(image: Image) -> Image:
+    """Two of eleven rows of macroblocks never came."""
+    image[32:64] = 128
+    return image
+
+
 ALL = slice(None)
 HALF = slice(0, WIDTH // 2)
 
@@ -83,6 +89,9 @@ FAULTS: dict[str, tuple[Callable[[int], Image], str, Level]] = {
     "a broken sensor": (lambda k: picture(k, noise=30), "noisy", E),
     "a finger": (lambda k: covered(k, ALL, slice(0, 130)), "blocked", W),
     "half of it taped": (lambda k: covered(k, ALL, HALF), "blocked", E),
+    "fog": (lambda k: sensed(0.6 * picture(k, noise=0) + 80.0, k, 1.5), "veiled", W),
+    "thick fog": (lambda k: sensed(0.25 * picture(k, noise=0) + 170.0, k, 1.5), "veiled", E),
+    "lost packets": (lambda k: without_blocks(picture(k)), "blocks_lost", W),
     "frozen": (lambda k: picture(GOOD), "frozen", E),
 }
 
@@ -233,6 +242,20 @@ def test_without_sky_or_leaves_nothing_is_said_of_colours() -> None:
     told = scene()
     told.labels[40:60] = DRIVE.id("building")
     assert judged(swapped, told) == [set()] * 100
+
+
+def muddy(image: Image) -> Image:
+    """A quarter of the houses is brown."""
+    image[60:120, 100:180] = (40, 55, 70)
+    return image
+
+
+def test_mud_is_found_where_the_network_says_houses() -> None:
+    found_at = judged(muddy, scene(), 2)
+    assert found_at[SECOND:] == [{"dirty"}] * SECOND
+    told = scene()
+    told.labels[60:120] = DRIVE.id("vehicle")  # the plain rear of a lorry
+    assert judged(muddy, told, 2) == [set()] * (2 * SECOND)
 
 
 def test_one_class_nearly_everywhere_is_named() -> None:
