@@ -103,7 +103,7 @@ class Node:
         self._in_hand = FramesInHand(self._workers.count, self.policy, self.ledger)
         monitor = Monitor(
             camera, source.rate, live=source.live, workers=self._workers.count, max_age_ms=self._max_age_ms,
-            folders=folders,
+            min_rate=min_rate or None, folders=folders,
         )  # fmt: skip
         self.watch = Watch(
             camera, source, monitor=monitor, ledger=self.ledger, life=self.life, outlets=self.outlets,

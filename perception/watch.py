@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
 from perception.errors import EngineError, SourceError
@@ -21,12 +21,12 @@ LOG = logging.getLogger("perception.health")
 
 TELL_EACH_S = 1.0
 LOOK_EACH_S = 0.2  # at all but the signal, which is looked at in each tick
-NO_SCENE_S = 1.0
 ROOM = 0.7  # of the age that scenes may have: below it there is room to step up
 TICKS_A_PERIOD = 4  # so that a stall of two periods is noticed at two and a quarter
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.005, 0.1
 HANGS = 3  # calls in a row that hang before the node gives up: each leaves a thread behind for good
 READER_HANGS_S = 10.0  # a source that streams, as it says, and gives nothing for so long will not come back
+TOLD = ("stepped_down",)  # conditions whose every change is logged anyway
 _LOG_LEVELS = {Level.OK: logging.INFO, Level.WARN: logging.WARNING, Level.ERROR: logging.ERROR}
 
 
@@ -71,7 +71,7 @@ class Watch:
         self._fatal: Exception | None = None
         self._hangs_in_a_row = self.hangs = 0
         self._told: Health | None = None
-        self._begun_ns = self._published_ns = self._looked_ns = 0
+        self._begun_ns = self._looked_ns = 0
         self._stop = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
         self.reader_hangs = False
@@ -107,7 +107,7 @@ class Watch:
     def published(self, scene: Scene, findings: Sequence[Finding]) -> None:
         """A scene went out, in whose frame that was found: in the loop's thread."""
         self._hangs_in_a_row = 0
-        now_ns = self._published_ns = time.monotonic_ns()
+        now_ns = time.monotonic_ns()
         self._monitor.seen(findings)
         self._monitor.published(scene, now_ns)
         if "infer" in scene.timings_ms:
@@ -195,18 +195,7 @@ class Watch:
             step=self.step,
             restarts=self._restarts(),
             sinks=tuple(outlet.state for outlet in self._outlets),
-            findings=self._findings(now_ns),
         )
-
-    def _findings(self, now_ns: int) -> Iterator[Finding]:
-        """What no stage can say of itself."""
-        silent_ns = now_ns - max(self._published_ns, self._begun_ns)
-        if self._live and self.signal is Signal.OK and silent_ns > NO_SCENE_S * 1e9:
-            yield Finding(
-                "no_scenes",
-                Level.ERROR,
-                f"frames come, but no scene for {silent_ns / 1e9:.1f} s",
-            )
 
     def _step(self, health: Health) -> None:
         """Down where too few scenes come, or most of them too late; up where there is room."""
@@ -231,7 +220,7 @@ class Watch:
     def _log_changes(self, before: Sequence[Condition], after: Sequence[Condition]) -> None:
         known = {one.name: one.level for one in before}
         for one in after:
-            if known.pop(one.name, None) is not one.level:
+            if known.pop(one.name, None) is not one.level and one.name not in TOLD:
                 extra = {"event": "condition", "condition": one.name, "camera": self._camera}
                 LOG.log(_LOG_LEVELS[one.level], "%s: %s", self._camera, one.reason, extra=extra)
         for name in known:

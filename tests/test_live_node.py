@@ -201,11 +201,11 @@ def test_frames_that_come_without_a_scene_are_an_error(perceiver: Perceiver) -> 
     with camera.running():
         camera.push(3)
         deadline = time.monotonic() + 20
-        while not camera.said("no_scenes") and time.monotonic() < deadline:
+        while not camera.said("unpublished") and time.monotonic() < deadline:
             camera.source.push(picture(camera.source._pushed, HEIGHT, WIDTH))
             time.sleep(0.01)
         release.set()
-    assert camera.said("no_scenes")[0].startswith("frames come, but no scene for")
+    assert camera.said("unpublished")[0].startswith("frames come, but no scene for")
     assert max(health.level for health in camera.healths) is Level.ERROR
     assert camera.node.ledger.dropped.total() > 0
 

@@ -21,6 +21,7 @@ NO_SCENE_PERIODS, NO_SCENE_MS = 8, 2000.0
 STALE_SHARES = 0.1, 0.5  # of the scenes: more than now and then; and more often than not
 FAILED_SHARES = 0.0, 0.5  # none should; half of them mislead whoever follows the rest
 UNDECODABLE_SHARES = 0.01, 0.5  # a packet lost a second costs a frame or two of a hundred
+FIRST_FRAME_MS = 1000.0  # a camera that is there has given one by then
 MOST_LAG_MS = 500.0  # in buffers: more than any network's jitter
 MOST_WAIT_MS = 1000.0  # in a sink's queue: four frames at 4 fps, or a disk that is asleep
 FREE_SHARE = 0.05
@@ -34,6 +35,7 @@ class Figures:
 
     Attributes:
         silent_ms: since the last frame; None before the first.
+        active_ms: since the node was first asked for its health.
         measured_s: for how long frames have come.
         rate_in, nominal_rate, min_rate: frames a second; the last is what is asked for, or None.
         unpublished_ms: since the last scene was published, or since frames came where none was yet.
@@ -49,6 +51,7 @@ class Figures:
     signal: Signal
     silent_ms: float | None
     link: Link | None
+    active_ms: float
     measured_s: float
     rate_in: float
     nominal_rate: float
@@ -74,7 +77,8 @@ def signal(now: Figures) -> Iterator[Finding]:
         return
     why = f": {now.link.reason}" if now.link and now.link.reason else ""
     if now.silent_ms is None:
-        yield Finding("signal", Level.ERROR, f"no signal: no frame has come yet{why}")
+        if why or now.active_ms > FIRST_FRAME_MS:
+            yield Finding("signal", Level.ERROR, f"no signal: no frame has come yet{why}")
     elif now.signal is Signal.NO_SIGNAL:
         yield Finding("signal", Level.ERROR, f"no signal: no frame for {now.silent_ms / 1000:.1f} s{why}")
     else:

@@ -68,6 +68,7 @@ class Monitor:
         self._counts: deque[_Counts] = deque()
         self._conditions = Conditions(RAISE_AFTER_S, CLEAR_AFTER_S, at_once=AT_ONCE)
         self._disks = Disks(folders)
+        self._asked_ns = 0  # first
         self._last: Health | None = None
 
     def arrived(self, at_ns: int) -> None:
@@ -143,6 +144,7 @@ class Monitor:
             step: how the node has stepped down.
             findings: what the node itself finds amiss.
         """
+        self._asked_ns = self._asked_ns or now_ns
         signal = self.signal(now_ns, link)
         dropped = ledger.dropped.copy()
         lately = self._lately(now_ns, ledger.captured, dropped, sinks)
@@ -221,6 +223,7 @@ class Monitor:
             signal=signal,
             silent_ms=self._came.silent_ms(now_ns),
             link=link,
+            active_ms=(now_ns - self._asked_ns) / MS,
             measured_s=since_ms / 1000,
             rate_in=self._came.per_second(now_ns),
             nominal_rate=self._came.nominal,
