@@ -9,6 +9,7 @@ from av.container import InputContainer
 
 from perception.errors import ConfigError
 from perception.policy import Policy
+from perception.sources.connection import Packet, arrival_of
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
 
 _OPTIONS = {  # ours: FFmpeg's, what it has to look like, an example
@@ -49,8 +50,8 @@ class CameraSource(LiveCamera):
     def _connect(self) -> InputContainer:
         return av.open(self._device, format="v4l2", options=self._options, timeout=(OPEN_S, SILENCE_S))
 
-    def _stamp(self, packet: av.Packet) -> int:
-        whole_ns, pts_ns = packet.opaque.whole_ns, self._pts_ns(packet)
+    def _stamp(self, packet: Packet) -> int:
+        whole_ns, pts_ns = arrival_of(packet).whole_ns, self._pts_ns(packet)
         monotonic = pts_ns is not None and 0 <= whole_ns - pts_ns < _FRESH_NS
         return self._clock.stamp(None, pts_ns if monotonic and pts_ns is not None else whole_ns)
 

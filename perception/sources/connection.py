@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from threading import Condition, Thread
+from typing import TypeAlias, cast
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
+
+Packet: TypeAlias = "av.Packet[VideoStream]"
 
 CLOSED = "the camera has closed the connection"
 _HELD = {"rtsp": 1, "mpegts": 2}  # images; MPEG-TS twice, for the packets of its own that images travel in
@@ -36,6 +39,12 @@ class Arrival:
     stamp_ns: int = 0
 
 
+def arrival_of(item: "Packet | av.VideoFrame") -> Arrival:
+    """Of a packet, or of the picture that was decoded from it."""
+    assert isinstance(item.opaque, Arrival)
+    return item.opaque
+
+
 class Connection:
     """Takes in a stream in a thread of its own, for three reasons. Packets are timed when they come, not when
     somebody asks for them. The buffers of the system and of the camera, where nobody sees what waits, stay
@@ -60,7 +69,7 @@ class Connection:
         self._connect, self._explain, self._wait = connect, explain, wait
         self._changed = Condition()
         self._stream: VideoStream | None = None
-        self._packets: deque[av.Packet] = deque()
+        self._packets: deque[Packet] = deque()
         self._given_up = 0
         self._released = False
         Thread(target=self._run, name="camera", daemon=True).start()
@@ -78,7 +87,7 @@ class Connection:
             self._changed.wait_for(lambda: self._stream or self.ended or self._released, seconds)
             return None if self._released else self._stream
 
-    def take(self, seconds: float) -> tuple[int, list[av.Packet]]:
+    def take(self, seconds: float) -> tuple[int, list[Packet]]:
         """How many packets were given up, and all that wait: none when none came in time, or it has ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._packets or self.ended or self._released, seconds)
@@ -114,7 +123,7 @@ class Connection:
                 return
             self._put(packet)
 
-    def _put(self, packet: av.Packet) -> None:
+    def _put(self, packet: Packet) -> None:
         with self._changed:
             if self._wait:
                 self._changed.wait_for(lambda: len(self._packets) < MOST or self._released)
@@ -125,7 +134,7 @@ class Connection:
             self._changed.notify_all()
 
 
-def _timed(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
+def _timed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     """The packets of a stream, each with its Arrival."""
     # FFmpeg sees that an image is whole by the next one's beginning, and so gives it that much later.
     by_next = stream.codec_context.name in ("h264", "hevc")
@@ -138,13 +147,13 @@ def _timed(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet
             yield packet
 
 
-def _whole(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
+def _whole(packets: Iterator[Packet]) -> Iterator[Packet]:
     """One packet an image: FFmpeg parts a key frame where parameter sets come before each of its slices.
 
     In a stream that has done so once, a key frame waits for what follows, so as not to be decoded by half.
     """
     parted = False
-    waiting: av.Packet | None = None
+    waiting: Packet | None = None
     latest: int | None = None
     for packet in packets:
         again = packet.pts is not None and packet.pts == latest
@@ -160,9 +169,9 @@ def _whole(packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
             yield packet
 
 
-def _joined(first: av.Packet, second: av.Packet) -> av.Packet:
-    whole = av.Packet(bytes(first) + bytes(second))
+def _joined(first: Packet, second: Packet) -> Packet:
+    whole = cast(Packet, av.Packet(bytes(first) + bytes(second)))
     whole.pts, whole.dts, whole.time_base = first.pts, first.dts, first.time_base
     whole.is_keyframe = first.is_keyframe
-    whole.opaque = replace(second.opaque, began_ns=first.opaque.began_ns)
+    whole.opaque = replace(arrival_of(second), began_ns=arrival_of(first).began_ns)
     return whole

@@ -6,11 +6,16 @@ import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
+from perception.sources.connection import Packet, arrival_of
+
+_HEALED_NS = 2_000_000_000  # without a key frame, after so long damage has been painted over
+
 
 class Decoder:
     """Decodes the packets of one connection.
 
-    What comes before the first good picture, which takes a key frame, gives nothing.
+    What comes before the first good picture, which takes a key frame, gives nothing. A picture that is
+    built upon a damaged one counts as damaged itself, up to the next key frame.
     """
 
     def __init__(self, context: VideoCodecContext) -> None:
@@ -20,25 +25,31 @@ class Decoder:
         self._context = context
         self._alone = context.codec.intra_only  # each picture stands for itself
         self._begun = self._skipping = False
+        self._damaged_ns: int | None = None  # when a picture was, upon which others are built
 
-    def decode(self, packet: av.Packet) -> Iterator[av.VideoFrame | None]:
+    def decode(self, packet: Packet) -> Iterator[av.VideoFrame | None]:
         """Its pictures; None for one that is damaged, or that cannot be decoded after `skip`."""
-        key = packet.is_keyframe or self._alone
+        key, now_ns = packet.is_keyframe or self._alone, arrival_of(packet).whole_ns
+        if key or (self._damaged_ns and now_ns - self._damaged_ns > _HEALED_NS):
+            self._damaged_ns = None
         try:
             pictures = self._context.decode(packet)
         except av.error.FFmpegError:
+            self._damaged_ns = now_ns
             if key or self._begun:
                 yield None
             return
         for picture in pictures:
-            self._begun |= not picture.is_corrupt
+            if picture.is_corrupt:
+                self._damaged_ns = now_ns
+            self._begun |= self._damaged_ns is None
             if self._begun:
-                yield None if picture.is_corrupt else picture
+                yield None if self._damaged_ns else picture
         if self._skipping and not pictures and not key:
             yield None
         self._skipping &= not key
 
-    def unneeded(self, packets: Sequence[av.Packet]) -> int:
+    def unneeded(self, packets: Sequence[Packet]) -> int:
         """How many of the first packets need not be decoded when only the last picture is wanted."""
         if self._alone:
             return len(packets) - 1

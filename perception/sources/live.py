@@ -10,12 +10,13 @@ from dataclasses import replace
 from threading import Event
 
 import av
+import numpy as np
 from av.container import InputContainer
 
 from perception.frame import Frame
 from perception.policy import Policy
 from perception.sources import Drop, DropReason, Link, LinkState
-from perception.sources.connection import Arrival, Connection
+from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
 from perception.sources.stream_clock import StreamClock
 from perception.uris import masked
@@ -97,6 +98,8 @@ class LiveCamera(ABC):
 
     def _read(self, connection: Connection) -> Iterator[Frame | Drop]:
         """What comes over one connection, until it is lost or let go of."""
+        if self._stopped.is_set():  # since before this connection was there to be let go of
+            return
         stream = connection.opened(OPEN_S + SILENCE_S)
         if stream is not None:
             self._link = replace(self._link, connections=self._link.connections + 1)
@@ -112,14 +115,14 @@ class LiveCamera(ABC):
         seconds = OPEN_S + SILENCE_S if stream is None else SILENCE_S
         self._lose(connection.ended or f"silent for {seconds:.0f} s")
 
-    def _decode(self, packets: list[av.Packet], decoder: Decoder) -> Iterator[Frame | Drop]:
+    def _decode(self, packets: list[Packet], decoder: Decoder) -> Iterator[Frame | Drop]:
         jumps = self._clock.jumps
         for packet in packets:
-            packet.opaque.stamp_ns = self._stamp(packet)
+            arrival_of(packet).stamp_ns = self._stamp(packet)
         if self._clock.jumps > jumps:
             self.notes[:] = [f"{self.uri}: its clock jumped {self._clock.jumps} times, and was set anew"]
             _log.warning("%s: its clock jumped, and was set anew", self.uri, extra={"event": "clock_jump"})
-        late = time.monotonic_ns() - packets[0].opaque.stamp_ns > BEHIND_NS
+        late = time.monotonic_ns() - arrival_of(packets[0]).stamp_ns > BEHIND_NS
         behind = self._freshest and late and len(packets) > 1
         if behind and (unneeded := decoder.unneeded(packets)):
             yield from self._pass_over(unneeded, decoder)
@@ -135,19 +138,19 @@ class LiveCamera(ABC):
             if self._stopped.is_set():
                 return
 
-    def _stamp(self, packet: av.Packet) -> int:
+    def _stamp(self, packet: Packet) -> int:
         """When its image was captured, by the host's monotonic clock."""
-        return self._clock.stamp(self._pts_ns(packet), packet.opaque.began_ns)
+        return self._clock.stamp(self._pts_ns(packet), arrival_of(packet).began_ns)
 
-    def _pts_ns(self, packet: av.Packet) -> int | None:
+    def _pts_ns(self, packet: Packet) -> int | None:
         if not self.clocked or packet.pts is None or packet.time_base is None:
             return None
         return round(packet.pts * packet.time_base * 1_000_000_000)
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
-        arrival: Arrival = picture.opaque
+        arrival = arrival_of(picture)
         # One thread, as for decoding: the node has its own.
-        image = picture.to_ndarray(format="bgr24", threads=1)
+        image = picture.to_ndarray(format="bgr24", threads=1).astype(np.uint8, copy=False)
         delay_ns = arrival.whole_ns - arrival.stamp_ns
         if self._link.state is LinkState.LOST:
             _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})

@@ -48,7 +48,8 @@ class PushSource:
         """
         now = time.monotonic_ns()
         stamp_ns = now if stamp_ns is None else stamp_ns
-        shape, kind = getattr(image, "shape", ()), getattr(image, "dtype", type(image).__name__)
+        shape: tuple[int, ...] = getattr(image, "shape", ())
+        kind = getattr(image, "dtype", type(image).__name__)
         if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise ConfigError(f"push: image is {kind} {shape}; it must be uint8 (height, width, 3), BGR")
         if stamp_ns > now + _AHEAD_NS:

@@ -77,7 +77,7 @@ class StreamSource(LiveCamera):
     def _explain(self, error: Exception) -> str:
         if getattr(error, "errno", 0) == errno.EIO:  # also what FFmpeg makes of a name that is not known
             return (
-                "it breaks off while it answers"
+                "it has broken off the connection"
                 if _known(self._url)
                 else "its name is not known in the network"
             )

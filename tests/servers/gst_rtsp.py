@@ -39,8 +39,8 @@ def main() -> None:
     server.attach(None)
     loop = GLib.MainLoop()
     tell(url=f"rtsp://127.0.0.1:{server.get_bound_port()}/stream")
-    threading.Thread(target=lambda: (obey(lambda name, values: None), loop.quit()), daemon=True).start()
-    loop.run()
+    threading.Thread(target=loop.run, daemon=True).start()
+    obey(lambda name, values: None)
 
 
 if __name__ == "__main__":

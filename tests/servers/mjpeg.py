@@ -16,9 +16,11 @@ import time
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tests.servers.control import obey, tell
 from tests.servers.pictures import numbered
@@ -32,10 +34,10 @@ class Camera:
     def __init__(self, size: str, rate: float, video: Path | None) -> None:
         self.mode = "go"  # go, stall, drip or refuse
         self.picture = ""  # freeze or colour
-        self.colour = (0, 0, 0)
+        self.colour: tuple[int, ...] = (0, 0, 0)
         self.corrupt = self.closes = self.frozen = 0
         self.width, self.height = map(int, size.split("x"))
-        self.images = list(_frames(video)) if video else []
+        self.images = _frames(video) if video else []
         self.pace(rate)
 
     def pace(self, rate: float) -> None:
@@ -94,9 +96,9 @@ class Camera:
                 raise SystemExit(f"no such command: {name} {values}")
 
 
-def _frames(video: Path, most: int = 600) -> list[np.ndarray]:
+def _frames(video: Path, most: int = 600) -> list[npt.NDArray[Any]]:
     reader = cv2.VideoCapture(str(video))
-    images: list[np.ndarray] = []
+    images: list[npt.NDArray[Any]] = []
     while len(images) < most and (read := reader.read())[0]:
         images.append(read[1])
     return images

@@ -34,8 +34,12 @@ class Reading:
     def more(self, count: int, seconds: float = 10.0) -> list[Frame]:
         """The next frames, once they have come."""
         had = len(self.frames)
-        until(lambda: len(self.frames) >= had + count, seconds)
+        self.at_least(had + count, seconds)
         return self.frames[had:]
+
+    def at_least(self, count: int, seconds: float = 10.0) -> None:
+        """Wait until so many frames have come in all."""
+        until(lambda: len(self.frames) >= count, seconds)
 
     def __enter__(self) -> "Reading":
         self._thread.start()

@@ -1,19 +1,23 @@
 """Cameras at this computer. There is no virtual one, so options, stamps and words are tested without."""
 
+from fractions import Fraction
+
+import av
 import pytest
 
 from perception.errors import ConfigError
 from perception.sources import LinkState, open_source
 from perception.sources.camera import CameraSource
+from perception.sources.connection import Arrival
 from tests.sources.live import Reading, until
 
 
-class Packet:
-    """What a driver gives: a presentation time in microseconds, and when it arrived."""
-
-    def __init__(self, pts: int | None, whole_ns: int) -> None:
-        self.pts, self.time_base = pts, 1e-6
-        self.opaque = type("Arrival", (), {"whole_ns": whole_ns})
+def packet(pts_us: int | None, whole_ns: int) -> av.Packet:  # type: ignore[type-arg]  # it has none at run time
+    """What a driver gives: a presentation time, and when it arrived."""
+    given = av.Packet(b"image")
+    given.pts, given.time_base = pts_us, Fraction(1, 1_000_000)
+    given.opaque = Arrival(whole_ns, whole_ns, 0)
+    return given
 
 
 @pytest.mark.parametrize("uri", ["camera:77", "camera:/dev/video77", "/dev/video77"])
@@ -60,7 +64,7 @@ def test_wrong_options_are_refused(uri: str, words: str) -> None:
 
 def test_frames_carry_the_drivers_stamps_where_they_are_of_the_monotonic_clock() -> None:
     source, now = CameraSource("camera:0"), 10**13
-    assert source._stamp(Packet((now - 30_000_000) // 1000, now)) == now - 30_000_000
+    assert source._stamp(packet((now - 30_000_000) // 1000, now)) == now - 30_000_000
     now += 33_000_000
-    assert source._stamp(Packet(1_790_000_000_000_000, now)) == now  # the wall clock
-    assert source._stamp(Packet(None, now + 1)) == now + 1
+    assert source._stamp(packet(1_790_000_000_000_000, now)) == now  # the wall clock
+    assert source._stamp(packet(None, now + 1)) == now + 1

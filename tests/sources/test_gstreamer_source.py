@@ -13,19 +13,21 @@ import pytest
 
 from perception.errors import ConfigError
 from perception.sources import LinkState, open_source
+from perception.sources.gstreamer import GStreamerSource
 from tests.sources.live import Reading, until
 
 LIVE = "gst:videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=30/1"
 needs_gst = pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="needs gst-launch-1.0")
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.name().startswith("gst-launch")]
+def pipelines(pid: int | None = None) -> list[psutil.Process]:
+    """Those that this process, or another one, has started."""
+    return [child for child in psutil.Process(pid).children() if child.name().startswith("gst-launch")]
 
 
 @needs_gst
 def test_pictures_of_a_pipeline_come_fresh_and_its_process_ends_with_it() -> None:
-    with Reading(open_source(LIVE, camera="rear")) as reading:
+    with Reading(GStreamerSource(LIVE, "rear")) as reading:
         frames = reading.more(10)
         assert frames[0].image.shape == (48, 64, 3)
         assert frames[0].camera == "rear"
@@ -33,26 +35,26 @@ def test_pictures_of_a_pipeline_come_fresh_and_its_process_ends_with_it() -> Non
         # The first bar of the test picture is white, the last one blue.
         assert (frames[-1].image[4, 2] > 150).all()
         assert frames[-1].image[4, -3].argmax() == 0
-    until(lambda: not children())
+    until(lambda: not pipelines())
 
 
 @needs_gst
 def test_a_pipeline_that_dies_or_stalls_is_started_again() -> None:
-    with Reading(open_source(LIVE)) as reading:
+    with Reading(GStreamerSource(LIVE)) as reading:
         reading.more(2)
-        children()[0].kill()
+        pipelines()[0].kill()
         until(lambda: reading.source.link.state is LinkState.LOST)
         reading.more(2)
-        children()[0].send_signal(signal.SIGSTOP)
+        pipelines()[0].send_signal(signal.SIGSTOP)
         until(lambda: reading.source.link.reason == "silent for 1 s", 3)
         reading.more(2)
         assert reading.source.link.connections == 3
-        assert len(children()) == 1
+        assert len(pipelines()) == 1
 
 
 @needs_gst
 def test_why_a_pipeline_does_not_run_is_told_in_its_words() -> None:
-    with Reading(open_source("gst:nosuchelement")) as reading:
+    with Reading(GStreamerSource("gst:nosuchelement")) as reading:
         until(lambda: reading.source.link.state is LinkState.LOST)
         assert 'no element "nosuchelement"' in reading.source.link.reason
 
@@ -62,14 +64,10 @@ def test_a_pipeline_does_not_outlive_a_process_that_is_killed(tmp_path: Path) ->
     stalls = "gst:videotestsrc is-live=true ! valve drop=true"  # would never notice that nobody reads
     program = f"from perception.sources import open_source\nfor _ in open_source({stalls!r}): pass"
     with subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2]) as node:
-        found = list[psutil.Process]()
-        until(lambda: found.extend(_pipelines(node.pid)) or found)
+        until(lambda: pipelines(node.pid))
+        pipeline = pipelines(node.pid)[0]
         os.kill(node.pid, signal.SIGKILL)
-    until(lambda: not found[0].is_running() or found[0].status() == psutil.STATUS_ZOMBIE)
-
-
-def _pipelines(pid: int) -> list[psutil.Process]:
-    return [child for child in psutil.Process(pid).children() if child.name().startswith("gst-launch")]
+    until(lambda: not pipeline.is_running() or pipeline.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_what_cannot_be_a_pipeline_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

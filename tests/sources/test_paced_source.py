@@ -14,10 +14,11 @@ MS = 1_000_000
 
 
 class Recording:
-    uri, rate, length, live = "recording", 25.0, None, False
+    uri, rate, live = "recording", 25.0, False
 
     def __init__(self, stamps_ms: list[int | None]) -> None:
         self.stamps_ms = stamps_ms
+        self.length: int | None = None
         self.notes = ["a note"]
         self.closed = False
 
@@ -34,7 +35,7 @@ class Recording:
 
 def test_frames_come_when_they_are_due_and_not_before() -> None:
     source = PacedSource(Recording([0, 40, None, 120]), "rear")
-    assert source.link.state is LinkState.CONNECTING
+    states = [source.link.state]
     came = [(time.monotonic_ns(), item) for item in source]
     frames = [(now, item) for now, item in came if isinstance(item, Frame)]
     assert [item.sequence for _, item in came] == [0, 1, 2, 3]
@@ -42,7 +43,8 @@ def test_frames_come_when_they_are_due_and_not_before() -> None:
     assert [(frame.host_ns - frames[0][1].host_ns) // MS for _, frame in frames] == [0, 40, 120]
     assert all(frame.host_ns <= now < frame.host_ns + 30 * MS for now, frame in frames)
     assert {frame.camera for _, frame in frames} == {"rear"}
-    assert source.link.state is LinkState.ENDED
+    states.append(source.link.state)
+    assert states == [LinkState.CONNECTING, LinkState.ENDED]
 
 
 def test_a_frame_that_is_read_late_was_due_when_it_was_due() -> None:

@@ -1,7 +1,7 @@
 """Frames that the embedding program hands in."""
 
 import time
-from threading import Thread
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.sources import Drop, DropReason, LinkState
 from perception.sources.push import PushSource
-from tests.sources.live import Reading, until
+from tests.sources.live import Reading
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 
@@ -22,8 +22,8 @@ def test_frames_come_out_as_they_were_handed_in() -> None:
         for number in range(3):
             stamp_ns = time.monotonic_ns() - 5_000_000
             assert source.push(IMAGE, stamp_ns, 1234) == number
-            until(lambda number=number: len(reading.items) == number + 1)
-        assert source.link.state is LinkState.STREAMING
+            reading.at_least(number + 1)
+        assert reading.source.link.state is LinkState.STREAMING
         frame = reading.frames[-1]
         assert frame.image is IMAGE
         assert (frame.stamp_ns, frame.host_ns, frame.wall_ns) == (stamp_ns, stamp_ns, 1234)
@@ -57,7 +57,7 @@ def test_frames_that_are_overwritten_before_they_are_read_are_superseded() -> No
 
 def test_stop_ends_the_iteration_and_what_is_pushed_after_is_not_read() -> None:
     source = PushSource()
-    Thread(target=lambda: (time.sleep(0.05), source.stop())).start()
+    Timer(0.05, source.stop).start()
     assert list(source) == []
     assert source.push(IMAGE) == 0
 

@@ -43,7 +43,7 @@ def rtsp(servers: dict[str, Server]) -> Iterator[Server]:
 
 def age_ms(server: Server, frame: Frame) -> float:
     """By how much the stamp of a frame is off from when the server says that it captured it."""
-    info = server.info
+    info: dict[str, float] = server.info
     period = info.get("loop", 65536) / info["rate"]
     captured = info["start_ns"] / 1e9 + number_of(frame.image) / info["rate"]
     off = (frame.stamp_ns / 1e9 - captured) % period
@@ -133,7 +133,8 @@ def test_damaged_frames_are_counted_and_not_handed_on(kind: str) -> None:
         until(lambda: len(reading.drops) >= 3)
         reading.more(20)
         assert {drop.reason for drop in reading.drops} == {DropReason.UNDECODABLE}
-        assert len(reading.drops) <= 5
+        # Pictures that are built upon damaged ones are damaged, up to the next key frame: every fifth is one.
+        assert len(reading.drops) <= (5 if kind == "mjpeg" else 9)
 
 
 def test_a_clock_that_jumps_moves_no_stamp(rtsp: Server) -> None:
