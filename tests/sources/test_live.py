@@ -182,7 +182,7 @@ def test_fifty_connections_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch)
                 files, threads, memory = traces()
             if source.link.connections > 60:
                 source.stop()
-    files_then, threads_then, memory_then = traces()
-    assert files_then <= files
-    assert threads_then <= threads
-    assert memory_then - memory < 4096
+    until(
+        lambda: traces()[0] <= files and traces()[1] <= threads, 5
+    )  # the last one is let go of, not waited for
+    assert traces()[2] - memory < 4096
