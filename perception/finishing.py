@@ -8,8 +8,9 @@ from perception.decode.tracks import Tracker
 from perception.frame import Frame
 from perception.health import Finding, Level
 from perception.health.image import ImageChecks
+from perception.health.rates import Rate
 from perception.in_hand import InHand
-from perception.overlay import SCENE, Image, PublicationRate, StatusLine, draw
+from perception.overlay import SCENE, Image, StatusLine, draw
 from perception.perceiver import Perceiver
 from perception.report import Stages
 from perception.scene import Scene, Status
@@ -28,7 +29,7 @@ class Finishing:
     ) -> None:
         self._perceiver, self._stages = perceiver, stages
         self._max_age_ms, self._tracks = max_age_ms, tracks
-        self._checks, self._rate = ImageChecks(classes=perceiver.classes), PublicationRate()
+        self._checks, self._rate = ImageChecks(classes=perceiver.classes), Rate(nominal=1.0)
         self._trackers: tuple[Tracker | LaneTracker, ...] = ()
         self._shape: tuple[int, ...] = ()
 
@@ -54,8 +55,9 @@ class Finishing:
     def overlay(self, frame: Frame, scene: Scene) -> Image:
         """uint8 (h, w, 3), BGR: the scene drawn on its frame, below a line that says how far to trust it."""
         doing = self._perceiver.waits_for if scene.status is Status.NOT_READY else "; ".join(scene.reasons)
-        fps = self._rate.count(time.perf_counter())
-        line = StatusLine(fps, self._perceiver.engine.name, doing)
+        now_ns = time.monotonic_ns()
+        self._rate.arrived(now_ns)
+        line = StatusLine(self._rate.per_second(now_ns) or None, self._perceiver.engine.name, doing)
         with self._stages.measure("draw", scene.timings_ms):
             return draw(frame, scene, self._perceiver.classes, (*SCENE, line))
 

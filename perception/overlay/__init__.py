@@ -15,14 +15,14 @@ from perception.overlay.depth import DepthTint
 from perception.overlay.instances import InstanceLabels, InstanceOutlines
 from perception.overlay.key_points import KeyPointDots
 from perception.overlay.lanes import LaneBoundaries
-from perception.overlay.status import PublicationRate, StatusLine
+from perception.overlay.status import StatusLine
 from perception.overlay.style import Colour, Image, Style
 from perception.overlay.tints import ClassTint, EgoCarpet
 from perception.scene import Scene
 
 __all__ = [
     "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "Image", "InstanceLabels",
-    "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "PublicationRate", "StatusLine", "Style", "draw",
+    "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "StatusLine", "Style", "draw",
 ]  # fmt: skip
 
 SCENE: tuple[Style, ...] = (

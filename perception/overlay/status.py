@@ -1,7 +1,6 @@
 """The line that says whether the picture may be trusted, and how fast it came about."""
 
 import re
-from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -10,23 +9,6 @@ import numpy as np
 from perception.classes import ClassSet
 from perception.overlay.style import BLACK, GREEN, RED, WHITE, Colour, Image, text_height, text_width, write
 from perception.scene import Scene, Status
-
-WINDOW_S = 2.0
-
-
-class PublicationRate:
-    """Scenes a second over the last two seconds: steady where they come in bursts, and soon at a new pace."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-
-    def count(self, now: float) -> float | None:
-        """One more scene at that time, in s; the rate in 1/s, None for the first."""
-        times = self._times
-        times.append(now)
-        while len(times) > 2 and now - times[0] > WINDOW_S:
-            times.popleft()
-        return (len(times) - 1) / (now - times[0]) if now > times[0] else None
 
 
 @dataclass(frozen=True)

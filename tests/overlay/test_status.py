@@ -6,8 +6,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from perception import Status
 from perception.overlay import (
@@ -19,7 +17,6 @@ from perception.overlay import (
     InstanceLabels,
     InstanceOutlines,
     LaneBoundaries,
-    PublicationRate,
     StatusLine,
     Style,
 )
@@ -93,33 +90,6 @@ def test_the_status_stays_where_there_is_room_for_nothing_else(
 def test_what_the_scene_alone_is_drawn_with_has_no_status_line() -> None:
     assert not any(isinstance(style, StatusLine) for style in SCENE)
     assert [type(style) for style in ALL[:-1]] == [type(style) for style in SCENE]
-
-
-@settings(max_examples=50)
-@given(st.floats(0.5, 200), st.integers(2, 300), st.floats(0, 1e5))
-def test_the_rate_of_scenes_that_come_steadily_is_exact(rate: float, count: int, start: float) -> None:
-    meter = PublicationRate()
-    assert meter.count(start) is None
-    for k in range(1, count):
-        measured = meter.count(start + k / rate)
-        assert measured == pytest.approx(rate, rel=1e-4)
-
-
-def test_the_rate_is_steady_over_bursts_and_soon_at_a_new_pace() -> None:
-    meter = PublicationRate()
-    bursts = [meter.count(k // 2 / 15 + k % 2 * 0.001) for k in range(150)]
-    assert all(rate is not None and 28 < rate < 32 for rate in bursts[62:])
-    now, rate = 5.0, None
-    while now < 7.5:
-        now += 0.1
-        rate = meter.count(now)
-    assert rate == pytest.approx(10, rel=0.05)
-
-
-def test_scenes_at_one_moment_have_no_rate() -> None:
-    meter = PublicationRate()
-    rates: list[float | None] = [meter.count(1.0), meter.count(1.0)]
-    assert rates == [None, None]
 
 
 Make = Callable[[], Style]
