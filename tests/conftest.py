@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from perception.bundle import Bundle, write_bundle
 from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Precision, TrainingInfo
 from perception.classes import DRIVE
+from tests.e2e.faults.table import pytest_terminal_summary  # noqa: F401 - pytest finds it here
 
 COLOURS_BGR = np.array(DRIVE.colours, np.uint8)[:, ::-1]
 
@@ -94,6 +95,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-engine", action="append", default=[], metavar="NAME",
         help="an engine that must run here: that it cannot is a failure, no reason to skip its tests",
     )  # fmt: skip
+    parser.addoption("--faults", metavar="FILE", help="write the table of faults there, in Markdown")
 
 
 def cannot_run(config: pytest.Config, engine: str, reason: str) -> NoReturn:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from perception.bundle import Bundle
+from tests.e2e.faults.bundles import write_breaking_bundle
+from tests.e2e.faults.table import Record, Rows
 
 COMMAND = Path(sys.executable).with_name("perception")
 Start = Callable[..., subprocess.Popen[str]]
@@ -45,3 +47,15 @@ def run(start: Start) -> Perception:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def breaking_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle of `write_breaking_bundle`; do not change its files."""
+    return write_breaking_bundle(tmp_path_factory.mktemp("models") / "breaking")
+
+
+@pytest.fixture
+def rows(record_property: Record) -> Rows:
+    """Takes the rows of the table of faults."""
+    return Rows(record_property)
