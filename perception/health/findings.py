@@ -84,7 +84,7 @@ def signal(now: Figures) -> Iterator[Finding]:
     else:
         limit = 2 * now.period_ms
         yield Finding(
-            "signal", Level.WARN, f"stalled: no frame for {now.silent_ms:.0f} ms, at most {limit:.0f} ms{why}"
+            "stalled", Level.WARN, f"stalled: no frame for {now.silent_ms:.0f} ms, at most {limit:.0f} ms{why}"
         )
 
 
