@@ -18,6 +18,7 @@ from perception.policy import Policy
 from perception.sources import Drop, DropReason, Link, LinkState
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
+from perception.sources.queued import Queued
 from perception.sources.stream_clock import StreamClock
 from perception.uris import masked
 
@@ -49,6 +50,7 @@ class LiveCamera(ABC):
         self._camera = camera
         self._freshest = policy is not Policy.EVERY_FRAME
         self._link = Link(LinkState.CONNECTING)
+        self._queued = Queued()
         self._clock = StreamClock(patient=not self._freshest)
         self._sequence = 0
         self._stopped = Event()
@@ -104,6 +106,7 @@ class LiveCamera(ABC):
         if stream is not None:
             self._link = replace(self._link, connections=self._link.connections + 1)
             self._clock.restart()
+            self._queued.restart()
             decoder = Decoder(stream.codec_context)
             while not self._stopped.is_set():
                 given_up, packets = connection.take(SILENCE_S)
@@ -118,7 +121,10 @@ class LiveCamera(ABC):
     def _decode(self, packets: list[Packet], decoder: Decoder) -> Iterator[Frame | Drop]:
         jumps = self._clock.jumps
         for packet in packets:
-            arrival_of(packet).stamp_ns = self._stamp(packet)
+            arrival = arrival_of(packet)
+            arrival.stamp_ns = self._stamp(packet)
+            if self._freshest and self._pts_ns(packet) is None:
+                arrival.queued = self._queued.waited(arrival.whole_ns)
         if self._clock.jumps > jumps:
             self.notes[:] = [f"{self.uri}: its clock jumped {self._clock.jumps} times, and was set anew"]
             _log.warning("%s: its clock jumped, and was set anew", self.uri, extra={"event": "clock_jump"})
@@ -131,7 +137,7 @@ class LiveCamera(ABC):
             for picture in decoder.decode(packet):
                 if picture is None:
                     yield self._drop(DropReason.UNDECODABLE, "is damaged")
-                elif behind and packet is not packets[-1]:
+                elif arrival_of(picture).queued or (behind and packet is not packets[-1]):
                     yield self._drop(DropReason.BACKLOG, "waited too long")
                 else:
                     yield self._frame(picture)
