@@ -157,12 +157,12 @@ def test_more_frames_than_the_node_can_take(rows: Rows, tmp_path: Path) -> None:
     ):  # fmt: skip
         begun = now()
         report = node.end(status=0, number=None)
-        says = [reason for one in node.healths for reason in reasons(one, "engine_time")]
-        assert says and "the network takes" in says[0]
+        told = [reason for one in node.healths for reason in reasons(one, "engine_time")]
+        assert told and "the network takes" in told[0]
         assert report["dropped"]["superseded"] > report["published"]
         ages = sorted(scene["age_ms"] for scene in node.scenes[len(node.scenes) // 2 :])
         infer = report["stages"]["infer"]["p50"]
         # One frame is in the engine while the next waits, at most a period of 8 ms more.
         assert ages[len(ages) // 2] < 3 * infer + 50
-        says = f"{says[0]}; median age {ages[len(ages) // 2]:.0f} ms"
+        says = f"{told[0]}; median age {ages[len(ages) // 2]:.0f} ms"
         node.row("120 frames a second for a slow network", says, None, begun)

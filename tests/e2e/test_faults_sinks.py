@@ -4,7 +4,6 @@ import json
 import resource
 import shutil
 import socket
-import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,16 +16,12 @@ import pytest
 from perception.bundle import Bundle
 from tests.e2e.faults.node import Node, Values, readable
 from tests.e2e.faults.table import Rows
+from tests.e2e.faults.viewer import free_port, open_viewer, vanish
 from tests.servers.control import Server
 
 CAMERA = "--size", "320x192", "--rate", "25"
 MOST_PAUSE_S = 15.0  # between two tries to open a sink again, the longest one and half as much
 now = time.monotonic_ns
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def sink(health: Values, uri: str) -> Values:
@@ -125,26 +120,6 @@ def test_a_folder_that_vanishes(rows: Rows, tmp_path: Path, arguments: tuple[obj
         rows.add("folder is removed", says, after, f"of the folder: {lost}; of the other: nothing", recovered)
 
 
-def open_viewer(port: int) -> socket.socket:
-    """A browser that watches the camera, as far as the server can tell, and that has read nothing yet."""
-    viewer = socket.create_connection(("127.0.0.1", port), 10)
-    viewer.sendall(
-        (
-            f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Origin: http://127.0.0.1:{port}\r\n\r\n"
-        ).encode()
-    )
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += viewer.recv(1)
-    assert b" 101 " in head.splitlines()[0], head
-    text = b"front"
-    mask = bytes(4)
-    viewer.sendall(bytes((0x81, 0x80 | len(text))) + mask + text)
-    return viewer
-
-
 def test_viewers_that_never_read_or_vanish(rows: Rows, tmp_path: Path, arguments: tuple[object, ...]) -> None:
     port = free_port()
     with (
@@ -170,8 +145,7 @@ def test_viewers_that_never_read_or_vanish(rows: Rows, tmp_path: Path, arguments
         descriptors = psutil.Process(node.process.pid).num_fds
         before = descriptors()
         for viewer in viewers:
-            viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            viewer.close()  # by a reset
+            vanish(viewer)
         node.until("sockets are closed", lambda: descriptors() <= before - 3, 5.0)
         after = (now() - begun) / 1e9
         recovered = node.fresh(now(), 3.0)

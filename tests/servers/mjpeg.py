@@ -6,10 +6,12 @@ start_ns + n / rate by the monotonic clock. Commands on stdin, one a line:
     stall, drip          send nothing more, or a byte at a time        go        all as at first again
     close                drop the connections                          refuse    answer 503
     corrupt N            the next N pictures hold garbage              size WxH, rate N
-    freeze, black        the same picture again and again               colour B G R   of one colour
+    freeze, black        the same picture again and again
+    colour B G R [N]     pictures of one colour: N of them, or all
 """
 
 import argparse
+import math
 import socket
 import threading
 import time
@@ -54,7 +56,10 @@ class Camera:
     def jpeg(self, number: int) -> bytes:
         if self.picture == "freeze":
             number = self.frozen
-        colour = self.colour if self.picture == "colour" else None
+        colour = None
+        if self.picture == "colour" and self.coloured > 0:
+            colour = self.colour
+            self.coloured -= 1
         data = self._jpeg(number, self.width, self.height, colour)
         if self.corrupt > 0:
             self.corrupt -= 1
@@ -80,9 +85,10 @@ class Camera:
             case "freeze", []:
                 self.picture, self.frozen = name, self.now()
             case "black", []:
-                self.picture, self.colour = "colour", (0, 0, 0)
-            case "colour", [_, _, _]:
-                self.picture, self.colour = "colour", tuple(map(int, values))
+                self.picture, self.colour, self.coloured = "colour", (0, 0, 0), math.inf
+            case "colour", [_, _, _, *count]:
+                self.picture, self.colour = "colour", tuple(map(int, values[:3]))
+                self.coloured = int(count[0]) if count else math.inf
             case "close", []:
                 self.closes += 1
             case "corrupt", [count]:
