@@ -10,20 +10,35 @@ from export.gate import ParityError, check_parity
 from export.graph import to_onnx
 from export.half import keep_in_half, round_weights
 from export.tensorrt import check_tensorrt
+from perception.networks import efficientnet, vgg
 from perception.networks.canon import CANON
+from perception.networks.efficientnet import LITE0
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks import make_task
 
-# Each of their layers is in another network too: FCN-8s, U-Net, DeconvNet, DeepLabv3+.
+# Each of their layers is in another network too: FCN-8s, U-Net, DeconvNet, DeepLabv3+, the tight-frame U-Net
+# or the hourglass.
 LIKE_OTHERS = {
     "fcn-16s", "fcn-32s", "fcn-8s-lite0", "u-net-nearest", "u-net-bilinear", "segnet", "deeplabv3",
+    "residual-u-net", "dual-frame-u-net",
 }  # fmt: skip
 OTHERS = ["hourglass", "depth"]  # those that give pictures are in tests/networks/test_pictures.py
 PIXELS = 30_000
 
 
+@pytest.fixture
+def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoders whose stages do not repeat their layers; test_export.py has EfficientNet-Lite0 in full.
+
+    An export takes its time for each layer, and the same layer again shows nothing new.
+    """
+    stages = [stage._replace(repeats=min(stage.repeats, 1 + (i == 1))) for i, stage in enumerate(LITE0)]
+    monkeypatch.setattr(efficientnet, "LITE0", tuple(stages))  # one residual, among others
+    monkeypatch.setattr(vgg, "STAGES", (vgg.STAGES[0], *(stage[-1:] for stage in vgg.STAGES[1:])))
+
+
 @pytest.mark.parametrize("name", [*(name for name in CANON if name not in LIKE_OTHERS), *OTHERS])
-def test_graph_answers_as_torch_and_tensorrt_builds_it(name: str) -> None:
+def test_graph_answers_as_torch_and_tensorrt_builds_it(name: str, _few_layers: None) -> None:
     torch.manual_seed(0)
     config = TrainingConfig(network=name, width=0.125, train=(DataConfig(source="sim:"),))
     deployed = make_task(config).deployed
