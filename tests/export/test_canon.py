@@ -16,11 +16,10 @@ from perception.networks.efficientnet import LITE0
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks import make_task
 
-# Each of their layers is in another network too: FCN-8s, U-Net, DeconvNet, DeepLabv3+, the tight-frame U-Net
-# or the hourglass.
+# Each of their layers is in another network too: FCN-8s, U-Net, DeconvNet, DeepLabv3+, tight-frame U-Net.
 LIKE_OTHERS = {
     "fcn-16s", "fcn-32s", "fcn-8s-lite0", "u-net-nearest", "u-net-bilinear", "segnet", "deeplabv3",
-    "residual-u-net", "dual-frame-u-net",
+    "dual-frame-u-net",
 }  # fmt: skip
 OTHERS = ["hourglass", "depth"]  # those that give pictures are in tests/networks/test_pictures.py
 PIXELS = 30_000
