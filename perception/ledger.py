@@ -1,6 +1,8 @@
 """The account of every frame: captured = published + dropped, and each drop has a reason."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import Lock
 
 from perception.sources import Drop, DropReason
@@ -8,6 +10,20 @@ from perception.sources import Drop, DropReason
 _MESSAGES_KEPT = 20  # for the report; every drop is counted
 # Which frame it was says something about it; of those that gave way for being late, the number says all.
 _TOLD = (DropReason.UNDECODABLE, DropReason.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The ledger in one moment: captured = published + all dropped + in_hand.
+
+    Attributes:
+        in_hand: frames captured, and neither published nor dropped yet; 0 once the node has ended.
+    """
+
+    captured: int
+    published: int
+    in_hand: int
+    dropped: Mapping[DropReason, int]
 
 
 class Ledger:
@@ -56,11 +72,10 @@ class Ledger:
                 self._note(f"{frames} in hand when the run broke off")
                 self._open.clear()
 
-    @property
-    def in_hand(self) -> int:
-        """Frames captured, and neither published nor dropped yet; 0 once the node has ended."""
+    def account(self) -> Account:
+        """All counts of the same moment."""
         with self._lock:
-            return len(self._open)
+            return Account(self.captured, self.published, len(self._open), self.dropped.copy())
 
     @property
     def messages(self) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ def test_captured_is_published_and_dropped_in_any_order(outcomes: list[str], dat
             ledger.publish(sequence)
         else:
             ledger.drop(Drop(sequence, DropReason(outcome), f"frame {sequence}"))
-        assert ledger.in_hand == len(outcomes) - settled
-        assert ledger.captured == ledger.published + ledger.dropped.total() + ledger.in_hand
+        assert ledger.account().in_hand == len(outcomes) - settled
+        assert ledger.captured == ledger.published + ledger.dropped.total() + ledger.account().in_hand
 
     assert ledger.published == outcomes.count("published")
     assert {reason: ledger.dropped[reason] for reason in DropReason} == {
@@ -32,7 +32,7 @@ def test_captured_is_published_and_dropped_in_any_order(outcomes: list[str], dat
     }
 
     ledger.abandon()
-    assert ledger.in_hand == 0
+    assert ledger.account().in_hand == 0
     assert ledger.captured == ledger.published + ledger.dropped.total()
     assert ledger.dropped[DropReason.STOPPED] == outcomes.count(DropReason.STOPPED) + outcomes.count(
         "in hand"
@@ -69,11 +69,13 @@ def test_threads_lose_no_count() -> None:
             ledger.publish(sequence)
         else:
             ledger.drop(Drop(sequence, DropReason.SUPERSEDED, ""))
+        now = ledger.account()  # at any moment, whatever the other threads do
+        assert now.captured == now.published + sum(now.dropped.values()) + now.in_hand
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(settle, range(3000)))
     assert (ledger.captured, ledger.published, ledger.dropped[DropReason.SUPERSEDED]) == (3000, 2000, 1000)
-    assert ledger.in_hand == 0
+    assert ledger.account().in_hand == 0
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 frame was in hand"), (2, "2 frames were in hand")])

@@ -148,8 +148,8 @@ class Monitor:
         """
         self._asked_ns = self._asked_ns or now_ns
         signal = self.signal(now_ns, link)
-        dropped = ledger.dropped.copy()
-        lately = self._lately(now_ns, ledger.captured, dropped, sinks)
+        account = ledger.account()
+        lately = self._lately(now_ns, account.captured, account.dropped, sinks)
         with self._lock:
             infer_ms = self._infer.typical_and_worst(now_ns)
             figures = self._figures(now_ns, signal, link, lately, tuple(sinks), step, infer_ms[0])
@@ -169,10 +169,10 @@ class Monitor:
             stamp_ns=now_ns,
             wall_ns=wall_ns,
             silent_ms=figures.silent_ms,
-            captured=ledger.captured,
-            published=ledger.published,
-            in_hand=ledger.in_hand,
-            dropped={str(reason): count for reason, count in dropped.items()},
+            captured=account.captured,
+            published=account.published,
+            in_hand=account.in_hand,
+            dropped={str(reason): count for reason, count in account.dropped.items()},
             stale=statuses[Status.STALE],
             unreliable=statuses[Status.UNRELIABLE],
             not_ready=statuses[Status.NOT_READY],
