@@ -26,7 +26,7 @@ _REASONS = (
     (av.error.HTTPForbiddenError, "it refuses this user and password (403)"),
     (av.error.HTTPNotFoundError, "it knows no such path (404)"),
     (av.error.HTTPServerError, "it is there, but does not serve now (5xx)"),
-    ((av.error.ExitError, TimeoutError), f"no answer for {OPEN_S:.0f} s"),
+    ((av.error.ExitError, TimeoutError), "it gives no answer in time"),
     (av.error.InvalidDataError, "what it sends is no video that can be read"),
     (av.error.EOFError, CLOSED),
 )
