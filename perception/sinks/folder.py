@@ -148,6 +148,7 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
         "wall_ns": scene.wall_ns,
         "age_ms": round(scene.age_ms, 3),
         "status": str(scene.status),
+        "reasons": list(scene.reasons),
         "instances": [
             {
                 "id": one.id,

@@ -134,7 +134,7 @@ def open_source(
 
         return GStreamerSource(uri, camera, policy)
     if colon and scheme == "push":
-        raise ConfigError(f"source {uri}: frames are handed in by the embedding program, to a PushSource")
+        raise ConfigError("source push: its frames are handed in by the embedding program, to a PushSource")
     if "://" in uri:
         from perception.sources.stream import EXAMPLES, StreamSource  # noqa: PLC0415
 

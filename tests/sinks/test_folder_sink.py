@@ -57,6 +57,7 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
         "wall_ns": 0,
         "age_ms": 12.346,
         "status": "ok",
+        "reasons": [],
         "instances": [
             {
                 "id": 8001,

@@ -160,7 +160,7 @@ def test_a_viewer_that_reads_nothing_for_long_is_disconnected(
         with suppress(ConnectionResetError):
             while blocked.recv(1 << 16):  # up to its end
                 pass
-    assert [one.event for one in caplog.records if hasattr(one, "event")] == ["viewer_dropped"]
+    assert [one.event for one in caplog.records if hasattr(one, "event")] == ["page", "viewer_dropped"]
 
 
 def test_more_viewers_than_may_look_on_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,7 @@ def test_what_a_camera_answers_is_told_in_words(mjpeg: Server) -> None:
             "ftp://me:secret@camera/",
             r"ftp://me:\*\*\*@camera/: unknown scheme ftp://; a source is a video file",
         ),
-        ("push:", "frames are handed in by the embedding program"),
+        ("push:", "its frames are handed in by the embedding program"),
     ],
 )
 def test_addresses_that_no_second_try_can_mend_are_refused(uri: str, words: str) -> None:

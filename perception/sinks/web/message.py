@@ -32,8 +32,8 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
     """The message of one scene: one for all viewers, who each draw what they want to see of it.
 
         4 bytes   length of the header, big-endian
-        header    JSON: the scene's `record`, `reasons`, `width` and `height` of the frame, `published_ms`
-                  (by `now_ms`; the scene's age counts up to then), `picture_bytes`, `labels_bytes`
+        header    JSON: the scene's `record`, `width` and `height` of the frame, `published_ms` (by
+                  `now_ms`; the scene's age counts up to then), `picture_bytes`, `labels_bytes`
         picture   the frame as JPEG
         labels    class ids as PNG, 8 bits grey, nearest, at most LABELS_WIDTH wide
 
@@ -45,7 +45,6 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
     labels = cv2.imencode(".png", _reduced(scene.labels), _PNG)[1]
     header = {
         **record(scene, classes),
-        "reasons": scene.reasons,
         "width": frame.width,
         "height": frame.height,
         "published_ms": published_ms,

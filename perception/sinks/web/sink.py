@@ -1,5 +1,7 @@
 """The sink behind the live page."""
 
+import logging
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,8 @@ from perception.health import Health
 from perception.scene import Scene
 from perception.sinks.web.address import Address
 from perception.sinks.web.server import Server
+
+LOG = logging.getLogger("perception.sinks")
 
 
 class WebSink:
@@ -29,6 +33,7 @@ class WebSink:
         self._server = Server(address, classes)
         self.address = self._server.address
         self.uri = self.address.uri
+        LOG.info("the live page: %s", self.uri.replace("web:", "http:", 1), extra={"event": "page"})
 
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
         try:
