@@ -167,7 +167,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def reconciles(node: Node) -> bool:
     ledger = node.ledger
-    return ledger.in_hand == 0 and ledger.captured == ledger.published + ledger.dropped.total()
+    return ledger.account().in_hand == 0 and ledger.captured == ledger.published + ledger.dropped.total()
 
 
 def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver: Perceiver) -> None:
