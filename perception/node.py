@@ -31,7 +31,7 @@ from perception.report import Latency, Report, Stages, stage_reports, usable_cor
 from perception.scene import Scene, Status, unknown_scene
 from perception.sinks import Publication
 from perception.sinks.outlet import Outlet
-from perception.sources import Drop, DropReason, Source
+from perception.sources import Drop, DropReason, Source, is_live
 from perception.watch import Watch
 from perception.workers import Workers
 
@@ -128,9 +128,8 @@ class Node:
     def stop(self) -> None:
         """Read no further; what is in hand is still published. From any thread, or a signal handler."""
         self._reader.stop()
-        stop = getattr(self.source, "stop", None)  # a live source waits for its camera until it is told
-        if stop is not None:
-            stop()
+        if is_live(self.source):
+            self.source.stop()
 
     def run(self) -> None:
         """Publish the frames of the source. When it ends, each is accounted for, and all is closed.
@@ -287,7 +286,7 @@ class Node:
             unreliable=self._counts[Status.UNRELIABLE],
             findings=dict(self._found),
             dropped={str(reason): count for reason, count in ledger.dropped.items()},
-            connections=link.connections if (link := getattr(self.source, "link", None)) else 0,
+            connections=self.source.link.connections if is_live(self.source) else 0,
             restarts=self._restarts(),
             messages=(*self.perceiver.notes, *self.source.notes, *ledger.messages),
             seconds=self._seconds,

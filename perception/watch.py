@@ -14,7 +14,7 @@ from perception.health.monitor import Monitor
 from perception.ledger import Ledger
 from perception.scene import Scene
 from perception.sinks.outlet import Outlet
-from perception.sources import Link, LinkState, Source
+from perception.sources import Link, LinkState, Source, is_live
 from perception.workers import Workers
 
 LOG = logging.getLogger("perception.health")
@@ -88,7 +88,7 @@ class Watch:
 
     @property
     def _link(self) -> Link | None:
-        return getattr(self._source, "link", None)
+        return self._source.link if is_live(self._source) else None
 
     def start(self) -> None:
         """Watch from now on."""

@@ -83,9 +83,8 @@ def signal(now: Figures) -> Iterator[Finding]:
         yield Finding("signal", Level.ERROR, f"no signal: no frame for {now.silent_ms / 1000:.1f} s{why}")
     else:
         limit = 2 * now.period_ms
-        yield Finding(
-            "stalled", Level.WARN, f"stalled: no frame for {now.silent_ms:.0f} ms, at most {limit:.0f} ms{why}"
-        )
+        late = f"{now.silent_ms:.0f} ms, at most {limit:.0f} ms"
+        yield Finding("stalled", Level.WARN, f"stalled: no frame for {late}{why}")
 
 
 def rate(now: Figures) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from perception.errors import ConfigError, SourceError
 from perception.frame import Frame
@@ -103,6 +103,11 @@ class LiveSource(Source, Protocol):
     def stop(self) -> None:
         """End the iteration within a second; from any thread."""
         ...
+
+
+def is_live(source: Source) -> TypeGuard[LiveSource]:
+    """Whether its frames come by themselves, so that it has a link, and waits until it is stopped."""
+    return source.live
 
 
 def open_source(

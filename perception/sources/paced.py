@@ -8,6 +8,8 @@ from threading import Event
 from perception.frame import Frame
 from perception.sources import Drop, Link, LinkState, Source
 
+GAP_S = 1.0
+
 
 class PacedSource:
     """Replays a recorded source at its own pace: frames keep its stamps; `host_ns` is when they were due."""
@@ -39,15 +41,20 @@ class PacedSource:
                 due = item
                 if isinstance(item, Frame):
                     now = time.monotonic_ns()
-                    if (
-                        start_ns is None or item.stamp_ns < latest_ns
-                    ):  # a spliced recording's clock may run back
-                        start_ns = now - item.stamp_ns
+                    if start_ns is None or item.stamp_ns < latest_ns:
+                        start_ns = now - item.stamp_ns  # a spliced recording's clock may run back
                     latest_ns, due_ns = item.stamp_ns, start_ns + item.stamp_ns
-                    self._stopped.wait(max(0, due_ns - now) / 1e9)
+                    self._wait((due_ns - now) / 1e9)
                     due = replace(item, host_ns=due_ns, camera=self._camera)
                 if self._stopped.is_set():
                     return
                 yield due
         finally:
             self._link = Link(LinkState.ENDED, connections=1)
+
+    def _wait(self, seconds: float) -> None:
+        """Until a frame is due; a gap in the recording is a camera that was lost."""
+        if seconds > GAP_S:
+            self._link = Link(LinkState.LOST, f"the recording has a gap of {seconds:.0f} s", connections=1)
+        self._stopped.wait(max(0.0, seconds))
+        self._link = Link(LinkState.STREAMING, connections=1)

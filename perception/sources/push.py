@@ -11,6 +11,7 @@ from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.sources import Drop, DropReason, Link, LinkState
 
+SILENCE_S, SILENT_PERIODS = 1.0, 4  # without a frame, the longer of both: the program has lost its camera
 _AHEAD_NS = 50_000_000  # a stamp may be later than now by that much, for clocks that are read in two places
 
 
@@ -31,6 +32,7 @@ class PushSource:
         self._changed = Condition()
         self._newest: Frame | None = None
         self._pushed = self._latest_ns = 0
+        self._pushed_at = 0.0
         self._following = 0  # the number of the first frame that was not read yet
         self._ended = self._stopped = False
 
@@ -47,6 +49,7 @@ class PushSource:
             ConfigError: no such image; a stamp in the future, or before the last one's; `end` was called.
         """
         now = time.monotonic_ns()
+        self._pushed_at = now / 1e9
         stamp_ns = now if stamp_ns is None else stamp_ns
         shape: tuple[int, ...] = getattr(image, "shape", ())
         kind = getattr(image, "dtype", type(image).__name__)
@@ -93,6 +96,9 @@ class PushSource:
             return Link(LinkState.ENDED, connections=1)
         if not self._pushed:
             return Link(LinkState.CONNECTING, "no frame has been handed in yet")
+        silent_s = time.monotonic() - self._pushed_at
+        if silent_s > max(SILENCE_S, SILENT_PERIODS / self.rate):
+            return Link(LinkState.LOST, f"no frame has been handed in for {silent_s:.0f} s", connections=1)
         return Link(LinkState.STREAMING, connections=1)
 
     def __iter__(self) -> Iterator[Frame | Drop]:

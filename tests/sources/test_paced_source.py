@@ -1,12 +1,13 @@
 """Recordings at their own pace."""
 
+import threading
 import time
 from collections.abc import Iterator
 
 import numpy as np
 
 from perception.frame import Frame
-from perception.sources import Drop, DropReason, LinkState
+from perception.sources import Drop, DropReason, Link, LinkState
 from perception.sources.paced import PacedSource
 from tests.sources.live import Reading, until
 
@@ -41,7 +42,7 @@ def test_frames_come_when_they_are_due_and_not_before() -> None:
     assert [item.sequence for _, item in came] == [0, 1, 2, 3]
     assert [frame.stamp_ns // MS for _, frame in frames] == [0, 40, 120]
     assert [(frame.host_ns - frames[0][1].host_ns) // MS for _, frame in frames] == [0, 40, 120]
-    assert all(frame.host_ns <= now < frame.host_ns + 30 * MS for now, frame in frames)
+    assert all(frame.host_ns <= now < frame.host_ns + 300 * MS for now, frame in frames)
     assert {frame.camera for _, frame in frames} == {"rear"}
     states.append(source.link.state)
     assert states == [LinkState.CONNECTING, LinkState.ENDED]
@@ -75,3 +76,18 @@ def test_it_stops_while_it_waits() -> None:
     assert len(reading.items) == 1
     assert recording.closed
     assert reading.source.notes == ["a note"]
+
+
+def test_a_gap_in_the_recording_is_a_camera_that_was_lost() -> None:
+    """Neither a stall that ends the run nor a picture that goes on being good."""
+    source = PacedSource(Recording([0, 1300]))
+    links: list[Link] = []
+    reading = threading.Thread(target=lambda: links.extend(source.link for _ in source))
+    reading.start()
+    deadline = time.monotonic() + 30
+    while source.link.state is not LinkState.LOST and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert source.link.reason == "the recording has a gap of 1 s"
+    reading.join(30)
+    assert [link.state for link in links] == 2 * [LinkState.STREAMING]
+    assert source.link.state is LinkState.ENDED

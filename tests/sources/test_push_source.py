@@ -91,3 +91,17 @@ def test_stamps_of_the_future_and_of_before_are_refused_and_cost_no_number() -> 
     source.end()
     with pytest.raises(ConfigError, match="the source has been ended"):
         source.push(IMAGE)
+
+
+def test_a_program_that_hands_in_no_frames_has_lost_its_camera() -> None:
+    source = PushSource(rate=30.0)
+    assert source.link.state is LinkState.CONNECTING
+    source.push(IMAGE)
+    assert source.link.state is LinkState.STREAMING
+    deadline = time.monotonic() + 30
+    while source.link.state is LinkState.STREAMING and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert source.link.state is LinkState.LOST
+    assert source.link.reason == "no frame has been handed in for 1 s"
+    source.push(IMAGE)
+    assert source.link.state is LinkState.STREAMING
