@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from perception.sources.paced import PacedSource
 
 from perception.bundle import Bundle
 from perception.bundle_info import Precision
@@ -29,6 +28,7 @@ from perception.scene import Scene, Status
 from perception.sinks import Sink
 from perception.sinks.outlet import Outlet
 from perception.sources import Drop, DropReason, Source
+from perception.sources.paced import PacedSource
 from tests.media import passing, picture, truth
 
 HEIGHT, WIDTH = 64, 96
