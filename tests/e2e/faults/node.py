@@ -111,10 +111,8 @@ class Node:
         return found
 
     def _state(self) -> str:
-        last = self.healths[-1:] or ["nothing"]
-        return (
-            f"health {last[0]}, events {[event['message'] for event in self.events[-5:]]}, {self.said[-500:]}"
-        )
+        events = [event["message"] for event in self.events[-5:]]
+        return f"health {self.healths[-1:]}, events {events}, {self.said[-500:]}"
 
     def health(self, since_ns: int, test: Callable[[Values], bool], within_s: float) -> Values:
         """The first line of health from then on that passes, which tells of a state within that time."""
