@@ -31,14 +31,12 @@ class Arrival:
         began_ns: when its first bytes came.
         whole_ns: when it was complete, and `wall_ns` by the wall clock.
         stamp_ns: when its image was captured.
-        queued: it may be older than that, by nobody knows how much.
     """
 
     began_ns: int
     whole_ns: int
     wall_ns: int
     stamp_ns: int = 0
-    queued: bool = False
 
 
 def arrival_of(item: "Packet | av.VideoFrame") -> Arrival:

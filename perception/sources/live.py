@@ -121,10 +121,7 @@ class LiveCamera(ABC):
     def _decode(self, packets: list[Packet], decoder: Decoder) -> Iterator[Frame | Drop]:
         jumps = self._clock.jumps
         for packet in packets:
-            arrival = arrival_of(packet)
-            arrival.stamp_ns = self._stamp(packet)
-            if self._freshest and self._pts_ns(packet) is None:
-                arrival.queued = self._queued.waited(arrival.whole_ns)
+            arrival_of(packet).stamp_ns = self._stamp(packet)
         if self._clock.jumps > jumps:
             self.notes[:] = [f"{self.uri}: its clock jumped {self._clock.jumps} times, and was set anew"]
             _log.warning("%s: its clock jumped, and was set anew", self.uri, extra={"event": "clock_jump"})
@@ -137,7 +134,7 @@ class LiveCamera(ABC):
             for picture in decoder.decode(packet):
                 if picture is None:
                     yield self._drop(DropReason.UNDECODABLE, "is damaged")
-                elif arrival_of(picture).queued or (behind and packet is not packets[-1]):
+                elif behind and packet is not packets[-1]:
                     yield self._drop(DropReason.BACKLOG, "waited too long")
                 else:
                     yield self._frame(picture)
@@ -146,7 +143,8 @@ class LiveCamera(ABC):
 
     def _stamp(self, packet: Packet) -> int:
         """When its image was captured, by the host's monotonic clock."""
-        return self._clock.stamp(self._pts_ns(packet), arrival_of(packet).began_ns)
+        pts_ns, began_ns = self._pts_ns(packet), arrival_of(packet).began_ns
+        return self._clock.stamp(pts_ns, self._queued.taken(began_ns) if pts_ns is None else began_ns)
 
     def _pts_ns(self, packet: Packet) -> int | None:
         if not self.clocked or packet.pts is None or packet.time_base is None:

@@ -1,4 +1,4 @@
-"""Which images of a stream without a clock have waited on their way."""
+"""When the images of a stream without a clock were taken."""
 
 from collections import deque
 from statistics import median
@@ -9,31 +9,33 @@ _KEPT = 5  # intervals that tell the period: few, as a camera slows down at nigh
 
 
 class Queued:
-    """Tells it by the arrivals alone.
+    """Tells it by the arrivals alone, and rather too early than too late.
 
     Where nothing came for a while, because the network or this process stood still, what was sent meanwhile
-    comes afterwards: all at once, and as if it were new. So after a pause nobody knows how old the first
-    image is, nor those that follow one another faster than they are taken.
+    comes afterwards: all at once, and as if it were new. So after a pause the images count as taken a period
+    after one another from before it, until one comes that had to be waited for.
     """
 
     def __init__(self) -> None:
         self._intervals: deque[int] = deque(maxlen=_KEPT)
         self._arrival: int | None = None
+        self._taken = 0
         self._waited = False
 
     def restart(self) -> None:
         """Another connection: nothing has been sent over it before."""
         self._arrival, self._waited = None, False
 
-    def waited(self, arrival_ns: int) -> bool:
-        """Whether the image that arrived then may have waited; told of each one, in their order."""
+    def taken(self, arrival_ns: int) -> int:
+        """When the image was taken that arrived then, in ns by the host's clock; told of each, in order."""
         earlier, self._arrival = self._arrival, arrival_ns
         if earlier is None:
-            return False
+            self._taken = arrival_ns
+            return arrival_ns
         interval = arrival_ns - earlier
         period = median(self._intervals) if self._intervals else interval
-        if self._waited and interval < period / 2:
-            return True
-        self._waited = interval > max(_PAUSE_NS, _PAUSE_PERIODS * period)
-        self._intervals.append(interval)
-        return self._waited
+        if not (self._waited and interval < period / 2):
+            self._waited = interval > max(_PAUSE_NS, _PAUSE_PERIODS * period)
+            self._intervals.append(interval)
+        self._taken = min(round(self._taken + period), arrival_ns) if self._waited else arrival_ns
+        return self._taken
