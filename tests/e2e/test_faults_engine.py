@@ -16,6 +16,17 @@ HANG_S = 5.0  # in the engine, after which a node gives a frame up
 now = time.monotonic_ns
 
 
+def show_once(camera: Server, node: Node, colour: str) -> int:
+    """Have the network hang on a picture of that colour, which may be superseded; since when it hangs."""
+    for _ in range(10):
+        begun = now()
+        camera.tell(f"colour {colour} 1")
+        time.sleep(10 * PERIOD_S)
+        if node.scenes[-1]["stamp_ns"] < begun + 5 * PERIOD_S * 1e9:
+            return begun
+    raise AssertionError("no picture has come as far as the network")
+
+
 def test_an_engine_that_throws_gives_no_numbers_or_hangs(
     rows: Rows, tmp_path: Path, breaking_bundle: Bundle
 ) -> None:
@@ -27,14 +38,13 @@ def test_an_engine_that_throws_gives_no_numbers_or_hangs(
             ("the engine throws", THROWS, "indices element out of data bounds"),
         ):
             begun = now()
-            camera.tell(f"colour {colour} 2")
+            camera.tell(f"colour {colour} 4")
             says, after = node.event(begun, "frame_failed", words, 3.0)
-            recovered = node.fresh(begun + round(3 * PERIOD_S * 1e9), 5.0) + 3 * PERIOD_S
+            recovered = node.fresh(begun + round(5 * PERIOD_S * 1e9), 5.0) + 5 * PERIOD_S
             node.condition(begun, "failed", "frames that the engine failed on", 3.0)
             node.row(fault, says, after, begun, recovered)
 
-        begun = now()
-        camera.tell(f"colour {HANGS} 1")
+        begun = show_once(camera, node, HANGS)
         node.condition(begun, "unpublished", "frames come, but no scene for", 8.0)
         says, after = node.event(begun, "worker_hung", "hung for 5 s and were replaced", HANG_S + 5)
         assert after >= HANG_S
@@ -47,7 +57,7 @@ def test_an_engine_that_throws_gives_no_numbers_or_hangs(
         after = (now() - begun) / 1e9
         assert HANG_S < after < 2 * HANG_S + 10
         assert "the engine hung" in report["failure"] and report["failure"] in node.said
-        assert report["restarts"] >= 4
+        assert report["restarts"] >= 3
         node.row("the engine hangs on every frame", f"exit 1: {report['failure']}", after, begun)
 
 
