@@ -30,8 +30,8 @@ class Finishing:
         self._perceiver, self._stages = perceiver, stages
         self._max_age_ms, self._tracks = max_age_ms, tracks
         self._checks, self._rate = ImageChecks(classes=perceiver.classes), Rate(nominal=1.0)
-        self._trackers: tuple[Tracker | LaneTracker, ...] = ()
-        self._shape: tuple[int, ...] = ()
+        self._trackers = self._new_trackers()  # now: the first one loads a library
+        self._shape: tuple[int, ...] | None = None
 
     def finish(self, in_hand: InHand) -> tuple[Scene, list[Finding]]:
         """The scene as it is published now, and what the image checks find in its frame."""
@@ -62,10 +62,13 @@ class Finishing:
             return draw(frame, scene, self._perceiver.classes, (*SCENE, line))
 
     def _track(self, scene: Scene) -> Scene:
-        if scene.labels.shape != self._shape:  # nothing is followed from one size to another
-            self._shape = scene.labels.shape
-            self._trackers = (Tracker(), LaneTracker(self._perceiver.classes))
+        if self._shape not in {None, scene.labels.shape}:  # nothing is followed from one size to another
+            self._trackers = self._new_trackers()
+        self._shape = scene.labels.shape
         with self._stages.measure("track", scene.timings_ms):
             for tracker in self._trackers:
                 scene = tracker.update(scene)
         return scene
+
+    def _new_trackers(self) -> tuple[Tracker, LaneTracker]:
+        return Tracker(), LaneTracker(self._perceiver.classes)

@@ -42,7 +42,7 @@ STAGES = (
 )  # fmt: skip
 NO_OVERLAY = np.empty((0, 0, 3), np.uint8)
 LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then
-FAILURES = 10  # frames in a row that the engine fails on before the node gives up
+FAILURES, FAILING_S = 10, 3.0  # frames in a row, and seconds, that the engine fails before it is given up
 
 
 class Node:
@@ -119,7 +119,7 @@ class Node:
         self._at = cache(lambda step: perceiver if step == STEPS[0] else _stepped_down(perceiver, step))
         self._finishing = Finishing(perceiver, self.stages, max_age_ms=self._max_age_ms, tracks=tracks)
         self._latest: tuple[InHand, Scene] | None = None
-        self._failures = 0
+        self._failures, self._succeeded_at = 0, 0.0
         self._found: Counter[str] = Counter()
         self._counts = dict.fromkeys(Status, 0)
         self._seconds = self._process_cpu_s = 0.0
@@ -159,6 +159,7 @@ class Node:
     def _run(self) -> None:
         reading = call_in_background(lambda: self._reader.run(self._take), "reader")
         self.watch.start()
+        self._succeeded_at = time.monotonic()
         try:
             for in_hand in self._in_hand.arrivals():
                 self._publish(in_hand)
@@ -213,7 +214,7 @@ class Node:
                 raise
             self._drop_failed(in_hand, error)
             return
-        self._failures = 0
+        self._failures, self._succeeded_at = 0, time.monotonic()
         scene, findings = self._finishing.finish(in_hand)
         wanted = any(outlet.wants_overlay for outlet in self.outlets)
         overlay = self._finishing.overlay(in_hand.frame, scene) if wanted else NO_OVERLAY
@@ -236,10 +237,11 @@ class Node:
         what = str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
         self.ledger.drop(Drop(sequence, DropReason.FAILED, f"frame {sequence}: {what}"))
         self._in_hand.release()
-        if self._failures >= FAILURES:
+        failing_s = time.monotonic() - self._succeeded_at
+        if self._failures >= FAILURES and failing_s >= FAILING_S:
             raise EngineError(
-                f"engine {self.perceiver.engine.name} failed on {self._failures} frames in a row, and is "
-                f"given up; the last one: {what}"
+                f"engine {self.perceiver.engine.name} failed on {self._failures} frames in a row for "
+                f"{failing_s:.0f} s, and is given up; the last one: {what}"
             ) from error
         LOG.warning("%s: a frame is lost: %s", self.camera, what, extra={"event": "frame_failed"})
 

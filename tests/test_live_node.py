@@ -143,14 +143,24 @@ def test_a_frame_that_the_engine_fails_on_is_dropped_and_said(perceiver: Perceiv
     assert "frame 3: RuntimeError: device lost" in report.messages
 
 
-def test_an_engine_that_fails_again_and_again_is_given_up(perceiver: Perceiver) -> None:
+def test_an_engine_that_fails_again_and_again_is_given_up(
+    perceiver: Perceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perception.node.FAILING_S", 0.05)
+
     def fail(run: int) -> None:
         if run >= 2:
             raise EngineError("device lost")
 
     camera = Camera(broken(perceiver, fail))
-    with pytest.raises(EngineError, match=r"failed on 10 frames in a row.*device lost"), camera.running():
-        camera.push(2 + FAILURES)
+    with (
+        pytest.raises(EngineError, match=r"failed on \d+ frames in a row for 0 s.*device lost"),
+        camera.running(),
+    ):
+        camera.push(2 + FAILURES - 1)
+        assert camera.node.life.state is NodeState.ACTIVE
+        time.sleep(0.05)
+        camera.push()
     assert camera.sink.sequences == [0, 1]
     assert camera.node.life.state is NodeState.FINALIZED
 
@@ -304,8 +314,11 @@ def test_a_reader_that_breaks_unforeseen_is_begun_anew_and_given_up_in_the_end(p
     assert reconciles(camera.node)
 
 
-def test_of_several_cameras_one_may_break(perceiver: Perceiver, caplog: pytest.LogCaptureFixture) -> None:
+def test_of_several_cameras_one_may_break(
+    perceiver: Perceiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They share threads and a sink, which stays open for the others."""
+    monkeypatch.setattr("perception.node.FAILING_S", 0.0)
     shared, workers, opened = ListSink(), Workers(2), []
 
     def open_sink() -> ListSink:
