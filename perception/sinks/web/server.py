@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import threading
 from collections.abc import Coroutine
@@ -195,7 +196,7 @@ def _bind(address: Address) -> socket.socket:
         listening = socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         raise SinkError(
-            f"sink {address.uri}: cannot be served there ({error.strerror}); "
+            f"sink {address.uri}: cannot be served there ({os.strerror(error.errno or 0)}); "
             "choose another port, or 0 for any free one, or end the program that has it"
         ) from error
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # accepted sockets inherit it
