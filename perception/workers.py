@@ -1,11 +1,12 @@
 """Threads that perceive: one that hangs is given up, and another one takes its place."""
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from threading import Lock, Thread, current_thread
+from threading import Lock, Thread, current_thread, get_native_id
 from typing import Any, Self
 
 from perception.errors import EngineError
@@ -26,6 +27,9 @@ class _Job:
 class Workers:
     """A fixed number of threads that take calls in turn; several nodes may share them.
 
+    Where there is one for each core, each stays on its own: two that work at the same time would now and then
+    be woken on one core, and take twice as long until the system moves one of them.
+
     Python cannot end a thread that hangs in an engine. It is left behind, as a daemon, with what it holds.
     """
 
@@ -35,8 +39,9 @@ class Workers:
         self._busy: set[_Job] = set()
         self._threads: set[Thread] = set()
         self._lock = Lock()  # guards the busy jobs, and who settles a job's future
-        for _ in range(count):
-            self._start()
+        cores = _cores()
+        for number in range(count):
+            self._start(cores[number] if count == len(cores) else None)
 
     def submit(self, function: Callable[[Any], Any], argument: Any) -> Future[Any]:
         job = _Job(function, argument, Future())
@@ -77,12 +82,14 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self) -> None:
-        thread = Thread(target=self._work, name="worker", daemon=True)
+    def _start(self, core: int | None = None) -> None:
+        thread = Thread(target=self._work, args=(core,), name="worker", daemon=True)
         self._threads.add(thread)
         thread.start()
 
-    def _work(self) -> None:
+    def _work(self, core: int | None) -> None:
+        if core is not None:
+            os.sched_setaffinity(get_native_id(), {core})
         while (job := self._jobs.get()) is not None:
             with self._lock:
                 job.begun, job.thread = time.monotonic(), current_thread()
@@ -101,3 +108,8 @@ class Workers:
             else:
                 job.future.set_exception(error)
             del job, result, error  # or the last frame would stay in memory while there is nothing to do
+
+
+def _cores() -> list[int]:
+    """Those that this process may use; none where the system does not let a thread choose."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
