@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
@@ -42,6 +43,7 @@ from perception.sources import Source
 from perception.workers import LEFT_BEHIND
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAME_WISH_S = 0.5
 
 
 app = typer.Typer(
@@ -217,22 +219,35 @@ def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
 
 @contextmanager
 def _stopping(rig: Rig, notifier: Notifier) -> Iterator[list[int]]:
-    """While it runs, the first signal ends it in order; the list tells which one came."""
+    """While it runs, the first signal ends it in order; the list tells which one came. A later one ends it.
+
+    Some senders signal a process and then its group: what comes right after the first one is the same wish.
+    """
     received: list[int] = []
+    until = 0.0
 
     def stop(number: int, _: object) -> None:
-        received.append(number)
+        nonlocal until
+        if not received:
+            received.append(number)
+            until = time.monotonic() + SAME_WISH_S
+            # In a thread of its own: this one may hold a lock that stopping takes, and would wait for itself.
+            threading.Thread(target=end, daemon=True).start()
+        elif time.monotonic() > until:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def end() -> None:
         rig.stop()
         notifier.stopping()
-        for one in SIGNALS:
-            signal.signal(one, signal.SIG_DFL)  # the second one ends the process
 
     before = {one: signal.signal(one, stop) for one in SIGNALS}
     try:
         yield received
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        if not received:  # else the report is still to come
+            for one, handler in before.items():
+                signal.signal(one, handler)
 
 
 class _Rate(ProgressColumn):

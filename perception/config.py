@@ -25,6 +25,8 @@ from perception.policy import Policy
 from perception.sinks import kind_of, place_of
 from perception.uris import masked
 
+EXAMPLE = "as in: perception run drive.mp4 overlay.mp4"
+
 
 class RunConfig(BaseModel):
     """What `perception run` does.
@@ -102,7 +104,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _of_cameras(self) -> Self:
         if not self.sources:
-            raise ValueError("source is missing: give it in the profile or on the command line")
+            raise ValueError(f"source missing: give it in the profile or on the command line, {EXAMPLE}")
         if self.source is not None and self.cameras:
             raise ValueError("source and cameras are both given; give one of them")
         for name in self.cameras:
@@ -184,7 +186,7 @@ def _lines(model: type[BaseModel], error: ValidationError) -> list[str]:
         if one["type"] == "extra_forbidden":
             lines.append(f"unknown key {name}; known are {', '.join(model.model_fields)}")
         elif one["type"] == "missing":
-            lines.append(f"{name} is missing: give it in the profile or on the command line")
+            lines.append(f"{name} missing: give them in the profile or on the command line, {EXAMPLE}")
         else:
             message = one["msg"].removeprefix("Value error, ")
             subject = f"{name} = {one['input']!r} is refused: " if name else ""

@@ -48,10 +48,11 @@ class _Window:
 
 
 class Handler(logging.Handler):
-    """Writes to stderr what a `form` makes of a record; at most ten lines a minute of one kind.
+    """Writes to stderr what a `form` makes of a record; besides errors at most ten a minute of one kind.
 
-    A kind is a logger with an event of one camera or sink, or without an event a message before its
-    arguments are put in. How many were left out is told once the minute is over and a line of any kind comes.
+    A kind is a logger with an event of one camera, sink or condition, or without an event a message before
+    its arguments are put in. How many were left out is told once the minute is over and a line of any
+    kind comes.
     """
 
     def __init__(self, form: Callable[[logging.LogRecord], str]) -> None:
@@ -63,7 +64,7 @@ class Handler(logging.Handler):
         now = time.monotonic()
         self._end_windows(now - _WINDOW_S)
         window = self._windows.setdefault(_kind(record), _Window(now))
-        if window.passed < _LIMIT:
+        if window.passed < _LIMIT or record.levelno >= logging.ERROR:  # an error is never kept back
             window.passed += 1
             self._write(record)
         else:
@@ -114,7 +115,7 @@ def _kind(record: logging.LogRecord) -> tuple[str, ...]:
     fields = vars(record)
     return (
         record.name,
-        *(str(fields.get(key, "")) for key in ("camera", "sink")),
+        *(str(fields.get(key, "")) for key in ("camera", "sink", "condition")),
         str(fields.get("event", record.msg)),
     )
 

@@ -245,6 +245,7 @@ class Perceiver:
             instance_map,
             instances=instances,
             lanes=lanes,
+            left_out=("instances", "lanes") if brief else (),
             picture=self._picture(maps, height, width),
             depth=resize(maps["depth"], height, width) if "depth" in maps else None,
             key_points=self._key_points(maps, height, width),

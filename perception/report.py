@@ -162,7 +162,8 @@ class Report:
         for name, stage in self.stages.items():
             cpu = "" if stage.cpu is None else f"{stage.cpu:.2f}"
             times.add_row(name, f"{stage.p50:.2f}", f"{stage.p95:.2f}", f"{stage.p99:.2f}", cpu)
-        return Group(grid, times, *(Text(message, "yellow") for message in self.messages))
+        shown = [grid, times] if self.published else [grid]
+        return Group(*shown, *(Text(message, "yellow") for message in self.messages))
 
 
 def _account(sink: SinkState) -> str:

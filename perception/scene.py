@@ -88,6 +88,7 @@ class Scene:
         latent: float32 (k,), an autoencoder's code of the frame.
         status: whether the scene may be trusted.
         reasons: why not, for people, such as "the picture is black".
+        left_out: what was not looked for, to keep up: "instances", "lanes". That there are none says nothing.
         age_ms: time to publication from capture; for a recording from reading, or in real time from when
             the frame was due.
         timings_ms: how long each stage took.
@@ -108,6 +109,7 @@ class Scene:
     latent: npt.NDArray[np.float32] | None = None
     status: Status = Status.OK
     reasons: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     age_ms: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)
 

@@ -214,3 +214,15 @@ def test_ffmpeg_says_nothing_by_itself(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path / "broken.mp4")], capture_output=True, check=True
     )
     assert done.stderr == b"" and done.stdout == b""
+
+
+def test_an_error_is_never_kept_back(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    logs.set_up("text", quiet=False)
+    for number in range(30):
+        LOG.error("front: %d", number, extra={"event": "condition", "camera": "front", "condition": "black"})
+        LOG.warning("front: late", extra={"event": "condition", "camera": "front", "condition": "age"})
+    LOG.warning("front: slow", extra={"event": "condition", "camera": "front", "condition": "rate"})
+    lines = told(capsys)
+    assert [line.split()[-1] for line in lines if "ERROR" in line] == [str(number) for number in range(30)]
+    assert sum("late" in line for line in lines) == 10
+    assert lines[-1].endswith("front: slow")  # another condition is another kind

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -79,6 +80,20 @@ def test_a_scene_tells_what_the_frame_shows(perceiver: Perceiver) -> None:
     assert list(scene.timings_ms) == ["prepare", "infer", "decode"]
     assert sum(scene.timings_ms.values()) == pytest.approx(scene.age_ms)
     assert 0 < scene.age_ms <= spent_ms
+
+
+def test_what_is_left_out_is_told_and_the_labels_stay(perceiver: Perceiver) -> None:
+    """As a node does that cannot keep up: a smaller input, and without road users and lanes."""
+    frame = Frame(COLOURS_BGR[street(96, 160)], 0)
+    full = perceiver.perceive(frame)
+    assert full.instances and not full.left_out
+    brief = replace(perceiver, labels_only=True).perceive(frame)
+    assert (brief.instances, brief.lanes, brief.left_out) == ((), (), ("instances", "lanes"))
+    assert not brief.instance_map.any()
+    assert (brief.labels == full.labels).all()
+    small = replace(perceiver, pixel_share=0.25)
+    assert small.prepare(frame).size == perceiver.prepare(frame).size // 4
+    assert small.perceive(frame).labels.shape == (96, 160)
 
 
 def test_lane_boundaries_are_in_pixels_of_the_frame(perceiver: Perceiver) -> None:

@@ -118,7 +118,7 @@ class Monitor:
             if not self._live:
                 return Signal.OK
             silent_ms, period_ms = self._came.silent_ms(now_ns), 1000 * self._came.period_s
-        if link and link.state is LinkState.ENDED:  # as it should
+        if link and link.state is LinkState.ENDED and silent_ms is not None:  # as it should
             return Signal.OK
         if silent_ms is None or (link and link.state is LinkState.LOST):
             return Signal.NO_SIGNAL

@@ -54,6 +54,8 @@ class StatusLine:
         status = scene.status.replace("_", " ")
         parts = [f"{status}:", self.doing] if self.doing else [status]
         parts.append(f"{scene.age_ms:.0f} ms old")
+        if scene.left_out:
+            parts.append(f"no {', '.join(scene.left_out)}")
         if self.fps is not None:
             parts.append(f"{self.fps:.0f} fps")
         if self.engine:

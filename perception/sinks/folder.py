@@ -149,6 +149,7 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
         "age_ms": round(scene.age_ms, 3),
         "status": str(scene.status),
         "reasons": list(scene.reasons),
+        "left_out": list(scene.left_out),
         "instances": [
             {
                 "id": one.id,

@@ -62,10 +62,20 @@ def test_the_table_is_printed_after_a_signal(start: Start, tmp_path: Path, drive
     assert "captured =" in out and "end_to_end" in out
 
 
-@pytest.mark.parametrize(
-    ("signals", "count"),
-    [([signal.SIGKILL], 30), ([signal.SIGKILL], 100), ([signal.SIGINT, signal.SIGTERM], 30)],
-)
+def test_two_signals_in_one_moment_are_one_wish(start: Start, tmp_path: Path, drive: Path) -> None:
+    """As `timeout` sends them: to the process, and then to its group."""
+    process = start(drive, "labels", "--realtime", "--json")
+    wait_for_scenes(tmp_path / "labels", 5)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    report = json.loads(out)
+    assert report["captured"] == report["published"] + sum(report["dropped"].values())
+
+
+@pytest.mark.parametrize(("signals", "count"), [([signal.SIGKILL], 30), ([signal.SIGKILL], 100)])
 def test_an_abrupt_end_leaves_a_video_that_plays(
     start: Start, tmp_path: Path, drive: Path, signals: list[signal.Signals], count: int
 ) -> None:

@@ -58,6 +58,7 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
         "age_ms": 12.346,
         "status": "ok",
         "reasons": [],
+        "left_out": [],
         "instances": [
             {
                 "id": 8001,

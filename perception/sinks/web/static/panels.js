@@ -98,7 +98,7 @@ export function showScene(scene) {
     cells.firstChild.prepend(swatch);
     return cells;
   });
-  fill("instances", rows.length ? rows : [empty("none in sight", 4)]);
+  fill("instances", rows.length ? rows : [empty(scene.left_out.includes("instances") ? "not looked for: the node has stepped down" : "none in sight", 4)]);
 }
 
 function fill(id, children) {
