@@ -202,6 +202,8 @@ def run(
         if not quiet or as_json:
             _show_reports(rig, None, as_json)
     if received:
+        for one in SIGNALS:
+            signal.signal(one, signal.SIG_IGN)  # all is written: the exit status is to tell of the first one
         raise typer.Exit(128 + received[0])
 
 
