@@ -92,7 +92,7 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """Two writers of one file would spoil it, and a sink on its own source would destroy a recording."""
-        places = [place.resolve() if (place := place_of(sink)) else sink for sink in self.sinks]
+        places = [file.resolve() if (file := place_of(sink)) else sink for sink in self.sinks]
         sources = [Path(source).resolve() for source in self.sources.values()]
         for sink, place in zip(self.sinks, places, strict=True):
             if places.count(place) > 1:

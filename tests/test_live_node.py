@@ -123,7 +123,7 @@ def test_a_stall_is_told_within_two_periods(perceiver: Perceiver) -> None:
     with camera.running():
         camera.push(2)
         last_ns = camera.sink.scenes[-1].stamp_ns
-        until(lambda: camera.healths and camera.healths[-1].signal is Signal.STALE)
+        until(lambda: bool(camera.healths) and camera.healths[-1].signal is Signal.STALE)
     told = next(health for health in camera.healths if health.signal is Signal.STALE and health.captured == 2)
     assert 200 <= (told.stamp_ns - last_ns) / 1e6 < 200 + 100 + 300  # the last is for a busy machine
 

@@ -8,7 +8,7 @@ import pytest
 
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.sources import Drop, DropReason, LinkState
+from perception.sources import Drop, DropReason, Link, LinkState
 from perception.sources.push import PushSource
 from tests.sources.live import Reading
 
@@ -95,13 +95,16 @@ def test_stamps_of_the_future_and_of_before_are_refused_and_cost_no_number() -> 
 
 def test_a_program_that_hands_in_no_frames_has_lost_its_camera() -> None:
     source = PushSource(rate=30.0)
-    assert source.link.state is LinkState.CONNECTING
+
+    def link() -> Link:
+        return source.link
+
+    assert link().state is LinkState.CONNECTING
     source.push(IMAGE)
-    assert source.link.state is LinkState.STREAMING
+    assert link().state is LinkState.STREAMING
     deadline = time.monotonic() + 30
-    while source.link.state is LinkState.STREAMING and time.monotonic() < deadline:
+    while link().state is LinkState.STREAMING and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert source.link.state is LinkState.LOST
-    assert source.link.reason == "no frame has been handed in for 1 s"
+    assert link() == Link(LinkState.LOST, "no frame has been handed in for 1 s", connections=1)
     source.push(IMAGE)
-    assert source.link.state is LinkState.STREAMING
+    assert link().state is LinkState.STREAMING
