@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
@@ -39,12 +37,9 @@ from perception.policy import Policy
 from perception.rig import Rig
 from perception.scene import Scene
 from perception.service import Notifier
+from perception.signals import ignore_signals, stopping
 from perception.sources import Source
 from perception.workers import LEFT_BEHIND
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SAME_WISH_S = 0.5
-
 
 app = typer.Typer(
     cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -192,7 +187,7 @@ def run(
             settings, stack, quiet=quiet, on_health=notifier.alive,
             on_scene=lambda origin: stack.enter_context(_progress(origin, settings.frames, hidden)),
         )  # fmt: skip
-        with _stopping(rig, notifier) as received:
+        with stopping(rig.stop, notifier.stopping) as received:
             try:
                 rig.run()
             except PerceptionError as error:
@@ -202,8 +197,7 @@ def run(
         if not quiet or as_json:
             _show_reports(rig, None, as_json)
     if received:
-        for one in SIGNALS:
-            signal.signal(one, signal.SIG_IGN)  # all is written: the exit status is to tell of the first one
+        ignore_signals()  # all is written: the exit status is to tell of the first one
         raise typer.Exit(128 + received[0])
 
 
@@ -217,39 +211,6 @@ def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
     else:
         for one in reports:
             show(one, as_json)
-
-
-@contextmanager
-def _stopping(rig: Rig, notifier: Notifier) -> Iterator[list[int]]:
-    """While it runs, the first signal ends it in order; the list tells which one came. A later one ends it.
-
-    Some senders signal a process and then its group: what comes right after the first one is the same wish.
-    """
-    received: list[int] = []
-    until = 0.0
-
-    def stop(number: int, _: object) -> None:
-        nonlocal until
-        if not received:
-            received.append(number)
-            until = time.monotonic() + SAME_WISH_S
-            # In a thread of its own: this one may hold a lock that stopping takes, and would wait for itself.
-            threading.Thread(target=end, daemon=True).start()
-        elif time.monotonic() > until:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-
-    def end() -> None:
-        rig.stop()
-        notifier.stopping()
-
-    before = {one: signal.signal(one, stop) for one in SIGNALS}
-    try:
-        yield received
-    finally:
-        if not received:  # else the report is still to come
-            for one, handler in before.items():
-                signal.signal(one, handler)
 
 
 class _Rate(ProgressColumn):
