@@ -210,7 +210,7 @@ class Node:
         try:
             in_hand.scene.result()
         except Exception as error:
-            if not self._freshest:
+            if not self._freshest or self.perceiver.cannot_run:
                 raise
             self._drop_failed(in_hand, error)
             return

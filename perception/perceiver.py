@@ -125,9 +125,17 @@ class Perceiver:
     @property
     def waits_for(self) -> str:
         """What is built before a frame can be perceived, for people; empty once it can be."""
+        return next((one.waits_for for one in self._pending if one.waits_for), "")
+
+    @property
+    def cannot_run(self) -> bool:
+        """Whether an engine could not be built: every frame raises why."""
+        return any(one.cannot_run for one in self._pending)
+
+    @property
+    def _pending(self) -> list[PendingEngine]:
         engines = [self.engine] + ([self.denoiser.engine] if self.denoiser else [])
-        waiting = (one.waits_for for one in engines if isinstance(one, PendingEngine))
-        return next(filter(None, waiting), "")
+        return [one for one in engines if isinstance(one, PendingEngine)]
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -48,6 +48,11 @@ class PendingEngine:
         """What is being built, for people; empty once the engine is there, or cannot be."""
         return "" if self._engine.done() else self._build.doing
 
+    @property
+    def cannot_run(self) -> bool:
+        """Whether it could not be built; `run` raises why."""
+        return self._engine.done() and self._engine.exception() is not None
+
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """As the engine does, once it is there.
 
