@@ -29,8 +29,8 @@ from perception.bundle import Bundle, write_bundle
 from perception.bundle_info import Metric, Precision
 from perception.errors import ConfigError, DataError
 from perception.frame import Frame
+from perception.input_size import fit_image
 from perception.networks.deployed import Deployed, DeployedMaskRCNN
-from perception.perceiver import fit_image
 from perception.simulation import Drive, parse_options
 from perception.sources import open_source
 from perception.training.checkpoint import load_weights, read_config

@@ -16,7 +16,7 @@ from export.comparison import Comparison, Disagreement
 from export.sensitivity import Sensitivity
 from perception.bundle_info import Accuracy, Precision
 from perception.classes import ClassSet
-from perception.perceiver import resize
+from perception.input_size import resize
 
 SHOWN = 15  # layers of a sweep
 TILE = 400  # px wide

@@ -12,7 +12,7 @@ from calibration.ranges import Method, measure_ranges
 from export.engine import GraphEngine
 from export.quantise import ALWAYS_EXACT, layers, quantise
 from perception.bundle_info import Precision
-from perception.perceiver import fit_image
+from perception.input_size import fit_image
 from perception.training.describe import MULTIPLE
 
 Images = Sequence[npt.NDArray[np.uint8]]

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 
 from perception.building import show_builds
-from perception.classes import ClassSet
 from perception.config import RunConfig
 from perception.health import Health
 from perception.node import Node
@@ -16,7 +15,7 @@ from perception.policy import Policy
 from perception.report import usable_cores
 from perception.rig import Rig, SharedSink
 from perception.scene import Scene
-from perception.sinks import Sink, kind_of, place_of, reopening
+from perception.sinks import kind_of, place_of, reopening
 from perception.sinks.outlet import Outlet
 from perception.sources import Source, open_source
 from perception.sources.paced import PacedSource
@@ -56,7 +55,7 @@ def open_rig(
         )  # fmt: skip
     workers = stack.enter_context(Workers(settings.workers or usable_cores()))
     shared = {
-        uri: SharedSink(_opener(uri, 0.0, perceiver.classes)) for uri in settings.sinks if _is_shared(uri)
+        uri: SharedSink(reopening(uri, 0.0, perceiver.classes)) for uri in settings.sinks if _is_shared(uri)
     }
     nodes = []
     for camera, source in sources.items():
@@ -64,7 +63,7 @@ def open_rig(
         outlets = []
         for uri in settings.sinks:
             own = uri.replace("{camera}", camera)
-            opener = shared[uri].open if uri in shared else _opener(own, source.rate, perceiver.classes)
+            opener = shared[uri].open if uri in shared else reopening(own, source.rate, perceiver.classes)
             outlets.append(Outlet(own, opener, policy))
             stack.callback(outlets[-1].close)
         node = Node(
@@ -89,7 +88,3 @@ def _folders(sinks: Sequence[str]) -> list[Path]:
 
 def _is_shared(uri: str) -> bool:
     return kind_of(uri) == "web"
-
-
-def _opener(uri: str, rate: float, classes: ClassSet) -> Callable[[], Sink]:
-    return reopening(uri, rate, classes)

@@ -21,7 +21,6 @@ from perception.finishing import Finishing
 from perception.health import Health, Level, NodeState, Signal
 from perception.health.degradation import STEPS, Step
 from perception.health.lifecycle import LifeCycle
-from perception.health.monitor import Monitor
 from perception.in_hand import FramesInHand, InHand
 from perception.ledger import Ledger
 from perception.perceiver import Perceiver
@@ -101,14 +100,10 @@ class Node:
         self._own_workers = not isinstance(workers, Workers)
         self._workers = workers if isinstance(workers, Workers) else Workers(workers or usable_cores())
         self._in_hand = FramesInHand(self._workers.count, self.policy, self.ledger)
-        monitor = Monitor(
-            camera, source.rate, live=source.live, workers=self._workers.count, max_age_ms=self._max_age_ms,
-            min_rate=min_rate or None, folders=folders,
-        )  # fmt: skip
         self.watch = Watch(
-            camera, source, monitor=monitor, ledger=self.ledger, life=self.life, outlets=self.outlets,
+            camera, source, ledger=self.ledger, life=self.life, outlets=self.outlets,
             workers=self._workers, freshest=self._freshest, max_age_ms=self._max_age_ms,
-            min_rate=min_rate, give_up_s=give_up_s, hang_s=hang_s, restarts=self._restarts,
+            min_rate=min_rate, give_up_s=give_up_s, hang_s=hang_s, folders=folders, restarts=self._restarts,
             on_fatal=self._abort, on_health=on_health,
         )  # fmt: skip
         self._reader = Reader(

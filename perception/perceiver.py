@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -25,10 +24,8 @@ from perception.engines import Engine, OnBuild, open_engine
 from perception.engines.pending import PendingEngine, open_without_waiting
 from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
-from perception.input_size import input_size
+from perception.input_size import fit, input_size, resize
 from perception.scene import KeyPoint, Scene
-
-Value = TypeVar("Value", np.uint8, np.float32)
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,7 @@ class Perceiver:
                     f"{one.sequence} is {one.image.shape}; begin anew, without earlier frames"
                 )
         size = self._input_size(frame.height, frame.width)
-        images = [_fit(one.image, *size) for one in shown]
+        images = [fit(one.image, *size) for one in shown]
         images[:0] = images[:1] * (self.info.input.frames - len(images))
         return images[0] if len(images) == 1 else np.concatenate(images, axis=2)
 
@@ -286,22 +283,3 @@ def _check(frame: Frame) -> None:
         raise ConfigError(
             f"frame {frame.sequence}: the image is {image.dtype} {image.shape}, give uint8 (h, w, 3) BGR."
         )
-
-
-def fit_image(image: npt.NDArray[np.uint8], pixels: int, multiple: int) -> npt.NDArray[np.uint8]:
-    """An image uint8 (h, w, 3) at the size that `input_size` gives."""
-    return _fit(image, *input_size(image.shape[0], image.shape[1], pixels, multiple))
-
-
-def _fit(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    # Bilinear sampling sees two pixels a side, so a far larger image is halved until that is enough.
-    while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
-        image = resize(image, image.shape[0] // 2, image.shape[1] // 2)
-    return np.ascontiguousarray(resize(image, height, width))
-
-
-def resize(image: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[Value]:
-    """An image or a map (h, w, …) at another size, bilinear."""
-    if image.shape[:2] == (height, width):
-        return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Event, Thread
 
 from perception.errors import EngineError, SourceError
@@ -37,6 +38,7 @@ class Watch:
         min_rate: scenes a second below which the node steps down, where frames may be dropped.
         give_up_s: seconds without a frame from a live source after which the run ends; None: never.
         hang_s: seconds after which a worker's call is given up, where frames may be dropped.
+        folders: whose disks must not fill up.
         restarts: how many stages died or hung, and were replaced.
         on_fatal: called once nothing more can be done; `raise_fatal` then says what it was.
         on_health: called with what the outlets are told.
@@ -47,7 +49,6 @@ class Watch:
         camera: str,
         source: Source,
         *,
-        monitor: Monitor,
         ledger: Ledger,
         life: LifeCycle,
         outlets: Sequence[Outlet],
@@ -57,11 +58,16 @@ class Watch:
         min_rate: float,
         give_up_s: float | None,
         hang_s: float,
+        folders: Sequence[Path],
         restarts: Callable[[], int],
         on_fatal: Callable[[], None],
         on_health: Callable[[Health], None],
     ) -> None:
-        self._camera, self._source, self._monitor = camera, source, monitor
+        self._camera, self._source = camera, source
+        self._monitor = Monitor(
+            camera, source.rate, live=source.live, workers=workers.count, max_age_ms=max_age_ms,
+            min_rate=min_rate or None, folders=folders,
+        )  # fmt: skip
         self._ledger, self._life = ledger, life
         self._outlets, self._workers = outlets, workers
         self._freshest, self._live, self._give_up_s, self._hang_s = freshest, source.live, give_up_s, hang_s

@@ -19,7 +19,8 @@ from perception.bundle_info import OutputInfo
 from perception.engines import ENGINES, OnBuild, open_engine
 from perception.errors import BundleError, ConfigError, EngineError
 from perception.frame import Frame
-from perception.perceiver import Perceiver, resize
+from perception.input_size import resize
+from perception.perceiver import Perceiver
 from perception.report import usable_cores
 
 Item = TypeVar("Item")

@@ -96,11 +96,6 @@ class Monitor:
             self._ages.add(scene.age_ms, now_ns)
             self._statuses[scene.status] += 1
 
-    def nominal(self, rate: float) -> None:
-        """What the source names as its rate now: a stream tells it once it is connected."""
-        with self._lock:
-            self._came.nominal = self._went.nominal = rate
-
     @property
     def period_s(self) -> float:
         """Between frames, usually."""

@@ -28,8 +28,8 @@ PERIOD = 40 * MS
 class Camera:
     """A camera at 25 fps that a monitor watches; asked each 20 ms, as by a thread."""
 
-    def __init__(self, **options: Any) -> None:
-        self.monitor = Monitor("front", 25.0, **({"live": True} | options))
+    def __init__(self, rate: float = 25.0, **options: Any) -> None:
+        self.monitor = Monitor("front", rate, **({"live": True} | options))
         self.ledger, self.now = Ledger(), 0
         self.told: dict[str, Any] = {"link": STREAMING}
         self.scene, self.infer_ms, self.drop = SCENE, 20.0, DropReason.SUPERSEDED
@@ -108,8 +108,7 @@ def test_a_stall_is_stale_after_two_periods_and_no_signal_after_a_second() -> No
 
 
 def test_a_slow_camera_has_four_periods() -> None:
-    camera = Camera()
-    camera.monitor.nominal(0.5)
+    camera = Camera(rate=0.5)
     camera.frames(30, interval_ns=2 * S)
     camera.moments.clear()
     camera.silence(10)
