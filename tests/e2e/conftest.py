@@ -59,3 +59,9 @@ def breaking_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def rows(record_property: Record) -> Rows:
     """Takes the rows of the table of faults."""
     return Rows(record_property)
+
+
+@pytest.fixture
+def arguments(breaking_bundle: Bundle) -> tuple[object, ...]:
+    """Of a node whose scenes and health are told in a folder."""
+    return "told/", "--model", breaking_bundle.folder, "--engine", "onnx-cpu"

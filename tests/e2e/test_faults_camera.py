@@ -5,9 +5,6 @@ import socket
 import time
 from pathlib import Path
 
-import pytest
-
-from perception.bundle import Bundle
 from tests.e2e.faults.bundles import write_breaking_bundle
 from tests.e2e.faults.node import START_S, Node, reasons
 from tests.e2e.faults.table import Rows
@@ -17,11 +14,6 @@ SIZE, RATE = "320x192", 25
 STALE_S, NO_SIGNAL_S = 1.0, 3.0  # it takes 0.1 s and 1 s: the rest is for a busy machine
 AGAIN_S = 10.0  # two of the pauses between tries to connect, on a busy machine
 now = time.monotonic_ns
-
-
-@pytest.fixture
-def arguments(breaking_bundle: Bundle) -> tuple[object, ...]:
-    return "told/", "--model", breaking_bundle.folder, "--engine", "onnx-cpu"
 
 
 def test_a_camera_that_stalls_drips_closes_and_refuses(

@@ -13,7 +13,6 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
-from perception.bundle import Bundle
 from tests.e2e.faults.node import Node, Values, readable
 from tests.e2e.faults.table import Rows
 from tests.e2e.faults.viewer import free_port, open_viewer, vanish
@@ -47,11 +46,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@pytest.fixture
-def arguments(breaking_bundle: Bundle) -> tuple[object, ...]:
-    return "told/", "--model", breaking_bundle.folder, "--engine", "onnx-cpu"
 
 
 def test_a_disk_that_is_full(

@@ -5,9 +5,6 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from perception.bundle import Bundle
 from tests.e2e.faults.node import Node
 from tests.e2e.faults.table import Rows
 from tests.servers.control import Server
@@ -16,11 +13,6 @@ CAMERA = "--size", "320x192", "--rate", "25", "--gop", "5", "--seconds", "2"
 STALE_S, NO_SIGNAL_S = 1.0, 3.0
 AGAIN_S = 12.0  # two of the pauses between tries to connect, on a busy machine
 now = time.monotonic_ns
-
-
-@pytest.fixture
-def arguments(breaking_bundle: Bundle) -> tuple[object, ...]:
-    return "told/", "--model", breaking_bundle.folder, "--engine", "onnx-cpu"
 
 
 def test_a_stream_that_stalls_jumps_or_is_spoilt(
