@@ -50,9 +50,15 @@ def open_rig(
     cv2.setNumThreads(1)
     with show_builds(quiet, as_lines=live) as on_build:
         perceiver = Perceiver.load(
-            settings.model, settings.engine, threads=1, instances=settings.instances, crf=settings.crf,
-            denoise=settings.denoise, on_build=on_build, wait=not live,
-        )  # fmt: skip
+            settings.model,
+            settings.engine,
+            threads=1,
+            instances=settings.instances,
+            crf=settings.crf,
+            denoise=settings.denoise,
+            on_build=on_build,
+            wait=not live,
+        )
     workers = stack.enter_context(Workers(settings.workers or usable_cores()))
     shared = {
         uri: SharedSink(reopening(uri, 0.0, perceiver.classes)) for uri in settings.sinks if _is_shared(uri)
@@ -67,11 +73,21 @@ def open_rig(
             outlets.append(Outlet(own, opener, policy))
             stack.callback(outlets[-1].close)
         node = Node(
-            source, perceiver, outlets, camera=camera, policy=policy, frames=settings.frames,
-            max_age_ms=settings.max_age, min_rate=settings.min_rate, give_up_s=settings.give_up,
-            tracks=settings.tracks, workers=workers, folders=_folders(settings.sinks),
-            on_scene=on_scene(source), on_health=on_health,
-        )  # fmt: skip
+            source,
+            perceiver,
+            outlets,
+            camera=camera,
+            policy=policy,
+            frames=settings.frames,
+            max_age_ms=settings.max_age,
+            min_rate=settings.min_rate,
+            give_up_s=settings.give_up,
+            tracks=settings.tracks,
+            workers=workers,
+            folders=_folders(settings.sinks),
+            on_scene=on_scene(source),
+            on_health=on_health,
+        )
         nodes.append(node)
     return Rig(nodes)
 

@@ -32,9 +32,12 @@ def show_builds(hidden: bool = False, as_lines: bool = False) -> Iterator[OnBuil
         yield _line
         return
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"),
-        TimeElapsedColumn(), console=console,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+        console=console,
+    )
     tasks: dict[str, TaskID] = {}
 
     def move(what: str, share: float) -> None:

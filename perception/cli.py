@@ -175,18 +175,35 @@ def run(
     recording every one. Ctrl-C finishes the frames in hand; a second one ends at once.
     """
     settings = RunConfig.read(
-        config, source=source, sinks=sinks or None, model=model, engine=engine, frames=frames,
-        max_age=max_age, realtime=realtime, policy=policy, min_rate=min_rate, give_up=give_up, log=log,
-        instances=instances, crf=crf, denoise=denoise, tracks=tracks, workers=workers,
-    )  # fmt: skip
+        config,
+        source=source,
+        sinks=sinks or None,
+        model=model,
+        engine=engine,
+        frames=frames,
+        max_age=max_age,
+        realtime=realtime,
+        policy=policy,
+        min_rate=min_rate,
+        give_up=give_up,
+        log=log,
+        instances=instances,
+        crf=crf,
+        denoise=denoise,
+        tracks=tracks,
+        workers=workers,
+    )
     set_up_logs(settings.log, quiet)
     with ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())
         hidden = quiet or as_json or bool(settings.cameras)
         rig = open_rig(
-            settings, stack, quiet=quiet, on_health=notifier.alive,
+            settings,
+            stack,
+            quiet=quiet,
+            on_health=notifier.alive,
             on_scene=lambda origin: stack.enter_context(_progress(origin, settings.frames, hidden)),
-        )  # fmt: skip
+        )
         with stopping(rig.stop, notifier.stopping) as received:
             try:
                 rig.run()
@@ -223,9 +240,14 @@ def _progress(source: Source, frames: int | None, hidden: bool) -> Iterator[Call
     """A progress bar on stderr, where that is a terminal; the callable moves it."""
     console = Console(stderr=True)
     bar = Progress(
-        BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(),
-        console=console, disable=hidden or not console.is_terminal, transient=True,
-    )  # fmt: skip
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=hidden or not console.is_terminal,
+        transient=True,
+    )
     lengths = [length for length in (source.length, frames) if length]
     task = bar.add_task("run", total=min(lengths, default=None))
     with bar:

@@ -101,16 +101,32 @@ class Node:
         self._workers = workers if isinstance(workers, Workers) else Workers(workers or usable_cores())
         self._in_hand = FramesInHand(self._workers.count, self.policy, self.ledger)
         self.watch = Watch(
-            camera, source, ledger=self.ledger, life=self.life, outlets=self.outlets,
-            workers=self._workers, freshest=self._freshest, max_age_ms=self._max_age_ms,
-            min_rate=min_rate, give_up_s=give_up_s, hang_s=hang_s, folders=folders, restarts=self._restarts,
-            on_fatal=self._abort, on_health=on_health,
-        )  # fmt: skip
+            camera,
+            source,
+            ledger=self.ledger,
+            life=self.life,
+            outlets=self.outlets,
+            workers=self._workers,
+            freshest=self._freshest,
+            max_age_ms=self._max_age_ms,
+            min_rate=min_rate,
+            give_up_s=give_up_s,
+            hang_s=hang_s,
+            folders=folders,
+            restarts=self._restarts,
+            on_fatal=self._abort,
+            on_health=on_health,
+        )
         self._reader = Reader(
-            source, self.ledger, self._in_hand, self.stages,
-            history=perceiver.info.input.frames - 1, frames=frames,
-            every=lambda: self.watch.step.every, on_frame=self.watch.arrived,
-        )  # fmt: skip
+            source,
+            self.ledger,
+            self._in_hand,
+            self.stages,
+            history=perceiver.info.input.frames - 1,
+            frames=frames,
+            every=lambda: self.watch.step.every,
+            on_frame=self.watch.arrived,
+        )
         self._at = cache(lambda step: perceiver if step == STEPS[0] else _stepped_down(perceiver, step))
         self._finishing = Finishing(perceiver, self.stages, max_age_ms=self._max_age_ms, tracks=tracks)
         self._latest: tuple[InHand, Scene] | None = None

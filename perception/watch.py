@@ -65,9 +65,14 @@ class Watch:
     ) -> None:
         self._camera, self._source = camera, source
         self._monitor = Monitor(
-            camera, source.rate, live=source.live, workers=workers.count, max_age_ms=max_age_ms,
-            min_rate=min_rate or None, folders=folders,
-        )  # fmt: skip
+            camera,
+            source.rate,
+            live=source.live,
+            workers=workers.count,
+            max_age_ms=max_age_ms,
+            min_rate=min_rate or None,
+            folders=folders,
+        )
         self._ledger, self._life = ledger, life
         self._outlets, self._workers = outlets, workers
         self._freshest, self._live, self._give_up_s, self._hang_s = freshest, source.live, give_up_s, hang_s

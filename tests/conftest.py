@@ -98,9 +98,12 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--require-engine", action="append", default=[], metavar="NAME",
+        "--require-engine",
+        action="append",
+        default=[],
+        metavar="NAME",
         help="an engine that must run here: that it cannot is a failure, no reason to skip its tests",
-    )  # fmt: skip
+    )
     parser.addoption("--faults", metavar="FILE", help="write the table of faults there, in Markdown")
 
 

@@ -39,9 +39,15 @@ def inverted(folder: Path, **more: Any) -> Bundle:
 def doubled(folder: Path, **more: Any) -> Bundle:
     """picture: each pixel of the image as 2×2."""
     nodes = [
-        NODE("Resize", ["image", "", "scales"], ["picture"], mode="nearest", nearest_mode="floor",
-             coordinate_transformation_mode="asymmetric")
-    ]  # fmt: skip
+        NODE(
+            "Resize",
+            ["image", "", "scales"],
+            ["picture"],
+            mode="nearest",
+            nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )
+    ]
     scales = np.array([1, 2, 2, 1], np.float32)
     outputs = {"picture": PICTURE.model_copy(update={"scale": 2})}
     return _write(folder, nodes, {"scales": scales}, outputs, **more)

@@ -42,8 +42,9 @@ def test_profiles_are_valid(name: str) -> None:
     assert settings.model == "drive"
     if name == "rig":
         assert settings.cameras == {
-            "left": "rtsp://u:secret@left_uri/1", "right": "rtsp://u:secret@right_uri/1"
-        }  # fmt: skip
+            "left": "rtsp://u:secret@left_uri/1",
+            "right": "rtsp://u:secret@right_uri/1",
+        }
     if name == "live":
         assert settings.source == "rtsp://u:secret@camera_uri/1"
 

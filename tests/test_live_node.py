@@ -41,9 +41,13 @@ class Camera:
         self.healths: list[Health] = []
         outlet = Outlet("list", lambda: self.sink, Policy.FRESHEST, capacity=1000)
         self.node = Node(
-            self.source, perceiver, [outlet], workers=options.pop("workers", 1),
-            on_health=self.healths.append, **options,
-        )  # fmt: skip
+            self.source,
+            perceiver,
+            [outlet],
+            workers=options.pop("workers", 1),
+            on_health=self.healths.append,
+            **options,
+        )
 
     def push(self, count: int = 1) -> None:
         """Each waits until the one before is published or dropped, so that none is superseded."""

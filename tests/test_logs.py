@@ -53,8 +53,10 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     lines = told(capsys)
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d .*", line) for line in lines)
     assert [line[9:] for line in lines] == [
-        "INFO  front: streaming", "WARN  front: stale", "ERROR front: no signal",
-    ]  # fmt: skip
+        "INFO  front: streaming",
+        "WARN  front: stale",
+        "ERROR front: no signal",
+    ]
 
 
 def test_json_is_for_machines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -375,9 +375,12 @@ def test_in_real_time_a_slow_sink_loses_frames_of_its_own_only(perceiver: Percei
     quick = ListSink("quick")
     slow = ListSink("slow", before=lambda: until(lambda: node.ledger.published == 40))
     node = make_node(
-        LazySource(lazy()), perceiver, [quick, slow], realtime=True,
+        LazySource(lazy()),
+        perceiver,
+        [quick, slow],
+        realtime=True,
         on_scene=lambda scene: published.release(),
-    )  # fmt: skip
+    )
     node.run()
     assert quick.sequences == list(range(40))
     assert slow.sequences == [0, 36, 37, 38, 39]  # the one in hand, and a queue of four
@@ -439,9 +442,13 @@ def test_a_clock_that_runs_back_makes_no_frame_old(perceiver: Perceiver) -> None
             assert published.acquire(timeout=60)  # so that nothing is superseded
 
     node = make_node(
-        LazySource(lazy()), perceiver, [sink], workers=1, realtime=True,
+        LazySource(lazy()),
+        perceiver,
+        [sink],
+        workers=1,
+        realtime=True,
         on_scene=lambda scene: published.release(),
-    )  # fmt: skip
+    )
     start = time.perf_counter()
     node.run()
     assert sink.sequences == [0, 1, 2, 3]
@@ -459,9 +466,13 @@ def test_real_time_drops_nothing_that_is_kept_up_with(perceiver: Perceiver) -> N
 
     sink = ListSink()
     node = make_node(
-        LazySource(lazy()), perceiver, [sink], workers=2, realtime=True,
+        LazySource(lazy()),
+        perceiver,
+        [sink],
+        workers=2,
+        realtime=True,
         on_scene=lambda scene: published.release(),
-    )  # fmt: skip
+    )
     node.run()
     assert sink.sequences == list(range(4))
     assert node.report().seconds >= 0.3

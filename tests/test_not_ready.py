@@ -79,9 +79,14 @@ def test_a_live_node_is_not_ready_first_and_then_good(build: SlowBuild, colour_b
 
     sink = ListSink()
     node = make_node(
-        LazySource(lazy()), perceiver, [sink], workers=2, realtime=True, max_age_ms=60_000,
+        LazySource(lazy()),
+        perceiver,
+        [sink],
+        workers=2,
+        realtime=True,
+        max_age_ms=60_000,
         on_scene=lambda scene: published.release(),
-    )  # fmt: skip
+    )
     node.run()
     assert sink.sequences == list(range(40))
     assert [scene.status for scene in sink.scenes] == 20 * [Status.NOT_READY] + 20 * [Status.OK]

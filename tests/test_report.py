@@ -22,12 +22,24 @@ def test_percentiles_are_exact_to_one_percent(durations: list[float], percent: i
 
 def test_the_table_says_in_short_what_the_json_says_in_full() -> None:
     report = Report(
-        source="a.mp4", sinks=(SinkState("b.mp4", 1, {"queue full": 1}),), model="drive 1", engine="onnx-cpu",
-        engine_reason="fastest that runs here; not: onnx-cuda", engines_passed_over=("onnx-cuda: why",),
-        captured=3, published=2, stale=1, dropped={"superseded": 1}, messages=("frame 1: gone",),
-        seconds=1.0, fps=2.0, cores=2, cpu_share=0.5, process_cpu_share=0.6,
+        source="a.mp4",
+        sinks=(SinkState("b.mp4", 1, {"queue full": 1}),),
+        model="drive 1",
+        engine="onnx-cpu",
+        engine_reason="fastest that runs here; not: onnx-cuda",
+        engines_passed_over=("onnx-cuda: why",),
+        captured=3,
+        published=2,
+        stale=1,
+        dropped={"superseded": 1},
+        messages=("frame 1: gone",),
+        seconds=1.0,
+        fps=2.0,
+        cores=2,
+        cpu_share=0.5,
+        process_cpu_share=0.6,
         stages={"infer": StageReport(1.5, 2.5, 3.5, 4.5), "end_to_end": StageReport(5.0, 6.0, 7.0, None)},
-    )  # fmt: skip
+    )
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(report.table())
     text = console.export_text()

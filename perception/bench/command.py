@@ -48,8 +48,13 @@ def bench(
     if unknown := [name for name in engines if name not in ("auto", *ENGINES)]:
         raise ConfigError(f"--engine {unknown[0]}: not known; choose auto or one of {', '.join(ENGINES)}")
     if not side_by_side:
-        alone = {"--size": size, "--threads": threads, "--cameras": cameras, "--plot": plot,
-                 "several --engine": engines[1:]}  # fmt: skip
+        alone = {
+            "--size": size,
+            "--threads": threads,
+            "--cameras": cameras,
+            "--plot": plot,
+            "several --engine": engines[1:],
+        }
         if refused := [name for name, value in alone.items() if value]:
             raise ConfigError(f"{', '.join(refused)}: only for a comparison; add --compare, or leave it out")
         chosen = engines[0] if engines else "auto"

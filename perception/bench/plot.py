@@ -50,8 +50,15 @@ def draw(comparison: Comparison) -> Any:
         [one.upper - one.median for one in network],
     ]
     times.barh(rows, medians, xerr=spread, color="tab:blue", label="network alone, with quartiles")
-    times.plot([one.perceive_ms.median for one in variants], rows, "|", color="tab:red", markersize=16,
-               markeredgewidth=2, label="embedding API, frame to scene")  # fmt: skip
+    times.plot(
+        [one.perceive_ms.median for one in variants],
+        rows,
+        "|",
+        color="tab:red",
+        markersize=16,
+        markeredgewidth=2,
+        label="embedding API, frame to scene",
+    )
     bars = rates.barh(rows, [one.perceive_fps for one in variants], color="tab:green")
     notes = [
         f"×{one.perceive_ratio:.2f}" + ("" if one.agreement is None else f", {one.agreement:.2%}")

@@ -95,8 +95,9 @@ class Comparison:
         return [name for name in settings[0] if len({one[name] for one in settings}) > 1]
 
     def table(self) -> RenderableType:
-        same = [f"{name} {value}" for name, value in self.variants[0].settings.items()
-                if name not in self.varied]  # fmt: skip
+        same = [
+            f"{name} {value}" for name, value in self.variants[0].settings.items() if name not in self.varied
+        ]
         heading = (
             f"{self.model}, {self.source}, {self.cores} cores; {', '.join(same)}\n"
             f"medians (quartiles) of {self.rounds} rounds in turn; × the slowest's rate"

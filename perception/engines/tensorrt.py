@@ -117,9 +117,15 @@ class TensorrtEngine:
     """A built engine on the GPU, with memory for `AT_ONCE` frames of each shape, which is kept."""
 
     def __init__(
-        self, name: str, precision: Precision, bundle: Bundle, trt: ModuleType, gpu: Gpu, device: Device,
+        self,
+        name: str,
+        precision: Precision,
+        bundle: Bundle,
+        trt: ModuleType,
+        gpu: Gpu,
+        device: Device,
         on_build: OnBuild,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name = name
         self.precision = precision
         self.reason = ""
@@ -192,9 +198,14 @@ class _Lane:
     """What one frame of one shape takes on its way: a context, a stream, and memory on both sides."""
 
     def __init__(
-        self, trt: ModuleType, device: Device, engine: Any, shape: Shape, image: str,
+        self,
+        trt: ModuleType,
+        device: Device,
+        engine: Any,
+        shape: Shape,
+        image: str,
         failed: Callable[[str], EngineError],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._image, self._failed = image, failed
         self._context = engine.create_execution_context()
         if self._context is None:

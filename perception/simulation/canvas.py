@@ -92,10 +92,14 @@ class Faces:
         for face, colour in zip(self.faces, self.colours, strict=True):
             part = slice(self.starts[face], self.starts[face + 1])
             Polygon(
-                self.points[part], self.corners[part], colour, self.label, self.instance,
+                self.points[part],
+                self.corners[part],
+                colour,
+                self.label,
+                self.instance,
                 self.clip,
                 self.detail[face],
-            ).fill_depth(target)  # fmt: skip
+            ).fill_depth(target)
 
 
 def plane_depth(
@@ -172,11 +176,13 @@ class Cutout(_Masked):
             return lit(cv2.resize(picture, (x1 - x0, y1 - y0)), light)
         rows, columns = picture.shape[:2]
         across, up = (x1 - x0) / columns, (y1 - y0) / rows
-        transform = np.array([
-            [across, 0, x0 - self.box[0] + across / 2 - 0.5],
-            [0, up, y0 - self.box[1] + up / 2 - 0.5],
-            [0, 0, 1],
-        ])  # fmt: skip
+        transform = np.array(
+            [
+                [across, 0, x0 - self.box[0] + across / 2 - 0.5],
+                [0, up, y0 - self.box[1] + up / 2 - 0.5],
+                [0, 0, 1],
+            ]
+        )
         return enlarged(picture, transform, self.box, across, up, light)
 
     def depth(self) -> npt.NDArray[np.float32]:

@@ -115,8 +115,10 @@ class Drive:
         self.options = options
         rng = np.random.default_rng([options.seed, 0])
         # Every choice is drawn, also those that are given, so that a given one changes nothing else.
-        auto = {name: str(rng.choice(all_of[1:], p=_SHARES[name])) for name, all_of in
-                (("weather", WEATHERS), ("time", TIMES), ("scene", SCENES))}  # fmt: skip
+        auto = {
+            name: str(rng.choice(all_of[1:], p=_SHARES[name]))
+            for name, all_of in (("weather", WEATHERS), ("time", TIMES), ("scene", SCENES))
+        }
         self.weather, self.time, self.scene = (
             auto[name] if given == "auto" else given
             for name, given in (
@@ -153,11 +155,15 @@ class Drive:
         offset = self.road.ego + 0.16 * float(np.sin(0.31 * time + c))
         yaw = 0.012 * float(np.sin(0.23 * time + d))
         return Pose(
-            station, offset, self._height + 0.012 * float(np.sin(8.1 * time + b)),
-            self._pitch + float(bounce), yaw,
-            float(np.arctan(self.road.bend.slope(station))) + yaw, float(self.road.hill.at(station)),
+            station,
+            offset,
+            self._height + 0.012 * float(np.sin(8.1 * time + b)),
+            self._pitch + float(bounce),
+            yaw,
+            float(np.arctan(self.road.bend.slope(station))) + yaw,
+            float(self.road.hill.at(station)),
             self._mirrored,
-        )  # fmt: skip
+        )
 
     def render(self, index: int) -> Rendering:
         """Frame `index`, counted from 0."""
@@ -167,10 +173,13 @@ class Drive:
         stage = Stage(view, self.look, time)
         stage.play(self.world.actors(station, time))
         ground = Ground(
-            self._texture, view, self.look, self.world.marks(station),
+            self._texture,
+            view,
+            self.look,
+            self.world.marks(station),
             self.world.street(station + view.ahead),
             self.motion.speed,
-        )  # fmt: skip
+        )
         ground.shadows = stage.shadows
         truth = Truth(view, stage, ground, self._backdrop, self.world)
         image = np.empty((self.intrinsics.height, self.intrinsics.width, 3), np.uint8)

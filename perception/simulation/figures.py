@@ -40,10 +40,14 @@ def outfit(rng: np.random.Generator) -> Outfit:
 
     hair = pick(((25, 28, 32), (40, 55, 80), (90, 130, 165), (120, 120, 122), (30, 35, 55)))
     return Outfit(
-        pick(_SKINS), hair, pick(_CLOTHES), pick(_CLOTHES[:6] + _CLOTHES[10:12]),
+        pick(_SKINS),
+        hair,
+        pick(_CLOTHES),
+        pick(_CLOTHES[:6] + _CLOTHES[10:12]),
         float(rng.uniform(0.85, 1.2)),
-        bool(rng.random() < 0.2), bool(rng.random() < 0.35),
-    )  # fmt: skip
+        bool(rng.random() < 0.2),
+        bool(rng.random() < 0.35),
+    )
 
 
 class _Sketch:

@@ -23,9 +23,14 @@ class Ground:
     instance = 0
 
     def __init__(
-        self, texture: GroundTexture, view: View, look: Look, marks: Marks,
-        side_street: npt.NDArray[np.bool_], speed: float,
-    ) -> None:  # fmt: skip
+        self,
+        texture: GroundTexture,
+        view: View,
+        look: Look,
+        marks: Marks,
+        side_street: npt.NDArray[np.bool_],
+        speed: float,
+    ) -> None:
         self.texture, self.view, self.look = texture, view, look
         k = view.intrinsics
         self.first, self.size = view.horizon, (k.height - view.horizon, k.width)
@@ -147,9 +152,12 @@ class Ground:
         rows = np.broadcast_to(self.street.astype(np.float32)[:, None], self.size)
         part = labels[self.first :]
         part[:] = cv2.remap(
-            self.texture.classes, self._columns(1), np.ascontiguousarray(rows), cv2.INTER_NEAREST,
+            self.texture.classes,
+            self._columns(1),
+            np.ascontiguousarray(rows),
+            cv2.INTER_NEAREST,
             borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
+        )
         part[self.paint_mask > 0] = DRIVE.id("lane_marking")
 
     def fill_depth(self, depth: npt.NDArray[np.float32]) -> None:

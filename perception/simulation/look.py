@@ -100,18 +100,29 @@ def make_look(weather: str, time: str, rng: np.random.Generator) -> Look:
     if weather == "rain":
         ambient, zenith, horizon = ambient * 0.85, zenith * 0.85, horizon * 0.88
     visibility = {
-        "clear": rng.uniform(500, 1500), "cloudy": rng.uniform(350, 900),
-        "rain": rng.uniform(130, 320), "fog": rng.uniform(35, 110),
-    }[weather]  # fmt: skip
+        "clear": rng.uniform(500, 1500),
+        "cloudy": rng.uniform(350, 900),
+        "rain": rng.uniform(130, 320),
+        "fog": rng.uniform(35, 110),
+    }[weather]
     haze = np.clip(horizon * 0.97, 0, 250)
     gain = rng.uniform(1.05, 1.45) if time == "day" else rng.uniform(0.9, 1.25)
     night = time == "night" or (time == "dusk" and overcast > 0.9)
     return Look(
-        weather, time, ambient, sun, sun_direction, np.clip(zenith, 0, 255), np.clip(horizon, 0, 255),
-        haze, visibility,
+        weather,
+        time,
+        ambient,
+        sun,
+        sun_direction,
+        np.clip(zenith, 0, 255),
+        np.clip(horizon, 0, 255),
+        haze,
+        visibility,
         {"clear": rng.uniform(0.0, 0.5), "cloudy": rng.uniform(0.6, 0.9)}.get(weather, 1.0),
         rng.uniform(0.45, 0.9) if weather == "rain" else 0.0,
-        rng.uniform(0.65, 1.0) if time == "night" else 0.0, night,
+        rng.uniform(0.65, 1.0) if time == "night" else 0.0,
+        night,
         {"day": rng.uniform(1.0, 3.5), "dusk": rng.uniform(2.5, 5), "night": rng.uniform(4, 7)}[time],
-        gain, {"day": rng.uniform(0.001, 0.006), "dusk": 0.012, "night": 0.02}[time],
-    )  # fmt: skip
+        gain,
+        {"day": rng.uniform(0.001, 0.006), "dusk": 0.012, "night": 0.02}[time],
+    )

@@ -127,14 +127,18 @@ class MeshBuilder:
 
     def mesh(self, length: float, width: float, height: float) -> Mesh:
         return Mesh(
-            length, width, height, np.concatenate(self.faces),
+            length,
+            width,
+            height,
+            np.concatenate(self.faces),
             np.cumsum([0, *[len(face) for face in self.faces]]),
-            np.array(self.normals), np.array([face.mean(0) for face in self.faces]),
+            np.array(self.normals),
+            np.array([face.mean(0) for face in self.faces]),
             np.array(self.colours, np.float64),
             [kind.get("detail", False) for kind in self.kinds],
             np.array([kind.get("lamp", False) for kind in self.kinds]),
             np.array([kind.get("finest", 0.0) for kind in self.kinds]),
-        )  # fmt: skip
+        )
 
 
 def on(quad: Sequence[Point], across: tuple[float, float], up: tuple[float, float]) -> Floats:

@@ -112,12 +112,16 @@ def _town(rng: np.random.Generator) -> Road:
     front = edge + walk + float(rng.choice([0.0, 0.0, rng.uniform(1.5, 6.0)]))
     garden = str(rng.choice(["grass", "paving"]))
     bands = (
-        Band(-60, -front, "paving"), Band(-front, -edge - walk, garden),
+        Band(-60, -front, "paving"),
+        Band(-front, -edge - walk, garden),
         Band(-edge - walk, -edge - 0.15, "sidewalk"),
-        Band(-edge - 0.15, -edge, "curb"), Band(-edge, edge, "asphalt"), Band(edge, edge + 0.15, "curb"),
-        Band(edge + 0.15, edge + walk, "sidewalk"), Band(edge + walk, front, garden),
+        Band(-edge - 0.15, -edge, "curb"),
+        Band(-edge, edge, "asphalt"),
+        Band(edge, edge + 0.15, "curb"),
+        Band(edge + 0.15, edge + walk, "sidewalk"),
+        Band(edge + walk, front, garden),
         Band(front, 60, "paving"),
-    )  # fmt: skip
+    )
     period, dash = _dashes(rng, 3.0)
     painted = rng.random() < 0.85
     lines = []
@@ -137,10 +141,19 @@ def _town(rng: np.random.Generator) -> Road:
         lines += [Line(at, 0.1, *kind), Line(-at, 0.1, *kind)]
     ahead = tuple((k + 0.5) * width for k in range(lanes))
     return Road(
-        _waves(rng, 0.16, (220, 420)), _waves(rng, 0.035, (250, 500)), bands, tuple(lines), width, ahead,
-        tuple(-d for d in ahead), float(rng.choice(ahead)), (-edge, edge), front - edge,
-        (-edge + 1.15, edge - 1.15) if parking else (), (12.0, 20.0),
-    )  # fmt: skip
+        _waves(rng, 0.16, (220, 420)),
+        _waves(rng, 0.035, (250, 500)),
+        bands,
+        tuple(lines),
+        width,
+        ahead,
+        tuple(-d for d in ahead),
+        float(rng.choice(ahead)),
+        (-edge, edge),
+        front - edge,
+        (-edge + 1.15, edge - 1.15) if parking else (),
+        (12.0, 20.0),
+    )
 
 
 def _country(rng: np.random.Generator) -> Road:
@@ -148,11 +161,14 @@ def _country(rng: np.random.Generator) -> Road:
     edge = width + shoulder
     dirt = rng.uniform(0.3, 1.0)
     bands = (
-        Band(-60, -edge - 4, "field"), Band(-edge - 4, -edge - dirt, "grass"),
+        Band(-60, -edge - 4, "field"),
+        Band(-edge - 4, -edge - dirt, "grass"),
         Band(-edge - dirt, -edge, "dirt"),
-        Band(-edge, edge, "asphalt"), Band(edge, edge + dirt, "dirt"), Band(edge + dirt, edge + 4, "grass"),
+        Band(-edge, edge, "asphalt"),
+        Band(edge, edge + dirt, "dirt"),
+        Band(edge + dirt, edge + 4, "grass"),
         Band(edge + 4, 60, "field"),
-    )  # fmt: skip
+    )
     period, dash = _dashes(rng, 3.0)
     yellow = bool(rng.random() < 0.35)
     lines = []
@@ -163,10 +179,17 @@ def _country(rng: np.random.Generator) -> Road:
     if rng.random() < 0.75:
         lines += [Line(-width, 0.12), Line(width, 0.12)]
     return Road(
-        _waves(rng, 0.34, (260, 520)), _waves(rng, 0.07, (280, 600)), bands, tuple(lines),
-        width, (width / 2,),
-        (-width / 2,), width / 2, (-edge, edge), 9.0,
-    )  # fmt: skip
+        _waves(rng, 0.34, (260, 520)),
+        _waves(rng, 0.07, (280, 600)),
+        bands,
+        tuple(lines),
+        width,
+        (width / 2,),
+        (-width / 2,),
+        width / 2,
+        (-edge, edge),
+        9.0,
+    )
 
 
 def _highway(rng: np.random.Generator) -> Road:
@@ -176,11 +199,14 @@ def _highway(rng: np.random.Generator) -> Road:
     left = -2 * inner - median - lanes * width - shoulder  # the far edge of the other carriageway
     between = str(rng.choice(["grass", "paving", "grass"]))
     bands = (
-        Band(-80, left - 5, "field"), Band(left - 5, left, "grass"), Band(left, -inner - median, "asphalt"),
-        Band(-inner - median, -inner, between), Band(-inner, right, "asphalt"),
+        Band(-80, left - 5, "field"),
+        Band(left - 5, left, "grass"),
+        Band(left, -inner - median, "asphalt"),
+        Band(-inner - median, -inner, between),
+        Band(-inner, right, "asphalt"),
         Band(right, right + 5, "grass"),
         Band(right + 5, 80, "field"),
-    )  # fmt: skip
+    )
     period, dash = _dashes(rng, 4.5)
     other = -2 * inner - median
     yellow = bool(rng.random() < 0.4)
@@ -190,6 +216,14 @@ def _highway(rng: np.random.Generator) -> Road:
         lines += [Line(k * width, 0.13, period, dash), Line(other - k * width, 0.13, period, dash)]
     ahead = tuple((k + 0.5) * width for k in range(lanes))
     return Road(
-        _waves(rng, 0.2, (700, 1300)), _waves(rng, 0.035, (500, 1000)), bands, tuple(lines), width, ahead,
-        tuple(other - d for d in ahead), float(rng.choice(ahead)), (left, right), 12.0,
-    )  # fmt: skip
+        _waves(rng, 0.2, (700, 1300)),
+        _waves(rng, 0.035, (500, 1000)),
+        bands,
+        tuple(lines),
+        width,
+        ahead,
+        tuple(other - d for d in ahead),
+        float(rng.choice(ahead)),
+        (left, right),
+        12.0,
+    )

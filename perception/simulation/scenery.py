@@ -47,12 +47,23 @@ class Building:
         h, e, r = self.front.metres, self.front.metres + self.ridge, self.ridge * 0.2
         outer = self.d + np.sign(self.d) * self.depth
         middle = (self.d + outer) / 2
-        points = np.array([
-            (s0, self.d, h), (self.s1, self.d, h), (self.s1, self.d, 0), (s0, self.d, 0),
-            (self.s0, self.d, h), (self.s0, outer, h), (self.s0, outer, 0), (self.s0, self.d, 0),
-            (s0, self.d - np.sign(self.d) * 0.3, h - r), (self.s1, self.d - np.sign(self.d) * 0.3, h - r),
-            (self.s1, middle, e), (s0, middle, e), (self.s0, middle, e),
-        ])  # fmt: skip
+        points = np.array(
+            [
+                (s0, self.d, h),
+                (self.s1, self.d, h),
+                (self.s1, self.d, 0),
+                (s0, self.d, 0),
+                (self.s0, self.d, h),
+                (self.s0, outer, h),
+                (self.s0, outer, 0),
+                (self.s0, self.d, 0),
+                (s0, self.d - np.sign(self.d) * 0.3, h - r),
+                (self.s1, self.d - np.sign(self.d) * 0.3, h - r),
+                (self.s1, middle, e),
+                (s0, middle, e),
+                (self.s0, middle, e),
+            ]
+        )
         if self.look.shadows:
             base = points[[3, 2]]
             points = np.concatenate([points, base, base + cast(self.look, h)])
@@ -133,10 +144,14 @@ class Pole:
     def _placed(self) -> tuple[float, Floats]:
         inward = -np.sign(self.d) * self.arm
         head = self.height - (0.5 if self.lights is not None else 0.0)
-        return self.s, np.array([
-            (self.s, self.d, 0.0), (self.s, self.d, self.height),
-            (self.s, self.d + inward, self.height + 0.25 * bool(self.arm)), (self.s, self.d + inward, head),
-        ])  # fmt: skip
+        return self.s, np.array(
+            [
+                (self.s, self.d, 0.0),
+                (self.s, self.d, self.height),
+                (self.s, self.d + inward, self.height + 0.25 * bool(self.arm)),
+                (self.s, self.d + inward, head),
+            ]
+        )
 
     def draw(self, stage: Stage, points: Floats) -> None:
         focal = stage.view.intrinsics.focal
@@ -232,11 +247,15 @@ class Fence:
 
     def place(self, station: float, time: float) -> tuple[float, Floats]:
         s0 = min(max(self.s0, station + 0.7), self.s1)
-        return self.s1 + 0.05 * abs(self.d), np.array([
-            (s0, self.d, self.high), (self.s1, self.d, self.high), (self.s1, self.d, self.low),
-            (s0, self.d, self.low),
-            (self.s1, self.d, 0.0),
-        ])  # fmt: skip
+        return self.s1 + 0.05 * abs(self.d), np.array(
+            [
+                (s0, self.d, self.high),
+                (self.s1, self.d, self.high),
+                (self.s1, self.d, self.low),
+                (s0, self.d, self.low),
+                (self.s1, self.d, 0.0),
+            ]
+        )
 
     def draw(self, stage: Stage, points: Floats) -> None:
         if self.post is not None:
@@ -265,10 +284,15 @@ class Bridge:
     def place(self, station: float, time: float) -> tuple[float, Floats]:
         s0, s1, low, high = max(self.s, station + 0.6), max(self.s + 9.0, station + 0.7), 5.6, 7.4
         points = [
-            (s0, self.left, low), (s1, self.left, low), (s1, self.right, low), (s0, self.right, low),
-            (self.s, self.left, low), (self.s, self.left, high), (self.s, self.right, high),
+            (s0, self.left, low),
+            (s1, self.left, low),
+            (s1, self.right, low),
+            (s0, self.right, low),
+            (self.s, self.left, low),
+            (self.s, self.left, high),
+            (self.s, self.right, high),
             (self.s, self.right, low),
-        ]  # fmt: skip
+        ]
         for d in self.pillars:
             points += [
                 (self.s + 4, d - 0.5, 0),

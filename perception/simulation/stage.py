@@ -83,10 +83,15 @@ class Stage:
         self.items.append(Polygon(points, fixed(points[:, :2]), colour, label, instance, self.clip, detail))
 
     def polygons(
-        self, vertices: Floats, starts: list[int], faces: list[int], colours: list[Colour], label: int,
+        self,
+        vertices: Floats,
+        starts: list[int],
+        faces: list[int],
+        colours: list[Colour],
+        label: int,
         instance: int,
         detail: list[bool],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Those `faces` of a mesh of convex faces, which `starts` cuts its projected vertices into."""
         corners = fixed(vertices[:, :2])
         self.items.append(

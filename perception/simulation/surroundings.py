@@ -217,9 +217,18 @@ class Surroundings:
         )
         lit = roof * self.look.light(np.array([-side * 0.6, 0.0, 0.8]))
         return Building(
-            s0, s1, d, 9.0, ridge, picture, end, lit, max(0.0, float(rng.uniform(0, 14 - (s1 - s0)))),
-            self.look, picture.metres + ridge > neighbour,
-        )  # fmt: skip
+            s0,
+            s1,
+            d,
+            9.0,
+            ridge,
+            picture,
+            end,
+            lit,
+            max(0.0, float(rng.uniform(0, 14 - (s1 - s0)))),
+            self.look,
+            picture.metres + ridge > neighbour,
+        )
 
     def _garden(self, rng: np.random.Generator, s0: float, s1: float, d: float, side: int) -> Iterator[Actor]:
         kind = str(rng.choice(["planks", "wall", "hedge", "railings"]))

@@ -119,10 +119,19 @@ def _car_top(
         b.face(pane, (ahead, 0, 0.2), paint)
         glazed.append((pane, ahead))
     b.face([(roof[0], -t, top), (roof[0], t, top), (roof[1], t, top), (roof[1], -t, top)], (0, 0, 1), paint)
-    b.face([(a, y, top + 0.03) for a, y in (
-        (roof[0] + 0.1, -t * 0.8), (roof[0] + 0.1, t * 0.8), (roof[1] - 0.1, t * 0.8),
-        (roof[1] - 0.1, -t * 0.8),
-    )], (0, 0, 1), paint)  # fmt: skip
+    b.face(
+        [
+            (a, y, top + 0.03)
+            for a, y in (
+                (roof[0] + 0.1, -t * 0.8),
+                (roof[0] + 0.1, t * 0.8),
+                (roof[1] - 0.1, t * 0.8),
+                (roof[1] - 0.1, -t * 0.8),
+            )
+        ],
+        (0, 0, 1),
+        paint,
+    )
     for pane, ahead in glazed:
         b.face(on(pane, (0.06, 0.94), (0.08, 0.9)), (ahead, 0, 0.2), GLASS, detail=True)
         b.face(on(pane, (0.09, 0.91), (0.45, 0.8)), (ahead, 0, 0.2), SHEEN, detail=True, finest=12.0)

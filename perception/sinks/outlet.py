@@ -199,9 +199,11 @@ class Outlet:
             self._changed.notify_all()
         if recovered:
             _log.info(
-                "sink %s: takes frames again; %d were lost", self.uri, lost,
+                "sink %s: takes frames again; %d were lost",
+                self.uri,
+                lost,
                 extra={"event": "sink_recovered", "sink": self.uri, "lost": lost},
-            )  # fmt: skip
+            )
 
     def _break(self, error: Exception) -> None:
         """The frame at hand and those that wait are lost."""

@@ -128,10 +128,14 @@ class SimulatedDataset:
         target = LABEL_MAPS["drive"].lookup()[truth.labels]
         name = f"seed{self.options.seed + drive}-{frame}"
         return Sample(
-            name, rendering.image, target, truth.instance_map, truth,
+            name,
+            rendering.image,
+            target,
+            truth.instance_map,
+            truth,
             depth=np.where(truth.depth <= FARTHEST, truth.depth, 0) if "depth" in self.extras else None,
             key_points=truth.key_points if "key_points" in self.extras else None,
-        )  # fmt: skip
+        )
 
     @lru_cache(maxsize=1)  # noqa: B019 - one drive, kept while its frames are read in order
     def _drive(self, number: int) -> Drive:

@@ -46,9 +46,14 @@ def read_truth(target: Tensor, instances: Tensor, thing_ids: Sequence[int] = DRI
     rows, columns = (torch.arange(n, device=at.device) for n in at.shape)
     y, x = rows[:, None].expand_as(at).flatten(), columns.expand_as(at).flatten()
     corners = torch.stack(
-        [torch.zeros_like(ids, dtype=torch.int64).scatter_reduce(0, at.flatten(), of, how, include_self=False)
-         for of, how in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax"))], 1,
-    )  # fmt: skip
+        [
+            torch.zeros_like(ids, dtype=torch.int64).scatter_reduce(
+                0, at.flatten(), of, how, include_self=False
+            )
+            for of, how in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax"))
+        ],
+        1,
+    )
     things = torch.tensor(thing_ids, device=at.device)
     classes = (ids[known] % PASTED // 1000)[:, None].eq(things).int().argmax(1)
     may = (target == 0) | (target >> things[:, None, None] & 1).bool()

@@ -104,10 +104,16 @@ class MaskPrecision:
 
     def _append(self, to: list[dict[str, Any]], class_id: int, mask: Rle, **values: float) -> None:
         area = float(coco_mask.area(mask))
-        to.append({
-            "id": len(to) + 1, "image_id": len(self._images), "category_id": class_id, "segmentation": mask,
-            "area": area, **values,
-        })  # fmt: skip
+        to.append(
+            {
+                "id": len(to) + 1,
+                "image_id": len(self._images),
+                "category_id": class_id,
+                "segmentation": mask,
+                "area": area,
+                **values,
+            }
+        )
 
     def _coco(self, annotations: list[dict[str, Any]]) -> COCO:
         coco = COCO()

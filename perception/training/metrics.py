@@ -117,8 +117,11 @@ class Confusion:
         found = (predicted == self.classes.id("lane_marking")) & ~unsure
         radius = max(1.0, LANE_TOLERANCE * target.shape[1])
         self.lane_hits += [
-            near(paint, found, radius), int(paint.sum()), near(found, paint, radius), int(found.sum())
-        ]  # fmt: skip
+            near(paint, found, radius),
+            int(paint.sum()),
+            near(found, paint, radius),
+            int(found.sum()),
+        ]
 
 
 def near(points: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], radius: float) -> int:

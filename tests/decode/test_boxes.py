@@ -85,8 +85,9 @@ def test_labels_and_boxes_of_the_frame_fit_the_instances() -> None:
     found = detections(((10, 10, 40, 40), 0.9, PEDESTRIAN, FULL), ((30, 10, 60, 40), 0.8, VEHICLE, FULL))
     instance_map, instances = make_instances(group_by_boxes(*found, 64, 96), 128, 192)
     assert [(one.class_id, one.box) for one in instances] == [
-        (VEHICLE, (80, 20, 120, 80)), (PEDESTRIAN, (20, 20, 80, 80)),
-    ]  # fmt: skip
+        (VEHICLE, (80, 20, 120, 80)),
+        (PEDESTRIAN, (20, 20, 80, 80)),
+    ]
     labels = thing_labels(instance_map)
     assert (labels[20:80, 20:80] == PEDESTRIAN).all()
     assert (labels[20:80, 80:120] == VEHICLE).all()

@@ -94,10 +94,17 @@ def test_noise_goes_down(rate: int, labels: npt.NDArray[np.uint8], most: float) 
     raw, steady = [], []
     for k in range(60):
         noisy = [
-            replace(lane, points=(lane.points + np.outer(rng.normal(0, 2) + rng.normal(0, 2)
-                    * (lane.points[:, 1] - HORIZON) / HEIGHT, [1, 0])).astype(np.float32))
+            replace(
+                lane,
+                points=(
+                    lane.points
+                    + np.outer(
+                        rng.normal(0, 2) + rng.normal(0, 2) * (lane.points[:, 1] - HORIZON) / HEIGHT, [1, 0]
+                    )
+                ).astype(np.float32),
+            )
             for lane in true
-        ]  # fmt: skip
+        ]
         lanes = tracker.update(scene(k / rate, noisy, labels)).lanes
         assert len(lanes) == len(true)
         if k > 5:

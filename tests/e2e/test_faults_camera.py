@@ -143,10 +143,22 @@ def test_more_frames_than_the_node_can_take(rows: Rows, tmp_path: Path) -> None:
     with (
         Server("mjpeg", "--size", SIZE, "--rate", 120) as camera,
         Node(
-            rows, tmp_path, camera.url, "told/", "--model", slow.folder, "--engine", "onnx-cpu",
-            "--workers", 1, "--frames", 500, "--min-rate", 0,
+            rows,
+            tmp_path,
+            camera.url,
+            "told/",
+            "--model",
+            slow.folder,
+            "--engine",
+            "onnx-cpu",
+            "--workers",
+            1,
+            "--frames",
+            500,
+            "--min-rate",
+            0,
         ) as node,
-    ):  # fmt: skip
+    ):
         begun = now()
         report = node.end(status=0, number=None)
         told = [reason for one in node.healths for reason in reasons(one, "engine_time")]

@@ -148,8 +148,11 @@ class Embedding:
         self.said: list[Values] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e.faults.embedding", str(model)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
         self._hearing = Thread(target=self._hear)
         self._hearing.start()
 

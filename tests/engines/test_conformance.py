@@ -60,9 +60,15 @@ def quantised(model: Path, symmetric: bool) -> bytes:
     target = model.with_name(f"{kind}.onnx")
     options = {"ActivationSymmetric": symmetric, "WeightSymmetric": True, "QuantizeBias": not symmetric}
     quantize_static(
-        model, target, Frames(), per_channel=True, activation_type=kind, weight_type=QuantType.QInt8,
-        op_types_to_quantize=["Conv"], extra_options=options,
-    )  # fmt: skip
+        model,
+        target,
+        Frames(),
+        per_channel=True,
+        activation_type=kind,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["Conv"],
+        extra_options=options,
+    )
     return target.read_bytes()
 
 

@@ -76,8 +76,11 @@ def test_shapes_depend_on_nothing_but_the_number_of_detections(model: bytes) -> 
         output.name: [axis.dim_value for axis in output.type.tensor_type.shape.dim] for output in graph.output
     }
     assert shapes == {
-        "boxes": [1, 64, 4], "scores": [1, 64], "classes": [1, 64], "masks": [1, 64, 28, 28],
-    }  # fmt: skip
+        "boxes": [1, 64, 4],
+        "scores": [1, 64],
+        "classes": [1, 64],
+        "masks": [1, 64, 28, 28],
+    }
     refused = {"NonZero", "NonMaxSuppression", "Loop", "If", "Compress", "Unique"}
     assert not refused & {node.op_type for node in graph.node}
 

@@ -36,8 +36,11 @@ def test_bytes_go_to_the_gpu_and_back(device: cuda.Device) -> None:
     wanted = np.random.default_rng(0).integers(0, 256, BYTES, np.uint8)
     with device.active():
         stream, there, back, memory = (
-            device.stream(), device.pinned(BYTES), device.pinned(BYTES), device.memory(BYTES)
-        )  # fmt: skip
+            device.stream(),
+            device.pinned(BYTES),
+            device.pinned(BYTES),
+            device.memory(BYTES),
+        )
         there[:] = wanted
         stream.upload(memory.address, there)
         stream.download(back, memory.address)

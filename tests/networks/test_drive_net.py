@@ -21,8 +21,12 @@ def test_maps_at_half_the_input(size: tuple[int, int]) -> None:
 def test_encoder_strides_and_channels() -> None:
     features = EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 64))
     assert [tuple(f.shape[1:]) for f in features] == [
-        (16, 32, 32), (24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2),
-    ]  # fmt: skip
+        (16, 32, 32),
+        (24, 16, 16),
+        (40, 8, 8),
+        (112, 4, 4),
+        (320, 2, 2),
+    ]
 
 
 def test_imagenet_weights_change_every_convolution() -> None:

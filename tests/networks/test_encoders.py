@@ -12,8 +12,12 @@ def test_vgg_has_thirteen_convolutions_and_five_strides() -> None:
     encoder = VGG16(0.25).eval()
     features = encoder(torch.zeros(1, 3, 64, 96))
     assert [tuple(f.shape[1:]) for f in features] == [
-        (16, 32, 48), (32, 16, 24), (64, 8, 12), (128, 4, 6), (128, 2, 3),
-    ]  # fmt: skip
+        (16, 32, 48),
+        (32, 16, 24),
+        (64, 8, 12),
+        (128, 4, 6),
+        (128, 2, 3),
+    ]
     assert encoder.channels == (16, 32, 64, 128, 128)
     assert sum(isinstance(m, torch.nn.Conv2d) for m in encoder.modules()) == 13
 
@@ -39,9 +43,10 @@ def test_vgg_masks_belong_to_its_features() -> None:
 @pytest.mark.parametrize("output_stride", [8, 16])
 def test_dilated_features_hold_the_strided_ones(output_stride: int) -> None:
     """The same weights, dilated: every k-th pixel is what the strided network finds."""
-    strided, dilated = EfficientNetLite0(width=0.25).eval(), EfficientNetLite0(
-        output_stride=output_stride, width=0.25
-    ).eval()  # fmt: skip
+    strided, dilated = (
+        EfficientNetLite0(width=0.25).eval(),
+        EfficientNetLite0(output_stride=output_stride, width=0.25).eval(),
+    )
     dilated.load_state_dict(strided.state_dict())
     image = torch.rand(1, 3, 96, 128) * 255
     fine, coarse = dilated(image), strided(image)

@@ -20,11 +20,14 @@ def test_all_styles_together_show_all_there_is(height: int, width: int) -> None:
         for x, s in ((0.3, "left"), (0.7, "right"))
     ]
     scene = scene_of(
-        height, width, boxes, lanes=tuple(sides),
+        height,
+        width,
+        boxes,
+        lanes=tuple(sides),
         picture=np.full((height, width, 3), 30, np.uint8),
         depth=np.full((height, width), 20, np.float32),
         key_points=(KeyPoint("head", width / 5, height * 0.6, 0.9),),
-    )  # fmt: skip
+    )
     whole = drawn(scene, *ALL)
     assert whole.shape == (height, width, 3)
     assert whole.dtype == np.uint8

@@ -24,9 +24,18 @@ def make_scene() -> MakeScene:
         box = (3.0, 4.0, 10.5, 20.0)
         lane = Lane(np.array([[1, 90], [50.25, 40]], np.float32), "dashed", 0.75, "left")
         scene = Scene(
-            sequence, stamp_ns, 0, stem, "front", labels, instances, (Instance(8001, 8, 0.9, box),), (lane,),
-            age_ms=12.3456, timings_ms={"infer": 4.5},
-        )  # fmt: skip
+            sequence,
+            stamp_ns,
+            0,
+            stem,
+            "front",
+            labels,
+            instances,
+            (Instance(8001, 8, 0.9, box),),
+            (lane,),
+            age_ms=12.3456,
+            timings_ms={"infer": 4.5},
+        )
         return frame, scene
 
     return make

@@ -203,8 +203,10 @@ def test_limits() -> None:
     assert place_of("labels/") == Path("labels")
     assert place_of("web://127.0.0.1:8080") is None
     assert (kind_of("out.MP4?minutes=1"), kind_of("a/b?keep=1GB"), kind_of("web://[::1]:80")) == (
-        "video", "folder", "web",
-    )  # fmt: skip
+        "video",
+        "folder",
+        "web",
+    )
 
 
 def test_the_number_goes_on_where_the_clock_was_set_back(tmp_path: Path) -> None:

@@ -28,10 +28,18 @@ class Faults:
         self._camera, self._node, self._port, self._folder = camera, node, port, folder
         self._viewers: list[socket.socket] = []
         self._kinds = (
-            self.close_connection, self.stall, self.corrupt, self.resize, self.remove_folder,
-            self.limit_files, self.break_engine, self.break_engine, self.viewer_comes, self.viewer_comes,
+            self.close_connection,
+            self.stall,
+            self.corrupt,
+            self.resize,
+            self.remove_folder,
+            self.limit_files,
+            self.break_engine,
+            self.break_engine,
+            self.viewer_comes,
+            self.viewer_comes,
             self.viewer_vanishes,
-        )  # fmt: skip
+        )
 
     def inject(self) -> None:
         fault = self._random.choice(self._kinds)

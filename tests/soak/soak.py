@@ -58,11 +58,29 @@ def soak(folder: Path, frames: int, seed: int) -> int:
         Server("mjpeg", "--size", "160x96", "--rate", RATE) as camera,
         (folder / "log.jsonl").open("wb") as log,
         subprocess.Popen(
-            [COMMAND, "run", camera.url, *sinks, "--model", model, "--engine", "onnx-cpu", "--workers", "2",
-             "--frames", str(frames), "--log", "json", "--json"],
-            stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder,
+            [
+                COMMAND,
+                "run",
+                camera.url,
+                *sinks,
+                "--model",
+                model,
+                "--engine",
+                "onnx-cpu",
+                "--workers",
+                "2",
+                "--frames",
+                str(frames),
+                "--log",
+                "json",
+                "--json",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            cwd=folder,
         ) as node,
-    ):  # fmt: skip
+    ):
         process = psutil.Process(node.pid)
         faults = Faults(seed, camera, process, port, folder / "labels")
         try:
@@ -77,8 +95,10 @@ def soak(folder: Path, frames: int, seed: int) -> int:
         return 1
     report = json.loads(out)
     check_account(report)
-    print(f"{report['captured']} captured = {report['published']} published + {report['dropped']}, "
-          f"{report['connections']} connections, {time.monotonic() - begun:.0f} s")  # fmt: skip
+    print(
+        f"{report['captured']} captured = {report['published']} published + {report['dropped']}, "
+        f"{report['connections']} connections, {time.monotonic() - begun:.0f} s"
+    )
     for sink in report["sinks"]:
         print(f"{sink['uri']}: {sink['written']} written, lost {sink['lost']}")
     print(f"faults: {dict(faults.counts)}")
@@ -132,8 +152,11 @@ def check(health: dict[str, Any]) -> None:
 
 def show(sample: Sample, health: dict[str, Any]) -> None:
     dropped = " ".join(f"{reason} {count}" for reason, count in health["dropped"].items())
-    print(f"{sample.captured:7} captured, {health['published']} published, {dropped}; {sample.rss:.1f} MB, "
-          f"{sample.descriptors} descriptors, {sample.threads} threads", flush=True)  # fmt: skip
+    print(
+        f"{sample.captured:7} captured, {health['published']} published, {dropped}; {sample.rss:.1f} MB, "
+        f"{sample.descriptors} descriptors, {sample.threads} threads",
+        flush=True,
+    )
 
 
 def verdict(samples: list[Sample]) -> bool:

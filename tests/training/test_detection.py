@@ -72,8 +72,11 @@ def test_boxes_may_hold_only_what_labels_leave_open(truth: Truth) -> None:
     boxes = torch.tensor([[40.0, 40, 60, 60], [8, 8, 40, 24], [0, 0, 6, 6], [30, 30, 60, 60]])
     # A tenth of the last one is open at first, then a third.
     assert may_hold(truth, boxes).tolist() == [
-        [False, False, True], [False] * 3, [False] * 3, [False, False, True],
-    ]  # fmt: skip
+        [False, False, True],
+        [False] * 3,
+        [False] * 3,
+        [False, False, True],
+    ]
     assert not may_hold(truth, torch.tensor([[0.0, 0.0, 90.0, 60.0]])).any()
 
 

@@ -40,12 +40,29 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     recipe.write_text(RECIPE)
     done = subprocess.run(
         [
-            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-            "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1",
-            "-m", "tests.training.toy", "train", recipe, folder,
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc-per-node",
+            "2",
+            "--rdzv-backend",
+            "c10d",
+            "--rdzv-endpoint",
+            "127.0.0.1:0",
+            "--local-addr",
+            "127.0.0.1",
+            "-m",
+            "tests.training.toy",
+            "train",
+            recipe,
+            folder,
         ],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=200,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("next: perception export") == 1
     first, second = (torch.load(folder / f"rank{rank}.pt") for rank in (0, 1))

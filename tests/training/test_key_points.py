@@ -89,9 +89,12 @@ def test_a_view_moves_key_points_with_the_image(seed: int) -> None:
     image[28:33, 48:53] = 255
     points = table([LEFT_HAND, 50, 30, 40], [HEAD, 200, 30, 40])  # and one outside
     view = random_view(
-        Sample("s", image, ones, ones.astype(np.uint16), key_points=points), np.random.default_rng(seed),
-        crop=(64, 96), scale=(0.9, 1.1), pixels=64 * 96,
-    )  # fmt: skip
+        Sample("s", image, ones, ones.astype(np.uint16), key_points=points),
+        np.random.default_rng(seed),
+        crop=(64, 96),
+        scale=(0.9, 1.1),
+        pixels=64 * 96,
+    )
     assert view.key_points is not None
     assert len(view.key_points) == 1
     kind, x, y, tall = view.key_points[0].tolist()

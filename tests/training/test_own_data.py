@@ -121,9 +121,16 @@ def test_ade_by_the_numbers_of_its_150_classes(tmp_path: Path) -> None:
     write(tmp_path / "annotations" / "validation" / "a.png", [[1, 3, 7, 13, 21, 128, 137, 8, 0]])
     found = open_dataset(f"ade:{tmp_path / 'images' / 'validation'}")[0].target[0].tolist()
     expected = [
-        ("building", "fence"), ("sky",), ("road", "lane_marking"), ("pedestrian",), ("vehicle",),
-        ("two_wheeler",), ("traffic_sign",), (), (),
-    ]  # fmt: skip
+        ("building", "fence"),
+        ("sky",),
+        ("road", "lane_marking"),
+        ("pedestrian",),
+        ("vehicle",),
+        ("two_wheeler",),
+        ("traffic_sign",),
+        (),
+        (),
+    ]
     assert found == [DRIVE.bits(*names) for names in expected]
 
 

@@ -122,9 +122,15 @@ def test_a_run_scores_pictures_beside_the_input(tmp_path: Path) -> None:
     for i in range(4):
         cv2.imwrite(str(folder / f"{i}.png"), pattern(64, 96, shift=3 * i))
     recipe = config(
-        "next-frame", f"next:{folder}", validate_on=(f"next:{folder}",), pixels=64 * 96,
-        batch=2, steps=2, validate_every=2, workers=0,
-    )  # fmt: skip
+        "next-frame",
+        f"next:{folder}",
+        validate_on=(f"next:{folder}",),
+        pixels=64 * 96,
+        batch=2,
+        steps=2,
+        validate_every=2,
+        workers=0,
+    )
     (evaluation,) = Trainer(recipe, tmp_path / "run").train().values()
     assert isinstance(evaluation, Evaluation)
     rows = evaluation.figures()["pictures"]

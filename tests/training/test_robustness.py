@@ -145,9 +145,14 @@ def test_without_labels_nothing_can_be_lost(drives: list[NoiseChecks]) -> None:
 def test_the_verdict_counts_what_misleads_and_what_is_flagged() -> None:
     def cell(severity: int, retained: float, warned: float, refused: float) -> Cell:
         return Cell(
-            corruption="fog", severity=severity, mean_iou=retained / 2, retained=retained,
-            warned=warned, refused=refused, findings={},
-        )  # fmt: skip
+            corruption="fog",
+            severity=severity,
+            mean_iou=retained / 2,
+            retained=retained,
+            warned=warned,
+            refused=refused,
+            findings={},
+        )
 
     found = Robustness(
         set="a",
@@ -155,18 +160,26 @@ def test_the_verdict_counts_what_misleads_and_what_is_flagged() -> None:
         mean_iou=0.5,
         false_alarms={"blurred": 0.125},
         cells=(
-            cell(1, 0.9, 0.25, 0.0), cell(2, 0.7, 0.5, 0.0), cell(3, 0.69, 0.25, 0.125),
-            cell(4, 0.5, 0.25, 0.25), cell(5, 0.1, 0, 1),
+            cell(1, 0.9, 0.25, 0.0),
+            cell(2, 0.7, 0.5, 0.0),
+            cell(3, 0.69, 0.25, 0.125),
+            cell(4, 0.5, 0.25, 0.25),
+            cell(5, 0.1, 0, 1),
         ),
-    )  # fmt: skip
+    )
     assert found.verdict() == (
         "Less than 70% of mean IoU is kept in 3 of 5 cells; health flags 2 of them, and 1 of the others. "
         "Findings in the 8 clean frames: blurred in 12%."
     )
     row = [next(iter(column.cells)) for column in table(found, "toy").columns]
     assert row == [
-        "fog", "[default]90  [/]", "[yellow]70 w[/]", "[bold red]69 ![/]", "[green]50 w[/]", "[green]10 E[/]",
-    ]  # fmt: skip
+        "fog",
+        "[default]90  [/]",
+        "[yellow]70 w[/]",
+        "[bold red]69 ![/]",
+        "[green]50 w[/]",
+        "[green]10 E[/]",
+    ]
 
 
 def test_dirt_stays_and_noise_does_not() -> None:

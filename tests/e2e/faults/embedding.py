@@ -36,9 +36,13 @@ def main() -> None:
             if scene is not None:
                 unknown = bool((scene.labels == 255).all())
                 tell(
-                    status=scene.status, age_ms=scene.age_ms, sequence=scene.sequence, unknown=unknown,
-                    at_ns=time.monotonic_ns(), stamp_ns=scene.stamp_ns,
-                )  # fmt: skip
+                    status=scene.status,
+                    age_ms=scene.age_ms,
+                    sequence=scene.sequence,
+                    unknown=unknown,
+                    at_ns=time.monotonic_ns(),
+                    stamp_ns=scene.stamp_ns,
+                )
 
     def command(name: str, values: list[str]) -> None:
         match name:
