@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from export.report import Proof, markdown, tables
-from perception.bundle_info import GRAPHS, BundleDescription, Precision
+from perception.bundle.manifest import GRAPHS, BundleDescription, Precision
 
 
 def model_card(description: BundleDescription, graphs: Mapping[Precision, bytes], proof: Proof) -> str:

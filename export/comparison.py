@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from perception.bundle_info import Accuracy, Precision
+from perception.bundle.manifest import Accuracy, Precision
+from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.decode.instances import Maps
+from perception.evaluation.evaluation import Evaluation
 from perception.frame import Frame
 from perception.perceiver import Perceiver
-from perception.training.datasets import Dataset, Sample, public_name
-from perception.training.evaluation import Evaluation
 
 Labels = npt.NDArray[np.uint8]
 WORST = 1  # frames of a set that are kept to be shown

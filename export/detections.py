@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from export.gate import ParityError, run_onnx
-from perception.networks.deployed import DeployedMaskRCNN
-from perception.networks.mask_rcnn import LEAST_SCORE
+from export.validation import ParityError, run_onnx
+from perception.networks.export_wrapper import DeployedMaskRCNN
+from perception.networks.zoo.mask_rcnn import LEAST_SCORE
 
 Found = dict[str, npt.NDArray[Any]]
 

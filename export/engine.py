@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from perception.bundle_info import Precision
+from perception.bundle.manifest import Precision
 
 
 class GraphEngine:

@@ -15,28 +15,27 @@ from calibration.ranges import Method
 from export.card import model_card
 from export.detections import check_detections
 from export.engine import GraphEngine
-from export.float16 import to_float16
-from export.gate import check_parity
+from export.float16 import keep_in_half, round_weights, to_float16
 from export.graph import to_onnx
-from export.half import keep_in_half, round_weights
-from export.limits import faults, refuse
-from export.prover import Prover
+from export.parity import Prover
 from export.quantise import fold_normalisation
 from export.quantiser import QUANTISED, Quantiser
 from export.report import Proof, write_report
 from export.tensorrt import check_tensorrt
-from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import Metric, Precision
+from export.tolerances import faults, refuse
+from export.validation import check_parity
+from perception.bundle.bundle import Bundle, write_bundle
+from perception.bundle.manifest import Metric, Precision
+from perception.datasets.dataset import open_dataset
 from perception.errors import ConfigError, DataError
+from perception.evaluation.tables import EvaluationReport
 from perception.frame import Frame
-from perception.input_size import fit_image
-from perception.networks.deployed import Deployed, DeployedMaskRCNN
+from perception.networks.export_wrapper import Deployed, DeployedMaskRCNN
+from perception.resample import fit_image
 from perception.simulation import Drive, parse_options
-from perception.sources import open_source
+from perception.sources.registry import open_source
 from perception.training.checkpoint import load_weights, read_config
-from perception.training.datasets import open_dataset
 from perception.training.describe import MULTIPLE, count, describe
-from perception.training.report import EvaluationReport
 from perception.training.tasks import make_task
 
 CALIBRATION_FRAMES = 64

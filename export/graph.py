@@ -9,8 +9,8 @@ import onnx_ir.passes.common as passes
 import torch
 from onnxscript import optimizer
 
-from export.gate import ParityError
-from perception.networks.deployed import Deployed
+from export.validation import ParityError
+from perception.networks.export_wrapper import Deployed
 from perception.training.describe import MULTIPLE
 
 OPSET = 18

@@ -19,10 +19,10 @@ from onnxruntime.quantization.quant_utils import save_and_reload_model_with_shap
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from torch import nn
 
-from perception.bundle_info import Precision
+from perception.bundle.manifest import Precision
 from perception.networks.blocks import ConvNormAct
-from perception.networks.deployed import Deployed
 from perception.networks.efficientnet import EfficientNetLite0
+from perception.networks.export_wrapper import Deployed
 
 # The convolution that gives offsets: 256 steps are too coarse for them, and it costs next to nothing.
 ALWAYS_EXACT = frozenset({"network.instances.maps"})

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from calibration.ranges import Method
 from export.quantise import quantise
 from export.sensitivity import Sensitivity, choose_ranges, sweep
-from perception.bundle_info import Precision
+from perception.bundle.manifest import Precision
 
 QUANTISED = (Precision.INT8, Precision.SYMMETRIC_INT8)
 

@@ -14,9 +14,9 @@ from rich.table import Column, Table
 
 from export.comparison import Comparison, Disagreement
 from export.sensitivity import Sensitivity
-from perception.bundle_info import Accuracy, Precision
+from perception.bundle.manifest import Accuracy, Precision
 from perception.classes import ClassSet
-from perception.input_size import resize
+from perception.resample import resize
 
 SHOWN = 15  # layers of a sweep
 TILE = 400  # px wide

@@ -11,8 +11,8 @@ from onnxruntime.quantization.calibrate import TensorsData
 from calibration.ranges import Method, measure_ranges
 from export.engine import GraphEngine
 from export.quantise import ALWAYS_EXACT, layers, quantise
-from perception.bundle_info import Precision
-from perception.input_size import fit_image
+from perception.bundle.manifest import Precision
+from perception.resample import fit_image
 from perception.training.describe import MULTIPLE
 
 Images = Sequence[npt.NDArray[np.uint8]]

@@ -5,8 +5,8 @@ TensorRT for RTX has the parser and, for NVIDIA's consumer GPUs, the builder of 
 
 import importlib.util
 
-from export.gate import ParityError
-from perception.bundle_info import InputInfo
+from export.validation import ParityError
+from perception.bundle.manifest import InputInfo
 from perception.engines.tensorrt_build import build, profile
 from perception.errors import EngineError
 from perception.training.describe import MULTIPLE

@@ -19,16 +19,16 @@ A live camera, whose frames the program hands in while the node runs in a thread
 Everything that can go wrong on purpose is a `PerceptionError`.
 """
 
-from perception.bundle import Bundle
-from perception.decode.lane_tracks import LaneTracker
-from perception.decode.tracks import Tracker
+from perception.bundle.bundle import Bundle
 from perception.errors import PerceptionError
 from perception.frame import Frame
-from perception.node import Node
+from perception.node.node import Node
 from perception.overlay import draw
 from perception.perceiver import Perceiver
 from perception.scene import Instance, KeyPoint, Lane, Scene, Status
 from perception.sources.push import PushSource
+from perception.tracking.lanes import LaneTracker
+from perception.tracking.objects import Tracker
 
 __all__ = [
     "Bundle", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Node", "Perceiver", "PerceptionError",

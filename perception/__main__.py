@@ -1,5 +1,5 @@
 """`python -m perception` is the command `perception`."""
 
-from perception.cli import main
+from perception.app.cli import main
 
 main()

@@ -1,6 +1,7 @@
 """What a source hands on: one image with the moment it was captured."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -37,3 +38,23 @@ class Frame:
     @property
     def width(self) -> int:
         return int(self.image.shape[1])
+
+
+class DropReason(StrEnum):
+    """Why a captured frame was not published."""
+
+    UNDECODABLE = "undecodable"  # its bytes do not make an image
+    SUPERSEDED = "superseded"  # a fresher frame was there before this one's turn came
+    BACKLOG = "backlog"  # it waited in a buffer that had grown, and was passed over to catch up
+    FAILED = "failed"  # the engine raised, hung, or gave what is no answer
+    THINNED = "thinned"  # left out on purpose: the node has lowered its rate to keep up
+    STOPPED = "stopped"  # the run ended on an error or a second signal before it was written
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A captured frame that cannot be handed on. `message` names it, for people."""
+
+    sequence: int
+    reason: DropReason
+    message: str

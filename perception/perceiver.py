@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from perception.bundle import Bundle
-from perception.bundle_info import BundleDescription
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import BundleDescription
 from perception.classes import ClassSet
 from perception.decode.boxes import thing_labels
 from perception.decode.crf import refine
@@ -19,12 +19,12 @@ from perception.decode.grouping import NO_GROUPS, make_instances
 from perception.decode.instances import Grouping, Maps, choose_grouping
 from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
-from perception.decode.semantic import resize_ids
-from perception.engines import Engine, OnBuild, open_engine
-from perception.engines.pending import PendingEngine, open_without_waiting
+from perception.engines.base import Engine, OnBuild
+from perception.engines.lazy import LazyEngine, open_without_waiting
+from perception.engines.registry import open_engine
 from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
-from perception.input_size import fit, input_size, resize
+from perception.resample import fit, input_size, resize, resize_ids
 from perception.scene import KeyPoint, Scene
 
 
@@ -130,9 +130,9 @@ class Perceiver:
         return any(one.cannot_run for one in self._pending)
 
     @property
-    def _pending(self) -> list[PendingEngine]:
+    def _pending(self) -> list[LazyEngine]:
         engines = [self.engine] + ([self.denoiser.engine] if self.denoiser else [])
-        return [one for one in engines if isinstance(one, PendingEngine)]
+        return [one for one in engines if isinstance(one, LazyEngine)]
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, ClassesInfo, InputInfo, Precision, TrainingInfo
+from perception.bundle.bundle import Bundle, write_bundle
+from perception.bundle.manifest import BundleDescription, ClassesInfo, InputInfo, Precision, TrainingInfo
 from perception.classes import DRIVE
 from tests.e2e.faults.table import pytest_terminal_summary  # noqa: F401 - pytest finds it here
 

@@ -9,8 +9,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import (
+from perception.bundle.bundle import Bundle, write_bundle
+from perception.bundle.manifest import (
     BundleDescription,
     ClassesInfo,
     InputInfo,

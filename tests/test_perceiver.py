@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from perception import Bundle, Frame, Perceiver, PerceptionError, Status
 from perception.classes import DRIVE
 from perception.decode.instances import choose_grouping
-from perception.engines import open_engine
+from perception.engines.registry import open_engine
 from perception.errors import ConfigError
-from perception.input_size import input_size
+from perception.resample import input_size
 from perception.simulation import Drive, parse_options
 from tests.conftest import COLOURS_BGR, nearest_colour
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 
 from perception import Bundle, Frame, Perceiver
-from perception.bench import measure
-from perception.doctor import Health, diagnose
+from perception.app.bench import measure
+from perception.app.doctor import Health, diagnose
 from perception.errors import ConfigError
 from tests import graphs
 from tests.media import picture, truth

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from perception.decode.semantic import resize_ids, source_pixels
+from perception.resample import resize_ids, source_pixels
 from perception.scene import Instance
 
 LEAST_SHARE = 1e-4  # of the map's pixels; what is smaller is taken for a speck

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception.bundle_info import BundleDescription
+from perception.bundle.manifest import BundleDescription
 from perception.classes import ClassSet
 from perception.decode.borders import group_by_borders
 from perception.decode.boxes import group_by_boxes

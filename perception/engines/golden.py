@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.bundle import Bundle
-from perception.bundle_info import Precision
-from perception.engines.engine import Engine
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import Precision
+from perception.engines.base import Engine
 from perception.errors import BundleError
 
 

@@ -37,3 +37,9 @@ def graphics() -> tuple[str, ...]:
     """What NVIDIA's driver says of itself and of each GPU; nothing where there is none."""
     files = (_DRIVER / "version", *sorted(_DRIVER.glob("gpus/*/information")))
     return tuple(file.read_text() for file in files if file.is_file())
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

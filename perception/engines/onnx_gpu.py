@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception.bundle import Bundle
-from perception.bundle_info import GRAPHS, InputInfo, Precision
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import GRAPHS, InputInfo, Precision
+from perception.engines.base import OnBuild, check_image
+from perception.engines.buffers import Pool, Shape
 from perception.engines.cache import EngineKey, cache_folder
 from perception.engines.cuda import Gpu, check_driver, connect, find_gpu
-from perception.engines.engine import OnBuild, check_image
-from perception.engines.onnx import CPU, errors, load_runtime, mixed_builds, open_session
-from perception.engines.pool import Pool, Shape
+from perception.engines.onnx_cpu import CPU, errors, load_runtime, mixed_builds, open_session
 from perception.engines.tensorrt import check_profile
 from perception.engines.tensorrt_build import Shapes, bundle_profile
 from perception.errors import EngineError

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception.bundle import Bundle
-from perception.bundle_info import GRAPHS, Precision
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import GRAPHS, Precision
+from perception.engines.base import OnBuild, check_image
+from perception.engines.buffers import SHAPES, Pool, Shape
 from perception.engines.cache import EngineCache, EngineKey, cache_folder
-from perception.engines.engine import OnBuild, check_image
 from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
-from perception.engines.pool import SHAPES, Pool, Shape
 from perception.errors import EngineError
 
 NAMES = {Precision.FLOAT32: "openvino", Precision.INT8: "openvino-int8"}

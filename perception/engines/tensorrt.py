@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception.bundle import Bundle
-from perception.bundle_info import GRAPHS, Precision
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import GRAPHS, Precision
+from perception.engines.base import OnBuild, check_image
+from perception.engines.buffers import Pool
 from perception.engines.cache import EngineCache, EngineKey
 from perception.engines.cuda import Device, Gpu, check_driver, connect, find_gpu
-from perception.engines.engine import OnBuild, check_image
-from perception.engines.pool import Pool
 from perception.engines.tensorrt_build import Shape, Shapes, build, bundle_profile, logger
 from perception.errors import EngineError
 

@@ -9,12 +9,12 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
-from perception.bundle import Bundle
-from perception.bundle_info import InputInfo
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import InputInfo
 from perception.engines.background import call_in_background
 from perception.engines.onnx_file import opset
 from perception.errors import EngineError
-from perception.input_size import input_size
+from perception.resample import input_size
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, Shape, Shape]

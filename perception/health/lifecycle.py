@@ -3,7 +3,7 @@
 from threading import Lock
 
 from perception.errors import PerceptionError
-from perception.health import NodeState
+from perception.health.types import NodeState
 
 _S = NodeState
 # As of a managed node in ROS 2. What has failed is set up anew, or given up.

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from perception.health import Finding, Health, Level, NodeState, Signal, SinkState
-from perception.health.conditions import Conditions
+from perception.frame import DropReason
+from perception.health.checks import FINDINGS, Figures
+from perception.health.debounce import Debounce
 from perception.health.degradation import STEPS, Step
 from perception.health.disk import Disks
-from perception.health.findings import FINDINGS, Figures
 from perception.health.rates import MS, Rate, S, Spent
-from perception.ledger import Ledger
+from perception.health.types import Finding, Health, Level, Link, LinkState, NodeState, Signal, SinkState
+from perception.node.accounting import Accounting
 from perception.scene import Scene, Status
-from perception.sources import DropReason, Link, LinkState
 
 STALE_PERIODS = 2  # without a frame: one is late, the second is missing
 NO_SIGNAL_PERIODS, NO_SIGNAL_MS = 4, 1000.0  # the longer one: at city speed 14 m are driven in a second
@@ -68,7 +68,7 @@ class Monitor:
         self._image: tuple[Finding, ...] = ()
         # For the one thread that asks.
         self._counts: deque[_Counts] = deque()
-        self._conditions = Conditions(RAISE_AFTER_S, CLEAR_AFTER_S, at_once=AT_ONCE)
+        self._conditions = Debounce(RAISE_AFTER_S, CLEAR_AFTER_S, at_once=AT_ONCE)
         self._disks = Disks(folders)
         self._asked_ns = 0  # first
         self._last: Health | None = None
@@ -127,7 +127,7 @@ class Monitor:
         wall_ns: int,
         *,
         state: NodeState,
-        ledger: Ledger,
+        ledger: Accounting,
         link: Link | None = None,
         step: Step = STEPS[0],
         restarts: int = 0,

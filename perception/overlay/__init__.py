@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from perception.classes import ClassSet
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.overlay.comparison import Comparison
 from perception.overlay.depth import DepthTint
 from perception.overlay.instances import InstanceLabels, InstanceOutlines
 from perception.overlay.key_points import KeyPointDots
 from perception.overlay.lanes import LaneBoundaries
+from perception.overlay.side_by_side import Comparison
 from perception.overlay.status import StatusLine
 from perception.overlay.style import Colour, Image, Style
 from perception.overlay.tints import ClassTint, EgoCarpet

@@ -2,7 +2,7 @@
 
 from perception.simulation.camera import Intrinsics, Pose
 from perception.simulation.drive import FARTHEST, Drive, Rendering, Truth
-from perception.simulation.key_points import KEY_POINTS, MIRRORED
+from perception.simulation.joints import KEY_POINTS, MIRRORED
 from perception.simulation.options import SimulationOptions, parse_options
 
 __all__ = [

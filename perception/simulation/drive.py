@@ -12,7 +12,7 @@ from perception.simulation.backdrop import Backdrop
 from perception.simulation.camera import Intrinsics, Pose, View
 from perception.simulation.ground import Ground
 from perception.simulation.ground_texture import GroundTexture
-from perception.simulation.key_points import visible_key_points
+from perception.simulation.joints import visible_key_points
 from perception.simulation.look import make_look
 from perception.simulation.options import SCENES, TIMES, WEATHERS, SimulationOptions
 from perception.simulation.road import make_road

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health import Health
+from perception.health.types import Health
 from perception.scene import Scene
-from perception.sinks import claim
-from perception.sinks.lines import LineFile
-from perception.sinks.options import Limits
-from perception.sinks.pieces import Budget, numbered
+from perception.sinks.base import claim
+from perception.sinks.jsonl import LineFile
+from perception.sinks.limits import Limits
+from perception.sinks.segments import Budget, numbered
 
 FARTHEST = 65535  # cm
 _LINES, _HEALTH = "scenes.jsonl", "health.jsonl"

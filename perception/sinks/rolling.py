@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health import Health
+from perception.health.types import Health
 from perception.scene import Scene
-from perception.sinks.options import Limits
-from perception.sinks.pieces import Budget, next_dated, numbered
+from perception.sinks.limits import Limits
+from perception.sinks.segments import Budget, next_dated, numbered
 from perception.sinks.video import VideoSink
 
 

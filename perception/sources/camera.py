@@ -8,9 +8,9 @@ import av
 from av.container import InputContainer
 
 from perception.errors import ConfigError
-from perception.policy import Policy
 from perception.sources.connection import Packet, arrival_of
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
+from perception.types import Policy
 
 _OPTIONS = {  # ours: FFmpeg's, what it has to look like, an example
     "size": ("video_size", r"[1-9]\d*x[1-9]\d*", "1280x720"),

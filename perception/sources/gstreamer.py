@@ -13,9 +13,9 @@ import av
 from av.container import InputContainer
 
 from perception.errors import ConfigError
-from perception.policy import Policy
 from perception.sources.connection import LostError
 from perception.sources.live import LiveCamera
+from perception.types import Policy
 
 # The queue of one hands on the newest picture only: what is in the pipe is all that can wait.
 _TAIL = (

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.errors import SourceError
-from perception.frame import Frame
-from perception.sources import Drop, DropReason
+from perception.frame import Drop, DropReason, Frame
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 RATE = 25.0  # a video's usual rate

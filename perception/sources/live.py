@@ -13,14 +13,14 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from perception.frame import Frame
-from perception.policy import Policy
-from perception.sources import Drop, DropReason, Link, LinkState
+from perception.frame import Drop, DropReason, Frame
+from perception.health.types import Link, LinkState
+from perception.redact import masked
+from perception.sources.arrival_clock import Queued
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
-from perception.sources.queued import Queued
 from perception.sources.stream_clock import StreamClock
-from perception.uris import masked
+from perception.types import Policy
 
 OPEN_S = 5.0  # a camera that has not answered by then is not there
 SILENCE_S = 1.0  # a stream without a whole picture for so long is lost

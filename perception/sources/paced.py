@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
 
-from perception.frame import Frame
-from perception.sources import Drop, Link, LinkState, Source
+from perception.frame import Drop, Frame
+from perception.health.types import Link, LinkState
+from perception.sources.base import Source
 
 GAP_S = 1.0
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.errors import ConfigError
-from perception.frame import Frame
-from perception.sources import Drop, DropReason, Link, LinkState
+from perception.frame import Drop, DropReason, Frame
+from perception.health.types import Link, LinkState
 
 SILENCE_S, SILENT_PERIODS = 1.0, 4  # without a frame, the longer of both: the program has lost its camera
 _AHEAD_NS = 50_000_000  # a stamp may be later than now by that much, for clocks that are read in two places

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from perception.frame import Frame
+from perception.frame import Drop, Frame
 from perception.simulation import Drive, parse_options
-from perception.sources import Drop
 
 
 class SimulatedSource:

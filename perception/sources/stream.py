@@ -8,10 +8,10 @@ import av
 from av.container import InputContainer
 
 from perception.errors import ConfigError
-from perception.policy import Policy
+from perception.redact import masked
 from perception.sources.connection import CLOSED
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
-from perception.uris import masked
+from perception.types import Policy
 
 EXAMPLES = {
     "rtsp": "rtsp://user:password@192.168.0.10:554/stream",

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.errors import SourceError
-from perception.frame import Frame
-from perception.sources import Drop, DropReason
+from perception.frame import Drop, DropReason, Frame
 
 _FALLBACK_RATE = 25.0
 _ROTATIONS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}

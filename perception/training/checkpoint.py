@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from perception.errors import DataError
 from perception.training.config import DataConfig, TrainingConfig
 

@@ -8,9 +8,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from perception.classes import DRIVE, ClassSet
+from perception.datasets.class_file import ClassFile, OwnClasses, read_class_file
+from perception.datasets.dataset import folder_class_file, public_name
 from perception.errors import ConfigError
-from perception.training.class_file import ClassFile, OwnClasses, read_class_file
-from perception.training.datasets import folder_class_file, public_name
 
 
 class _Strict(BaseModel):

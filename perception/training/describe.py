@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from perception.bundle_info import (
+from perception.bundle.manifest import (
     BundleDescription,
     ClassesInfo,
     InputInfo,
@@ -13,10 +13,10 @@ from perception.bundle_info import (
     NetworkInfo,
     TrainingInfo,
 )
-from perception.input_size import input_size
-from perception.networks.deployed import Deployed
+from perception.datasets.dataset import public_name
+from perception.networks.export_wrapper import Deployed
+from perception.resample import input_size
 from perception.training.config import TrainingConfig
-from perception.training.datasets import public_name
 
 MULTIPLE = 32  # the encoders halve five times
 TERMS = "the terms of every data set above hold for the weights; several of them allow research only"

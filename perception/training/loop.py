@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from perception.datasets.dataset import open_dataset
 from perception.decode.instances import choose_grouping
 from perception.errors import ConfigError, DataError
+from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.gallery import row
+from perception.evaluation.tables import draw_curves, tables
 from perception.frame import Frame
 from perception.perceiver import Perceiver
 from perception.training.checkpoint import read_checkpoint, read_config, start_from
 from perception.training.config import TrainingConfig
-from perception.training.datasets import open_dataset
 from perception.training.describe import describe
 from perception.training.distributed import Ranks, Share, alone
-from perception.training.evaluation import Evaluation
-from perception.training.gallery import row
-from perception.training.mix import Cached, Mix
 from perception.training.profile import Profile
 from perception.training.quantisation import round_in_training
-from perception.training.report import draw_curves, tables
+from perception.training.sampling import Cached, Mix
 from perception.training.survey import Survey, checked, picture
 from perception.training.tasks import Batch, Task, make_task
 from perception.training.torch_engine import TorchEngine

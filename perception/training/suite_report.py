@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Column, Table
 
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
+from perception.datasets.dataset import Dataset, public_name
 from perception.errors import BundleError, ConfigError
+from perception.evaluation.scoring import score, subject_of
 from perception.frame import Frame
-from perception.networks.canon import CANON
 from perception.networks.drive import DriveNet
+from perception.networks.zoo.table import CANON
 from perception.perceiver import Perceiver
-from perception.training.datasets import Dataset, public_name
-from perception.training.scoring import score, subject_of
 
 ROUNDS = 15  # of all networks in turn, so that each has the same share of the machine
 ENGINE = "onnx-cpu"

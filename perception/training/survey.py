@@ -10,10 +10,10 @@ import numpy.typing as npt
 from rich.table import Column, Table
 
 from perception.classes import ClassSet
+from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.errors import DataError
-from perception.training.datasets import Dataset, Sample, public_name
-from perception.training.evaluation import true_scene
-from perception.training.metrics import Confusion
+from perception.evaluation.evaluation import true_scene
+from perception.evaluation.metrics.semantic import Confusion
 
 Image = npt.NDArray[np.uint8]
 

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from perception.bundle import Bundle
-from perception.bundle_info import BundleInfo, InputInfo, Precision
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import BundleInfo, InputInfo, Precision
 from perception.classes import DRIVE
-from perception.engines.engine import OnBuild, check_image
+from perception.datasets.class_file import ClassFile
+from perception.engines.base import OnBuild, check_image
 from perception.errors import ConfigError, DataError, EngineError
-from perception.networks.deployed import Deployed
+from perception.networks.export_wrapper import Deployed
 from perception.training.checkpoint import load_weights
-from perception.training.class_file import ClassFile
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks import make_task
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as st_np
 from perception.classes import DRIVE, ClassSet
 from perception.decode.components import group_components
 from perception.decode.grouping import LEAST_SHARE, MOST, make_instances
-from perception.decode.semantic import resize_ids
+from perception.resample import resize_ids
 from perception.scene import Instance
 
 VEHICLE, PEDESTRIAN = DRIVE.id("vehicle"), DRIVE.id("pedestrian")

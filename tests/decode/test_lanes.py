@@ -10,9 +10,9 @@ from hypothesis.extra import numpy as st_np
 
 from perception.classes import DRIVE
 from perception.decode.lanes import find_lanes
+from perception.evaluation.metrics.lanes import LaneScore, score_lanes, visible_lanes
 from perception.scene import Lane, Scene
 from perception.simulation import Drive, SimulationOptions
-from perception.training.lane_metrics import LaneScore, score_lanes, visible_lanes
 
 SKY, ROAD, PAINT, VEHICLE = (DRIVE.id(name) for name in ("sky", "road", "lane_marking", "vehicle"))
 HEIGHT, WIDTH = 320, 576

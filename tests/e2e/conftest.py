@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from tests.e2e.faults.bundles import write_breaking_bundle
 from tests.e2e.faults.table import Record, Rows
 

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from tests.e2e.faults.bundles import HANGS, INFINITE, THROWS
 from tests.e2e.faults.node import Node
 from tests.e2e.faults.table import Rows

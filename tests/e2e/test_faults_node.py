@@ -11,7 +11,7 @@ from threading import Thread
 
 import yaml
 
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from tests.e2e.faults.bundles import write_breaking_bundle
 from tests.e2e.faults.node import Node, Values, check_account, readable
 from tests.e2e.faults.table import Rows

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from tests.e2e.conftest import Perception
 from tests.media import (
     band_centres,

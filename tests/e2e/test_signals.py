@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perception.errors import SourceError
-from perception.sources import open_source
+from perception.sources.registry import open_source
 from tests.e2e.conftest import Start
 from tests.media import picture, read_video, write_video
 

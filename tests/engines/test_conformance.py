@@ -17,10 +17,11 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from export.graph import to_onnx
-from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, NetworkInfo, Precision
-from perception.engines import ENGINES, Engine, check_golden, open_engine
-from perception.engines.golden import LIMITS
+from perception.bundle.bundle import Bundle, write_bundle
+from perception.bundle.manifest import BundleDescription, NetworkInfo, Precision
+from perception.engines.base import Engine
+from perception.engines.golden import LIMITS, check_golden
+from perception.engines.registry import ENGINES, open_engine
 from perception.errors import EngineError
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.describe import describe

@@ -10,12 +10,14 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from perception import engines
-from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, Precision
-from perception.engines import ENGINES, Engine, OnBuild, check_golden, onnx_gpu, open_engine
-from perception.engines import onnx as onnx_cpu
+from perception.bundle.bundle import Bundle, write_bundle
+from perception.bundle.manifest import BundleDescription, Precision
+from perception.engines import onnx_cpu, onnx_gpu
+from perception.engines import registry as engines
+from perception.engines.base import Engine, OnBuild
 from perception.engines.cuda import Gpu
+from perception.engines.golden import check_golden
+from perception.engines.registry import ENGINES, open_engine
 from perception.errors import BundleError, EngineError
 from tests.conftest import colour_graph, nearest_colour, write_colour_bundle
 from tests.graphs import NODE, inverted, measured

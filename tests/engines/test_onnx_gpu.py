@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perception.bundle import Bundle
-from perception.bundle_info import InputInfo, Precision
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import InputInfo, Precision
 from perception.engines import onnx_gpu
+from perception.engines.buffers import SHAPES, Pool
 from perception.engines.cuda import Gpu
-from perception.engines.onnx import CPU, check_started, mixed_builds, open_session
+from perception.engines.onnx_cpu import CPU, check_started, mixed_builds, open_session
 from perception.engines.onnx_gpu import BoundEngine, is_whole, left_to_the_cpu, seal, tensorrt_options
-from perception.engines.pool import SHAPES, Pool
 from perception.errors import EngineError
 from tests.conftest import nearest_colour
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from perception.bundle import Bundle
-from perception.engines import Engine, open_engine
-from perception.engines.pool import SHAPES
+from perception.bundle.bundle import Bundle
+from perception.engines.base import Engine
+from perception.engines.buffers import SHAPES
+from perception.engines.registry import open_engine
 from perception.errors import EngineError
 from tests.conftest import colour_graph, nearest_colour
 from tests.engines.test_engines import spoilt
@@ -99,7 +100,7 @@ def test_a_signal_is_survived_after_engines_are_gone(colour_bundle: Bundle) -> N
     script = f"""
 import gc, signal
 from pathlib import Path
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from perception.engines import open_engine
 bundle = Bundle.load(Path({str(colour_bundle.folder)!r}))
 one, other = (open_engine(bundle, "openvino", 1) for _ in range(2))

@@ -18,10 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from perception.bundle import Bundle
-from perception.bundle_info import InputInfo, Precision
-from perception.engines import check_golden, cuda, tensorrt
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import InputInfo, Precision
+from perception.engines import cuda, tensorrt
 from perception.engines.cache import EngineCache, EngineKey
+from perception.engines.golden import check_golden
 from perception.engines.tensorrt import AT_ONCE, TensorrtEngine, check_tensorrt, open_tensorrt
 from perception.engines.tensorrt_build import Shapes, build, profile
 from perception.errors import EngineError

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from calibration.ranges import Method
 from export.exporter import Calibration, export_bundle
 from export.report import Proof
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from perception.networks.blocks import ConvNormAct, SeparableConv
-from perception.networks.deployed import Deployed, DeployedSemantic
-from perception.training.augment import View
+from perception.networks.export_wrapper import Deployed, DeployedSemantic
+from perception.training.augmentation import View
 from perception.training.config import DataConfig, TrainingConfig
-from perception.training.losses import LOSSES
+from perception.training.losses.labels import LOSSES
 from perception.training.tasks import TASKS, Batch, make_task
 from perception.training.tasks.task import as_tensor
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from export.exporter import golden_images
-from export.gate import ParityError, check_parity, run_onnx
+from export.float16 import keep_in_half, round_weights
 from export.graph import to_onnx
-from export.half import keep_in_half, round_weights
 from export.quantise import fold_normalisation
-from perception.networks.deployed import DeployedDrive
+from export.validation import ParityError, check_parity, run_onnx
 from perception.networks.drive import DriveNet
+from perception.networks.export_wrapper import DeployedDrive
 
 IMAGES = golden_images(DeployedDrive(DriveNet()))
 

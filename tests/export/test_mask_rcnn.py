@@ -10,14 +10,14 @@ import torch
 from export.command import export
 from export.detections import check_detections
 from export.exporter import golden_images
-from export.gate import ParityError
-from export.half import round_weights
-from perception.bundle import Bundle
+from export.float16 import round_weights
+from export.validation import ParityError
+from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.networks.deployed import DeployedMaskRCNN
-from perception.networks.mask_rcnn import MaskRCNN
+from perception.networks.export_wrapper import DeployedMaskRCNN
+from perception.networks.zoo.mask_rcnn import MaskRCNN
 from perception.perceiver import Perceiver
 from perception.training.config import DataConfig, TrainingConfig
 

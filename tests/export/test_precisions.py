@@ -9,15 +9,15 @@ import onnxruntime as ort
 import torch
 
 from calibration.ranges import Method
-from export.limits import faults
 from export.sensitivity import Listener, with_logits
-from perception.bundle_info import GRAPHS, Precision
+from export.tolerances import faults
+from perception.bundle.manifest import GRAPHS, Precision
+from perception.datasets.dataset import open_dataset
+from perception.evaluation.evaluation import Evaluation
 from perception.frame import Frame
-from perception.networks.deployed import Deployed
+from perception.networks.export_wrapper import Deployed
 from perception.perceiver import Perceiver
 from perception.training.checkpoint import load_weights
-from perception.training.datasets import open_dataset
-from perception.training.evaluation import Evaluation
 from tests.export.conftest import VALIDATION, Exported, TinyNet
 
 

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from export.command import export
 from export.comparison import Comparison
-from export.gate import ParityError
 from export.graph import to_onnx
-from export.limits import refuse
 from export.tensorrt import check_tensorrt
-from perception.bundle_info import Accuracy, Precision
+from export.tolerances import refuse
+from export.validation import ParityError
+from perception.bundle.manifest import Accuracy, Precision
 from perception.errors import ConfigError, DataError, PerceptionError
-from perception.networks.deployed import Deployed, DeployedSemantic
+from perception.networks.export_wrapper import Deployed, DeployedSemantic
 from tests.export.conftest import CONFIG, DRIVE, PIXELS, VALIDATION, Exported, save
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perception.bundle import Bundle
-from perception.bundle_info import Precision
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import Precision
 from perception.engines import cuda
 from perception.engines.tensorrt import NAMES, open_tensorrt
 from perception.errors import EngineError
-from perception.input_size import input_size
+from perception.resample import input_size
 from tests.conftest import cannot_run
 
 BYTES = 1 << 20

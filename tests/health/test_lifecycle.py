@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from perception.errors import PerceptionError
-from perception.health import NodeState
 from perception.health.lifecycle import LifeCycle
+from perception.health.types import NodeState
 
 # Drawn by hand, once more: u(nconfigured), i(nactive), a(ctive), e(rror), f(inalized).
 ARROWS = ["ui", "ue", "uf", "ia", "iu", "ie", "if", "ai", "ae", "af", "eu", "ef"]

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.frame import Frame
-from perception.health import Finding, Health, Level, NodeState, Signal, SinkState
+from perception.frame import Drop, DropReason, Frame
 from perception.health.degradation import STEPS
 from perception.health.monitor import CLEAR_AFTER_S, LATELY_NS, RAISE_AFTER_S, Monitor
 from perception.health.rates import MS, S
-from perception.ledger import Ledger
+from perception.health.types import Finding, Health, Level, Link, LinkState, NodeState, Signal, SinkState
+from perception.node.accounting import Accounting
 from perception.scene import Status, unknown_scene
-from perception.sources import Drop, DropReason, Link, LinkState
 
 SCENE = replace(unknown_scene(Frame(np.zeros((2, 2, 3), np.uint8), 0), Status.OK, {}), age_ms=40.0)
 STREAMING = Link(LinkState.STREAMING, connections=1)
@@ -30,7 +29,7 @@ class Camera:
 
     def __init__(self, rate: float = 25.0, **options: Any) -> None:
         self.monitor = Monitor("front", rate, **({"live": True} | options))
-        self.ledger, self.now = Ledger(), 0
+        self.ledger, self.now = Accounting(), 0
         self.told: dict[str, Any] = {"link": STREAMING}
         self.scene, self.infer_ms, self.drop = SCENE, 20.0, DropReason.SUPERSEDED
         self.published_share = 1.0

@@ -4,17 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.health.rates import (
-    BURST,
-    FEWEST,
-    INTERVALS,
-    MS,
-    SPENT_KEPT,
-    SPENT_NS,
-    Rate,
-    S,
-    Spent,
-)
+from perception.health.rates import BURST, FEWEST, INTERVALS, MS, SPENT_KEPT, SPENT_NS, Rate, S, Spent
 
 
 def told(times_ns: list[int], nominal: float = 30.0) -> Rate:

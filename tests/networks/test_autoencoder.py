@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perception.networks.autoencoder import (
+from perception.networks.zoo.autoencoder import (
     ConvolutionalAutoencoder,
     DeployedAutoencoder,
     FullyConnectedAutoencoder,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from perception.networks.depth import NEAREST, DeployedDepth, DepthNet
+from perception.networks.zoo.depth import NEAREST, DeployedDepth, DepthNet
 from perception.simulation import FARTHEST
 
 

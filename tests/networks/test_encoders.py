@@ -5,7 +5,7 @@ import torch
 
 from perception.errors import ConfigError, DataError
 from perception.networks.efficientnet import EfficientNetLite0
-from perception.networks.vgg import VGG16
+from perception.networks.zoo.vgg import VGG16
 
 
 def test_vgg_has_thirteen_convolutions_and_five_strides() -> None:

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perception.networks.framelets import dual_frame, haar_analysis, haar_high, haar_low
 from perception.networks.upsampling import average_unpool
+from perception.networks.zoo.framelets import dual_frame, haar_analysis, haar_high, haar_low
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from perception.networks.hourglass import DeployedKeyPoints, Hourglass, HourglassNet
+from perception.networks.zoo.hourglass import DeployedKeyPoints, Hourglass, HourglassNet
 from perception.simulation import KEY_POINTS
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from perception.networks import boxes as box
-from perception.networks.feature_pyramid import FeaturePyramid
-from perception.networks.mask_rcnn import LEAST_SCORE, MaskRCNN
-from perception.networks.proposals import Anchors, RegionProposals, level_anchors
+from perception.networks.zoo.feature_pyramid import FeaturePyramid
+from perception.networks.zoo.mask_rcnn import LEAST_SCORE, MaskRCNN
+from perception.networks.zoo.proposals import Anchors, RegionProposals, level_anchors
 
 
 @pytest.fixture(scope="module")

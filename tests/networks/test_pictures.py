@@ -5,20 +5,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from export.gate import check_parity
+from export.float16 import keep_in_half, round_weights
 from export.graph import to_onnx
-from export.half import keep_in_half, round_weights
 from export.tensorrt import check_tensorrt
-from perception.networks.autoencoder import (
+from export.validation import check_parity
+from perception.networks.export_wrapper import Deployed
+from perception.networks.zoo.autoencoder import (
     ConvolutionalAutoencoder,
     DeployedAutoencoder,
     FullyConnectedAutoencoder,
 )
-from perception.networks.denoiser import Denoiser
-from perception.networks.deployed import Deployed
-from perception.networks.next_frame import NextFrame, warp
-from perception.networks.pictures import DeployedPicture, as_picture
-from perception.networks.super_resolution import SuperResolution
+from perception.networks.zoo.denoiser import Denoiser
+from perception.networks.zoo.next_frame import NextFrame, warp
+from perception.networks.zoo.pictures import DeployedPicture, as_picture
+from perception.networks.zoo.super_resolution import SuperResolution
 
 
 def scene(height: int, width: int, channels: int = 3) -> torch.Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from perception.networks.roi_align import pyramid_level, roi_align
+from perception.networks.zoo.roi_align import pyramid_level, roi_align
 
 STRIDE = 4
 BOXES = torch.tensor(

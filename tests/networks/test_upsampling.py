@@ -8,14 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from perception.networks.upsampling import (
-    BilinearDeconv,
-    Upsample,
-    Upsampling,
-    max_pool,
-    max_unpool,
-    scale2x,
-)
+from perception.networks.upsampling import BilinearDeconv, Upsample, Upsampling, max_pool, max_unpool, scale2x
 
 PIXELS = st.integers(0, 2)  # few values, so that ties are common
 

@@ -9,11 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perception import Instance, Scene
-from perception.overlay import (
-    Image,
-    InstanceLabels,
-    InstanceOutlines,
-)
+from perception.overlay import Image, InstanceLabels, InstanceOutlines
 from perception.overlay.instances import HIDEABLE, MOST_LABELS, colour_of
 from perception.overlay.style import text_height, text_width
 from tests.overlay.scenes import (

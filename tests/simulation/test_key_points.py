@@ -6,7 +6,7 @@ import pytest
 from perception.simulation import KEY_POINTS, MIRRORED, Drive, SimulationOptions
 from perception.simulation.canvas import Cutout
 from perception.simulation.figures import Figures, outfit
-from perception.simulation.key_points import SHORTEST, visible_key_points
+from perception.simulation.joints import SHORTEST, visible_key_points
 from perception.simulation.look import make_look
 from perception.simulation.textures import Sprite
 

@@ -13,8 +13,8 @@ from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
 from perception.frame import Frame
 from perception.scene import KeyPoint, Scene
-from perception.sinks import open_sink
 from perception.sinks.folder import FolderSink
+from perception.sinks.registry import open_sink
 from tests.media import picture, read_image
 from tests.sinks.conftest import MakeScene
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
-from perception.health import Health, Level, NodeState, Signal
-from perception.sinks import kind_of, open_sink, place_of
-from perception.sinks.options import folder_limits, video_limits
-from perception.sinks.pieces import Budget, next_dated
+from perception.health.types import Health, Level, NodeState, Signal
+from perception.sinks.limits import folder_limits, video_limits
+from perception.sinks.registry import kind_of, open_sink, place_of
+from perception.sinks.segments import Budget, next_dated
 from tests.media import read_video
 from tests.sinks.conftest import MakeScene
 

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from perception.classes import DRIVE
-from perception.health import Health, Level, NodeState, Signal
-from perception.policy import Policy
-from perception.sinks import Publication, outlet, reopening
-from perception.sinks.outlet import Outlet
+from perception.health.types import Health, Level, NodeState, Signal
+from perception.sinks import queue as outlet
+from perception.sinks.base import Publication
+from perception.sinks.queue import SinkQueue
+from perception.sinks.registry import reopening
+from perception.types import Policy
 from tests.media import read_image, read_video
 from tests.sinks.conftest import MakeScene
 
@@ -53,7 +55,7 @@ class Feed:
     """Frames of noise, which fill a disk soon, into an outlet, until something is so."""
 
     def __init__(self, uri: str, make_scene: MakeScene) -> None:
-        self.outlet = Outlet(uri, reopening(uri, 25.0, DRIVE), Policy.FRESHEST)
+        self.outlet = SinkQueue(uri, reopening(uri, 25.0, DRIVE), Policy.FRESHEST)
         self.offered = 0
         self._make_scene, self._noise = make_scene, np.random.default_rng(0)
 

@@ -18,9 +18,10 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health import Signal
+from perception.health.types import Signal
 from perception.scene import Scene, Status
-from perception.sinks.web import WebSink, message, open_web, server, viewer
+from perception.sinks.web import WebSink, open_web, server, viewer
+from perception.sinks.web import protocol as message
 from tests.sinks.conftest import MakeScene
 from tests.sinks.web import HEALTH, page, read, talk, url_of, watched
 
@@ -60,7 +61,7 @@ def test_nothing_is_encoded_while_nobody_looks_on(
     def refuse(*given: object) -> bytes:
         raise AssertionError("encoded")
 
-    monkeypatch.setattr("perception.sinks.web.cameras.encode", refuse)
+    monkeypatch.setattr("perception.sinks.web.state.encode", refuse)
     with page() as sink:
         assert not sink.wants_overlay
         sink.write(*make_scene(0), NO_OVERLAY)

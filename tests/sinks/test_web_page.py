@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from perception.classes import DRIVE
-from perception.health import Condition, Level, NodeState, Signal
+from perception.health.types import Condition, Level, NodeState, Signal
 from perception.scene import Instance, Lane, Status
 from perception.sinks.web import open_web
 from tests.sinks.web import HEALTH, page

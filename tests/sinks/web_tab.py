@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from perception.classes import DRIVE
 from perception.frame import Frame
-from perception.health import Health, Level
+from perception.health.types import Health, Level
 from perception.scene import Scene
 from perception.sinks.web import WebSink
 from tests.sinks.web import HEALTH, url_of

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from threading import Thread
 from types import TracebackType
 
-from perception.frame import Frame
-from perception.sources import Drop, LiveSource
+from perception.frame import Drop, Frame
+from perception.sources.base import LiveSource
 
 
 class Reading:

@@ -6,9 +6,10 @@ import av
 import pytest
 
 from perception.errors import ConfigError
-from perception.sources import LinkState, open_source
+from perception.health.types import LinkState
 from perception.sources.camera import CameraSource
 from perception.sources.connection import Arrival
+from perception.sources.registry import open_source
 from tests.sources.live import Reading, until
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perception.sources import LinkState
+from perception.health.types import LinkState
 from perception.sources.stream import StreamSource
 from tests.servers.control import Server
 from tests.sources.live import Reading, until

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from perception.errors import ConfigError
-from perception.sources import LinkState, open_source
+from perception.health.types import LinkState
 from perception.sources.gstreamer import GStreamerSource
+from perception.sources.registry import open_source
 from tests.sources.live import Reading, until
 
 LIVE = "gst:videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=30/1"

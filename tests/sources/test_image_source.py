@@ -6,8 +6,8 @@ import numpy.typing as npt
 import pytest
 
 from perception.errors import SourceError
-from perception.frame import Frame
-from perception.sources import Drop, DropReason, open_source
+from perception.frame import Drop, DropReason, Frame
+from perception.sources.registry import open_source
 from tests.media import picture, write_images
 
 

@@ -11,10 +11,11 @@ from threading import Thread, active_count
 import cv2
 import pytest
 
-from perception.frame import Frame
-from perception.policy import Policy
-from perception.sources import Drop, DropReason, LinkState, live
+from perception.frame import Drop, DropReason, Frame
+from perception.health.types import LinkState
+from perception.sources import live
 from perception.sources.stream import StreamSource
+from perception.types import Policy
 from tests.servers.control import Server
 from tests.servers.pictures import number_of, numbered
 from tests.sources.live import Reading, until

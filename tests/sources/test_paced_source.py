@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from perception.frame import Frame
-from perception.sources import Drop, DropReason, Link, LinkState
+from perception.frame import Drop, DropReason, Frame
+from perception.health.types import Link, LinkState
 from perception.sources.paced import PacedSource
 from tests.sources.live import Reading, until
 

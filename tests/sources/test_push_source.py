@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from perception.errors import ConfigError
-from perception.frame import Frame
-from perception.sources import Drop, DropReason, Link, LinkState
+from perception.frame import Drop, DropReason, Frame
+from perception.health.types import Link, LinkState
 from perception.sources.push import PushSource
 from tests.sources.live import Reading
 

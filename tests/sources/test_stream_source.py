@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 
 from perception.errors import ConfigError
-from perception.frame import Frame
-from perception.policy import Policy
-from perception.sources import DropReason, LinkState, open_source
+from perception.frame import DropReason, Frame
+from perception.health.types import LinkState
+from perception.sources.registry import open_source
 from perception.sources.stream import StreamSource
+from perception.types import Policy
 from tests.servers.control import Server
 from tests.servers.pictures import number_of
 from tests.sources.live import Reading, until

@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 import pytest
 
-from perception.bundle import Bundle
+from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
-from perception.decode.lane_tracks import LaneTracker
-from perception.decode.tracks import Tracker
 from perception.errors import ConfigError, DataError
+from perception.evaluation.command import evaluate
+from perception.evaluation.gallery import BAR, WIDTH
+from perception.evaluation.robustness import RobustnessReport
+from perception.evaluation.tables import EvaluationReport
 from perception.frame import Frame
 from perception.perceiver import Perceiver
 from perception.sinks.folder import FolderSink
-from perception.sources import open_source
-from perception.training.commands import evaluate
-from perception.training.gallery import BAR, WIDTH
-from perception.training.report import EvaluationReport
-from perception.training.robustness import RobustnessReport
+from perception.sources.registry import open_source
+from perception.tracking.lanes import LaneTracker
+from perception.tracking.objects import Tracker
 
 
 @pytest.fixture

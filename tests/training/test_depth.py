@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from perception.datasets.dataset import Sample, open_dataset
 from perception.errors import DataError
+from perception.evaluation.metrics.depth import DepthScore
 from perception.simulation import FARTHEST
-from perception.training.augment import random_view
+from perception.training.augmentation import random_view
 from perception.training.config import DataConfig, TrainingConfig
-from perception.training.datasets import Sample, open_dataset
-from perception.training.depth_metrics import DepthScore
 from perception.training.tasks import make_task
 from perception.training.tasks.depth import far, gradient, log_error, scale_invariant
 

@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 from perception.classes import DRIVE
 from perception.networks import boxes as box
-from perception.networks.mask_rcnn import MaskRCNN
-from perception.networks.proposals import Anchors
-from perception.training.augment import PASTED
-from perception.training.detection import (
+from perception.networks.zoo.mask_rcnn import MaskRCNN
+from perception.networks.zoo.proposals import Anchors
+from perception.training.augmentation import PASTED
+from perception.training.losses.detection import (
     LOSS_NAMES,
     box_loss,
     class_loss,
@@ -19,7 +19,7 @@ from perception.training.detection import (
     mask_targets,
     proposal_losses,
 )
-from perception.training.detection_targets import (
+from perception.training.losses.detection_targets import (
     LEAST_PIXELS,
     RegionTargets,
     Truth,

@@ -9,8 +9,8 @@ import torch
 
 from perception.classes import DRIVE
 from perception.decode.centres import group_by_centres
-from perception.training.augment import PASTED, View, paste
-from perception.training.instance_targets import border_loss, centre_loss, instance_targets, offset_loss
+from perception.training.augmentation import PASTED, View, paste
+from perception.training.losses.instances import border_loss, centre_loss, instance_targets, offset_loss
 
 VEHICLE, PEDESTRIAN, TWO_WHEELER = DRIVE.thing_ids
 ROAD = 1 << DRIVE.id("road")

@@ -7,14 +7,14 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from perception.datasets.dataset import Sample, open_dataset
 from perception.decode.key_points import find_key_points
 from perception.errors import DataError
+from perception.evaluation.metrics.key_points import KeyPointScore, people_without
 from perception.scene import KeyPoint
 from perception.simulation import KEY_POINTS
-from perception.training.augment import PASTED, View, paste, random_view
+from perception.training.augmentation import PASTED, View, paste, random_view
 from perception.training.config import DataConfig, TrainingConfig
-from perception.training.datasets import Sample, open_dataset
-from perception.training.key_point_metrics import KeyPointScore, people_without
 from perception.training.tasks import make_task
 from perception.training.tasks.key_points import heat_loss, heat_maps
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from perception.datasets.dataset import open_dataset
 from perception.errors import ConfigError, DataError
 from perception.networks.drive import DriveNet
-from perception.training.augment import PASTED
+from perception.training.augmentation import PASTED
 from perception.training.checkpoint import load_weights, read_config, read_weights, start_from
 from perception.training.config import DataConfig, TrainingConfig, load_config
-from perception.training.datasets import open_dataset
 from perception.training.loop import Trainer
-from perception.training.mix import Cached, Mix
+from perception.training.sampling import Cached, Mix
 from perception.training.tasks import Batch
 
 TINY = TrainingConfig(

@@ -7,7 +7,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from perception.training.losses import LOSSES, boundary, cross_entropy, dice, focal, log_loss, lovasz, tversky
+from perception.training.losses.labels import (
+    LOSSES,
+    boundary,
+    cross_entropy,
+    dice,
+    focal,
+    log_loss,
+    lovasz,
+    tversky,
+)
 
 CLASSES = 3
 

@@ -7,8 +7,8 @@ import torch
 
 from perception.errors import ConfigError
 from perception.training.config import DataConfig, TrainingConfig, load_config
-from perception.training.detection import LOSS_NAMES
 from perception.training.loop import Trainer
+from perception.training.losses.detection import LOSS_NAMES
 
 TINY = TrainingConfig(
     network="mask-rcnn",

@@ -10,9 +10,9 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from perception.classes import DRIVE
+from perception.datasets.class_file import OwnClasses, load_classes
+from perception.datasets.dataset import folder_class_file, open_dataset
 from perception.errors import DataError
-from perception.training.class_file import OwnClasses, load_classes
-from perception.training.datasets import folder_class_file, open_dataset
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools' decoder
 

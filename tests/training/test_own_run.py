@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from perception.bundle import Bundle
-from perception.training.augment import random_view
+from perception.bundle.bundle import Bundle
+from perception.datasets.dataset import open_dataset
+from perception.training.augmentation import random_view
 from perception.training.config import load_config
-from perception.training.datasets import open_dataset
 from perception.training.loop import Trainer
 
 ROOT = Path(__file__).parents[2]

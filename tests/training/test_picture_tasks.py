@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from perception.datasets.degraded import halved
 from perception.errors import ConfigError, DataError
-from perception.training.augment import View
+from perception.evaluation.evaluation import Evaluation
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig, load_config
-from perception.training.degraded import halved
-from perception.training.evaluation import Evaluation
 from perception.training.loop import Trainer
 from perception.training.tasks import Task, make_task
 

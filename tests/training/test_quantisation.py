@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from calibration.ranges import Method, measure_ranges
-from export.gate import run_onnx
 from export.graph import to_onnx
 from export.quantise import fold_normalisation, quantise
-from perception.bundle_info import Precision
+from export.validation import run_onnx
+from perception.bundle.manifest import Precision
 from perception.errors import ConfigError
 from perception.networks.blocks import ConvNormAct
-from perception.networks.deployed import Deployed, DeployedSemantic
+from perception.networks.export_wrapper import Deployed, DeployedSemantic
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.loop import Trainer
 from perception.training.quantisation import round_in_training

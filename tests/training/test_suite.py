@@ -8,8 +8,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from perception.bundle import Bundle
-from perception.cli import app
+from perception.app.cli import app
+from perception.bundle.bundle import Bundle
 from perception.errors import ConfigError, DataError
 from perception.training.suite import load_suite, run_suite
 
@@ -97,7 +97,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 
 
 def test_canon_has_every_network_of_the_canon(tmp_path: Path) -> None:
-    from perception.networks.canon import CANON  # noqa: PLC0415
+    from perception.networks.zoo.table import CANON  # noqa: PLC0415
 
     members = load_suite("canon", tmp_path, Path("data"), {"steps": 7})
     assert {member.name for member in members} == {*CANON, "drive"}

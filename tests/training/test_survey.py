@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from perception.classes import ClassSet
+from perception.datasets.dataset import Sample, open_dataset
 from perception.errors import DataError
-from perception.training.datasets import Sample, open_dataset
 from perception.training.survey import LINE, MOST, WIDTH, Survey, checked, each_sample, picture
 
 FARM = ClassSet("farm", ("track", "crop", "cow"), ((128, 64, 128), (0, 200, 0), (240, 0, 0)))

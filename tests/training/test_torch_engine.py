@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from perception.bundle import Bundle, write_bundle
-from perception.bundle_info import BundleDescription, Precision
-from perception.engines import open_engine
+from perception.bundle.bundle import Bundle, write_bundle
+from perception.bundle.manifest import BundleDescription, Precision
+from perception.engines.registry import open_engine
 from perception.errors import EngineError
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from perception.cli import main
-from perception.networks.deployed import Deployed, DeployedSemantic
-from perception.training.augment import View
+from perception.app.cli import main
+from perception.networks.export_wrapper import Deployed, DeployedSemantic
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.loop import Trainer
-from perception.training.losses import LOSSES
+from perception.training.losses.labels import LOSSES
 from perception.training.tasks import TASKS, Batch
 from perception.training.tasks.task import as_tensor
 

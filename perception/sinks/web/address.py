@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from perception.errors import ConfigError
-from perception.uris import masked
+from perception.redact import masked
 
 GRAMMAR = "web://HOST:PORT, with ?token=SECRET for hosts other than this one"
 HOST, PORT = "127.0.0.1", 8080

@@ -6,9 +6,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from perception.health import Health, NodeState, Signal
-from perception.sinks.web.cameras import Cameras
-from perception.sinks.web.message import now_ms
+from perception.health.types import Health, NodeState, Signal
+from perception.sinks.web.protocol import now_ms
+from perception.sinks.web.state import Cameras
 from perception.sinks.web.viewer import Viewer
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -17,10 +17,10 @@ from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.overlay import draw
 from perception.sinks.web.address import Address
-from perception.sinks.web.cameras import Cameras
-from perception.sinks.web.guard import Guard, add_headers
-from perception.sinks.web.message import greeting
+from perception.sinks.web.auth import Guard, add_headers
 from perception.sinks.web.metrics import CONTENT_TYPE, Metrics
+from perception.sinks.web.protocol import greeting
+from perception.sinks.web.state import Cameras
 from perception.sinks.web.viewer import Viewer
 
 STATIC = Path(__file__).parent / "static"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health import Health
+from perception.health.types import Health
 from perception.scene import Scene
 from perception.sinks.web.address import Address
 from perception.sinks.web.server import Server

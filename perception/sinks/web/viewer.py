@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from aiohttp import WSCloseCode, web
 
-from perception.sinks.web.cameras import Cameras
-from perception.sinks.web.message import tick
+from perception.sinks.web.protocol import tick
+from perception.sinks.web.state import Cameras
 
 TICK_S = 0.4  # between signs of life: the page believes the node lost after a second of silence
 PATIENCE_S = 10.0  # a viewer that takes no byte for so long is gone

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from perception.errors import ConfigError
-from perception.networks.canon import CANON
+from perception.networks.zoo.table import CANON
 from perception.training.config import TrainingConfig
 from perception.training.tasks.depth import DepthTask
 from perception.training.tasks.drive import DriveTask

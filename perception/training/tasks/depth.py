@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perception.errors import DataError
-from perception.networks.deployed import Deployed
-from perception.networks.depth import DeployedDepth, DepthNet
+from perception.networks.export_wrapper import Deployed
+from perception.networks.zoo.depth import DeployedDepth, DepthNet
 from perception.simulation import FARTHEST
-from perception.training.augment import View
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.tasks.task import Batch, as_tensor
 

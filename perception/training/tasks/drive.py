@@ -6,17 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perception.networks.deployed import Deployed, DeployedDrive, DeployedDriveClasses
 from perception.networks.drive import DriveMaps, DriveNet
-from perception.training.augment import View
+from perception.networks.export_wrapper import Deployed, DeployedDrive, DeployedDriveClasses
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
-from perception.training.instance_targets import (
-    border_loss,
-    centre_loss,
-    instance_targets,
-    offset_loss,
-)
-from perception.training.losses import LOSSES
+from perception.training.losses.instances import border_loss, centre_loss, instance_targets, offset_loss
+from perception.training.losses.labels import LOSSES
 from perception.training.tasks.task import Batch, as_tensor
 
 

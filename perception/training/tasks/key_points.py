@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perception.errors import DataError
-from perception.networks.deployed import Deployed
-from perception.networks.hourglass import STRIDE, DeployedKeyPoints, HourglassNet
+from perception.evaluation.metrics.key_points import people_without
+from perception.networks.export_wrapper import Deployed
+from perception.networks.zoo.hourglass import STRIDE, DeployedKeyPoints, HourglassNet
 from perception.simulation import KEY_POINTS
-from perception.training.augment import View
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
-from perception.training.key_point_metrics import people_without
 from perception.training.tasks.task import Batch, as_tensor
 
 Floats = npt.NDArray[np.float32]

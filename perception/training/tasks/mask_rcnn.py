@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from perception.errors import ConfigError
-from perception.networks.deployed import DeployedMaskRCNN
-from perception.networks.mask_rcnn import MaskRCNN
-from perception.training.augment import View
+from perception.networks.export_wrapper import DeployedMaskRCNN
+from perception.networks.zoo.mask_rcnn import MaskRCNN
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
-from perception.training.detection import LOSS_NAMES, detection_losses
+from perception.training.losses.detection import LOSS_NAMES, detection_losses
 from perception.training.tasks.task import Batch, as_tensor
 
 

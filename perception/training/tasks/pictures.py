@@ -6,21 +6,21 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor, nn
 
+from perception.datasets.degraded import halved, night
 from perception.errors import ConfigError, DataError
-from perception.networks.autoencoder import (
+from perception.networks.export_wrapper import Deployed
+from perception.networks.zoo.autoencoder import (
     ConvolutionalAutoencoder,
     DeployedAutoencoder,
     FullyConnectedAutoencoder,
 )
-from perception.networks.denoiser import Denoiser
-from perception.networks.deployed import Deployed
-from perception.networks.next_frame import FRAMES, NextFrame
-from perception.networks.pictures import DeployedPicture
-from perception.networks.super_resolution import SCALE, SuperResolution
-from perception.training.augment import Image, View
+from perception.networks.zoo.denoiser import Denoiser
+from perception.networks.zoo.next_frame import FRAMES, NextFrame
+from perception.networks.zoo.pictures import DeployedPicture
+from perception.networks.zoo.super_resolution import SCALE, SuperResolution
+from perception.training.augmentation import Image, View
 from perception.training.config import TrainingConfig
-from perception.training.degraded import halved, night
-from perception.training.picture_losses import PICTURE_LOSSES
+from perception.training.losses.pictures import PICTURE_LOSSES
 from perception.training.tasks.task import Batch, as_tensor
 
 NOISE = 20.0  # levels; up to so much Gaussian noise is what an autoencoder has to see through

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from perception.errors import ConfigError
-from perception.networks.canon import CANON
-from perception.networks.deployed import DeployedSemantic
-from perception.training.augment import View
+from perception.networks.export_wrapper import DeployedSemantic
+from perception.networks.zoo.table import CANON
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
-from perception.training.losses import LOSSES
+from perception.training.losses.labels import LOSSES
 from perception.training.tasks.task import Batch, as_tensor
 
 

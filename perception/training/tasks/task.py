@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perception.networks.deployed import Deployed
-from perception.training.augment import Image, View
+from perception.networks.export_wrapper import Deployed
+from perception.training.augmentation import Image, View
 
 Batch = dict[str, Tensor]
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from perception import Perceiver
-from perception.node import Node
+from perception.node.node import Node
 from perception.sources.push import PushSource
 from tests.servers.control import obey, tell
 from tests.servers.pictures import numbered

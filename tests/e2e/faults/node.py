@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from perception.errors import SourceError
-from perception.sources import open_source
+from perception.sources.registry import open_source
 from tests.e2e.faults.table import Rows
 
 COMMAND = Path(sys.executable).with_name("perception")

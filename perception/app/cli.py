@@ -1,0 +1,298 @@
+"""The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from perception.app.bench.command import bench
+from perception.app.build import open_rig
+from perception.app.config import RunConfig
+from perception.app.doctor import diagnose
+from perception.app.logs import set_up as set_up_logs
+from perception.app.output import AsJson, Engine, Model, show
+from perception.app.plugins import Commands
+from perception.app.signals import ignore_signals, stopping
+from perception.app.systemd import Notifier
+from perception.classes import DRIVE
+from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
+from perception.decode.instances import WAYS
+from perception.errors import ConfigError, PerceptionError
+from perception.extras import explain
+from perception.node.rig import Rig
+from perception.node.worker_pool import LEFT_BEHIND
+from perception.scene import Scene
+from perception.sources.base import Source
+from perception.types import Policy
+
+app = typer.Typer(
+    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # markup would swallow [train] and the like
+    help="Real-time perception for the front camera of a car: frames in, scenes out.",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Entry of the installed command."""
+    try:
+        _run_app()
+    except SystemExit as end:
+        if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
+            # An orderly end would tear the engine's libraries down under the call that hangs in them.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
+
+
+def _run_app() -> None:
+    try:
+        app()
+    except PerceptionError as error:
+        for one in _unreported(error):
+            sys.stderr.write(f"perception: {one}\n")
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{explain(error, 'perception')}\n")
+        sys.exit(2)
+
+
+def _unreported(error: BaseException | None) -> list[PerceptionError]:
+    """The error, after those that it came on top of (a full disk fails the video, then its closing too)."""
+    if error is None:
+        return []
+    earlier = _unreported(error.__context__)
+    told = error.__cause__  # an error made from another one tells that one already
+    return [one for one in earlier if one is not told] + (
+        [error] if isinstance(error, PerceptionError) else []
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"perception {metadata.version('perception')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+@app.command()
+def run(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A camera (camera:0, rtsp://…, http://…, udp://…, gst:…), a video, a folder of images "
+            "(taken for 25 a second), or sim:",
+            metavar="SOURCE",
+        ),
+    ] = None,
+    sinks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="out.mp4, folder/ or web://127.0.0.1:8080, as many as wanted.", metavar="SINKS..."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML profile; what is given here overrides it.", metavar="FILE")
+    ] = None,
+    model: Model = None,
+    engine: Engine = None,
+    frames: Annotated[int | None, typer.Option(help="Stop after so many frames.", metavar="N")] = None,
+    max_age: Annotated[
+        float | None, typer.Option(help="Older scenes are published as stale.", metavar="MS")
+    ] = None,
+    realtime: Annotated[
+        bool | None, typer.Option(help="Keep a recording's own pace; drop what is too much.")
+    ] = None,
+    policy: Annotated[
+        Policy | None,
+        typer.Option(help="What gives way [default: freshest of what is live, every-frame of a recording]."),
+    ] = None,
+    min_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Fewer scenes a second: quality is stepped down; 0: never [default: 10].",
+            metavar="HZ",
+        ),
+    ] = None,
+    give_up: Annotated[
+        float | None, typer.Option(help="End after so long without a frame from a camera.", metavar="S")
+    ] = None,
+    log: Annotated[
+        str | None, typer.Option(help="How events are told on stderr: text or json.", metavar="KIND")
+    ] = None,
+    instances: Annotated[
+        str | None,
+        typer.Option(
+            help=f"How road users are told apart: {', '.join(WAYS)} [default: the best the model allows].",
+            metavar="WAY",
+        ),
+    ] = None,
+    crf: Annotated[
+        bool | None,
+        typer.Option(help="Refine the class map by a CRF: borders as in the picture, at a lower rate."),
+    ] = None,
+    denoise: Annotated[
+        str | None,
+        typer.Option(help="A bundle that restores each frame before the model sees it.", metavar="NAME"),
+    ] = None,
+    tracks: Annotated[
+        bool | None,
+        typer.Option(help="Road users keep an id from frame to frame, lanes are steadied [default]."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Frames perceived at a time; 0: one for each core.", metavar="N")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Perceive the frames of SOURCE and write the scenes to SINKS.
+
+    A video that exists is overwritten; a folder is reused. Of a camera the newest frame counts, of a
+    recording every one. Ctrl-C finishes the frames in hand; a second one ends at once.
+    """
+    settings = RunConfig.read(
+        config,
+        source=source,
+        sinks=sinks or None,
+        model=model,
+        engine=engine,
+        frames=frames,
+        max_age=max_age,
+        realtime=realtime,
+        policy=policy,
+        min_rate=min_rate,
+        give_up=give_up,
+        log=log,
+        instances=instances,
+        crf=crf,
+        denoise=denoise,
+        tracks=tracks,
+        workers=workers,
+    )
+    set_up_logs(settings.log, quiet)
+    with ExitStack() as stack:
+        notifier = stack.enter_context(Notifier.from_environment())
+        hidden = quiet or as_json or bool(settings.cameras)
+        rig = open_rig(
+            settings,
+            stack,
+            quiet=quiet,
+            on_health=notifier.alive,
+            on_scene=lambda origin: stack.enter_context(_progress(origin, settings.frames, hidden)),
+        )
+        with stopping(rig.stop, notifier.stopping) as received:
+            try:
+                rig.run()
+            except PerceptionError as error:
+                if not quiet or as_json:
+                    _show_reports(rig, str(error), as_json)
+                raise
+        if not quiet or as_json:
+            _show_reports(rig, None, as_json)
+    if received:
+        ignore_signals()  # all is written: the exit status is to tell of the first one
+        raise typer.Exit(128 + received[0])
+
+
+def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
+    """One, or where there are several cameras, one for each."""
+    reports = [node.report(failure) for node in rig.nodes]
+    if len(reports) == 1:
+        show(reports[0], as_json)
+    elif as_json:
+        typer.echo(json.dumps({one.camera: one.as_json() for one in reports}, indent=2))
+    else:
+        for one in reports:
+            show(one, as_json)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
+
+
+@contextmanager
+def _progress(source: Source, frames: int | None, hidden: bool) -> Iterator[Callable[[Scene], None]]:
+    """A progress bar on stderr, where that is a terminal; the callable moves it."""
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=hidden or not console.is_terminal,
+        transient=True,
+    )
+    lengths = [length for length in (source.length, frames) if length]
+    task = bar.add_task("run", total=min(lengths, default=None))
+    with bar:
+        yield lambda scene: bar.update(task, completed=scene.sequence + 1)
+
+
+@app.command()
+def doctor(model: Model = None, as_json: AsJson = False) -> None:
+    """Show what can run here and why the rest cannot; exit status 1 where something is broken."""
+    diagnosis = diagnose(model or "drive")
+    show(diagnosis, as_json)
+    raise typer.Exit(int(diagnosis.broken))
+
+
+app.command()(bench)
+
+
+@app.command()
+def classes() -> None:
+    """Show the classes with their colours, and what the labels of public data sets mean in them."""
+    console = Console()
+    table = Table("id", "class", "colour", "RGB", "instances", title=f"classes of {DRIVE.name}")
+    for number, (name, colour) in enumerate(zip(DRIVE.names, DRIVE.colours, strict=True)):
+        swatch = Text("      ", style=f"on rgb({','.join(map(str, colour))})")
+        table.add_row(str(number), name, swatch, _hex(colour), "yes" if name in DRIVE.things else "")
+    table.add_row("255", "unknown", "", "", "")
+    console.print(table)
+    for label_map in LABEL_MAPS.values():
+        if label_map.name != DRIVE.name:
+            console.print(_meanings(label_map.name, {str(k): v for k, v in label_map.meaning.items()}))
+    console.print(_meanings("comma10k", {_hex(colour): names for colour, names in COMMA10K.items()}))
+
+
+def _meanings(name: str, meaning: dict[str, tuple[str, ...]]) -> Table:
+    """One row for each meaning, with all the labels that have it."""
+    labels: dict[tuple[str, ...], list[str]] = {}
+    for label, names in meaning.items():
+        labels.setdefault(names, []).append(label)
+    table = Table("label", "may be", title=f"{name} in {DRIVE.name}")
+    for names, those in labels.items():
+        table.add_row(", ".join(those), " or ".join(names) or "(ignored)")
+    return table
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{channel:02x}" for channel in colour)

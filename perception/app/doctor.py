@@ -1,0 +1,139 @@
+"""What `perception doctor` finds: whether perception can run here, with what, and what is broken."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import import_module
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from perception.bundle.bundle import Bundle
+from perception.engines.cuda import find_gpu
+from perception.engines.golden import check_golden
+from perception.engines.machine import instructions, physical_cores, processor
+from perception.engines.registry import ENGINES, FOR_DEVELOPMENT, open_engine
+from perception.engines.selection import versions
+from perception.errors import BundleError, EngineError
+
+# Modules of the running node. Some distributions install the same module, where the last one installed wins
+# and removing either breaks it, without a word from pip.
+MODULES = ("numpy", "cv2", "av", "onnxruntime", "pydantic", "yaml", "rich", "typer")
+
+
+class Health(StrEnum):
+    GOOD = "good"
+    ABSENT = "absent"  # cannot be used here, and need not be
+    BROKEN = "broken"
+
+
+_STYLE = {Health.GOOD: "green", Health.ABSENT: "yellow", Health.BROKEN: "bold red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; what is broken says what to do."""
+
+    name: str
+    health: Health
+    detail: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All findings, for people (`table`) and for programs (`as_json`)."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def broken(self) -> bool:
+        return any(finding.health is Health.BROKEN for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"broken": self.broken, "findings": [asdict(finding) for finding in self.findings]}
+
+    def table(self) -> Table:
+        table = Table("", "", "what was found")
+        for finding in self.findings:
+            table.add_row(
+                Text(finding.name), Text(finding.health, _STYLE[finding.health]), Text(finding.detail)
+            )
+        return table
+
+
+def diagnose(model: str | Path = "drive") -> Diagnosis:
+    """Look at the installation, the bundle, and each engine with a golden run of it."""
+    return Diagnosis((*_platform(), *_modules(), *_model(model)))
+
+
+def _platform() -> Iterator[Finding]:
+    yield Finding("python", Health.GOOD, f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("perception", Health.GOOD, version("perception"))
+    vnni = "with VNNI, which INT8 runs on" if "vnni" in instructions() else "without VNNI"
+    yield Finding("cpu", Health.GOOD, f"{processor()}, {physical_cores()} cores to use, {vnni}")
+    try:
+        gpu = find_gpu()
+    except EngineError as error:
+        yield Finding("gpu", Health.ABSENT, str(error))
+    else:
+        capability, cuda = ".".join(map(str, gpu.capability)), f"{gpu.cuda // 1000}.{gpu.cuda % 1000 // 10}"
+        detail = f"{gpu.name}, compute capability {capability}, driver {gpu.driver}, CUDA up to {cuda}"
+        yield Finding("gpu", Health.GOOD, detail)
+    found = ", ".join(f"{name} {one}" for name, one in versions().items() if name != "perception")
+    yield Finding("runtimes", Health.GOOD if found else Health.ABSENT, found or "none")
+
+
+def _modules() -> Iterator[Finding]:
+    providers = packages_distributions()
+    for module in MODULES:
+        distributions = sorted(set(providers.get(module, [])))
+        if len(distributions) > 1:
+            detail = (
+                f"{' and '.join(distributions)} are both installed and overwrite each other: "
+                f"pip uninstall {' '.join(distributions)}, then install perception again"
+            )
+            yield Finding(module, Health.BROKEN, detail)
+            continue
+        try:
+            import_module(module)
+        except ImportError as error:
+            mend = "install perception again, with [cpu], or with [gpu] for NVIDIA GPUs"
+            yield Finding(module, Health.BROKEN, f"does not import ({error}): {mend}")
+        else:
+            yield Finding(module, Health.GOOD, " ".join(f"{name} {version(name)}" for name in distributions))
+
+
+def _model(model: str | Path) -> Iterator[Finding]:
+    try:
+        bundle = Bundle.load(model)
+    except BundleError as error:
+        yield Finding(f"model {model}", Health.BROKEN, str(error))
+        return
+    info = bundle.info
+    detail = f"{info.name} {info.version} in {bundle.folder}, {len(info.files)} checksums match"
+    yield Finding(f"model {model}", Health.GOOD, detail)
+    for name in (*ENGINES, "auto"):
+        yield _engine(bundle, name)
+
+
+def _engine(bundle: Bundle, name: str) -> Finding:
+    title = f"engine {name}"
+    try:
+        engine = open_engine(bundle, name, on_build=_decline)
+        share = check_golden(bundle, engine)
+    except EngineError as error:
+        return Finding(title, Health.BROKEN if name == "auto" else Health.ABSENT, str(error))
+    except BundleError as error:
+        return Finding(title, Health.ABSENT if name in FOR_DEVELOPMENT else Health.BROKEN, str(error))
+    if name == "auto":
+        return Finding(title, Health.GOOD, f"chooses {engine.name}: {engine.reason}")
+    detail = f"golden run: {share:.2%} of the values as they must be"
+    return Finding(title, Health.GOOD, "; ".join((detail, *engine.notes)))
+
+
+def _decline(what: str, share: float) -> None:
+    raise EngineError(f"not built yet, but can be: {what} takes minutes, at the first start that asks for it")

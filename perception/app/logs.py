@@ -1,0 +1,160 @@
+"""What is told of a run on stderr: a line an event, for people or for machines."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal
+
+from perception.redact import masked
+
+_LIMIT, _WINDOW_S = 10, 60.0  # lines of one kind, lest a fault that comes with each frame fills a disk
+# What every record has; the rest is what was given as `extra`.
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LEVELS = {"WARNING": "WARN", "CRITICAL": "ERROR"}
+
+
+def set_up(kind: Literal["text", "json"], quiet: bool) -> None:
+    """Let the loggers below "perception" write to stderr, each line masked, no kind of it all the time.
+
+    Others' loggers stay as they are, and so does FFmpeg, which PyAV keeps silent: what matters of it comes as
+    an error of the source or sink. Calling it again replaces what it set up before.
+
+    Args:
+        quiet: errors only.
+    """
+    logger = logging.getLogger("perception")
+    for handler in list(logger.handlers):
+        if isinstance(handler, Handler):
+            logger.removeHandler(handler)
+            handler.close()
+    handler = Handler(as_json if kind == "json" else as_text)
+    handler.setLevel(logging.ERROR if quiet else logging.INFO)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+@dataclass
+class _Window:
+    begin: float
+    passed: int = 0
+    left_out: int = 0
+    last: logging.LogRecord | None = None
+
+
+class Handler(logging.Handler):
+    """Writes to stderr what a `form` makes of a record; besides errors at most ten a minute of one kind.
+
+    A kind is a logger with an event of one camera, sink or condition, or without an event a message before
+    its arguments are put in. How many were left out is told once the minute is over and a line of any
+    kind comes.
+    """
+
+    def __init__(self, form: Callable[[logging.LogRecord], str]) -> None:
+        super().__init__()
+        self._form = form
+        self._windows: dict[tuple[str, ...], _Window] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now = time.monotonic()
+        self._end_windows(now - _WINDOW_S)
+        window = self._windows.setdefault(_kind(record), _Window(now))
+        if window.passed < _LIMIT or record.levelno >= logging.ERROR:  # an error is never kept back
+            window.passed += 1
+            self._write(record)
+        else:
+            window.left_out += 1
+            window.last = record
+
+    def close(self) -> None:
+        self.acquire()
+        try:
+            self._end_windows(time.monotonic())
+        finally:
+            self.release()
+        super().close()
+
+    def _end_windows(self, begun_until: float) -> None:
+        for kind, window in list(self._windows.items()):
+            if window.begin <= begun_until:
+                del self._windows[kind]
+                if window.last is not None:
+                    self._write(_more(window.last, window.left_out))
+
+    def _write(self, record: logging.LogRecord) -> None:
+        with suppress(OSError, ValueError):  # where stderr is closed, nobody reads it
+            sys.stderr.write(self._form(record) + "\n")
+            sys.stderr.flush()
+
+
+def as_text(record: logging.LogRecord) -> str:
+    """`12:03:04 WARN  front: no signal`, in local time."""
+    when = time.strftime("%H:%M:%S", time.localtime(record.created))
+    return f"{when} {_level(record):5} {_message(record)}"
+
+
+def as_json(record: logging.LogRecord) -> str:
+    """One object: ts (RFC 3339, UTC), level, logger, message, and all that was given as `extra`."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    values = {
+        "ts": f"{whole}.{int(record.created % 1 * 1000):03d}Z",
+        "level": _level(record).lower(),
+        "logger": record.name,
+        "message": _message(record),
+    }
+    extra = {key: value for key, value in vars(record).items() if key not in _PLAIN | values.keys()}
+    return json.dumps(values | _masked(extra), allow_nan=False)
+
+
+def _kind(record: logging.LogRecord) -> tuple[str, ...]:
+    fields = vars(record)
+    return (
+        record.name,
+        *(str(fields.get(key, "")) for key in ("camera", "sink", "condition")),
+        str(fields.get("event", record.msg)),
+    )
+
+
+def _level(record: logging.LogRecord) -> str:
+    return _LEVELS.get(record.levelname, record.levelname)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """With what was raised, if anything was."""
+    try:
+        text = record.getMessage()
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+    ):  # arguments that do not fit: logging's own way shows them unmasked
+        text = f"{record.msg} {record.args}"
+    if record.exc_info and record.exc_info[1] is not None:
+        text += "\n" + logging.Formatter().formatException(record.exc_info)
+    return masked(text)
+
+
+def _masked(value: Any) -> Any:
+    """As plain values, each text in it masked, however deep."""
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
+        return value
+    if isinstance(value, dict):
+        return {masked(str(key)): _masked(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(one) for one in value]
+    return masked(str(value))
+
+
+def _more(record: logging.LogRecord, number: int) -> logging.LogRecord:
+    """Stands for the lines that were left out, of which this was the last."""
+    more = copy(record)
+    more.created = time.time()
+    more.msg, more.args = "… %d more in the last minute; the last one: %s", (number, _message(record))
+    more.exc_info = None
+    more.more = number
+    return more

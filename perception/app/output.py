@@ -1,0 +1,31 @@
+"""Options that mean the same in several commands, and the one way in which results are shown."""
+
+import json
+from typing import Annotated, Any, Protocol
+
+import typer
+from rich.console import Console, RenderableType
+
+from perception.engines.registry import ENGINES
+
+Model = Annotated[
+    str | None, typer.Option(help="A shipped bundle [default: drive] or a bundle's folder.", metavar="NAME")
+]
+Engine = Annotated[str | None, typer.Option(help=f"auto, {', '.join(ENGINES)}.", metavar="NAME")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+class Result(Protocol):
+    """What a command found."""
+
+    def as_json(self) -> dict[str, Any]: ...
+
+    def table(self) -> RenderableType: ...
+
+
+def show(result: Result, as_json: bool) -> None:
+    """Print it, for programs or for people."""
+    if as_json:
+        typer.echo(json.dumps(result.as_json(), indent=2))
+    else:
+        Console().print(result.table())

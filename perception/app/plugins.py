@@ -1,0 +1,45 @@
+"""Commands of other packages, which may need extras that are not installed."""
+
+from importlib import metadata
+from typing import Any
+
+import typer
+import typer.core
+
+from perception.errors import ConfigError
+from perception.extras import explain
+
+GROUP = "perception.commands"
+
+
+def late_commands() -> dict[str, metadata.EntryPoint]:
+    """Commands of other packages, imported only once they are called or listed."""
+    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+
+
+class Commands(typer.core.TyperGroup):
+    """The node's own commands, and those that register under `GROUP`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *sorted(late_commands())]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = late_commands().get(cmd_name)
+        return super().get_command(ctx, cmd_name) if entry is None else _load(entry)
+
+
+def _load(entry: metadata.EntryPoint) -> Any:
+    """The command of an entry point; where a module is missing, one that says how to get it."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    try:
+        app.command(entry.name)(entry.load())
+    except ModuleNotFoundError as error:
+        message = explain(error, f"perception {entry.name}")
+
+        def refuse() -> None:
+            raise ConfigError(message)
+
+        refuse.__doc__ = message
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+        app.command(entry.name, context_settings=anything)(refuse)
+    return typer.main.get_command(app)

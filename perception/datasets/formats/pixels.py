@@ -1,0 +1,109 @@
+"""Layouts whose labels are images: a value or a colour for each pixel."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import DRIVE, ClassSet
+from perception.datasets.class_file import DRIVE_IDS, Bits, OwnClasses
+from perception.datasets.formats.files import (
+    UNCLAIMED,
+    Files,
+    Ids,
+    Labels,
+    Size,
+    number_instances,
+    read_ids,
+    read_image,
+)
+from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
+from perception.errors import DataError
+
+EVERYTHING = (1 << len(DRIVE)) - 1
+_CITYSCAPES = LABEL_MAPS["cityscapes"].lookup()
+_COMMA10K = OwnClasses(
+    DRIVE, {colour: DRIVE.bits(*names) for colour, names in COMMA10K.items()}, 0, "comma10k"
+)
+
+
+def decode_by(name: str) -> Callable[[Files, Size], Labels]:
+    """Labels by a table of ids; instances as class id × 1000 + k, where they lie beside."""
+    table = LABEL_MAPS[name].lookup()
+
+    def decode(files: Files, size: Size) -> Labels:
+        none = np.zeros(size, np.uint16)
+        instances = none if files.instances is None else _instance_ids(files.instances, size)
+        return Labels(table[_values(files, size)], instances)
+
+    return decode
+
+
+def decode_own(files: Files, size: Size, own: OwnClasses) -> Labels:
+    """Labels by one's own table of values or colours; any numbers may tell instances apart."""
+    return _grouped(_own_target(files, size, own), files, size, own.class_set, _instance_ids)
+
+
+def decode_folder(files: Files, size: Size) -> Labels:
+    """Ids of the class set `drive`, and no others."""
+    return decode_own(files, size, DRIVE_IDS)
+
+
+def decode_comma10k(files: Files, size: Size) -> Labels:
+    return decode_own(files, size, _COMMA10K)
+
+
+def decode_cityscapes(files: Files, size: Size) -> Labels:
+    return _grouped(_CITYSCAPES[_values(files, size)], files, size, DRIVE, _cityscapes_groups)
+
+
+def decode_cityscapes_own(files: Files, size: Size, own: OwnClasses) -> Labels:
+    return _grouped(_own_target(files, size, own), files, size, own.class_set, _cityscapes_groups)
+
+
+def decode_penn_fudan(files: Files, size: Size) -> Labels:
+    """Pedestrians 1…n; nothing is said of all else but that it is none."""
+    mask = read_ids(files.label, size)
+    pedestrian = DRIVE.bits("pedestrian")
+    target = np.where(mask > 0, pedestrian, EVERYTHING & ~pedestrian).astype(np.uint32)
+    return Labels(target, np.where(mask > 0, 1000 * DRIVE.id("pedestrian") + mask, 0).astype(np.uint16))
+
+
+def _grouped(
+    target: Bits, files: Files, size: Size, classes: ClassSet, read: Callable[[Path, Size], Ids]
+) -> Labels:
+    """A target with its instances numbered anew, where `read` finds their numbers in a file beside."""
+    if files.instances is None:
+        return Labels(target, np.zeros(size, np.uint16))
+    return Labels(target, number_instances(read(files.instances, size), target, classes))
+
+
+def _cityscapes_groups(path: Path, size: Size) -> Ids:
+    """Label id × 1000 + k of the public set, or numbers of the clips: vehicles and people in two files."""
+    if path.name.endswith("instanceIds.png"):
+        ids = read_ids(path, size)
+        return np.where(ids < 1000, 0, ids).astype(np.uint16)  # a label id alone: not told apart
+    vehicles = read_ids(path, size)  # 255 none
+    people = _instance_ids(path.with_name(path.name.replace("_instances", "_people")), size)
+    return np.where(people > 0, people, np.where(vehicles == 255, 0, vehicles + 1)).astype(np.uint16)
+
+
+def _instance_ids(path: Path, size: Size) -> Ids:
+    ids = read_ids(path, size)
+    return np.where(ids == UNCLAIMED, 0, ids).astype(np.uint16)
+
+
+def _own_target(files: Files, size: Size, own: OwnClasses) -> Bits:
+    return own.decode(read_image(files.label, cv2.IMREAD_UNCHANGED, size), files.label)
+
+
+def _values(files: Files, size: Size) -> npt.NDArray[np.uint8]:
+    """The label's class ids, uint8 (h, w)."""
+    label = read_image(files.label, cv2.IMREAD_UNCHANGED, size)
+    if label.ndim != 2:
+        raise DataError(
+            f"{files.label}: a label of shape {label.shape}, expected one channel of class ids; convert it"
+        )
+    return label

@@ -1,0 +1,192 @@
+"""`auto`: which engine is the fastest here, measured once and remembered."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import InputInfo
+from perception.engines.base import Engine
+from perception.engines.cache import cache_folder
+from perception.engines.machine import graphics, instructions, physical_cores, processor
+from perception.errors import BundleError, EngineError
+from perception.resample import input_size
+
+ROUNDS = 5  # timed runs of each engine, after one to warm up
+FEW = 3  # engines that cannot run are named, more are counted
+SECONDS = 2.0  # after which no further round begins
+# Distributions whose versions decide which engines run, and how fast.
+RUNTIMES = (
+    "perception", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx", "pycuda",
+    "cuda-bindings",
+)  # fmt: skip
+
+
+class Choice(BaseModel):
+    """What was chosen, and why.
+
+    Attributes:
+        ms: the least time of a run, by the name of each engine that ran, in ms; none where there was but one.
+        absent: names of those that cannot run here.
+        wrong: what is wrong with each one that ran and did not reproduce the golden output.
+        passed_over: why each one that was not measured was not, in full.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: str
+    measured: date
+    ms: dict[str, float]
+    absent: tuple[str, ...]
+    wrong: tuple[str, ...]
+    passed_over: tuple[str, ...]
+
+    def reason(self, remembered: bool) -> str:
+        """The choice in one sentence."""
+        times = [f"{name} {ms:.3g} ms" for name, ms in self.ms.items() if name != self.engine]
+        times[:0] = [f"{ms:.3g} ms" for name, ms in self.ms.items() if name == self.engine]
+        if remembered:
+            first = f"fastest here when it was measured on {self.measured}"
+            first += f" ({', '.join(times)})" if times else ": no other ran"
+        else:
+            first = "the only one that runs here"
+            first = f"fastest of {len(times)} that run here: {', '.join(times)}" if times else first
+        # That an engine cannot run is usual and said in short; that one answers wrongly is said in full.
+        few = len(self.absent) <= FEW
+        names = ", ".join(self.absent) if few else f"{len(self.absent)} others (perception doctor tells why)"
+        absent = (f"not: {names}",) if self.absent else ()
+        return "; ".join((first, *absent, *self.wrong))
+
+
+def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], Engine]]) -> Engine:
+    """The fastest of the engines that open, with its reason.
+
+    Args:
+        threads: that the engines are opened with.
+        openers: by name, the first wins where they are equally fast; an opener raises EngineError where its
+            engine cannot run here, and BundleError where it answers wrongly.
+
+    Raises:
+        EngineError: none can run.
+        BundleError: the last that can run answers wrongly.
+    """
+    path = _folder() / f"{_key(bundle, threads)}.json"
+    choice = _recall(path)
+    if choice is not None and choice.engine in openers:
+        try:
+            return _explained(openers[choice.engine](), choice, remembered=True)
+        except (EngineError, BundleError):
+            pass  # something has changed that the key does not tell: all are measured anew
+    opened, refusals = _open_all(openers)
+    ms = _times(opened, bundle.info.input) if len(opened) > 1 else {}
+    name = min(ms, key=ms.__getitem__, default=next(iter(opened)))
+    choice = Choice(
+        engine=name,
+        measured=date.today(),
+        ms=ms,
+        absent=tuple(n for n, refusal in refusals.items() if isinstance(refusal, EngineError)),
+        wrong=tuple(str(refusal) for refusal in refusals.values() if isinstance(refusal, BundleError)),
+        passed_over=tuple(map(str, refusals.values())),
+    )
+    engine = _explained(opened[name], choice, remembered=False)
+    try:
+        _remember(path, choice)
+    except OSError as error:
+        engine.notes += (f"the choice of {name} cannot be remembered, so each start measures anew: {error}",)
+    return engine
+
+
+def forget() -> None:
+    """Forget all choices: an engine was built that they did not know."""
+    shutil.rmtree(_folder(), ignore_errors=True)
+
+
+def _explained(engine: Engine, choice: Choice, remembered: bool) -> Engine:
+    engine.reason = choice.reason(remembered)
+    engine.passed_over = choice.passed_over
+    return engine
+
+
+def _open_all(
+    openers: Mapping[str, Callable[[], Engine]],
+) -> tuple[dict[str, Engine], dict[str, EngineError | BundleError]]:
+    """The engines that open, one at least, and why the others do not."""
+    opened: dict[str, Engine] = {}
+    refusals: dict[str, EngineError | BundleError] = {}
+    for name, opener in openers.items():
+        try:
+            opened[name] = opener()
+        except (EngineError, BundleError) as error:
+            refusals[name] = error
+    if opened:
+        return opened, refusals
+    # A network that runs and answers wrongly is the bundle's fault; one that does not run is the machine's.
+    wrong = [refusal for refusal in refusals.values() if isinstance(refusal, BundleError)]
+    if wrong:
+        raise wrong[-1]
+    raise EngineError("no engine can run here: " + "; ".join(map(str, refusals.values())))
+
+
+def _times(engines: Mapping[str, Engine], info: InputInfo) -> dict[str, float]:
+    """Least ms of a run at the size of a frame of 16:9, the fastest first; the engines take turns."""
+    height, width = info.size or input_size(9, 16, info.pixels, info.multiple)
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3 * info.frames), np.uint8)
+    ms: dict[str, list[float]] = {name: [] for name in engines}
+    for engine in engines.values():
+        engine.run(image)
+    end = time.perf_counter() + SECONDS
+    for _ in range(ROUNDS):
+        for name, engine in engines.items():
+            start = time.perf_counter()
+            engine.run(image)
+            ms[name].append(1000 * (time.perf_counter() - start))
+        if time.perf_counter() > end:
+            break
+    least = {name: min(times) for name, times in ms.items()}  # other work on the machine only ever adds
+    return dict(sorted(least.items(), key=lambda one: one[1]))
+
+
+def _folder() -> Path:
+    return cache_folder() / "choices"
+
+
+def _recall(path: Path) -> Choice | None:
+    """What was chosen; None where nothing was, or nothing that can be read: it is then measured anew."""
+    try:
+        return Choice.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _remember(path: Path, choice: Choice) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(choice.model_dump_json(indent=2), encoding="utf-8")
+    draft.replace(path)
+
+
+def _key(bundle: Bundle, threads: int) -> str:
+    """Of all that a choice depends on."""
+    machine = (physical_cores(), processor(), instructions(), graphics(), versions())
+    facts = (bundle.info.model_dump_json(), threads, machine)
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Those of `RUNTIMES` that are installed, with their versions."""
+    found = {}
+    for name in RUNTIMES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,64 @@
+"""A picture of the frames of a data set that were seen best and worst."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import ClassSet
+from perception.datasets.dataset import Sample
+from perception.evaluation.evaluation import true_scene
+from perception.frame import Frame
+from perception.overlay import SCENE, draw
+from perception.scene import Scene
+
+Image = npt.NDArray[np.uint8]
+
+WIDTH, BAR = 480, 22  # px, of a picture and of its caption
+EACH = 2  # frames
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class Gallery:
+    """Keeps the drawn rows (frame, what was found, what is true) of the best and the worst frames."""
+
+    def __init__(self, figure: str, classes: ClassSet) -> None:
+        self.figure = figure
+        self.classes = classes
+        self._rows: list[tuple[float, Image]] = []  # from the worst to the best
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def offer(self, value: float, frame: Frame, scene: Scene, sample: Sample) -> None:
+        """Show the frame, if its figure is among the highest or the lowest so far."""
+        rows = self._rows
+        if len(rows) == 2 * EACH and rows[EACH - 1][0] <= value <= rows[EACH][0]:
+            return
+        caption = f"{frame.stem}  {self.figure} {value:.3f}"
+        rows.append((value, row(frame, scene, sample, self.classes, caption)))
+        rows.sort(key=lambda row: row[0])
+        del rows[EACH:-EACH]
+
+    def picture(self) -> Image:
+        """uint8 (h, 3 × WIDTH, 3), BGR, the worst frame at the top."""
+        return np.vstack([row for _, row in self._rows])
+
+
+def row(frame: Frame, scene: Scene, sample: Sample, classes: ClassSet, caption: str = "") -> Image:
+    """A frame, what was found and what is true, beside each other: uint8 (h, 3 × WIDTH, 3), BGR."""
+    pictures = {
+        caption or frame.stem: frame.image,
+        "found": draw(frame, scene, classes, SCENE),
+        "true": draw(frame, true_scene(sample, classes), classes, SCENE),
+    }
+    return np.hstack([captioned(picture, text) for text, picture in pictures.items()])
+
+
+def captioned(picture: Image, text: str) -> Image:
+    """At WIDTH, under a bar with the text, which gets smaller where it would be too long."""
+    height = round(WIDTH * picture.shape[0] / picture.shape[1])
+    shown = cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
+    bar = np.zeros((BAR, WIDTH, 3), np.uint8)
+    scale = min(0.45, 0.45 * (WIDTH - 8) / cv2.getTextSize(text, FONT, 0.45, 1)[0][0])
+    cv2.putText(bar, text, (4, BAR - 7), FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.vstack([bar, shown]).astype(np.uint8)

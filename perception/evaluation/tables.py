@@ -1,0 +1,113 @@
+"""Tables, pictures and machine-readable reports of training and evaluation."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.table import Column, Table
+
+from perception.bundle.manifest import Metric
+from perception.datasets.dataset import public_name
+from perception.evaluation.evaluation import Evaluation, Figures
+from perception.evaluation.metrics.semantic import Confusion
+
+
+class EvaluationReport(BaseModel):
+    """What `perception evaluate --output` writes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    engine: str
+    metrics: tuple[Metric, ...]
+    confusion: dict[str, dict[str, dict[str, int]]]  # set → truth → predicted class → pixels
+
+
+def metrics_of(source: str, evaluation: Evaluation, how: str) -> list[Metric]:
+    """The figures of one data set; `how` tells how they were measured."""
+    name, values = public_name(source), evaluation.values()
+    return [Metric(set=name, metric=metric, value=value, how=how) for metric, value in values.items()]
+
+
+def tables(result: dict[str, Evaluation], title: str) -> list[Table]:
+    """All that evaluations came to: IoU where there are classes, and a table for each kind of figure."""
+    confusion = {source: one.confusion for source, one in result.items() if one.confusion.counts}
+    figures = {source: one.figures() for source, one in result.items()}
+    return [*([iou_table(confusion, title)] if confusion else []), *figure_tables(figures)]
+
+
+def figure_tables(result: dict[str, Figures]) -> list[Table]:
+    """A table for each kind of figure that one of the data sets has: a section a set, a column a figure."""
+    tables = []
+    for kind in dict.fromkeys(kind for kinds in result.values() for kind in kinds):
+        sets = {source: kinds[kind] for source, kinds in result.items() if kind in kinds}
+        columns = dict.fromkeys(name for rows in sets.values() for row in rows.values() for name in row)
+        table = Table("data set", "of", *(Column(name, justify="right") for name in columns), title=kind)
+        for source, rows in sets.items():
+            table.add_section()
+            for number, (row, figures) in enumerate(rows.items()):
+                cells = [_cell(figures[name]) if name in figures else "" for name in columns]
+                table.add_row("" if number else public_name(source), row, *cells)
+        tables.append(table)
+    return tables
+
+
+def _cell(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def iou_table(result: dict[str, Confusion], title: str) -> Table:
+    """IoU of each class (or set of classes), a column a data set."""
+    columns = {
+        source: {c.describe(bits): iou for bits, iou in c.iou().items()} for source, c in result.items()
+    }
+    table = Table("class", *map(public_name, columns), title=title)
+    for name in dict.fromkeys(name for column in columns.values() for name in column):
+        cells = [f"{column[name]:.3f}" if name in column else "" for column in columns.values()]
+        table.add_row(name, *cells)
+    table.add_section()
+    table.add_row("mean IoU", *(f"{c.mean_iou():.3f}" for c in result.values()))
+    table.add_row("accuracy", *(f"{c.accuracy():.3f}" for c in result.values()))
+    f1 = [c.lane_f1() for c in result.values()]
+    table.add_row("paint F1, 4 px at 960", *("" if value is None else f"{value:.3f}" for value in f1))
+    return table
+
+
+def confusion_table(source: str, confusion: Confusion) -> Table:
+    """Per cent of each truth's pixels that were predicted as each class; columns are class ids."""
+    classes = confusion.classes
+    ids = [Column(str(i), justify="right") for i in range(len(classes))]
+    table = Table(
+        "truth", *ids, Column("Mpx", justify="right"), title=f"{source}: % predicted as", padding=(0, 0)
+    )
+    for bits, row in sorted(confusion.counts.items()):
+        share = 100 * row / max(row.sum(), 1)
+        cells = [f"{value:.0f}" if value >= 0.5 else "·" for value in share[: len(classes)]]
+        name = confusion.describe(bits)
+        label = f"{classes.id(name)} {name}" if name in classes.names else name
+        table.add_row(label, *cells, f"{row.sum() / 1e6:.2f}")
+    return table
+
+
+def draw_curves(log: Path, picture: Path) -> None:
+    """Draw the loss, and the first figure of each validation set, over the steps of `log.jsonl`."""
+    import matplotlib as mpl  # noqa: PLC0415 - only training needs it
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    losses = [(line["step"], line["loss"]) for line in lines if "loss" in line]
+    if losses:
+        left.plot(*zip(*losses, strict=True), linewidth=0.8)
+    left.set(title="training loss", xlabel="step", yscale="log")
+    for source in dict.fromkeys(line["source"] for line in lines if "source" in line):
+        of = [line for line in lines if line.get("source") == source]
+        figure_name = next(name for name in of[0] if name not in {"step", "time", "source"})
+        points = [(line["step"], line[figure_name]) for line in of]
+        right.plot(*zip(*points, strict=True), marker="o", label=f"{figure_name}, {source.split(':')[0]}")
+        right.legend()
+    right.set(title="validation", xlabel="step")
+    figure.savefig(picture, dpi=110)
+    plt.close(figure)

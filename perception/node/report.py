@@ -1,0 +1,119 @@
+"""What a run came to: frames, drops, latencies, use of the cores, and the engine."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from perception.health.latency import Latency
+from perception.health.types import SinkState
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """Latency in ms a frame, and CPU time in ms a published frame (None: the stage only waits for others)."""
+
+    p50: float
+    p95: float
+    p99: float
+    cpu: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The end of a run, for people (`table`) and for programs (`as_json`).
+
+    Attributes:
+        cpu_share: the stages' own CPU time over wall time × cores: 1 means that the cores did nothing else.
+        process_cpu_share: the same of all CPU time of the process: what is above `cpu_share` is overhead.
+        sinks: what each made of the published frames.
+        dropped: frames by reason; captured = published + all dropped.
+        stale, not_ready, unreliable: of the published ones.
+        findings: for how many frames each image check says that the scene may mislead.
+        connections: how often a live source's was made; 0 for a recording.
+        restarts: stages that died or hung, and were replaced.
+        engines_passed_over: why each engine that "auto" tried before this one was not taken, in full.
+        messages: what the first drops said, and what the source noted.
+    """
+
+    source: str
+    sinks: tuple[SinkState, ...]
+    model: str
+    engine: str
+    engine_reason: str
+    engines_passed_over: tuple[str, ...]
+    captured: int
+    published: int
+    stale: int
+    dropped: dict[str, int]
+    messages: tuple[str, ...]
+    seconds: float
+    fps: float
+    cores: int
+    cpu_share: float
+    process_cpu_share: float
+    stages: dict[str, StageReport]
+    failure: str | None = None
+    not_ready: int = 0
+    unreliable: int = 0
+    findings: dict[str, int] = field(default_factory=dict)
+    connections: int = 0
+    restarts: int = 0
+    camera: str = "front"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def table(self) -> RenderableType:
+        amiss = ((self.stale, "stale"), (self.unreliable, "unreliable"), (self.not_ready, "not ready"))
+        those = "".join(f", {count} of them {status}" for count, status in amiss if count)
+        lost = sum(self.dropped.values())
+        facts = {
+            "source": self.source,
+            "sinks": "\n".join(_account(sink) for sink in self.sinks),
+            "engine": f"{self.model} on {self.engine} ({self.engine_reason})",
+            "frames": f"{self.captured} captured = {self.published} published{those} + {lost} dropped",
+            "drops": ", ".join(f"{count} {reason}" for reason, count in self.dropped.items()) or "none",
+            "rate": f"{self.fps:.1f} frames/s over {self.seconds:.1f} s",
+            "cpu": f"{self.cpu_share:.0%} of {self.cores} cores in the stages, "
+            f"{self.process_cpu_share:.0%} in all",
+        }
+        if self.findings:
+            facts["unreliable"] = ", ".join(f"{name}: {count}" for name, count in self.findings.items())
+        if self.connections:
+            facts["camera"] = "1 connection" if self.connections == 1 else f"{self.connections} connections"
+        if self.restarts:
+            facts["restarts"] = f"{self.restarts} stages died or hung, and were replaced"
+        grid = Table.grid(padding=(0, 2))
+        for name, value in facts.items():
+            grid.add_row(Text(name, "bold"), Text(value))
+        times = Table("ms a frame")
+        for head in ("p50", "p95", "p99", "CPU time"):
+            times.add_column(head, justify="right")
+        for name, stage in self.stages.items():
+            cpu = "" if stage.cpu is None else f"{stage.cpu:.2f}"
+            times.add_row(name, f"{stage.p50:.2f}", f"{stage.p95:.2f}", f"{stage.p99:.2f}", cpu)
+        shown = [grid, times] if self.published else [grid]
+        return Group(*shown, *(Text(message, "yellow") for message in self.messages))
+
+
+def _account(sink: SinkState) -> str:
+    lost = "".join(f", {count} lost: {reason}" for reason, count in sink.lost.items())
+    return f"{sink.uri}: {sink.written} written{lost}"
+
+
+def stage_reports(latencies: Mapping[str, Latency], published: int) -> dict[str, StageReport]:
+    """For each stage that anything went through; CPU time is of a published frame."""
+    return {
+        name: StageReport(
+            latency.percentile(50),
+            latency.percentile(95),
+            latency.percentile(99),
+            None if name == "end_to_end" else 1000 * latency.cpu_s / max(published, 1),
+        )
+        for name, latency in latencies.items()
+        if latency.count
+    }

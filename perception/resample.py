@@ -1,0 +1,76 @@
+"""The size at which a network sees a frame, and the frame at that size."""
+
+import math
+from functools import lru_cache
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Value = TypeVar("Value", np.uint8, np.float32)
+
+
+def input_size(height: int, width: int, pixels: int, multiple: int) -> tuple[int, int]:
+    """The network's input size for a frame: both sides multiples of `multiple`, area at most `pixels`.
+
+    Of the sizes whose longer side is rounded to the nearest multiple, so that the aspect is off by at most
+    half a multiple in the longer side, the largest. A frame too long for any of them gets the longest strip.
+    """
+    aspect = max(height, width) / min(height, width)
+    short, long = multiple, pixels // multiple**2 * multiple
+    for tiles in range(1, math.isqrt(pixels) // multiple + 1):
+        nearest = round(tiles * aspect) * multiple
+        if tiles * multiple * nearest <= pixels:
+            short, long = tiles * multiple, nearest
+    return (short, long) if height <= width else (long, short)
+
+
+def fit_image(image: npt.NDArray[np.uint8], pixels: int, multiple: int) -> npt.NDArray[np.uint8]:
+    """An image uint8 (h, w, 3) at the size that `input_size` gives."""
+    return fit(image, *input_size(image.shape[0], image.shape[1], pixels, multiple))
+
+
+def fit(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """An image uint8 (h, w, 3) at that size, contiguous."""
+    # Bilinear sampling sees two pixels a side, so a far larger image is halved until that is enough.
+    while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
+        image = resize(image, image.shape[0] // 2, image.shape[1] // 2)
+    return np.ascontiguousarray(resize(image, height, width))
+
+
+def resize(image: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[Value]:
+    """An image or a map (h, w, …) at another size, bilinear."""
+    if image.shape[:2] == (height, width):
+        return image
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+Id = TypeVar("Id", np.uint8, np.uint16)
+
+
+def resize_ids(ids: npt.NDArray[Id], height: int, width: int) -> npt.NDArray[Id]:
+    """A map of ids at another size: every pixel takes the id under its centre, so that none is made up.
+
+    Args:
+        ids: uint8 or uint16 (h, w).
+
+    Returns:
+        The same dtype, (height, width). Enlarging keeps every pixel of `ids`.
+    """
+    if ids.shape == (height, width):
+        return ids
+    # Rows are enlarged alone and then repeated, which takes two thirds of the time of both sides at once.
+    # Same dtype in and out; cv2's annotations only know integers and floats at large.
+    wide: npt.NDArray[Id] = cv2.resize(ids, (width, len(ids)), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[assignment]
+    return wide[source_pixels(len(ids), height)]
+
+
+@lru_cache
+def source_pixels(size: int, enlarged: int) -> npt.NDArray[np.intp]:
+    """From which pixel of a side `resize_ids` takes each one of the new side: (enlarged,), rising."""
+    side = np.arange(size, dtype=np.float32)[None]
+    resized = cv2.resize(side, (enlarged, 1), interpolation=cv2.INTER_NEAREST_EXACT)
+    pixels = np.array(resized[0], np.intp)
+    pixels.flags.writeable = False  # all share it
+    return pixels

@@ -1,0 +1,82 @@
+"""What every sink is, and what it takes."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from perception.frame import Frame
+from perception.health.types import Health
+from perception.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a sink takes at a time."""
+
+    frame: Frame
+    scene: Scene
+    overlay: npt.NDArray[np.uint8]
+
+
+class Sink(Protocol):
+    """Takes what the node publishes, in the order of the frames, from one thread.
+
+    Attributes:
+        uri: what the user called it, without credentials.
+        wants_overlay: whether it needs the overlay drawn; else it may be given an empty one.
+    """
+
+    uri: str
+    wants_overlay: bool
+
+    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+        """Take one scene; `overlay` is uint8 (height, width, 3), BGR, the scene drawn on the frame.
+
+        Raises:
+            SinkError: it cannot be written. What was written before stays readable after `close`.
+        """
+        ...
+
+    def tell(self, health: Health) -> None:
+        """Take the node's state: each second, and at once when it changes; in the thread of `write`.
+
+        Raises:
+            SinkError: as for `write`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish all files. Calling it again does nothing.
+
+        Raises:
+            SinkError: the files cannot be finished.
+        """
+        ...
+
+
+def claim(path: Path, room: int = 0) -> bool:
+    """Find out, before any work, whether the file can be written, with so many bytes more; True where there
+    was none before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if room and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            size = file.tell()
+            try:
+                os.posix_fallocate(file.fileno(), size, room)
+            except OSError:
+                if new:
+                    path.unlink()
+                raise
+            finally:
+                file.truncate(size)
+    return new

@@ -1,0 +1,254 @@
+"""One sink with its own queue, thread and account, so that none can hold up the node or another one."""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from threading import Condition, Thread
+from typing import TypeVar
+
+from perception.errors import PerceptionError, SinkError
+from perception.health.latency import Latency
+from perception.health.types import Health, SinkState
+from perception.redact import masked
+from perception.sinks.base import Publication, Sink
+from perception.types import Policy
+
+_BACK_OFF_S = 0.5, 10.0  # before the first try to open it again; doubled each time, up to the second
+_PATIENCE_S = 30.0  # how long every-frame waits for room before the sink counts as hung
+_FULL, _HUNG, _CLOSED = "queue full", "hung", "closed"
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class SinkQueue:
+    """Hands frames and health to one sink, in order, in a thread of its own.
+
+    A sink that fails loses the frame at hand and those that wait, is closed, and is opened again after a
+    pause that doubles; meanwhile its frames are lost, under the same reason. Each is accounted for: offered
+    = written + lost + queued, at every moment. What a video holds back to fill a fragment counts as written.
+
+    Args:
+        opener: opens the sink: now, and again after each failure, then so that what is there stays.
+        policy: `freshest`: a full queue loses its oldest frame. `every-frame`: who offers waits for room,
+            while the sink works.
+        capacity: how many frames may wait besides the one being written.
+
+    Raises:
+        SinkError, ConfigError: from the first `opener()`.
+    """
+
+    def __init__(self, uri: str, opener: Callable[[], Sink], policy: Policy, capacity: int = 4) -> None:
+        self.uri = masked(uri)
+        self._opener, self._policy, self._capacity = opener, policy, capacity
+        sink = opener()
+        self.wants_overlay = sink.wants_overlay
+        self._changed = Condition()  # guards all below
+        self._accepts = True
+        self._queue: deque[tuple[float, Publication]] = deque()  # with when each was offered
+        self._writing: tuple[float, Publication] | None = None
+        self._health: Health | None = None
+        self._written = 0
+        self._lost: Counter[str] = Counter()
+        self._error = ""
+        self._kept_up = 0  # frames lost up to the last one that was written
+        self._first_failure: SinkError | None = None
+        self._last_failure: SinkError | None = None
+        self._bug: Exception | None = None
+        self._closing = False
+        self._progress = 0.0  # when it last got something done
+        self.writing = Latency()  # of the sink's writes
+        self._thread = Thread(target=self._run, args=(sink,), name=f"sink {self.uri}", daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> SinkState:
+        """Its account. From any thread, as the two below."""
+        with self._changed:
+            waiting = ([self._writing] if self._writing else []) + list(self._queue)
+            oldest_ms = 1000 * (time.monotonic() - waiting[0][0]) if waiting else 0.0
+            return SinkState(self.uri, self._written, dict(self._lost), len(waiting), oldest_ms, self._error)
+
+    @property
+    def failure(self) -> SinkError | None:
+        """The first one, also when it has recovered."""
+        return self._first_failure
+
+    @property
+    def broken(self) -> bool:
+        """Whether it takes nothing now: from a failure until a write succeeds."""
+        return bool(self._error)
+
+    def offer(self, publication: Publication) -> None:
+        """Put a frame in the queue, from one thread. Under `freshest` it never waits."""
+        with self._changed:
+            if self._policy is Policy.EVERY_FRAME and not self._changed.wait_for(self._has_room, _PATIENCE_S):
+                self._fail(SinkError(f"sink {self.uri}: {_HUNG} for {_PATIENCE_S:.0f} s"), _HUNG)
+            if not self._accepts:
+                self._lost[self._error or _CLOSED] += 1
+                return
+            if len(self._queue) == self._capacity:
+                self._queue.popleft()
+                self._lost[_FULL] += 1
+            self._queue.append((time.monotonic(), publication))
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return len(self._queue) < self._capacity or not self._accepts
+
+    def tell(self, health: Health) -> None:
+        """Leave this for the sink in place of what it was not told yet. It never waits."""
+        with self._changed:
+            self._health = health
+            self._changed.notify_all()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Write what is queued and close the sink; one that gets nothing done for so long is abandoned.
+
+        Calling it again does nothing.
+
+        Raises:
+            SinkError: it hung, or could not finish its files. Under `freshest` that is logged.
+            Exception: what a fault in the sink's own code has raised, at any time.
+        """
+        with self._changed:
+            if self._closing:
+                return
+            self._closing, self._accepts = True, False
+            failure_before = self._last_failure
+            self._changed.notify_all()
+        self._progress = max(self._progress, time.monotonic())
+        while self._thread.is_alive() and (left := self._progress + timeout_s - time.monotonic()) > 0:
+            self._thread.join(left)
+        if self._thread.is_alive():
+            self._abandon(timeout_s)
+        if self._bug is not None:
+            raise self._bug
+        if self._last_failure is not None and self._last_failure is not failure_before:
+            if self._policy is Policy.EVERY_FRAME:
+                raise self._last_failure
+            extra = {"event": "sink_not_closed", "sink": self.uri}
+            _log.warning("%s", self._last_failure, extra=extra)
+
+    def _abandon(self, timeout_s: float) -> None:
+        with self._changed:
+            lost = self._lose(_HUNG)
+            self._health = None
+            message = (
+                f"sink {self.uri}: {_HUNG} for {timeout_s:g} s while it was closed; {lost} frames are lost"
+            )
+            self._fail(SinkError(message), _HUNG)
+
+    def _run(self, first: Sink) -> None:
+        """In the thread: feed the sink up to the end, and have it opened again when it fails."""
+        sink: Sink | None = first
+        pause_s, longest_s = _BACK_OFF_S
+        while sink is not None:
+            written = self._written
+            self._guard(self._feed, sink)
+            self._guard(sink.close)
+            if self._written > written:
+                pause_s = _BACK_OFF_S[0]
+            sink = None
+            while sink is None and not self._closes_within(pause_s):
+                pause_s = min(2 * pause_s, longest_s)
+                sink = self._guard(self._opener)
+            with self._changed:
+                self._accepts = sink is not None and not self._closing
+
+    def _guard(self, step: Callable[..., _T], *given: Sink) -> _T | None:
+        """None where the step failed."""
+        try:
+            return step(*given)
+        except Exception as error:  # noqa: BLE001 — kept as a failure; `close` raises what is a fault
+            self._break(error)
+            return None
+
+    def _feed(self, sink: Sink) -> None:
+        """Until it is closed and nothing waits."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._health or self._closing)
+                health, self._health = self._health, None
+                self._writing = self._queue.popleft() if self._queue else None
+                if health is None and self._writing is None:
+                    return
+                self._changed.notify_all()
+                publication = self._writing[1] if self._writing else None
+            if publication is not None:
+                start, cpu = time.perf_counter(), time.thread_time()
+                sink.write(publication.frame, publication.scene, publication.overlay)
+                self.writing.add(1000 * (time.perf_counter() - start), time.thread_time() - cpu)
+                self._wrote()
+            if health is not None:
+                sink.tell(health)
+                self._progress = time.monotonic()
+
+    def _wrote(self) -> None:
+        with self._changed:
+            self._progress = time.monotonic()
+            if self._writing is None:  # abandoned, and counted
+                return
+            self._writing = None
+            self._written += 1
+            recovered, self._error = bool(self._error), ""
+            self._accepts = not self._closing
+            lost = self._lost.total() - self._kept_up
+            self._kept_up = self._lost.total()
+            self._changed.notify_all()
+        if recovered:
+            _log.info(
+                "sink %s: takes frames again; %d were lost",
+                self.uri,
+                lost,
+                extra={"event": "sink_recovered", "sink": self.uri, "lost": lost},
+            )
+
+    def _break(self, error: Exception) -> None:
+        """The frame at hand and those that wait are lost."""
+        reason = _reason(error)
+        if isinstance(error, SinkError):
+            failure = error
+        else:
+            failure = SinkError(f"sink {self.uri}: cannot be written ({reason})")
+            failure.__cause__ = error
+        with self._changed:
+            if not isinstance(error, (PerceptionError, OSError)):
+                self._bug = self._bug or error
+            self._lose(reason)
+            self._fail(failure, reason)
+
+    def _lose(self, reason: str) -> int:
+        """All that waits; how many that is."""
+        lost = len(self._queue) + (self._writing is not None)
+        if lost:
+            self._lost[reason] += lost
+        self._queue.clear()
+        self._writing = None
+        return lost
+
+    def _fail(self, failure: SinkError, reason: str) -> None:
+        """It takes nothing any more; said once, until it recovers."""
+        # Where every frame counts the node raises it, and in closing `close` tells.
+        if not self._error and not self._closing and self._policy is Policy.FRESHEST:
+            extra = {"event": "sink_broken", "sink": self.uri, "reason": reason}
+            _log.warning("%s; its frames are lost until it works again", failure, extra=extra)
+        self._first_failure = self._first_failure or failure
+        self._last_failure = failure
+        self._accepts, self._error = False, reason
+        self._changed.notify_all()
+
+    def _closes_within(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closing, seconds)
+
+
+def _reason(error: Exception) -> str:
+    """In few words, so that an account has few of them: what the system says, where it was asked."""
+    if not isinstance(error, (PerceptionError, OSError)):
+        return f"fault in the sink: {type(error).__name__}"
+    for one in (error, error.__cause__):
+        if words := getattr(one, "strerror", None):
+            return str(words)
+    return masked(str(error))

@@ -1,0 +1,105 @@
+"""The newest of each camera, as the node's threads leave it for the server's."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from perception.classes import ClassSet
+from perception.frame import Frame
+from perception.health.types import Health, NodeState, Signal
+from perception.scene import Scene, Status
+from perception.sinks.web.protocol import encode, now_ms, report
+
+REMEMBERED = 90  # healths, for a new viewer's plots: a minute's, one each second and some at once
+UNHEARD_MS = 5000  # a node that tells nothing for so long hangs
+
+
+@dataclass(slots=True)
+class Camera:
+    """What is known of one camera. Each value is replaced as a whole: other threads see the old or the new.
+
+    Attributes:
+        newest: frame, scene, and when it was published.
+        message: how many there were with this one, and the newest itself.
+        health, told_ms: the newest, and when it was told.
+        past: the last healths as texts for viewers; `told` counts all of them.
+    """
+
+    newest: tuple[Frame, Scene, float] | None = None
+    message: tuple[int, bytes] = (0, b"")
+    health: Health | None = None
+    told_ms: float = 0.0
+    past: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    told: int = 0
+
+    def scene_now(self) -> tuple[Frame, Scene] | None:
+        """The newest scene with the age and the status that it has by now; None before the first."""
+        if self.newest is None:
+            return None
+        frame, scene, published_ms = self.newest
+        signal = Signal.OK if self.health is None else self.health.signal
+        status = scene.status
+        if signal is Signal.NO_SIGNAL:
+            status = Status.NO_SIGNAL
+        elif signal is Signal.STALE and status is Status.OK:
+            status = Status.STALE
+        return frame, replace(scene, age_ms=scene.age_ms + now_ms() - published_ms, status=status)
+
+    def hangs(self) -> str:
+        """Why its node is taken for dead; empty: it is alive, or has ended in order."""
+        if self.health is None:
+            return "its node has told nothing yet"
+        silent_ms = now_ms() - self.told_ms
+        if silent_ms <= UNHEARD_MS or self.health.state is NodeState.FINALIZED:
+            return ""
+        return f"its node has told nothing for {silent_ms / 1000:.0f} s; allowed are {UNHEARD_MS // 1000} s"
+
+    def not_ready(self) -> str:
+        """Why no scenes are coming; empty: they are."""
+        if why := self.hangs():
+            return why
+        assert self.health is not None
+        if self.health.state is not NodeState.ACTIVE:
+            return f"its node is {self.health.state}"
+        if self.health.signal is Signal.NO_SIGNAL:
+            return "no signal"
+        return "" if self.health.rate_out > 0 else "no scene was published in the last seconds"
+
+
+class Cameras:
+    """All cameras by name. `publish` and `tell` come from one thread a camera, the rest from the server's.
+
+    Args:
+        on_news: called in those threads with the camera whose message is new, or with None where all
+            viewers are concerned.
+    """
+
+    def __init__(self, classes: ClassSet, on_news: Callable[[str | None], None]) -> None:
+        self.watched: frozenset[str] = frozenset()  # cameras that have viewers
+        self._classes, self._on_news = classes, on_news
+        self._lock = threading.Lock()
+        self._all: dict[str, Camera] = {}
+
+    def all(self) -> dict[str, Camera]:
+        with self._lock:
+            return dict(self._all)
+
+    def publish(self, frame: Frame, scene: Scene) -> None:
+        """Keep it, and encode it where somebody looks on."""
+        camera = self._camera(frame.camera)
+        camera.newest = frame, scene, now_ms()
+        if frame.camera in self.watched:
+            camera.message = camera.message[0] + 1, encode(frame, scene, self._classes)
+            self._on_news(frame.camera)
+
+    def tell(self, health: Health) -> None:
+        camera = self._camera(health.camera)
+        camera.health, camera.told_ms = health, now_ms()
+        camera.past.append(report(health.as_json()))
+        camera.told += 1
+        self._on_news(None)
+
+    def _camera(self, name: str) -> Camera:
+        with self._lock:
+            return self._all.setdefault(name, Camera())

@@ -1,0 +1,55 @@
+"""What every source is."""
+
+from collections.abc import Iterator
+from typing import Protocol, TypeGuard
+
+from perception.frame import Drop, Frame
+from perception.health.types import Link
+
+
+class Source(Protocol):
+    """A stream of frames.
+
+    Iterating gives every captured frame once, in order of capture, as a Frame, or as a Drop where it could
+    not be read; their sequence numbers count from 0 without a gap. A stream that breaks raises SourceError
+    after its last good frame. Iteration runs in one thread, once.
+
+    Attributes:
+        uri: what the user called it.
+        rate: nominal frames per second; for a recording without one, a guess that says how fast to play it.
+        length: how many frames are expected; None where that is unknown or endless. A hint, for progress.
+        notes: what the user should know of it in the end, e.g. files that were passed over.
+        live: frames come by themselves, whether or not they are read, each with its `host_ns`.
+    """
+
+    uri: str
+    rate: float
+    length: int | None
+    notes: list[str]
+    live: bool
+
+    def __iter__(self) -> Iterator[Frame | Drop]: ...
+
+    def close(self) -> None:
+        """Let go of files and threads, once iteration has ended."""
+        ...
+
+
+class LiveSource(Source, Protocol):
+    """A camera. Iteration connects, waits for frames, connects again when they stop, and ends at `stop`.
+
+    A camera that is not there, or that falls silent, raises nothing: `link` tells, and it is tried again with
+    growing pauses. Only what no second try can mend raises SourceError.
+    """
+
+    @property
+    def link(self) -> Link: ...
+
+    def stop(self) -> None:
+        """End the iteration within a second; from any thread."""
+        ...
+
+
+def is_live(source: Source) -> TypeGuard[LiveSource]:
+    """Whether its frames come by themselves, so that it has a link, and waits until it is stopped."""
+    return source.live

@@ -1,0 +1,48 @@
+"""Pairs of boxes: how much they overlap, and which belong together."""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+def assign(gains: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns that are paired, each at most once, so that the sum of their gains is the greatest.
+
+    Args:
+        gains: (n, m), at least 0; what gains nothing is not paired.
+    """
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 - slow to import
+
+    rows, columns = linear_sum_assignment(gains, maximize=True)
+    gaining = gains[rows, columns] > 0
+    return rows[gaining], columns[gaining]
+
+
+def box_iou(boxes: Floats, others: Floats) -> Floats:
+    """Intersection over union of each of the boxes (n, 4) with each of the others (m, 4): (n, m)."""
+    return overlap(boxes[:, None], others)
+
+
+def overlap(boxes: Floats, others: Floats) -> Floats:
+    """Of boxes (..., 4) with others, broadcast; one turned inside out has no area."""
+    common = _area(
+        np.maximum(boxes[..., 0], others[..., 0]),
+        np.maximum(boxes[..., 1], others[..., 1]),
+        np.minimum(boxes[..., 2], others[..., 2]),
+        np.minimum(boxes[..., 3], others[..., 3]),
+    )
+    either = _area(*np.moveaxis(boxes, -1, 0)) + _area(*np.moveaxis(others, -1, 0)) - common
+    return common / np.maximum(either, 1e-9)
+
+
+def _area(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Floats:
+    area: Floats = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
+    return area
+
+
+def size(boxes: Floats) -> Floats:
+    """The root of the area, in pixels; a pixel at least."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+    size: Floats = np.sqrt(sides[:, 0] * sides[:, 1])
+    return size

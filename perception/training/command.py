@@ -1,0 +1,82 @@
+"""`perception train` and `perception evaluate`."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from perception.datasets.drives import open_set
+from perception.errors import ConfigError
+from perception.training.config import load_config
+
+
+def train(
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Recipe, YAML; launch/train-drive.yaml made the shipped model. None with --suite."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Argument(help="Folder for checkpoints, curves and tables.")] = None,
+    data: Annotated[Path, typer.Option(help="Folder that {data} stands for in the recipe.")] = Path("data"),
+    initial: Annotated[Path | None, typer.Option(help="Checkpoint or bundle folder to start from.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in OUTPUT.")] = False,
+    steps: Annotated[int | None, typer.Option(help="Steps of the run, instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="Train and compare many networks: canon, or a suite's file. Resumes by itself."),
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Of the suite, only these networks: NAME,NAME.")] = None,
+) -> None:
+    """Train a network by a recipe, or every network of a suite: perception train --suite canon OUTPUT.
+
+    Several processes train one network together where torchrun starts them:
+    torchrun --nproc-per-node 2 --no-python perception train RECIPE OUTPUT
+    """
+    overrides = {key: value for key, value in {"steps": steps, "seed": seed}.items() if value is not None}
+    if suite is not None:
+        if output is not None or initial is not None or resume:
+            raise ConfigError("--suite takes OUTPUT alone, without RECIPE, --initial and --resume")
+        folder = recipe or Path("runs") / Path(suite).stem  # the only argument is OUTPUT then
+        _train_suite(suite, folder, data, overrides, only.split(",") if only else [])
+        return
+    if recipe is None or output is None or only is not None:
+        raise ConfigError("give RECIPE and OUTPUT; or --suite canon OUTPUT, with --only for some of it")
+    if resume and initial is not None:
+        raise ConfigError("--resume goes on from OUTPUT's own checkpoint; leave out --initial")
+    from perception.training.distributed import joined  # noqa: PLC0415 - torch; `evaluate` runs without it
+    from perception.training.loop import Trainer  # noqa: PLC0415
+
+    config = load_config(recipe, data, overrides)
+    with joined() as ranks:
+        console = Console(quiet=not ranks.first)
+        trainer = Trainer(config, output, initial=initial, ranks=ranks)
+        if trainer.checkpoint.exists() and not resume:
+            raise ConfigError(
+                f"{trainer.checkpoint} exists; give --resume to go on from it, or another folder"
+            )
+        if resume:
+            trainer.resume()
+        if trainer.new:
+            new = ", ".join(trainer.new[:3])
+            console.print(f"{initial}: does not fit, and trained from nothing: {new} …", soft_wrap=True)
+        trainer.train()
+        console.print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export", soft_wrap=True)
+
+
+def _train_suite(
+    name: str, folder: Path, data: Path, overrides: dict[str, int], only: Collection[str]
+) -> None:
+    from perception.training.suite import load_suite, run_suite  # noqa: PLC0415 - torch
+    from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
+
+    members = load_suite(name, folder, data, overrides, only)
+    config = members[0].config
+    for entry in config.train:  # what is missing is said before the hours are spent
+        open_set(entry.source, config.own_classes())
+    datasets = [open_set(source, config.own_classes()) for source in config.validate_on]
+    run_suite(members, Console().print)
+    compare_all(folder, datasets)

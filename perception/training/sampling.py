@@ -1,0 +1,98 @@
+"""The stream of training samples: a weighted mix of data sets, the same for the same seed."""
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from perception.datasets.dataset import Dataset, Sample
+from perception.training.augmentation import STRIDE, Image, View, mood, paste, random_view
+from perception.training.config import TrainingConfig
+from perception.training.survey import each_sample
+
+
+class Cached:
+    """A data set held decoded in memory, reduced where it is larger than training will ever see it.
+
+    Raises:
+        DataError: see `survey.each_sample`.
+    """
+
+    def __init__(self, dataset: Dataset, *, pixels: int) -> None:
+        self.name = dataset.name
+        self.samples = [_reduced(sample, pixels) for sample in each_sample(dataset)]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index]
+
+
+class Mix:
+    """View i of the run, for any i: which frame and which part of it follow from (seed, i) alone."""
+
+    def __init__(self, datasets: list[Cached], config: TrainingConfig, *, stride: int = STRIDE) -> None:
+        self.datasets = datasets
+        self.config = config
+        self.stride = stride
+        weights = np.array([entry.weight for entry in config.train])
+        self.shares = weights / weights.sum()
+        # Road users are copied from the sets that tell them apart.
+        self.donors = [d for d in datasets if any(sample.instances.any() for sample in d.samples)]
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.batch
+
+    def view(self, index: int) -> View:
+        rng = np.random.default_rng([self.config.seed, index])
+        view = self._draw(self.datasets[int(rng.choice(len(self.datasets), p=self.shares))], rng)
+        if self.donors and rng.random() < self.config.paste:
+            view = paste(view, self._draw(self.donors[int(rng.integers(len(self.donors)))], rng), rng)
+        return replace(view, image=mood(view.image, rng)) if self.config.moods else view
+
+    def _draw(self, dataset: Cached, rng: np.random.Generator) -> View:
+        sample = dataset[int(rng.integers(len(dataset)))]
+        c = self.config
+        return random_view(sample, rng, crop=c.crop, scale=c.scale, pixels=c.pixels, stride=self.stride)
+
+    def class_weights(self, classes: int, samples: int = 400) -> Tensor:
+        """ENet's weights 1 / ln(1.02 + p) (Paszke et al., 2016), scaled to mean 1; p from full labels."""
+        counts = np.zeros(classes)
+        for i in range(samples):
+            bits = self.view(i).target
+            counts += [np.count_nonzero(bits == 1 << c) for c in range(classes)]
+        weights = 1 / np.log(1.02 + counts / max(counts.sum(), 1))
+        return torch.from_numpy(weights / weights.mean()).float()
+
+
+def _reduced(sample: Sample, pixels: int) -> Sample:
+    """At most four times the pixels of the network's input: twice its width and height."""
+    sample = replace(sample, truth=None)  # which would hold whole simulated worlds
+    height, width = sample.image.shape[:2]
+    factor = np.sqrt(4 * pixels / (height * width))
+    if factor >= 1:
+        return sample
+    size = (round(width * factor), round(height * factor))
+
+    def picture(image: Image) -> Image:
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+    def ids(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return cv2.resize(array, size, interpolation=cv2.INTER_NEAREST).astype(array.dtype)
+
+    points = sample.key_points
+    return replace(
+        sample,
+        image=picture(sample.image),
+        target=ids(sample.target.astype(np.int32)).astype(np.uint32),  # cv2 knows no uint32
+        instances=ids(sample.instances),
+        earlier=tuple(map(picture, sample.earlier)),
+        picture=None if sample.picture is None else picture(sample.picture),
+        depth=None if sample.depth is None else ids(sample.depth),
+        key_points=None if points is None else points * np.array([1, factor, factor, factor], np.float32),
+    )

@@ -1,0 +1,200 @@
+"""`auto`: the fastest is found by measuring, and remembered."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import Precision
+from perception.engines import selection as choice
+from perception.engines.base import Engine
+from perception.engines.selection import choose, forget
+from perception.errors import BundleError, EngineError
+from tests.conftest import write_colour_bundle
+
+
+class Stopwatch:
+    """A clock that only engines move."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Slow:
+    """An engine each of whose runs takes as long as it says; the first one ten times that."""
+
+    precision = Precision.FLOAT32
+
+    def __init__(self, name: str, seconds: float, clock: Stopwatch) -> None:
+        self.name, self.seconds, self.clock = name, seconds, clock
+        self.reason = ""
+        self.passed_over: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        self.clock.now += self.seconds if self.shapes else 10 * self.seconds
+        self.shapes.append(image.shape)
+        return {}
+
+
+class Machine:
+    """Openers of engines, of which it counts how often each was opened."""
+
+    def __init__(self, **engines: float | Exception) -> None:
+        self.engines = engines
+        self.opened: list[str] = []
+        self.clock = Stopwatch()
+
+    def openers(self) -> dict[str, Callable[[], Engine]]:
+        return {name: lambda name=name: self.open(name) for name in self.engines}  # type: ignore[misc]
+
+    def open(self, name: str) -> Engine:
+        self.opened.append(name)
+        engine = self.engines[name]
+        if isinstance(engine, Exception):
+            raise engine
+        return Slow(name, engine, self.clock)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/perception/choices"
+
+
+@pytest.fixture
+def ask(colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Engine]:
+    def ask(machine: Machine, threads: int = 0, bundle: Bundle = colour_bundle) -> Engine:
+        machine.opened.clear()
+        monkeypatch.setattr(choice, "time", machine.clock)
+        return choose(bundle, threads, machine.openers())
+
+    return ask
+
+
+Ask = Callable[..., Engine]
+
+
+def test_the_fastest_is_taken_whatever_its_place(ask: Ask) -> None:
+    engine = ask(Machine(cuda=EngineError("cuda: no driver"), a=0.024, b=0.017, c=0.05))
+    assert engine.name == "b"
+    assert engine.reason == "fastest of 3 that run here: 17 ms, a 24 ms, c 50 ms; not: cuda"
+    assert engine.passed_over == ("cuda: no driver",)
+    assert isinstance(engine, Slow)
+    # The largest of 16:9 in 640 × 384 pixels with sides of multiples of 32; once to warm up.
+    assert engine.shapes == [(352, 640, 3)] * (choice.ROUNDS + 1)
+
+
+def test_a_run_that_is_slow_once_does_not_decide(ask: Ask) -> None:
+    """The warm-up of `a` takes ten times as long as a run of `b`."""
+    assert ask(Machine(a=0.02, b=0.021)).name == "a"
+
+
+def test_slow_networks_are_run_less_often(ask: Ask) -> None:
+    engine = ask(Machine(a=choice.SECONDS, b=choice.SECONDS))
+    assert isinstance(engine, Slow)
+    assert len(engine.shapes) == 2
+
+
+def test_one_that_runs_alone_needs_no_measuring(ask: Ask) -> None:
+    machine = Machine(a=EngineError("a: absent"), b=0.01)
+    engine = ask(machine)
+    assert isinstance(engine, Slow)
+    assert (engine.reason, engine.shapes) == ("the only one that runs here; not: a", [])
+    assert ask(machine).reason == f"fastest here when it was measured on {date.today()}: no other ran; not: a"
+
+
+def test_the_choice_is_remembered(ask: Ask) -> None:
+    machine = Machine(a=0.024, b=0.017, c=EngineError("c: absent"))
+    ask(machine)
+    assert machine.opened == ["a", "b", "c"]
+    engine = ask(machine)
+    assert machine.opened == ["b"]
+    today = date.today()
+    assert engine.reason == f"fastest here when it was measured on {today} (17 ms, a 24 ms); not: c"
+    assert engine.passed_over == ("c: absent",)
+    assert isinstance(engine, Slow)
+    assert engine.shapes == []
+
+
+def test_other_threads_bundles_and_versions_are_measured_anew(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(a=0.024, b=0.017)
+    ask(machine, threads=1)
+    ask(machine, threads=2)
+    assert machine.opened == ["a", "b"]
+    ask(machine, threads=1, bundle=write_colour_bundle(tmp_path / "other", pixels=64 * 64))
+    assert machine.opened == ["a", "b"]
+    ask(machine, threads=1)
+    assert machine.opened == ["b"]
+    for name, value in (("versions", {"onnxruntime": "99"}), ("graphics", ("GPU 7",)), ("processor", "Z80")):
+        monkeypatch.setattr(choice, name, lambda value=value: value)
+        ask(machine, threads=1)
+        assert machine.opened == ["a", "b"]
+
+
+@pytest.mark.parametrize("fault", [EngineError("b: the driver has gone"), BundleError("b: other labels")])
+def test_one_that_fails_by_now_is_measured_anew(ask: Ask, fault: Exception) -> None:
+    machine = Machine(a=0.024, b=0.017, c=0.03)
+    ask(machine)
+    machine.engines["b"] = fault
+    engine = ask(machine)
+    assert machine.opened == ["b", "a", "b", "c"]
+    assert engine.name == "a"
+    assert engine.passed_over == (str(fault),)
+    ask(machine)
+    assert machine.opened == ["a"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff", b"{}", b"[]", b'{"engine": "b"}', None],
+    ids=["empty", "bytes", "{}", "[]", "cut", "tpu"],
+)
+def test_a_damaged_memory_is_measured_anew(ask: Ask, cache: Path, data: bytes | None) -> None:
+    machine = Machine(a=0.024, b=0.017)
+    ask(machine)
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b'"b"', b'"tpu"', 1) if data is None else data)
+    assert ask(machine).name == "b"
+    assert machine.opened == ["a", "b"]
+    assert json.loads(file.read_bytes())["engine"] == "b"
+
+
+def test_a_memory_that_cannot_be_written_is_told(ask: Ask, cache: Path) -> None:
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file where the folder should be")
+    engine = ask(Machine(a=0.024, b=0.017))
+    assert engine.name == "b"
+    (note,) = engine.notes
+    assert "the choice of b cannot be remembered" in note and str(cache) in note
+
+
+def test_what_is_forgotten_is_measured_anew(ask: Ask) -> None:
+    machine = Machine(a=0.024, b=0.017)
+    forget()  # nothing yet
+    ask(machine)
+    forget()
+    ask(machine)
+    assert machine.opened == ["a", "b"]
+
+
+def test_wrong_answers_are_told_in_full_and_are_the_bundles_fault(ask: Ask) -> None:
+    wrong = BundleError("golden.npz: b reproduces 0 %")
+    engine = ask(Machine(a=EngineError("a: absent"), b=wrong, c=0.01))
+    assert engine.reason == "the only one that runs here; not: a; golden.npz: b reproduces 0 %"
+    with pytest.raises(BundleError, match="b reproduces"):
+        ask(Machine(a=EngineError("a: absent"), b=wrong), threads=1)
+    with pytest.raises(EngineError, match="no engine can run here: a: absent; b: gone"):
+        ask(Machine(a=EngineError("a: absent"), b=EngineError("b: gone")), threads=1)
