@@ -22,6 +22,7 @@ class GraphEngine:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # it warns of float16 nodes that the CPU computes in float32
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the decoder has work, too
+        options.add_session_config_entry("session.x64quantprecision", "1")  # as `open_session` does
         # As TensorRT, for which it stands here, leave in float32 what is not quantised.
         left = ["WeightBiasQuantization"] if precision is Precision.SYMMETRIC_INT8 else []
         self._session = ort.InferenceSession(

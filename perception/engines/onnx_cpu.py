@@ -79,6 +79,9 @@ def open_session(
     options.log_severity_level = _SILENT
     # Threads that spin while they wait take the time of the stages that run beside the network.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Without VNNI, x86 sums products of INT8 in 16 bits, which overflow: 4 % of the labels come out wrong.
+    # With this entry ONNX Runtime computes in unsigned bytes there, and gives the labels that VNNI gives.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
         session = runtime.InferenceSession(
