@@ -1,0 +1,64 @@
+"""The shipped model through the whole node, compared with its references.
+
+`pytest -n 0 tests/replay --update` rewrites the references; `--exact` allows no tolerance.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import cannot_run
+from tests.replay.differences import EXACT, Difference, Tolerance, compare
+from tests.replay.drives import DRIVES, replay
+from tests.replay.recording import Recording, load_recording
+
+ENGINES = "onnx-cpu", "onnx-cpu-int8"
+TOLERANCES = {
+    # on          onnx-cpu, onnx-cpu-int8; see `Tolerance`
+    "labels": (0.99, 0.99),
+    "class_iou": (0.9, 0.9),
+    "box": (4.0, 4.0),
+    "score": (0.1, 0.1),
+    "faint_score": (0.0, 0.0),
+    "instance_iou": (0.9, 0.9),
+    "renamed_tracks": (False, False),
+    "points": (2.0, 2.0),
+    "reach": (6.0, 6.0),
+    "faint_lane": (0.0, 0.0),
+    "ego_lane": (0.9, 0.9),
+}
+REFERENCES = Path(__file__).with_name("references")
+MEND = "Intended? pytest -n 0 tests/replay --update, then commit tests/replay/references."
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_shipped_model_gives_its_reference_scenes(
+    engine: str, tmp_path: Path, pytestconfig: pytest.Config, update: bool, exact: bool
+) -> None:
+    try:
+        found = replay(engine, tmp_path)
+    except RuntimeError as error:
+        cannot_run(pytestconfig, engine, str(error)) if "cannot run" in str(error) else pytest.fail(
+            str(error)
+        )
+    column = ENGINES.index(engine)
+    tolerance = EXACT if exact else Tolerance(**{name: row[column] for name, row in TOLERANCES.items()})
+    differences = [
+        one
+        for drive, recording in found.items()
+        for one in _differences(drive, recording, REFERENCES / engine / f"{drive}.npz", tolerance)
+    ]
+    text = "\n".join(map(str, differences))
+    if update:
+        for drive, recording in found.items():
+            recording.save(REFERENCES / engine / f"{drive}.npz")
+        print(f"{engine}: references of {', '.join(DRIVES)} are rewritten; beyond the tolerance was:\n{text}")
+        return
+    if differences:
+        pytest.fail(f"{engine}: {len(differences)} differences\n{text}\n{MEND}", pytrace=False)
+
+
+def _differences(drive: str, found: Recording, path: Path, tolerance: Tolerance) -> list[Difference]:
+    if not path.exists():
+        return [Difference(drive, None, "reference", "a recording", "none")]
+    return compare(drive, found, load_recording(path), tolerance)
