@@ -1,7 +1,7 @@
 """The `perception` command with INT8 arithmetic that is the same on every x86-64 CPU.
 
-Without VNNI, ONNX Runtime multiplies u8 by s8 with 16-bit sums that saturate, and reproduces about 96 % of the
-golden labels, so that the engine is refused. `session.x64quantprecision` makes it take the slower products
+Without VNNI, ONNX Runtime multiplies u8 by s8 with 16-bit sums that saturate, and reproduces about 96 % of
+the golden labels, so that the engine is refused. `session.x64quantprecision` makes it take slower products
 that do not saturate; on CPUs with VNNI it has no effect.
 """
 

@@ -1,4 +1,4 @@
-"""A recording compared with its reference: what differs by more than its tolerance, by drive, frame and field."""
+"""A recording compared with its reference: what differs beyond its tolerance, by drive, frame and field."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class Tolerance:
         class_iou: least IoU of a class on at least COMMON of the frame.
         box: px, the most that a side of a box moves.
         score: the most that a score or a confidence moves.
-        faint_score: an instance that is less sure may come or go.
+        faint_score: instances that are less sure are not compared.
         instance_iou: least IoU of an instance's pixels, of FEWEST_PIXELS or more.
-        renamed_tracks: track ids may differ, as long as each id has one counterpart over the drive.
+        renamed_tracks: track ids may differ where each id has one counterpart over the drive.
         points: px, the most that a lane moves sideways at any row.
         reach: px, the most that a lane's near and far end move along it.
         faint_lane: a lane on fewer rows than this, in px, may come or go.
@@ -75,42 +75,45 @@ def compare(drive: str, found: Recording, reference: Recording, tolerance: Toler
     ]
     if len(found.scenes) != len(reference.scenes) or found.labels.shape != reference.labels.shape:
         shapes = [(len(one.scenes), *one.labels.shape[1:]) for one in (found, reference)]
-        return [*differences, Difference(drive, None, "frames, height, width", *shapes)]
+        return [*differences, Difference(drive, None, "frames, height, width", shapes[0], shapes[1])]
     tracks = _Tracks(renamed=bool(tolerance.renamed_tracks))
     for index, (scene, expected) in enumerate(zip(found.scenes, reference.scenes, strict=True)):
-        frame = expected["sequence"]
-        differences += [
-            Difference(drive, frame, *one)
-            for one in (
-                *_equal(scene, expected),
-                *_labels(found.labels[index], reference.labels[index], tolerance),
-                *_instances(scene, expected, tolerance, tracks, found.instance_map[index],
-                            reference.instance_map[index]),
-                *lane_differences(scene["lanes"], expected["lanes"], tolerance),
-                *_ego_lane(scene, expected, tolerance, found.labels.shape[1:]),
-            )
-        ]  # fmt: skip
+        faults: list[Fault] = list(_keys(scene, expected))
+        if not faults:
+            maps = found.instance_map[index], reference.instance_map[index]
+            faults += _equal(scene, expected)
+            faults += _labels(found.labels[index], reference.labels[index], tolerance)
+            faults += _instances(scene, expected, tolerance, tracks, *maps)
+            faults += lane_differences(scene["lanes"], expected["lanes"], tolerance)
+            faults += _ego_lane(scene, expected, tolerance, found.labels.shape[1:])
         if tolerance == EXACT and scene["digest"] != expected["digest"]:
-            differences.append(Difference(drive, frame, "digest", scene["digest"], expected["digest"]))
+            faults.append(("digest", scene["digest"], expected["digest"], "must be equal"))
+        differences += [Difference(drive, expected["sequence"], *fault) for fault in faults]
     return differences
 
 
 Fault = tuple[str, object, object, str]  # field, value, reference, tolerance
 
 
+def _keys(scene: dict[str, Any], expected: dict[str, Any]) -> Iterator[Fault]:
+    """Their names and their order."""
+    if list(scene) != list(expected):
+        yield "keys", list(scene), list(expected), "must be equal"
+        return
+    for name in ("instances", "lanes"):
+        keys, wanted = (
+            list(dict.fromkeys(key for element in one[name] for key in element)) for one in (scene, expected)
+        )
+        if keys and wanted and keys != wanted:
+            yield f"keys of {name}", keys, wanted, "must be equal"
+
+
 def _equal(scene: dict[str, Any], expected: dict[str, Any]) -> Iterator[Fault]:
     for name in FRAME_FIELDS:
-        if scene.get(name) != expected[name]:
-            yield name, scene.get(name), expected[name], "must be equal"
+        if scene[name] != expected[name]:
+            yield name, scene[name], expected[name], "must be equal"
     if scene["timings_ms"] != expected["timings_ms"]:
         yield "timings_ms", scene["timings_ms"], expected["timings_ms"], "must be the same stages in order"
-    for name, value, wanted in (
-        ("keys", scene, expected),
-        *((f"{kind} keys", *(next(iter(one[kind]), None) for one in (scene, expected)))
-          for kind in ("instances", "lanes")),
-    ):  # fmt: skip
-        if value is not None and wanted is not None and list(value) != list(wanted):
-            yield name, list(value), list(wanted), "must be equal"
 
 
 def _labels(
@@ -159,14 +162,13 @@ def _instances(
 ) -> Iterator[Fault]:
     found, reference = scene["instances"], expected["instances"]
     pairs, extra, missing = pair_up(found, reference, _distance, limit=1.5)
-    sure = f"those of score {tolerance.faint_score} or more must be in both"
-    for one in extra:
-        if one["score"] >= tolerance.faint_score:
-            yield "instances", _name(one), "none", sure
-    for one in missing:
-        if one["score"] >= tolerance.faint_score:
-            yield "instances", "none", _name(one), sure
+    sure = tolerance.faint_score + tolerance.score
+    rule = f"those of score {sure:.2f} or more must be in both"
+    yield from (("instances", _name(one), "none", rule) for one in extra if one["score"] >= sure)
+    yield from (("instances", "none", _name(one), rule) for one in missing if one["score"] >= sure)
     for one, wanted in pairs:
+        if wanted["score"] < tolerance.faint_score:
+            continue
         name = _name(wanted)
         if one["class"] != wanted["class"]:
             yield f"class of {name}", one["class"], wanted["class"], "must be equal"

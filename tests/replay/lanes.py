@@ -33,12 +33,8 @@ def lane_differences(
     """Field, value, reference and tolerance of each difference."""
     pairs, extra, missing = pair_up(found, reference, _median_apart, SAME_LANE_PX)
     rule = f"those on {tolerance.faint_lane} rows or more must be in both"
-    for lane in extra:
-        if _rows(lane) >= tolerance.faint_lane:
-            yield "lanes", _name(lane), "none", rule
-    for lane in missing:
-        if _rows(lane) >= tolerance.faint_lane:
-            yield "lanes", "none", _name(lane), rule
+    yield from (("lanes", _name(one), "none", rule) for one in extra if _rows(one) >= tolerance.faint_lane)
+    yield from (("lanes", "none", _name(one), rule) for one in missing if _rows(one) >= tolerance.faint_lane)
     for lane, wanted in pairs:
         name = _name(wanted)
         for field in ("kind", "side"):

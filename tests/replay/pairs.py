@@ -9,7 +9,7 @@ One = dict[str, Any]
 def pair_up(
     found: Sequence[One], reference: Sequence[One], distance: Callable[[One, One], float], limit: float
 ) -> tuple[list[tuple[One, One]], list[One], list[One]]:
-    """Pairs that are less than `limit` apart, those that only `found` has, and those that only `reference` has."""
+    """Pairs that are less than `limit` apart, and what only `found` and only `reference` have."""
     apart = sorted(
         (distance(one, other), i, k) for i, one in enumerate(found) for k, other in enumerate(reference)
     )

@@ -27,8 +27,8 @@ class Recording:
     Attributes:
         labels: uint8 (n, h, w) class ids, every STEP-th pixel of each frame.
         instance_map: uint16 (n, h, w), likewise.
-        scenes: the lines of scenes.jsonl, where the times of the stages give way to the stages' names, and the
-            age to None; and next to them `ego_lane`, corners or None, and `digest`, of all that the files say.
+        scenes: the lines of scenes.jsonl, with the stages' names in the place of their times and None for the
+            age; added are `ego_lane`, corners or None, and `digest`, a hash of the full maps and the line.
         summary: the report's counts and keys, the names of the files, the keys of health.jsonl.
     """
 
@@ -92,11 +92,7 @@ def _timeless(
         Lane(np.array(one["points"], np.float32), one["kind"], one["confidence"], one["side"])
         for one in line["lanes"]
     )
-    scene = Scene(
-        line["sequence"], line["stamp_ns"], line["wall_ns"], line["stem"], line["camera"], labels, instance_map,
-        lanes=lanes,
-    )  # fmt: skip
-    ego = scene.ego_lane
+    ego = Scene(0, 0, 0, "", "", labels, instance_map, lanes=lanes).ego_lane
     digest = hashlib.sha256(labels.tobytes() + instance_map.tobytes() + json.dumps(line).encode())
     return line | {
         "ego_lane": None if ego is None else [[round(x, 2), round(y, 2)] for x, y in ego.tolist()],
