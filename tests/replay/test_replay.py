@@ -13,18 +13,20 @@ from tests.replay.drives import DRIVES, replay
 from tests.replay.recording import Recording, load_recording
 
 ENGINES = "onnx-cpu", "onnx-cpu-int8"
+# For another CPU: there NumPy and OpenCV round the simulated camera's pixels differently. Without their AVX2
+# code, onnx-cpu gave the references' scenes exactly, and onnx-cpu-int8 what stands on the right.
 TOLERANCES = {
     # on: onnx-cpu, onnx-cpu-int8; see `Tolerance`
-    "labels": (0.998, 0.985),
-    "class_iou": (0.97, 0.85),
-    "box": (3.0, 8.0),
-    "score": (0.05, 0.15),
-    "faint_score": (0.25, 0.35),
-    "instance_iou": (0.9, 0.75),
-    "renamed_tracks": (False, True),
-    "points": (2.0, 10.0),
-    "reach": (6.0, 20.0),
-    "faint_lane": (0.0, 40.0),
+    "labels": (0.998, 0.985),  # 0.996
+    "class_iou": (0.97, 0.85),  # 0.94, of poles
+    "box": (3.0, 8.0),  # 3 px; heat maps have cells of 2 px of the network's input
+    "score": (0.05, 0.15),  # 0.06
+    "faint_score": (0.25, 0.35),  # up to 0.34 overlapping two-wheelers change places
+    "instance_iou": (0.9, 0.75),  # 0.92
+    "renamed_tracks": (False, True),  # ids follow the order of scores, of which two may be almost equal
+    "points": (2.0, 10.0),  # far ahead a lane is fitted to few pixels
+    "reach": (6.0, 20.0),  # lanes end on every third row
+    "faint_lane": (0.0, 40.0),  # short pieces of other lanes come and go
     "ego_lane": (0.98, 0.9),
 }
 REFERENCES = Path(__file__).with_name("references")
@@ -38,9 +40,9 @@ def test_the_shipped_model_gives_its_reference_scenes(
     try:
         found = replay(engine, tmp_path)
     except RuntimeError as error:
-        cannot_run(pytestconfig, engine, str(error)) if "cannot run" in str(error) else pytest.fail(
-            str(error)
-        )
+        if "cannot run" in str(error):
+            cannot_run(pytestconfig, engine, str(error))
+        raise
     column = ENGINES.index(engine)
     tolerance = EXACT if exact else Tolerance(**{name: row[column] for name, row in TOLERANCES.items()})
     differences = [
