@@ -29,7 +29,7 @@ def replay(engine: str, folder: Path) -> dict[str, Recording]:
     profile = folder / "replay.yaml"  # JSON is YAML
     profile.write_text(json.dumps({"cameras": DRIVES, "sinks": ["{camera}/"], "engine": engine}))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.replay.command", "run", "--config", profile, "--json"],
+        [sys.executable, "-m", "perception", "run", "--config", profile, "--json"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
         capture_output=True,
