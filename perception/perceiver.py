@@ -24,6 +24,7 @@ from perception.engines.lazy import LazyEngine, open_without_waiting
 from perception.engines.registry import open_engine
 from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
+from perception.health.latency import Stopwatch
 from perception.resample import fit, input_size, resize, resize_ids
 from perception.scene import KeyPoint, Scene
 
@@ -143,29 +144,32 @@ class Perceiver:
     def classes(self) -> ClassSet:
         return ClassSet(**dict(self.info.classes))
 
-    def perceive(self, frame: Frame, earlier: Sequence[Frame] = ()) -> Scene:
-        """The scene of one frame; its age counts from this call.
+    def perceive(
+        self, frame: Frame, earlier: Sequence[Frame] = (), stopwatch: Stopwatch | None = None
+    ) -> Scene:
+        """The scene of one frame; its age counts from `Frame.host_ns`, or without one from this call.
 
         Args:
             earlier: the frames right before it, the oldest first, for a network that sees several; see
                 `prepare`.
+            stopwatch: measures the stages, with others of the same frame.
 
         Raises:
             ConfigError: an image is not uint8 (h, w, 3), or an earlier one is of another size.
             EngineError: an engine failed.
         """
-        marks = [time.perf_counter()]
-        frame, earlier = self.denoise(frame), [self.denoise(one) for one in self._seen(earlier)]
-        marks.append(time.perf_counter())
-        image = self.prepare(frame, earlier)
-        marks.append(time.perf_counter())
-        maps = self.infer(image)
-        marks.append(time.perf_counter())
-        scene = self.decode(frame, maps)
-        marks.append(time.perf_counter())
-        spent = zip(("denoise", "prepare", "infer", "decode"), np.diff(marks).tolist(), strict=True)
-        timings = {stage: 1000 * seconds for stage, seconds in spent if self.denoiser or stage != "denoise"}
-        return replace(scene, age_ms=sum(timings.values()), timings_ms=timings)
+        stopwatch = stopwatch or Stopwatch()
+        frame = replace(frame, host_ns=frame.host_ns or time.monotonic_ns())
+        if self.denoiser:
+            with stopwatch.measure("denoise"):
+                frame, earlier = self.denoise(frame), [self.denoise(one) for one in self._seen(earlier)]
+        with stopwatch.measure("prepare"):
+            image = self.prepare(frame, earlier)
+        with stopwatch.measure("infer"):
+            maps = self.infer(image)
+        with stopwatch.measure("decode"):
+            scene = self.decode(frame, maps)
+        return replace(scene, timings_ms=dict(stopwatch.timings_ms)).as_of(time.monotonic_ns())
 
     def denoise(self, frame: Frame) -> Frame:
         """The frame as the denoiser restores it; without one, the frame itself.

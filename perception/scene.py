@@ -1,20 +1,30 @@
 """What the node publishes: for one frame, what every pixel is and who is on the road."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from perception.classes import UNKNOWN
 from perception.frame import Frame
 
 
-class Status(StrEnum):
-    """Whether a scene may be trusted."""
+class Signal(StrEnum):
+    """Whether the camera gives frames now."""
 
     OK = "ok"
-    STALE = "stale"  # older than max_age when it was published
+    STALE = "stale"  # none for two frame periods: the last scene grows old
+    NO_SIGNAL = "no signal"  # none for so long that nothing is known any more, or none yet
+
+
+class Status(StrEnum):
+    """Whether a scene may be trusted; see `Scene.as_of`."""
+
+    OK = "ok"
+    STALE = "stale"  # older than `Scene.max_age_ms`
     NOT_READY = "not_ready"  # all is unknown: the engine is still being built
     UNRELIABLE = "unreliable"  # `Scene.reasons` say what is wrong with the picture
     NO_SIGNAL = "no_signal"  # all is unknown: the camera has given no frame for longer than it may
@@ -86,11 +96,13 @@ class Scene:
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
-        status: whether the scene may be trusted.
-        reasons: why not, for people, such as "the picture is black".
+        host_ns: when the frame was captured, or for a recording when it was due or read, by the host's
+            monotonic clock: ages count from then.
+        max_age_ms: a scene older than that is stale; None: it never is, as of a recording.
+        status: whether the scene may be trusted, as of when it had `age_ms`.
+        reasons: what is wrong with the picture, for people, such as "the picture is black".
         left_out: what was not looked for, to keep up: "instances", "lanes". That there are none says nothing.
-        age_ms: time to publication from capture; for a recording from reading, or in real time from when
-            the frame was due.
+        age_ms: since `host_ns`, when the status was last judged: at publication, and by `as_of`.
         timings_ms: how long each stage took.
     """
 
@@ -107,11 +119,13 @@ class Scene:
     depth: npt.NDArray[np.float32] | None = None
     key_points: tuple[KeyPoint, ...] = ()
     latent: npt.NDArray[np.float32] | None = None
+    host_ns: int = 0
+    max_age_ms: float | None = None
     status: Status = Status.OK
     reasons: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     age_ms: float = 0.0
-    timings_ms: dict[str, float] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -126,7 +140,47 @@ class Scene:
             frame.camera,
             labels,
             instance_map,
+            host_ns=frame.host_ns,
             **more,
+        )
+
+    def as_of(self, now_ns: int, signal: Signal = Signal.OK) -> Self:
+        """The scene with the age, status and content that it has at a time: the one rule of freshness.
+
+        | what is known then                          | status     | content        |
+        |---------------------------------------------|------------|----------------|
+        | the camera gives no frames any more         | no_signal  | all is unknown |
+        | the frame was not perceived                 | not_ready  | all is unknown |
+        | the scene is older than `max_age_ms`        | stale      | stays          |
+        | something is wrong with the picture         | unreliable | stays          |
+        | none of these                               | ok         | stays          |
+
+        Args:
+            now_ns: by the host's monotonic clock.
+            signal: of the camera at that time, where it is known.
+        """
+        age_ms = (now_ns - self.host_ns) / 1e6
+        if signal is Signal.NO_SIGNAL or self.status is Status.NO_SIGNAL:
+            return replace(self.unknown(Status.NO_SIGNAL), age_ms=age_ms)
+        if self.status is Status.NOT_READY:
+            return replace(self, age_ms=age_ms)
+        late = self.max_age_ms is not None and age_ms > self.max_age_ms
+        status = Status.STALE if late else Status.UNRELIABLE if self.reasons else Status.OK
+        return replace(self, age_ms=age_ms, status=status)
+
+    def unknown(self, status: Status) -> Self:
+        """The same frame's scene with nothing in it: every label is 255, and nothing is found."""
+        return replace(
+            self,
+            labels=np.full_like(self.labels, UNKNOWN),
+            instance_map=np.zeros_like(self.instance_map),
+            instances=(),
+            lanes=(),
+            picture=None,
+            depth=None,
+            key_points=(),
+            latent=None,
+            status=status,
         )
 
     @property
@@ -142,8 +196,8 @@ class Scene:
         return np.concatenate([left, right[::-1], corners])
 
 
-def unknown_scene(frame: Frame, status: Status, timings_ms: dict[str, float]) -> Scene:
+def unknown_scene(frame: Frame, status: Status) -> Scene:
     """The scene of a frame that was not perceived: every label is 255, unknown, and nothing is found."""
     size = frame.image.shape[:2]
-    labels, instance_map = np.full(size, 255, np.uint8), np.zeros(size, np.uint16)
-    return Scene.of(frame, labels, instance_map, status=status, timings_ms=timings_ms)
+    labels, instance_map = np.full(size, UNKNOWN, np.uint8), np.zeros(size, np.uint16)
+    return Scene.of(frame, labels, instance_map, status=status)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from perception.health.degradation import Step
 from perception.health.disk import Room
 from perception.health.rates import WINDOW_NS, S
-from perception.health.types import Finding, Level, Link, Signal, SinkState
+from perception.health.types import Finding, Level, Link, SinkState
+from perception.scene import Signal
 
 LEAST_RATE = 0.8  # of the nominal one: what a camera drops in the dark or on a weak link is more
 MOST_JITTER = (

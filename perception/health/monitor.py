@@ -1,4 +1,4 @@
-"""One camera's health: told what happens, it says at any moment how fresh, steady and sound all is."""
+"""One camera's health: how fresh, steady and sound everything is at any moment, from what happened."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
+import numpy.typing as npt
+
 from perception.frame import DropReason
 from perception.health.checks import FINDINGS, Figures
 from perception.health.debounce import Debounce
 from perception.health.degradation import STEPS, Step
 from perception.health.disk import Disks
-from perception.health.rates import MS, Rate, S, Spent
-from perception.health.types import Finding, Health, Level, Link, LinkState, NodeState, Signal, SinkState
-from perception.node.accounting import Accounting
-from perception.scene import Scene, Status
+from perception.health.latency import StageTimes, typical_and_worst
+from perception.health.rates import MS, Rate, S
+from perception.health.types import Account, Finding, Health, Level, Link, LinkState, NodeState, SinkState
+from perception.scene import Signal, Status
 
 STALE_PERIODS = 2  # without a frame: one is late, the second is missing
 NO_SIGNAL_PERIODS, NO_SIGNAL_MS = 4, 1000.0  # the longer one: at city speed 14 m are driven in a second
@@ -40,6 +43,7 @@ class Monitor:
     """Has no thread and no clock of its own: every call gives the host's monotonic time. From any thread.
 
     Args:
+        times: of the stages: the ages of scenes as `end_to_end`, and the time in the engine as `infer`.
         nominal_rate: frames a second as the source names them.
         live: whether frames come by themselves; without, silence and low rates are no faults.
         min_rate: frames a second below which the rate is too low; None: 80 % of the nominal one.
@@ -50,6 +54,7 @@ class Monitor:
         self,
         camera: str,
         nominal_rate: float,
+        times: StageTimes,
         *,
         live: bool,
         workers: int = 1,
@@ -58,13 +63,11 @@ class Monitor:
         folders: Sequence[Path] = (),
     ) -> None:
         self.changed = False  # by the last `health`: the state, the signal, the step, or a condition's level
-        self._camera, self._live, self._workers = camera, live, workers
+        self._camera, self._times, self._live, self._workers = camera, times, live, workers
         self._max_age_ms, self._min_rate = max_age_ms, min_rate
-        self._lock = Lock()  # guards what is told
+        self._lock = Lock()  # guards the rates and findings
         self._came, self._went = Rate(nominal_rate), Rate(nominal_rate)
         self._first_ns: int | None = None
-        self._ages, self._infer = Spent(), Spent()
-        self._statuses: dict[Status, int] = dict.fromkeys(Status, 0)
         self._image: tuple[Finding, ...] = ()
         # For the one thread that asks.
         self._counts: deque[_Counts] = deque()
@@ -79,22 +82,16 @@ class Monitor:
             self._first_ns = at_ns if self._first_ns is None else self._first_ns
             self._came.arrived(at_ns)
 
-    def seen(self, findings: Iterable[Finding]) -> None:
-        """What the image checks found in the latest frame."""
-        with self._lock:
-            self._image = tuple(findings)
-
-    def inferred(self, ms: float, now_ns: int) -> None:
-        """How long a frame was in the engine."""
-        with self._lock:
-            self._infer.add(ms, now_ns)
-
-    def published(self, scene: Scene, now_ns: int) -> None:
-        """The scene of a frame, with its age and status."""
+    def published(self, findings: Iterable[Finding], now_ns: int) -> None:
+        """A scene was published, in the frame of which the image checks found this."""
         with self._lock:
             self._went.arrived(now_ns)
-            self._ages.add(scene.age_ms, now_ns)
-            self._statuses[scene.status] += 1
+            self._image = tuple(findings)
+
+    def rate_out(self, now_ns: int) -> float:
+        """Scenes a second that are published."""
+        with self._lock:
+            return self._went.per_second(now_ns)
 
     @property
     def period_s(self) -> float:
@@ -127,31 +124,27 @@ class Monitor:
         wall_ns: int,
         *,
         state: NodeState,
-        ledger: Accounting,
+        account: Account,
         link: Link | None = None,
         step: Step = STEPS[0],
         restarts: int = 0,
         sinks: Sequence[SinkState] = (),
-        findings: Iterable[Finding] = (),
     ) -> Health:
         """All that is known, and the conditions that follow; from one thread, several times a second.
 
         Args:
             link: of a live source.
             step: how the node has stepped down.
-            findings: what the node itself finds amiss.
         """
         self._asked_ns = self._asked_ns or now_ns
         signal = self.signal(now_ns, link)
-        account = ledger.account()
         lately = self._lately(now_ns, account.captured, account.dropped, sinks)
+        ages_ms = self._times.recent("end_to_end", now_ns)
+        infer_ms = typical_and_worst(self._times.recent("infer", now_ns))
         with self._lock:
-            infer_ms = self._infer.typical_and_worst(now_ns)
-            figures = self._figures(now_ns, signal, link, lately, tuple(sinks), step, infer_ms[0])
-            image = self._image if signal is not Signal.NO_SIGNAL else ()
-            rate_out, age_ms = self._went.per_second(now_ns), self._ages.typical_and_worst(now_ns)
-            statuses = self._statuses.copy()
-        found = [*findings, *image]
+            figures = self._figures(now_ns, signal, link, lately, tuple(sinks), step, ages_ms, infer_ms[0])
+            found = list(self._image) if signal is not Signal.NO_SIGNAL else []
+            rate_out = self._went.per_second(now_ns)
         if state is NodeState.ACTIVE:  # before and after, silence is as it should be
             found += [finding for check in FINDINGS for finding in check(figures)]
         conditions = self._conditions.update(found, now_ns)
@@ -166,15 +159,15 @@ class Monitor:
             silent_ms=figures.silent_ms,
             captured=account.captured,
             published=account.published,
-            in_hand=account.in_hand,
+            in_hand=account.in_flight,
             dropped={str(reason): count for reason, count in account.dropped.items()},
-            stale=statuses[Status.STALE],
-            unreliable=statuses[Status.UNRELIABLE],
-            not_ready=statuses[Status.NOT_READY],
+            stale=account.statuses.get(Status.STALE, 0),
+            unreliable=account.statuses.get(Status.UNRELIABLE, 0),
+            not_ready=account.statuses.get(Status.NOT_READY, 0),
             rate_in=figures.rate_in,
             rate_out=rate_out,
             jitter_ms=figures.jitter_ms,
-            age_ms=age_ms,
+            age_ms=typical_and_worst(ages_ms),
             infer_ms=infer_ms,
             step=step.name,
             link=str(link.state) if link else "",
@@ -210,6 +203,7 @@ class Monitor:
         lately: _Counts,
         sinks: tuple[SinkState, ...],
         step: Step,
+        ages_ms: npt.NDArray[np.float64],
         infer_ms: float,
     ) -> Figures:
         first_ns = now_ns if self._first_ns is None else self._first_ns
@@ -228,7 +222,7 @@ class Monitor:
             period_ms=1000 * self._came.period_s,
             jitter_ms=self._came.jitter_ms,
             unpublished_ms=since_ms if unpublished_ms is None else min(unpublished_ms, since_ms),
-            ages_ms=self._ages.recent(now_ns),
+            ages_ms=ages_ms,
             max_age_ms=self._max_age_ms,
             infer_ms=infer_ms,
             workers=self._workers,

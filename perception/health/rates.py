@@ -1,9 +1,8 @@
-"""How often something comes, how steadily, and how long things take, over the last seconds."""
+"""How often something comes, and how steadily, over the last seconds."""
 
 from collections import deque
 
 import numpy as np
-import numpy.typing as npt
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -12,8 +11,6 @@ WINDOW_NS = 2 * S  # long enough to be steady over bursts, short enough to show 
 INTERVALS = 64  # the period is their median: two seconds at 30 fps
 BURST = 4  # frames that a network may hand on at once: the period is a mean over so many intervals
 FEWEST = 10  # intervals that tell more than the nominal rate does, even with a gap among them
-SPENT_NS = 10 * S  # durations are judged over so long: 300 at 30 fps, enough for a 99th percentile
-SPENT_KEPT = 2048  # durations kept: ten seconds at 200 fps
 
 
 class Rate:
@@ -72,30 +69,3 @@ class Rate:
         # The next one is not late before a period has passed; from then on silence counts.
         until = max(times[-1], now_ns - round(self.period_s * S))
         return (len(times) - 1) * S / max(until - times[0], 1)
-
-
-class Spent:
-    """Durations or ages in ms of the last seconds; bounded in memory. Not for several threads at once."""
-
-    def __init__(self) -> None:
-        self._at = np.zeros(SPENT_KEPT, np.int64)
-        self._ms = np.zeros(SPENT_KEPT, np.float64)
-        self._count = 0
-
-    def add(self, ms: float, at_ns: int) -> None:
-        place = self._count % SPENT_KEPT
-        self._at[place], self._ms[place] = at_ns, ms
-        self._count += 1
-
-    def recent(self, now_ns: int) -> npt.NDArray[np.float64]:
-        """float64 (n,): those of the last ten seconds, in no order."""
-        filled = min(self._count, SPENT_KEPT)
-        return self._ms[:filled][now_ns - self._at[:filled] <= SPENT_NS]
-
-    def typical_and_worst(self, now_ns: int) -> tuple[float, float]:
-        """Median and 99th percentile of the last ten seconds; 0, 0 where there are none."""
-        recent = self.recent(now_ns)
-        if not recent.size:
-            return 0.0, 0.0
-        median, worst = np.percentile(recent, (50, 99))
-        return float(median), float(worst)

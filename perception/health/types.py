@@ -1,8 +1,12 @@
 """What a node says of itself: how fresh its answers are, what is amiss, and how many frames went where."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
+
+from perception.frame import DropReason
+from perception.scene import Signal, Status
 
 
 class Level(IntEnum):
@@ -11,14 +15,6 @@ class Level(IntEnum):
     OK = 0
     WARN = 1  # scenes are good, but something needs looking after
     ERROR = 2  # scenes are missing, or must not be trusted
-
-
-class Signal(StrEnum):
-    """Whether the camera gives frames now."""
-
-    OK = "ok"
-    STALE = "stale"  # none for two frame periods: the last scene grows old
-    NO_SIGNAL = "no signal"  # none for so long that nothing is known any more, or none yet
 
 
 class NodeState(StrEnum):
@@ -48,6 +44,25 @@ class Condition:
     level: Level
     reason: str
     since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where all frames are at one moment: captured = published + all dropped + in_flight.
+
+    Attributes:
+        statuses: published frames by the status of their scenes.
+        in_flight: frames captured, and neither published nor dropped yet; 0 once the node has ended.
+    """
+
+    captured: int
+    statuses: Mapping[Status, int]
+    in_flight: int
+    dropped: Mapping[DropReason, int]
+
+    @property
+    def published(self) -> int:
+        return sum(self.statuses.values())
 
 
 @dataclass(frozen=True, slots=True)

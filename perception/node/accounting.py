@@ -1,29 +1,15 @@
 """The account of every frame: captured = published + dropped, and each drop has a reason."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from threading import Lock
 
 from perception.frame import Drop, DropReason
+from perception.health.types import Account
+from perception.scene import Status
 
 _MESSAGES_KEPT = 20  # for the report; every drop is counted
 # Which frame it was says something about it; of those that gave way for being late, the number says all.
-_TOLD = (DropReason.UNDECODABLE, DropReason.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The ledger in one moment: captured = published + all dropped + in_hand.
-
-    Attributes:
-        in_hand: frames captured, and neither published nor dropped yet; 0 once the node has ended.
-    """
-
-    captured: int
-    published: int
-    in_hand: int
-    dropped: Mapping[DropReason, int]
+_NAMED = (DropReason.UNDECODABLE, DropReason.FAILED)
 
 
 class Accounting:
@@ -37,8 +23,8 @@ class Accounting:
 
     def __init__(self) -> None:
         self.captured = 0
-        self.published = 0
         self.dropped: Counter[DropReason] = Counter()
+        self._statuses: Counter[Status] = Counter()
         self._messages: list[str] = []
         self._more = 0  # messages that are not kept
         self._open: set[int] = set()  # captured, and neither published nor dropped yet
@@ -51,31 +37,35 @@ class Accounting:
             self._open.add(sequence)
             self.captured += 1
 
-    def publish(self, sequence: int) -> None:
+    def publish(self, sequence: int, status: Status) -> None:
         with self._lock:
             self._settle(sequence)
-            self.published += 1
+            self._statuses[status] += 1
 
     def drop(self, drop: Drop) -> None:
         with self._lock:
             self._settle(drop.sequence)
             self.dropped[drop.reason] += 1
-            if drop.reason in _TOLD:
+            if drop.reason in _NAMED:
                 self._note(drop.message)
 
     def abandon(self) -> None:
-        """Drop every frame in hand as stopped: the run ends before they are published."""
+        """Drop every frame in flight as stopped: the run ends before they are published."""
         with self._lock:
             if self._open:
                 self.dropped[DropReason.STOPPED] += len(self._open)
                 frames = "1 frame was" if len(self._open) == 1 else f"{len(self._open)} frames were"
-                self._note(f"{frames} in hand when the run broke off")
+                self._note(f"{frames} in flight when the run ended early")
                 self._open.clear()
+
+    @property
+    def published(self) -> int:
+        return self._statuses.total()
 
     def account(self) -> Account:
         """All counts of the same moment."""
         with self._lock:
-            return Account(self.captured, self.published, len(self._open), self.dropped.copy())
+            return Account(self.captured, self._statuses.copy(), len(self._open), self.dropped.copy())
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -90,5 +80,5 @@ class Accounting:
 
     def _settle(self, sequence: int) -> None:
         if sequence not in self._open:
-            raise ValueError(f"frame {sequence} is not in hand: never captured, or settled before")
+            raise ValueError(f"frame {sequence} is not in flight: never captured, or settled before")
         self._open.remove(sequence)

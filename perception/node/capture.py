@@ -1,14 +1,17 @@
-"""The stage that reads: the source's frames, each into the account and into the hands of the workers."""
+"""The stage that reads: the source's frames, each into the account and on to the workers."""
 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from threading import Event
 
 from perception.errors import PerceptionError
 from perception.frame import Drop, DropReason, Frame
-from perception.health.latency import Stages
+from perception.health.degradation import Degradation
+from perception.health.latency import StageTimes, Stopwatch
+from perception.health.monitor import Monitor
 from perception.node.accounting import Accounting
 from perception.node.in_flight import FramesInFlight, InFlightFrame
 from perception.sources.base import Source
@@ -23,27 +26,27 @@ class Capture:
     """Reads the source to its end, or until it is stopped; one thread runs it, once.
 
     Args:
+        degradation: how many frames are left out just now.
         history: how many frames before each one the network sees with it.
         frames: stop after so many captured frames.
-        every: of how many frames one is perceived just now; the others are dropped as thinned.
-        on_frame: told of every frame that came, as soon as it came.
     """
 
     def __init__(
         self,
         source: Source,
-        ledger: Accounting,
-        in_hand: FramesInFlight,
-        stages: Stages,
+        in_flight: FramesInFlight,
+        accounting: Accounting,
+        monitor: Monitor,
+        times: StageTimes,
+        degradation: Degradation,
         *,
         history: int,
         frames: int | None,
-        every: Callable[[], int],
-        on_frame: Callable[[], None],
     ) -> None:
-        self._source, self._ledger, self._in_hand, self._stages = source, ledger, in_hand, stages
+        self._source, self._in_flight, self._accounting = source, in_flight, accounting
+        self._monitor, self._times, self._degradation = monitor, times, degradation
         self._recent: deque[Frame] = deque(maxlen=history)
-        self._frames, self._every, self._on_frame = frames, every, on_frame
+        self._frames = frames
         self._stop = Event()
         self._broke: deque[float] = deque(maxlen=RESTARTS)
         self.restarts = 0
@@ -52,24 +55,24 @@ class Capture:
         """Read no further; from any thread."""
         self._stop.set()
 
-    def run(self, take: Callable[[InFlightFrame], None]) -> None:
-        """Hand every frame on by `take`.
+    def run(self) -> None:
+        """Hand every frame on.
 
         Raises:
             SourceError: the source broke; the frames before are handed on.
         """
         try:
-            for item in self._items():
-                self._ledger.capture(item.sequence)
+            for item, stopwatch in self._items():
+                self._accounting.capture(item.sequence)
                 if isinstance(item, Drop):
-                    self._ledger.drop(item)
+                    self._accounting.drop(item)
                 else:
-                    self._hand_on(item, take)
+                    self._hand_on(item, stopwatch)
         finally:
-            self._in_hand.end()
+            self._in_flight.end()
 
-    def _items(self) -> Iterator[Frame | Drop]:
-        """What the source gives; a live one is begun anew where it broke in a way that nobody foresaw."""
+    def _items(self) -> Iterator[tuple[Frame | Drop, Stopwatch]]:
+        """What the source gives; a live one is started again where it broke in a way that nobody foresaw."""
         while True:
             try:
                 yield from self._once()
@@ -82,30 +85,31 @@ class Capture:
                     raise  # a recording would begin from its first frame again
                 self._broke.append(now)
                 self.restarts += 1
-                LOG.exception("reading %s broke, and is begun anew", self._source.uri)
+                LOG.exception("reading %s broke, and is started again", self._source.uri)
             else:
                 return
 
-    def _once(self) -> Iterator[Frame | Drop]:
+    def _once(self) -> Iterator[tuple[Frame | Drop, Stopwatch]]:
         items = iter(self._source)
-        while not self._stop.is_set() and self._ledger.captured != self._frames:
-            self._timings_ms: dict[str, float] = {}
-            with self._stages.measure("read", self._timings_ms):
+        while not self._stop.is_set() and self._accounting.captured != self._frames:
+            stopwatch = Stopwatch(self._times)
+            with stopwatch.measure("read"):
                 item = next(items, None)
             if item is None:
                 return
-            yield item
+            yield item, stopwatch
 
-    def _hand_on(self, frame: Frame, take: Callable[[InFlightFrame], None]) -> None:
-        self._on_frame()
+    def _hand_on(self, frame: Frame, stopwatch: Stopwatch) -> None:
+        now_ns = time.monotonic_ns()
+        self._monitor.arrived(now_ns)
+        frame = replace(frame, host_ns=frame.host_ns or now_ns)
         earlier = self._before(frame)
-        every = self._every()
+        every = self._degradation.step.every
         if frame.sequence % every:
             message = f"frame {frame.sequence}: one of {every} is perceived to keep up"
-            self._ledger.drop(Drop(frame.sequence, DropReason.THINNED, message))
+            self._accounting.drop(Drop(frame.sequence, DropReason.THINNED, message))
             return
-        host_ns = frame.host_ns or time.monotonic_ns()
-        take(InFlightFrame(frame, earlier, host_ns, self._timings_ms))
+        self._in_flight.take_in(InFlightFrame(frame, earlier, stopwatch))
 
     def _before(self, frame: Frame) -> tuple[Frame, ...]:
         """The frames read right before this one, the oldest first, as many as the network sees with it.

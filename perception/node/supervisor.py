@@ -1,239 +1,236 @@
-"""The watch over a node: it notices what no stage can say of itself, tells it, and acts on it."""
+"""The supervisor of a node: it notices what no stage can see of itself, publishes it, and acts on it."""
 
 import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from threading import Event, Thread
 
 from perception.errors import EngineError, SourceError
-from perception.health.degradation import Degradation, Step
+from perception.health.degradation import Degradation
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
-from perception.health.types import Condition, Finding, Health, Level, Link, LinkState, NodeState, Signal
+from perception.health.types import Condition, Health, Level, Link, LinkState, NodeState
 from perception.node.accounting import Accounting
+from perception.node.capture import Capture
+from perception.node.in_flight import FramesInFlight
 from perception.node.worker_pool import WorkerPool
-from perception.scene import Scene
+from perception.scene import Signal
 from perception.sinks.queue import SinkQueue
 from perception.sources.base import Source, is_live
 
 LOG = logging.getLogger("perception.health")
 
-TELL_EACH_S = 1.0
+PUBLISH_EACH_S = 1.0
 LOOK_EACH_S = 0.2  # at all but the signal, which is looked at in each tick
 ROOM = 0.7  # of the age that scenes may have: below it there is room to step up
 TICKS_A_PERIOD = 4  # so that a stall of two periods is noticed at two and a quarter
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.005, 0.1
 HANGS = 3  # calls in a row that hang before the node gives up: each leaves a thread behind for good
-READER_HANGS_S = 10.0  # a source that streams, as it says, and gives nothing for so long will not come back
-TOLD = ("stepped_down",)  # conditions whose every change is logged anyway
+CAPTURE_HANGS_S = 10.0  # a source that streams, as it says, and gives nothing for so long will not come back
+LOGGED_BY_STEP = ("stepped_down",)  # conditions that are logged as they change anyway
 _LOG_LEVELS = {Level.OK: logging.INFO, Level.WARN: logging.WARNING, Level.ERROR: logging.ERROR}
 
 
-class Supervisor:
-    """A thread beside the loop: stalls, hung workers and readers, health, and steps down and up.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a node must keep, and what happens otherwise.
 
-    Args:
-        min_rate: scenes a second below which the node steps down, where frames may be dropped.
+    Attributes:
+        max_age_ms: older scenes are stale; None: none is.
+        min_rate: scenes a second below which quality is stepped down, where frames give way; 0: never.
         give_up_s: seconds without a frame from a live source after which the run ends; None: never.
-        hang_s: seconds after which a worker's call is given up, where frames may be dropped.
-        folders: whose disks must not fill up.
-        restarts: how many stages died or hung, and were replaced.
-        on_fatal: called once nothing more can be done; `raise_fatal` then says what it was.
-        on_health: called with what the outlets are told.
+        hang_s: seconds in the engine after which a frame is given up, where frames give way.
     """
 
-    def __init__(
-        self,
-        camera: str,
-        source: Source,
-        *,
-        ledger: Accounting,
-        life: LifeCycle,
-        outlets: Sequence[SinkQueue],
-        workers: WorkerPool,
-        freshest: bool,
-        max_age_ms: float | None,
-        min_rate: float,
-        give_up_s: float | None,
-        hang_s: float,
-        folders: Sequence[Path],
-        restarts: Callable[[], int],
-        on_fatal: Callable[[], None],
-        on_health: Callable[[Health], None],
-    ) -> None:
-        self._camera, self._source = camera, source
-        self._monitor = Monitor(
-            camera,
-            source.rate,
-            live=source.live,
-            workers=workers.count,
-            max_age_ms=max_age_ms,
-            min_rate=min_rate or None,
-            folders=folders,
-        )
-        self._ledger, self._life = ledger, life
-        self._outlets, self._workers = outlets, workers
-        self._freshest, self._live, self._give_up_s, self._hang_s = freshest, source.live, give_up_s, hang_s
-        self._max_age_ms, self._min_rate = max_age_ms, min_rate
-        self._restarts, self._on_fatal, self._on_health = restarts, on_fatal, on_health
-        self._degradation = Degradation()
-        self._fatal: Exception | None = None
-        self._hangs_in_a_row = self.hangs = 0
-        self._told: Health | None = None
-        self._begun_ns = self._looked_ns = 0
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="watch", daemon=True)
-        self.reader_hangs = False
+    max_age_ms: float | None = None
+    min_rate: float = 10.0
+    give_up_s: float | None = None
+    hang_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The parts of one node, from the source to the sinks, and what they count."""
+
+    camera: str
+    source: Source
+    capture: Capture
+    in_flight: FramesInFlight
+    workers: WorkerPool
+    queues: Sequence[SinkQueue]
+    accounting: Accounting
+    monitor: Monitor
+    degradation: Degradation
+    life: LifeCycle
 
     @property
-    def step(self) -> Step:
-        """How the node is stepped down now."""
-        return self._degradation.step
+    def link(self) -> Link | None:
+        """Of a live source."""
+        return self.source.link if is_live(self.source) else None
 
     @property
     def signal(self) -> Signal:
         """Whether the camera gives frames now; from any thread."""
-        return self._monitor.signal(time.monotonic_ns(), self._link)
+        return self.monitor.signal(time.monotonic_ns(), self.link)
 
-    @property
-    def _link(self) -> Link | None:
-        return self._source.link if is_live(self._source) else None
+    def stop(self) -> None:
+        """Read no further; what is in flight is still published. From any thread, or a signal handler."""
+        self.capture.stop()
+        if is_live(self.source):
+            self.source.stop()
+
+
+class Supervisor:
+    """A thread next to the loop: stalls, hung workers and sources, health, and steps down and up.
+
+    Args:
+        freshest: whether frames give way to fresher ones.
+        on_health: called with what the sinks get.
+
+    Attributes:
+        hangs: calls of workers that were given up.
+        capture_hangs: whether the thread that reads hangs for good.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, limits: Limits, *, freshest: bool, on_health: Callable[[Health], None]
+    ) -> None:
+        self._pipeline, self._limits, self._freshest = pipeline, limits, freshest
+        self._on_health = on_health
+        self._published = self._hangs_in_a_row = self.hangs = 0
+        self._last: Health | None = None
+        self._begun_ns = self._looked_ns = 0
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="supervisor", daemon=True)
+        self.capture_hangs = False
 
     def start(self) -> None:
-        """Watch from now on."""
+        """Supervise from now on."""
         self._begun_ns = time.monotonic_ns()
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell the last state, and watch no longer."""
+        """Publish the last state, and supervise no longer."""
         self._stop.set()
         self._thread.join()
 
-    def arrived(self) -> None:
-        """A frame came: in the reader's thread."""
-        self._monitor.arrived(time.monotonic_ns())
-
-    def published(self, scene: Scene, findings: Sequence[Finding]) -> None:
-        """A scene went out, in whose frame that was found: in the loop's thread."""
-        self._hangs_in_a_row = 0
-        now_ns = time.monotonic_ns()
-        self._monitor.seen(findings)
-        self._monitor.published(scene, now_ns)
-        if "infer" in scene.timings_ms:
-            self._monitor.inferred(scene.timings_ms["infer"], now_ns)
-
-    def raise_fatal(self) -> None:
-        """Raise what the watch has ended the run for, if it has: a PerceptionError, or a fault of its own."""
-        if self._fatal is not None:
-            raise self._fatal
+    @property
+    def restarts(self) -> int:
+        """Stages that died or hung, and were replaced."""
+        return self.hangs + self._pipeline.capture.restarts
 
     def _run(self) -> None:
         try:
-            self._watch()
-        except Exception as error:  # noqa: BLE001 - raised by the loop: no node runs without its watch
+            while not self._stop.wait(self._tick_s):
+                self.look(time.monotonic_ns())
+            self._publish(self._health(time.monotonic_ns()))
+        except Exception as error:  # noqa: BLE001 - raised by the loop: no node runs without its supervisor
             self._end(error)
 
-    def _watch(self) -> None:
-        while not self._stop.wait(self._tick_s):
-            now_ns = time.monotonic_ns()
-            if self._freshest:
-                self._replace_hung()
-            if self._live:
-                self._check_reader(now_ns)
-            self._look(now_ns)
-        self._tell(self._health(time.monotonic_ns()))
+    def look(self, now_ns: int) -> None:
+        """One round: all that is due at that time."""
+        if self._freshest:
+            self._replace_hung()
+        if self._pipeline.source.live:
+            self._check_capture(now_ns)
+        self._check_health(now_ns)
 
     @property
     def _tick_s(self) -> float:
-        return min(max(self._monitor.period_s / TICKS_A_PERIOD, SHORTEST_TICK_S), LONGEST_TICK_S)
+        period_s = self._pipeline.monitor.period_s
+        return min(max(period_s / TICKS_A_PERIOD, SHORTEST_TICK_S), LONGEST_TICK_S)
 
     def _replace_hung(self) -> None:
-        hung = self._workers.replace_hung(self._hang_s)
+        published = self._pipeline.accounting.published
+        if published != self._published:
+            self._published, self._hangs_in_a_row = published, 0
+        hang_s = self._limits.hang_s
+        hung = self._pipeline.workers.replace_hung(hang_s)
         if not hung:
             return
         self.hangs += hung
         self._hangs_in_a_row += hung
-        what = f"{hung} of the threads that perceive hung for {self._hang_s:g} s and were replaced"
-        LOG.error("%s: %s", self._camera, what, extra={"event": "worker_hung"})
+        what = f"{hung} of the threads that perceive hung for {hang_s:g} s and were replaced"
+        LOG.error("%s: %s", self._pipeline.camera, what, extra={"event": "worker_hung"})
         if self._hangs_in_a_row >= HANGS:
-            self._end(
-                EngineError(
-                    f"the engine hung {self._hangs_in_a_row} times in a row for {self._hang_s:g} s; given up"
-                )
-            )
+            hangs = f"the engine hung {self._hangs_in_a_row} times in a row for {hang_s:g} s"
+            self._end(EngineError(f"{hangs}; given up"))
 
-    def _check_reader(self, now_ns: int) -> None:
-        link = self._link
+    def _check_capture(self, now_ns: int) -> None:
+        link = self._pipeline.link
         if link is None or link.state is LinkState.ENDED:
             return
-        silent_ms = self._monitor.silent_ms(now_ns)
+        silent_ms = self._pipeline.monitor.silent_ms(now_ns)
         silent_s = (now_ns - self._begun_ns) / 1e9 if silent_ms is None else silent_ms / 1000
-        source = f"source {self._source.uri}"
-        if self._give_up_s is not None and silent_s > self._give_up_s:
+        source, give_up_s = f"source {self._pipeline.source.uri}", self._limits.give_up_s
+        if give_up_s is not None and silent_s > give_up_s:
             why = f" ({link.reason})" if link.reason else ""
             self._end(SourceError(f"{source}: no frame for {silent_s:.0f} s{why}; given up, as asked for"))
-        elif link.state is LinkState.STREAMING and silent_s > READER_HANGS_S:
-            self.reader_hangs = True
-            self._end(SourceError(f"{source}: reading hangs for {silent_s:.0f} s; start the node anew"))
+        elif link.state is LinkState.STREAMING and silent_s > CAPTURE_HANGS_S:
+            self.capture_hangs = True
+            self._end(SourceError(f"{source}: reading hangs for {silent_s:.0f} s; start the node again"))
 
     def _end(self, error: Exception) -> None:
-        if self._fatal is None:
-            self._fatal = error
-            self._on_fatal()
+        self._pipeline.stop()
+        self._pipeline.in_flight.abort(error)
 
-    def _look(self, now_ns: int) -> None:
-        """Tell at once what has changed, and all of it each second."""
-        told, looked_ns = self._told, self._looked_ns
-        same = told is not None and told.signal is self._monitor.signal(now_ns, self._link)
-        if same and now_ns - looked_ns < LOOK_EACH_S * 1e9:
+    def _check_health(self, now_ns: int) -> None:
+        """Publish at once what has changed, and all of it each second."""
+        last, monitor = self._last, self._pipeline.monitor
+        same = last is not None and last.signal is monitor.signal(now_ns, self._pipeline.link)
+        if same and now_ns - self._looked_ns < LOOK_EACH_S * 1e9:
             return
         self._looked_ns = now_ns
         health = self._health(now_ns)
-        if self._freshest and self._life.state is NodeState.ACTIVE:
+        if self._freshest and health.state is NodeState.ACTIVE:
             self._step(health)
-        if told is None or self._monitor.changed or now_ns - told.stamp_ns >= TELL_EACH_S * 1e9:
-            self._tell(health)
+        if last is None or monitor.changed or now_ns - last.stamp_ns >= PUBLISH_EACH_S * 1e9:
+            self._publish(health)
 
     def _health(self, now_ns: int) -> Health:
-        return self._monitor.health(
+        pipeline = self._pipeline
+        return pipeline.monitor.health(
             now_ns,
             time.time_ns(),
-            state=self._life.state,
-            ledger=self._ledger,
-            link=self._link,
-            step=self.step,
-            restarts=self._restarts(),
-            sinks=tuple(outlet.state for outlet in self._outlets),
+            state=pipeline.life.state,
+            account=pipeline.accounting.account(),
+            link=pipeline.link,
+            step=pipeline.degradation.step,
+            restarts=self.restarts,
+            sinks=tuple(queue.state for queue in pipeline.queues),
         )
 
     def _step(self, health: Health) -> None:
         """Down where too few scenes come, or most of them too late; up where there is room."""
-        too_few = health.rate_out < self._min_rate and health.rate_in > 1.2 * health.rate_out
-        late_ms = self._max_age_ms or math.inf
+        degradation = self._pipeline.degradation
+        too_few = health.rate_out < self._limits.min_rate and health.rate_in > 1.2 * health.rate_out
+        late_ms = self._limits.max_age_ms or math.inf
         too_late = health.age_ms[0] > late_ms
         has_room = not too_few and health.age_ms[1] < ROOM * late_ms
-        before = self.step
-        after = self._degradation.update(too_few or too_late, has_room, health.stamp_ns)
+        before = degradation.step
+        after = degradation.update(too_few or too_late, has_room, health.stamp_ns)
         if after is not before:
             what = f"stepped down: {after.name}" if after.name else "back to full quality"
-            LOG.warning("%s: %s", self._camera, what, extra={"event": "step", "step": after.name})
+            extra = {"event": "step", "step": after.name}
+            LOG.warning("%s: %s", self._pipeline.camera, what, extra=extra)
 
-    def _tell(self, health: Health) -> None:
-        if self._freshest:  # of a recording the scenes and the report tell
-            self._log_changes(self._told.conditions if self._told else (), health.conditions)
-        self._told = health
-        for outlet in self._outlets:
-            outlet.tell(health)
+    def _publish(self, health: Health) -> None:
+        if self._freshest:  # of a recording, the scenes and the report say it
+            self._log_changes(self._last.conditions if self._last else (), health.conditions)
+        self._last = health
+        for queue in self._pipeline.queues:
+            queue.tell(health)
         self._on_health(health)
 
     def _log_changes(self, before: Sequence[Condition], after: Sequence[Condition]) -> None:
+        camera = self._pipeline.camera
         known = {one.name: one.level for one in before}
         for one in after:
-            if known.pop(one.name, None) is not one.level and one.name not in TOLD:
-                extra = {"event": "condition", "condition": one.name, "camera": self._camera}
-                LOG.log(_LOG_LEVELS[one.level], "%s: %s", self._camera, one.reason, extra=extra)
+            if known.pop(one.name, None) is not one.level and one.name not in LOGGED_BY_STEP:
+                extra = {"event": "condition", "condition": one.name, "camera": camera}
+                LOG.log(_LOG_LEVELS[one.level], "%s: %s", camera, one.reason, extra=extra)
         for name in known:
-            extra = {"event": "condition_over", "condition": name, "camera": self._camera}
-            LOG.info("%s: over: %s", self._camera, name, extra=extra)
+            extra = {"event": "condition_over", "condition": name, "camera": camera}
+            LOG.info("%s: over: %s", camera, name, extra=extra)

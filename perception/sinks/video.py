@@ -17,9 +17,9 @@ from av.video.stream import VideoStream
 
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health.types import Health, Signal
+from perception.health.types import Health
 from perception.overlay.style import RED, WHITE, text_height, text_width, write
-from perception.scene import Scene
+from perception.scene import Scene, Signal
 from perception.sinks.base import claim
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.

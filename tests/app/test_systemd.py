@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from perception.app.systemd import Notifier
-from perception.health.types import Condition, Health, Level, NodeState, Signal
+from perception.health.types import Condition, Health, Level, NodeState
+from perception.scene import Signal
 
 WELL = Health("front", NodeState.ACTIVE, Signal.OK, Level.OK, rate_out=29.8)
 

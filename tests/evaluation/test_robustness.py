@@ -56,7 +56,7 @@ def clean(image: Image) -> bool:
 
 def perceive(frame: Frame, _: Sequence[Frame]) -> Scene:
     """All right of what is clean, else everything is sky."""
-    scene = unknown_scene(frame, Status.OK, {})
+    scene = unknown_scene(frame, Status.OK)
     scene.labels[:] = SKY
     if clean(frame.image):
         scene.labels[16:] = ROAD

@@ -2,24 +2,22 @@
 
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.frame import Drop, DropReason, Frame
+from perception.frame import Drop, DropReason
 from perception.health.degradation import STEPS
+from perception.health.latency import StageTimes
 from perception.health.monitor import CLEAR_AFTER_S, LATELY_NS, RAISE_AFTER_S, Monitor
 from perception.health.rates import MS, S
-from perception.health.types import Finding, Health, Level, Link, LinkState, NodeState, Signal, SinkState
+from perception.health.types import Finding, Health, Level, Link, LinkState, NodeState, SinkState
 from perception.node.accounting import Accounting
-from perception.scene import Status, unknown_scene
+from perception.scene import Signal, Status
 
-SCENE = replace(unknown_scene(Frame(np.zeros((2, 2, 3), np.uint8), 0), Status.OK, {}), age_ms=40.0)
 STREAMING = Link(LinkState.STREAMING, connections=1)
 PERIOD = 40 * MS
 
@@ -28,10 +26,13 @@ class Camera:
     """A camera at 25 fps that a monitor watches; asked each 20 ms, as by a thread."""
 
     def __init__(self, rate: float = 25.0, **options: Any) -> None:
-        self.monitor = Monitor("front", rate, **({"live": True} | options))
-        self.ledger, self.now = Accounting(), 0
+        self.times = StageTimes(("infer", "end_to_end"))
+        self.monitor = Monitor("front", rate, self.times, **({"live": True} | options))
+        self.accounting, self.now = Accounting(), 0
         self.told: dict[str, Any] = {"link": STREAMING}
-        self.scene, self.infer_ms, self.drop = SCENE, 20.0, DropReason.SUPERSEDED
+        self.status, self.age_ms, self.infer_ms = Status.OK, 40.0, 20.0
+        self.drop = DropReason.SUPERSEDED
+        self.findings: tuple[Finding, ...] = ()
         self.published_share = 1.0
         self.moments: list[Health] = []
 
@@ -52,18 +53,19 @@ class Camera:
         return health
 
     def _frame(self) -> None:
-        sequence = self.ledger.captured
+        sequence = self.accounting.captured
         self.monitor.arrived(self.now)
-        self.ledger.capture(sequence)
+        self.accounting.capture(sequence)
         if (sequence * 7919) % 100 < 100 * self.published_share:
-            self.monitor.inferred(self.infer_ms, self.now)
-            self.ledger.publish(sequence)
-            self.monitor.published(self.scene, self.now)
+            self.times.add("infer", self.infer_ms, at_ns=self.now)
+            self.times.add("end_to_end", self.age_ms, at_ns=self.now)
+            self.accounting.publish(sequence, self.status)
+            self.monitor.published(self.findings, self.now)
         else:
-            self.ledger.drop(Drop(sequence, self.drop, ""))
+            self.accounting.drop(Drop(sequence, self.drop, ""))
 
     def ask(self, state: NodeState = NodeState.ACTIVE) -> Health:
-        health = self.monitor.health(self.now, 5, state=state, ledger=self.ledger, **self.told)
+        health = self.monitor.health(self.now, 5, state=state, account=self.accounting.account(), **self.told)
         self.moments.append(health)
         return health
 
@@ -167,9 +169,7 @@ def test_scenes_too_old(late: int, level: Level | None) -> None:
     camera = Camera(max_age_ms=100)
     for k in range(200):
         old = (k * 7919) % 100 < late
-        camera.scene = replace(
-            SCENE, age_ms=130.0 if old else 50.0, status=Status.STALE if old else Status.OK
-        )
+        camera.age_ms, camera.status = (130.0, Status.STALE) if old else (50.0, Status.OK)
         health = camera.frames(0.04)
     assert told(health).get("age") is level
     assert health.stale == 2 * late
@@ -314,22 +314,14 @@ def test_a_disk_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_what_the_picture_shows_lasts_until_the_signal_is_gone() -> None:
     camera = Camera()
     camera.frames(1)
-    camera.monitor.seen([Finding("black", Level.ERROR, "the picture is black")])
+    camera.findings = (Finding("black", Level.ERROR, "the picture is black"),)
     assert camera.frames(RAISE_AFTER_S / 2).conditions == ()
     assert told(camera.frames(RAISE_AFTER_S)) == {"black": Level.ERROR}
-    camera.monitor.seen([])
+    camera.findings = ()
     assert told(camera.frames(CLEAR_AFTER_S / 2)) == {"black": Level.ERROR}
     assert camera.frames(CLEAR_AFTER_S).conditions == ()
-    camera.monitor.seen([Finding("black", Level.ERROR, "the picture is black")])
+    camera.findings = (Finding("black", Level.ERROR, "the picture is black"),)
     assert told(camera.silence(CLEAR_AFTER_S + 2)) == {"signal": Level.ERROR}
-
-
-def test_what_the_node_finds_counts_in_any_state() -> None:
-    camera = Camera()
-    camera.told["findings"] = [Finding("node", Level.ERROR, "the engine failed 5 times in a row")]
-    camera.ask(NodeState.ERROR)
-    camera.now += round(RAISE_AFTER_S * S)
-    assert told(camera.ask(NodeState.ERROR)) == {"node": Level.ERROR}
 
 
 def test_it_tells_when_something_changed() -> None:
@@ -379,9 +371,8 @@ def test_threads_may_tell_while_one_asks() -> None:
     def tell(worker: int) -> None:
         for k in range(300):
             camera.monitor.arrived(k * PERIOD)
-            camera.monitor.inferred(worker, k * PERIOD)
-            camera.monitor.published(SCENE, k * PERIOD)
-            camera.monitor.seen([])
+            camera.times.add("infer", worker, at_ns=k * PERIOD)
+            camera.monitor.published((), k * PERIOD)
 
     with ThreadPoolExecutor(3) as threads:
         telling = [threads.submit(tell, worker) for worker in range(3)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.health.rates import BURST, FEWEST, INTERVALS, MS, SPENT_KEPT, SPENT_NS, Rate, S, Spent
+from perception.health.rates import BURST, FEWEST, INTERVALS, MS, Rate, S
 
 
 def told(times_ns: list[int], nominal: float = 30.0) -> Rate:
@@ -88,30 +88,3 @@ def test_nothing_has_come() -> None:
     rate = Rate(30)
     assert rate.silent_ms(7) is None
     assert (rate.per_second(7), rate.jitter_ms) == (0, 0)
-
-
-@given(st.lists(st.tuples(st.floats(0, 1e4), st.integers(0, 3 * SPENT_NS)), max_size=50))
-def test_the_median_of_the_durations_of_the_last_seconds(spent: list[tuple[float, int]]) -> None:
-    now, window = 3 * SPENT_NS, Spent()
-    for ms, at in spent:
-        window.add(ms, at)
-    within = [ms for ms, at in spent if now - at <= SPENT_NS]
-    median, worst = window.typical_and_worst(now)
-    assert median == pytest.approx(statistics.median(within) if within else 0)
-    assert median <= worst <= max(within, default=0)
-    assert sorted(window.recent(now)) == sorted(within)
-
-
-def test_one_slow_in_a_hundred_is_the_99th_percentile() -> None:
-    window = Spent()
-    for k in range(101):
-        window.add(float(k), 0)
-    assert window.typical_and_worst(0) == (50, 99)
-
-
-def test_only_the_last_durations_are_kept() -> None:
-    window = Spent()
-    for k in range(SPENT_KEPT + 10):
-        window.add(float(k), 0)
-    assert window.recent(0).size == SPENT_KEPT
-    assert window.recent(0).min() == 10

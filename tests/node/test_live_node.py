@@ -14,12 +14,12 @@ import pytest
 from perception.bundle.bundle import Bundle
 from perception.errors import EngineError, PerceptionError, SourceError
 from perception.frame import Drop, Frame
-from perception.health.types import Health, Level, NodeState, Signal
+from perception.health.types import Health, Level, NodeState
 from perception.node.node import FAILURES, Node
 from perception.node.rig import Rig, SharedSink
 from perception.node.worker_pool import WorkerPool
 from perception.perceiver import Perceiver
-from perception.scene import Scene, Status
+from perception.scene import Scene, Signal, Status
 from perception.sinks.queue import SinkQueue
 from perception.sources.push import PushSource
 from perception.types import Policy
@@ -52,8 +52,8 @@ class Camera:
         """Each waits until the one before is published or dropped, so that none is superseded."""
         for _ in range(count):
             sequence = self.source.push(picture(self.source._pushed, HEIGHT, WIDTH))
-            ledger = self.node.ledger
-            until(lambda: ledger.published + ledger.dropped.total() == sequence + 1)  # noqa: B023
+            accounting = self.node.accounting
+            until(lambda: accounting.published + accounting.dropped.total() == sequence + 1)  # noqa: B023
 
     def said(self, name: str) -> list[str]:
         """The reasons under which a condition of that name was told."""
@@ -110,7 +110,7 @@ def test_the_freshest_scene_grows_old_and_then_is_no_signal(perceiver: Perceiver
         assert latest().status is Status.NO_SIGNAL
         assert (latest().labels == 255).all()
         assert not latest().instances
-        assert camera.node.ledger.published == 8  # and nothing was published again
+        assert camera.node.accounting.published == 8  # and nothing was published again
         camera.push()
         assert latest().sequence == 8
         assert latest().status is Status.OK
@@ -149,7 +149,7 @@ def test_a_frame_that_the_engine_fails_on_is_dropped_and_said(perceiver: Perceiv
 def test_an_engine_that_fails_again_and_again_is_given_up(
     perceiver: Perceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perception.node.FAILING_S", 0.05)
+    monkeypatch.setattr("perception.node.node.FAILING_S", 0.05)
 
     def fail(run: int) -> None:
         if run >= 2:
@@ -220,7 +220,7 @@ def test_frames_that_come_without_a_scene_are_an_error(perceiver: Perceiver) -> 
         release.set()
     assert camera.said("unpublished")[0].startswith("frames come, but no scene for")
     assert max(health.level for health in camera.healths) is Level.ERROR
-    assert camera.node.ledger.dropped.total() > 0
+    assert camera.node.accounting.dropped.total() > 0
 
 
 def test_a_picture_that_misleads_is_published_as_unreliable(perceiver: Perceiver) -> None:
@@ -228,7 +228,7 @@ def test_a_picture_that_misleads_is_published_as_unreliable(perceiver: Perceiver
     with camera.running():
         camera.push(3)
         camera.source.push(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-        until(lambda: camera.node.ledger.published == 4)
+        until(lambda: camera.node.accounting.published == 4)
         camera.push()
     assert [scene.status for scene in camera.sink.scenes] == [*3 * [Status.OK], Status.UNRELIABLE, Status.OK]
     assert "black" in camera.sink.scenes[3].reasons[0]
@@ -270,10 +270,10 @@ def test_too_slow_steps_down_and_up_again(perceiver: Perceiver, monkeypatch: pyt
             assert time.monotonic() < deadline
 
     with camera.running():
-        push_until(lambda: "smaller input" in camera.node.watch.step.name)
+        push_until(lambda: "smaller input" in camera.healths[-1].step)
         push_until(lambda: min(shapes) < 0.7 * max(shapes))
         slow.clear()
-        push_until(lambda: not camera.node.watch.step.name)
+        push_until(lambda: not camera.healths[-1].step)
         push_until(lambda: shapes[-1] == max(shapes))
     steps = [health.step for health in camera.healths]
     assert steps[0] == "" and "smaller input (60 % of the pixels)" in steps
@@ -307,7 +307,7 @@ def test_a_reader_that_breaks_unforeseen_is_begun_anew_and_given_up_in_the_end(p
     def feed() -> None:
         for _ in range(4):
             sequence = source.push(picture(0, HEIGHT, WIDTH))
-            until(lambda: camera.node.ledger.captured == sequence + 1)  # noqa: B023
+            until(lambda: camera.node.accounting.captured == sequence + 1)  # noqa: B023
 
     feeder = threading.Thread(target=feed)
     feeder.start()
@@ -321,7 +321,7 @@ def test_of_several_cameras_one_may_break(
     perceiver: Perceiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They share threads and a sink, which stays open for the others."""
-    monkeypatch.setattr("perception.node.FAILING_S", 0.0)
+    monkeypatch.setattr("perception.node.node.FAILING_S", 0.0)
     shared, workers, opened = ListSink(), WorkerPool(2), []
 
     def open_sink() -> ListSink:
@@ -341,11 +341,11 @@ def test_of_several_cameras_one_may_break(
         for count in range(FAILURES):
             for source, node in zip(sources, nodes, strict=True):
                 source.push(picture(count, HEIGHT, WIDTH))
-                until(lambda: node.ledger.published + node.ledger.dropped.total() == count + 1)  # noqa: B023
+                until(lambda: node.accounting.published + node.accounting.dropped.total() == count + 1)  # noqa: B023
         until(lambda: nodes[1].life.state is NodeState.FINALIZED)
         assert not shared.closed
         sources[0].push(picture(0, HEIGHT, WIDTH))
-        until(lambda: nodes[0].ledger.published == FAILURES + 1)
+        until(lambda: nodes[0].accounting.published == FAILURES + 1)
         sources[0].end()
 
     feeder = threading.Thread(target=feed)

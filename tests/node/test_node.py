@@ -166,8 +166,8 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def reconciles(node: Node) -> bool:
-    ledger = node.ledger
-    return ledger.account().in_hand == 0 and ledger.captured == ledger.published + ledger.dropped.total()
+    account = node.accounting.account()
+    return account.in_flight == 0 and account.captured == account.published + sum(account.dropped.values())
 
 
 def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver: Perceiver) -> None:
@@ -192,7 +192,7 @@ def test_a_recording_loses_nothing_and_comes_out_in_order(perceiver: Perceiver) 
         assert scene.status is Status.OK
         assert set(scene.timings_ms) == {"read", "prepare", "infer", "decode", "check", "track", "draw"}
     assert engine.most_at_once == 4
-    assert (node.ledger.captured, node.ledger.published) == (40, 40)
+    assert (node.accounting.captured, node.accounting.published) == (40, 40)
     assert reconciles(node)
     assert source.closed and sink.closed
 
@@ -231,7 +231,7 @@ def test_reading_ahead_is_bounded(perceiver: Perceiver) -> None:
     gate.set()
     running.join(60)
     assert ahead == 5  # twice the workers, and one that waits for room
-    assert node.ledger.published == 100
+    assert node.accounting.published == 100
 
 
 def test_same_labels_with_any_number_of_workers(perceiver: Perceiver) -> None:
@@ -270,7 +270,7 @@ def test_a_source_that_breaks_keeps_the_frames_before(perceiver: Perceiver) -> N
     with pytest.raises(SourceError, match="cut off"):
         node.run()
     assert sink.sequences == list(range(9))
-    assert node.ledger.published == 9
+    assert node.accounting.published == 9
     assert reconciles(node)
     assert source.closed and sink.closed
 
@@ -282,7 +282,7 @@ def test_a_sink_that_breaks_leaves_the_others_all_frames(perceiver: Perceiver) -
         node.run()
     assert good.sequences == list(range(60))
     assert bad.sequences == [0, 1, 2]
-    assert node.ledger.published == 60
+    assert node.accounting.published == 60
     states = node.report().sinks
     assert [state.written for state in states] == [60, 3]
     assert [sum(state.lost.values()) for state in states] == [0, 57]
@@ -296,8 +296,8 @@ def test_a_recording_ends_where_no_sink_takes_frames_any_more(perceiver: Perceiv
     with pytest.raises(SinkError, match="disk is full"):
         node.run()
     assert sink.sequences == [0, 1, 2]
-    assert 3 < node.ledger.published < 20
-    assert node.ledger.dropped[DropReason.STOPPED] == node.ledger.captured - node.ledger.published
+    assert 3 < node.accounting.published < 20
+    assert node.accounting.dropped[DropReason.STOPPED] == node.accounting.captured - node.accounting.published
     assert source.read < 30
     assert reconciles(node)
     assert source.closed and sink.closed
@@ -329,7 +329,7 @@ def test_stop_publishes_what_is_in_hand(perceiver: Perceiver) -> None:
     node.run()
     assert 5 <= len(sink.scenes) <= 12
     assert sink.sequences == list(range(source.read))
-    assert reconciles(node) and not node.ledger.dropped
+    assert reconciles(node) and not node.accounting.dropped
 
 
 def test_old_scenes_are_published_as_stale(perceiver: Perceiver) -> None:
@@ -373,7 +373,7 @@ def test_in_real_time_a_slow_sink_loses_frames_of_its_own_only(perceiver: Percei
             assert published.acquire(timeout=60)  # so that nothing is superseded
 
     quick = ListSink("quick")
-    slow = ListSink("slow", before=lambda: until(lambda: node.ledger.published == 40))
+    slow = ListSink("slow", before=lambda: until(lambda: node.accounting.published == 40))
     node = make_node(
         LazySource(lazy()),
         perceiver,
@@ -407,7 +407,7 @@ def test_real_time_keeps_no_image_that_is_not_kept_up_with(perceiver: Perceiver)
     node = make_node(source, held, [ListSink()], workers=1, realtime=True)
     node.run()
     assert max(alive) <= 5  # in the network, waiting, just read, and the room that real time has
-    assert node.ledger.captured == 100
+    assert node.accounting.captured == 100
     assert reconciles(node)
 
 
@@ -507,13 +507,13 @@ def test_every_frame_is_accounted_for_however_it_ends(
     assert reconciles(node)
     assert sink.sequences == sorted(sink.sequences)
     [state] = node.report().sinks
-    assert node.ledger.published == state.written + sum(state.lost.values())
+    assert node.accounting.published == state.written + sum(state.lost.values())
     assert state.written == len(sink.scenes)
     if ending in {"end", "source"}:
-        assert node.ledger.captured == len(kinds)
-        assert node.ledger.dropped[DropReason.UNDECODABLE] == kinds.count("d")
+        assert node.accounting.captured == len(kinds)
+        assert node.accounting.dropped[DropReason.UNDECODABLE] == kinds.count("d")
         if not realtime:
-            assert node.ledger.published == kinds.count("f")
+            assert node.accounting.published == kinds.count("f")
 
 
 def test_report_tells_all(perceiver: Perceiver) -> None:

@@ -111,7 +111,7 @@ def test_a_frame_that_is_late_and_not_perceived_is_not_ready_rather_than_stale(
     node = make_node(ListSource(frames(5, 1)), perceiver, [sink], workers=1, realtime=True, max_age_ms=1e-6)
     node.run()
     assert {scene.status for scene in sink.scenes} == {Status.NOT_READY}
-    assert node.report().not_ready == len(sink.scenes) == node.ledger.published
+    assert node.report().not_ready == len(sink.scenes) == node.accounting.published
     assert reconciles(node)
 
 
@@ -180,7 +180,7 @@ def test_what_needs_no_building_is_there_at_once(colour_bundle: Bundle, tmp_path
 
 
 def test_the_status_line_says_what_is_being_done() -> None:
-    scene = unknown_scene(frame(0), Status.NOT_READY, {})
+    scene = unknown_scene(frame(0), Status.NOT_READY)
     assert " ".join(StatusLine(doing=WHAT)._parts(scene)[:2]) == f"not ready: {WHAT}"
     assert StatusLine()._parts(scene)[0] == "not ready"
     narrow = draw(frame(0), scene, DRIVE, [StatusLine(doing=WHAT)])  # has room for the status alone

@@ -43,7 +43,7 @@ def frame(image: Image, k: int) -> Frame:
 
 def scene() -> Scene:
     """What a good network says of `picture`."""
-    told = unknown_scene(frame(picture(0), 0), Status.OK, {})
+    told = unknown_scene(frame(picture(0), 0), Status.OK)
     for rows, name in (
         (slice(0, 40), "sky"),
         (slice(40, 60), "vegetation"),

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health.types import Health, Level, NodeState, Signal
-from perception.scene import Scene, Status, unknown_scene
+from perception.health.types import Health, Level, NodeState
+from perception.scene import Scene, Signal, Status, unknown_scene
 from perception.sinks import queue as outlet
 from perception.sinks.base import Publication
 from perception.sinks.queue import SinkQueue
@@ -31,7 +31,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def publication(sequence: int) -> Publication:
     frame = Frame(np.zeros((2, 2, 3), np.uint8), sequence, sequence=sequence)
-    return Publication(frame, unknown_scene(frame, Status.OK, {}), frame.image)
+    return Publication(frame, unknown_scene(frame, Status.OK), frame.image)
 
 
 def health(published: int = 0) -> Health:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
-from perception.health.types import Health, Level, NodeState, Signal
+from perception.health.types import Health, Level, NodeState
+from perception.scene import Signal
 from perception.sinks.limits import folder_limits, video_limits
 from perception.sinks.registry import kind_of, open_sink, place_of
 from perception.sinks.segments import Budget, next_dated
@@ -104,7 +105,7 @@ noise = np.random.default_rng(0)
 sink = open_sink(sys.argv[1], 25.0, DRIVE)
 for number in range(10**6):
     frame = Frame(noise.integers(0, 256, (96, 160, 3), np.uint8), number * 200_000_000, sequence=number)
-    sink.write(frame, unknown_scene(frame, Status.OK, {}), frame.image)
+    sink.write(frame, unknown_scene(frame, Status.OK), frame.image)
     print(number + 1, flush=True)
 """
     uri = f"{tmp_path}/out.mp4?megabytes=0.3"

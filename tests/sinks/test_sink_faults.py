@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from perception.classes import DRIVE
-from perception.health.types import Health, Level, NodeState, Signal
+from perception.health.types import Health, Level, NodeState
+from perception.scene import Signal
 from perception.sinks import queue as outlet
 from perception.sinks.base import Publication
 from perception.sinks.queue import SinkQueue

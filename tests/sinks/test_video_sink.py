@@ -11,8 +11,8 @@ import pytest
 from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health.types import Health, Level, NodeState, Signal
-from perception.scene import Scene
+from perception.health.types import Health, Level, NodeState
+from perception.scene import Scene, Signal
 from perception.sinks.registry import open_sink, reopening
 from tests.media import picture, read_video
 from tests.sinks.conftest import MakeScene

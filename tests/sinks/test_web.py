@@ -18,8 +18,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.frame import Frame
-from perception.health.types import Signal
-from perception.scene import Scene, Status
+from perception.scene import Scene, Signal, Status
 from perception.sinks.web import WebSink, open_web, server, viewer
 from perception.sinks.web import protocol as message
 from tests.sinks.conftest import MakeScene

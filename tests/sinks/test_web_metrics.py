@@ -8,7 +8,8 @@ from urllib.error import HTTPError
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from perception.health.types import Health, NodeState, Signal
+from perception.health.types import Health, NodeState
+from perception.scene import Signal
 from perception.sinks.web import WebSink
 from perception.sinks.web import state as cameras
 from tests.sinks.web import HEALTH, page, url_of

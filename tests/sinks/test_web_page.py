@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from perception.classes import DRIVE
-from perception.health.types import Condition, Level, NodeState, Signal
-from perception.scene import Instance, Lane, Status
+from perception.health.types import Condition, Level, NodeState
+from perception.scene import Instance, Lane, Signal, Status
 from perception.sinks.web import open_web
 from tests.sinks.web import HEALTH, page
 from tests.sinks.web_tab import GOOD, GREYS, HEIGHT, ROAD, VEHICLE, WIDTH, Feed, Tab, tinted

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from aiohttp import ClientSession
 
 from perception.classes import DRIVE
-from perception.health.types import Condition, Health, Level, NodeState, Signal, SinkState
+from perception.health.types import Condition, Health, Level, NodeState, SinkState
+from perception.scene import Signal
 from perception.sinks.web import WebSink, open_web
 
 HEALTH = Health(

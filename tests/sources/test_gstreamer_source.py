@@ -63,7 +63,7 @@ def test_why_a_pipeline_does_not_run_is_told_in_its_words() -> None:
 @needs_gst
 def test_a_pipeline_does_not_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
     stalls = "gst:videotestsrc is-live=true ! valve drop=true"  # would never notice that nobody reads
-    program = f"from perception.sources import open_source\nfor _ in open_source({stalls!r}): pass"
+    program = f"from perception.sources.registry import open_source\nfor _ in open_source({stalls!r}): pass"
     with subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2]) as node:
         until(lambda: pipelines(node.pid))
         pipeline = pipelines(node.pid)[0]

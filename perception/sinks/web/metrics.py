@@ -6,7 +6,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from perception.health.types import Health, NodeState, Signal
+from perception.health.types import Health, NodeState
+from perception.scene import Signal
 from perception.sinks.web.protocol import now_ms
 from perception.sinks.web.state import Cameras
 from perception.sinks.web.viewer import Viewer

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from perception.classes import ClassSet
 from perception.frame import Frame
-from perception.health.types import Health, NodeState, Signal
-from perception.scene import Scene, Status
+from perception.health.types import Health, NodeState
+from perception.scene import Scene, Signal, Status
 from perception.sinks.web.protocol import encode, now_ms, report
 
 REMEMBERED = 90  # healths, for a new viewer's plots: a minute's, one each second and some at once

@@ -1,0 +1,79 @@
+"""The one rule of freshness: what a scene is worth at a time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perception.frame import Frame
+from perception.scene import Instance, KeyPoint, Lane, Scene, Signal, Status, unknown_scene
+
+MS = 1_000_000
+CAPTURED = 5_000 * MS
+FRAME = Frame(np.zeros((4, 6, 3), np.uint8), 7, sequence=3, host_ns=CAPTURED)
+SCENE = Scene.of(
+    FRAME,
+    np.full((4, 6), 3, np.uint8),
+    np.full((4, 6), 8001, np.uint16),
+    instances=(Instance(8001, 8, 0.9, (0, 0, 6, 4)),),
+    lanes=(Lane(np.zeros((2, 2), np.float32), "solid", 1.0),),
+    picture=FRAME.image,
+    depth=np.ones((4, 6), np.float32),
+    key_points=(KeyPoint("left_hand", 1, 2, 0.5),),
+    latent=np.ones(3, np.float32),
+    max_age_ms=250.0,
+)
+
+
+def is_empty(scene: Scene) -> bool:
+    maps = scene.picture, scene.depth, scene.latent
+    found = scene.instances, scene.lanes, scene.key_points
+    unknown = bool((scene.labels == 255).all() and not scene.instance_map.any())
+    return unknown and not any(found) and maps == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "signal", "reasons", "status"),
+    [
+        (0, Signal.OK, (), Status.OK),
+        (250, Signal.OK, (), Status.OK),
+        (251, Signal.OK, (), Status.STALE),
+        (100, Signal.STALE, (), Status.OK),  # the next frame is late: that makes this one no older
+        (100, Signal.OK, ("black",), Status.UNRELIABLE),
+        (251, Signal.OK, ("black",), Status.STALE),
+        (100, Signal.NO_SIGNAL, (), Status.NO_SIGNAL),
+        (9999, Signal.NO_SIGNAL, ("black",), Status.NO_SIGNAL),
+    ],
+)
+def test_status(age_ms: int, signal: Signal, reasons: tuple[str, ...], status: Status) -> None:
+    scene = replace(SCENE, reasons=reasons).as_of(CAPTURED + age_ms * MS, signal)
+    assert (scene.status, scene.age_ms, scene.reasons) == (status, age_ms, reasons)
+    assert is_empty(scene) is (status is Status.NO_SIGNAL)
+    assert (scene.sequence, scene.stamp_ns, scene.host_ns) == (3, 7, CAPTURED)
+
+
+def test_a_scene_of_a_recording_is_never_stale() -> None:
+    assert replace(SCENE, max_age_ms=None).as_of(CAPTURED + 10**6 * MS).status is Status.OK
+
+
+def test_what_was_not_perceived_stays_unknown_however_old() -> None:
+    scene = replace(unknown_scene(FRAME, Status.NOT_READY), max_age_ms=250.0).as_of(CAPTURED + 999 * MS)
+    assert (scene.status, scene.age_ms) == (Status.NOT_READY, 999)
+    assert is_empty(scene)
+
+
+def test_a_scene_without_signal_does_not_come_back() -> None:
+    """What was emptied has nothing to show, whatever the camera does afterwards."""
+    scene = SCENE.as_of(CAPTURED, Signal.NO_SIGNAL).as_of(CAPTURED + MS, Signal.OK)
+    assert scene.status is Status.NO_SIGNAL
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=5))
+def test_how_often_it_was_judged_before_changes_nothing(ages_ms: list[int]) -> None:
+    scene = SCENE
+    for age_ms in ages_ms:
+        scene = scene.as_of(CAPTURED + age_ms * MS)
+    direct = SCENE.as_of(CAPTURED + ages_ms[-1] * MS)
+    assert (scene.status, scene.age_ms) == (direct.status, direct.age_ms)
