@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from perception.health.types import Condition, Level, NodeState
 from perception.scene import Instance, Lane, Signal, Status
 from perception.sinks.web import open_web
 from tests.sinks.web import HEALTH, page
-from tests.sinks.web_tab import GOOD, GREYS, HEIGHT, ROAD, VEHICLE, WIDTH, Feed, Tab, tinted
+from tests.sinks.web_tab import GOOD, GREYS, HEIGHT, ROAD, VEHICLE, WIDTH, Feed, Tab, grey_frame, tinted
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -217,11 +218,27 @@ def test_a_saved_picture_is_what_is_shown(tab: Tab, tmp_path: Path) -> None:
     np.testing.assert_array_equal(saved[..., ::-1], tab.pixels())
 
 
+def test_the_page_judges_freshness_as_the_node_does(tab: Tab) -> None:
+    """`asOf` in JavaScript and `Scene.as_of` in Python are one rule: all its cases, at the limit and past it."""
+    _, scene = grey_frame(0, host_ns=0)
+    statuses = (Status.OK, Status.NOT_READY, Status.NO_SIGNAL)
+    for status, reasons, max_age, signal in product(statuses, ((), ("black",)), (None, 250.0), Signal):
+        judged = replace(scene, status=status, reasons=reasons, max_age_ms=max_age)
+        values = {"status": status, "reasons": reasons, "max_age_ms": max_age, "captured_ms": 0}
+        for age_ms in (0, 250, 251, 10_000):
+            ask = "async (given) => (await import('/static/freshness.js')).asOf(...given)"
+            found = tab.page.evaluate(ask, [values, age_ms, signal])
+            now = judged.as_of(age_ms * 1_000_000, signal)
+            assert (found["status"], found["ageMs"]) == (now.status, now.age_ms)
+            assert found["known"] is (now.status not in {Status.NOT_READY, Status.NO_SIGNAL})
+
+
 VERDICTS: list[tuple[dict[str, Any], dict[str, Any], str, str, bool]] = [
     # health, scene: state, reasons, whether the picture is dimmed
     ({"signal": Signal.STALE}, {}, "STALE", "no frame has come for two frame periods", True),
-    ({}, {"status": Status.UNRELIABLE, "reasons": ("it is black",)}, "UNRELIABLE", "it is black", False),
-    ({}, {"status": Status.STALE}, "STALE", "the last scene is older than allowed", True),
+    ({}, {"reasons": ("it is black",)}, "UNRELIABLE", "it is black", False),
+    ({}, {"max_age_ms": 10.0}, "STALE", "the last scene is older than allowed", True),
+    ({}, {"status": Status.NOT_READY}, "NOT READY", "", False),
     ({"state": NodeState.INACTIVE}, {}, "WAITING", "the node is inactive", True),
     ({"step": "at a lower rate"}, {}, "OK", "at a lower rate", False),
     ({"level": Level.ERROR, "conditions": (HANGS,)}, {}, "ERROR", "it hangs", False),
@@ -250,9 +267,11 @@ def test_a_dead_camera_shows_as_dead(tab: Tab, feed: Feed) -> None:
     tab.wait("#instances", "not known now")
     assert tab.page.evaluate("getComputedStyle(document.querySelector('#picture')).filter").startswith("gray")
     assert tab.page.evaluate("document.title").startswith("NO SIGNAL")
+    np.testing.assert_array_equal(np.unique(tab.pixels()), np.unique(tab.pixels()[0, 0]))  # no tint, no boxes
     feed.health, feed.scene = GOOD, {}
     tab.wait("#state", "OK")
     assert tab.page.get_attribute("#picture", "class") == ""
+    assert len(np.unique(tab.pixels().reshape(-1, 3), axis=0)) > 1
 
 
 def test_a_node_that_is_gone_shows_as_lost_and_comes_back(desk: Any) -> None:

@@ -25,13 +25,14 @@ ROAD, VEHICLE = DRIVE.id("road"), DRIVE.id("vehicle")
 
 
 def grey_frame(sequence: int, camera: str = "front", **scene: Any) -> tuple[Frame, Scene]:
-    """Flat grey, the left half labelled road and the right half vehicle; and on it what is asked for."""
+    """Flat grey, the left half labelled road and the right half vehicle; captured 40 ms ago."""
     image = np.full((HEIGHT, WIDTH, 3), GREYS[sequence % 2], np.uint8)
     labels = np.full((HEIGHT, WIDTH), ROAD, np.uint8)
     labels[:, WIDTH // 2 :] = VEHICLE
     instances = np.zeros((HEIGHT, WIDTH), np.uint16)
     frame = Frame(image, sequence, sequence=sequence, camera=camera)
-    return frame, Scene(sequence, sequence, 0, "", camera, labels, instances, **{"age_ms": 40.0, **scene})
+    captured = {"host_ns": time.monotonic_ns() - 40_000_000, "age_ms": 40.0}
+    return frame, Scene(sequence, sequence, 0, "", camera, labels, instances, **{**captured, **scene})
 
 
 def tinted(grey: int, class_id: int) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from perception.health.types import Health, NodeState
-from perception.scene import Signal
+from perception.scene import Scene, Signal, Status
 from perception.sinks.web.protocol import now_ms
 from perception.sinks.web.state import Cameras
 from perception.sinks.web.viewer import Viewer
@@ -60,6 +60,7 @@ class Metrics(Collector):
         yield from _plain(healths)
         yield from _labelled(healths)
         yield from _sinks(healths)
+        yield from _scenes({name: now[1] for name, one in cameras.items() if (now := one.scene_now())})
         told = GaugeMetricFamily(
             "perception_told_seconds",
             "Since the node told its state; it does each second.",
@@ -110,6 +111,19 @@ def _labelled(healths: dict[str, Health]) -> Iterator[Metric]:
             for quantile, ms in zip(("0.5", "0.99"), value(health), strict=True):
                 family.add_metric([camera, quantile], ms / 1000)
         yield family
+
+
+def _scenes(scenes: dict[str, Scene]) -> Iterator[Metric]:
+    """How far the newest scene of each camera may be trusted now."""
+    age = GaugeMetricFamily("perception_scene_age_seconds", "Age of the newest scene now.", labels=["camera"])
+    status = GaugeMetricFamily(
+        "perception_scene_status", "1 for the status of the newest scene now.", labels=["camera", "status"]
+    )
+    for camera, scene in scenes.items():
+        age.add_metric([camera], scene.age_ms / 1000)
+        for one in Status:
+            status.add_metric([camera, one], scene.status is one)
+    yield from (age, status)
 
 
 def _sinks(healths: dict[str, Health]) -> Iterator[Metric]:

@@ -32,8 +32,8 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
     """The message of one scene: one for all viewers, who each draw what they want to see of it.
 
         4 bytes   length of the header, big-endian
-        header    JSON: the scene's `record`, `width` and `height` of the frame, `published_ms` (by
-                  `now_ms`; the scene's age counts up to then), `picture_bytes`, `labels_bytes`
+        header    JSON: the scene's `record`, its `max_age_ms`, `captured_ms` and `published_ms` (by
+                  `now_ms`), `width` and `height` of the frame, `picture_bytes`, `labels_bytes`
         picture   the frame as JPEG
         labels    class ids as PNG, 8 bits grey, nearest, at most LABELS_WIDTH wide
 
@@ -47,6 +47,8 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
         **record(scene, classes),
         "width": frame.width,
         "height": frame.height,
+        "max_age_ms": scene.max_age_ms,
+        "captured_ms": scene.host_ns / 1e6,
         "published_ms": published_ms,
         "picture_bytes": picture.size,
         "labels_bytes": labels.size,

@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.overlay import draw
+from perception.scene import Scene
 from perception.sinks.web.address import Address
 from perception.sinks.web.auth import Guard, add_headers
 from perception.sinks.web.metrics import CONTENT_TYPE, Metrics
@@ -154,7 +155,10 @@ class Server:
             {"camera": viewer.camera, "sent": viewer.sent, "skipped": viewer.skipped}
             for viewer in self._viewers
         ]
-        return web.json_response({"cameras": cameras, "viewers": viewers})
+        scenes = {
+            name: _trust(now[1]) for name, one in self.cameras.all().items() if (now := one.scene_now())
+        }
+        return web.json_response({"cameras": cameras, "scenes": scenes, "viewers": viewers})
 
     async def _measure(self, request: web.Request) -> web.StreamResponse:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
@@ -177,17 +181,20 @@ class Server:
         """The newest frame with the scene on it, and how old they are by now."""
         cameras = self.cameras.all()
         name = request.query.get("camera") or next(iter(cameras), "")
-        newest = cameras[name].scene_now() if name in cameras else None
-        if newest is None:
-            known = ", ".join(cameras) or "none"
-            raise web.HTTPNotFound(text=f"No frame of the camera {name!r}; those known are: {known}.")
-        frame, scene = newest
         async with self._drawing:  # one at a time: the network needs the other cores
-            picture = await asyncio.to_thread(draw, frame, scene, self._classes)
+            newest = cameras[name].scene_now() if name in cameras else None
+            if newest is None:
+                known = ", ".join(cameras) or "none"
+                raise web.HTTPNotFound(text=f"No frame of the camera {name!r}; those known are: {known}.")
+            picture = await asyncio.to_thread(draw, *newest, self._classes)
             jpeg = (await asyncio.to_thread(cv2.imencode, ".jpg", picture))[1]
-        told = {"sequence": scene.sequence, "age_ms": round(scene.age_ms), "status": scene.status}
-        headers = {"Content-Type": "image/jpeg", "X-Scene": json.dumps(told)}
+        headers = {"Content-Type": "image/jpeg", "X-Scene": json.dumps(_trust(newest[1]))}
         return web.Response(body=jpeg.tobytes(), headers=headers)
+
+
+def _trust(scene: Scene) -> dict[str, Any]:
+    """How far a scene may be trusted, for programs."""
+    return {"sequence": scene.sequence, "age_ms": round(scene.age_ms), "status": scene.status}
 
 
 def _bind(address: Address) -> socket.socket:

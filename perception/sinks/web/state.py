@@ -1,9 +1,10 @@
 """The newest of each camera, as the node's threads leave it for the server's."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from perception.classes import ClassSet
 from perception.frame import Frame
@@ -12,7 +13,8 @@ from perception.scene import Scene, Signal, Status
 from perception.sinks.web.protocol import encode, now_ms, report
 
 REMEMBERED = 90  # healths, for a new viewer's plots: a minute's, one each second and some at once
-UNHEARD_MS = 5000  # a node that tells nothing for so long hangs
+UNHEARD_MS = 5000  # a node that publishes no health for so long hangs
+_OUTDATED = (Status.STALE, Status.NOT_READY, Status.NO_SIGNAL)
 
 
 @dataclass(slots=True)
@@ -20,13 +22,13 @@ class Camera:
     """What is known of one camera. Each value is replaced as a whole: other threads see the old or the new.
 
     Attributes:
-        newest: frame, scene, and when it was published.
+        newest: frame and scene.
         message: how many there were with this one, and the newest itself.
         health, told_ms: the newest, and when it was told.
         past: the last healths as texts for viewers; `told` counts all of them.
     """
 
-    newest: tuple[Frame, Scene, float] | None = None
+    newest: tuple[Frame, Scene] | None = None
     message: tuple[int, bytes] = (0, b"")
     health: Health | None = None
     told_ms: float = 0.0
@@ -34,17 +36,12 @@ class Camera:
     told: int = 0
 
     def scene_now(self) -> tuple[Frame, Scene] | None:
-        """The newest scene with the age and the status that it has by now; None before the first."""
+        """The newest scene as of now, see `Scene.as_of`; None before the first."""
         if self.newest is None:
             return None
-        frame, scene, published_ms = self.newest
+        frame, scene = self.newest
         signal = Signal.OK if self.health is None else self.health.signal
-        status = scene.status
-        if signal is Signal.NO_SIGNAL:
-            status = Status.NO_SIGNAL
-        elif signal is Signal.STALE and status is Status.OK:
-            status = Status.STALE
-        return frame, replace(scene, age_ms=scene.age_ms + now_ms() - published_ms, status=status)
+        return frame, scene.as_of(time.monotonic_ns(), signal)
 
     def hangs(self) -> str:
         """Why its node is taken for dead; empty: it is alive, or has ended in order."""
@@ -64,7 +61,12 @@ class Camera:
             return f"its node is {self.health.state}"
         if self.health.signal is Signal.NO_SIGNAL:
             return "no signal"
-        return "" if self.health.rate_out > 0 else "no scene was published in the last seconds"
+        if self.health.rate_out == 0:
+            return "no scene was published in the last seconds"
+        newest = self.scene_now()
+        if newest is not None and newest[1].status in _OUTDATED:
+            return f"its newest scene is {newest[1].status}, {newest[1].age_ms:.0f} ms old"
+        return ""
 
 
 class Cameras:
@@ -88,7 +90,7 @@ class Cameras:
     def publish(self, frame: Frame, scene: Scene) -> None:
         """Keep it, and encode it where somebody looks on."""
         camera = self._camera(frame.camera)
-        camera.newest = frame, scene, now_ms()
+        camera.newest = frame, scene
         if frame.camera in self.watched:
             camera.message = camera.message[0] + 1, encode(frame, scene, self._classes)
             self._on_news(frame.camera)

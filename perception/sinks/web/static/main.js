@@ -1,6 +1,7 @@
 // The live page: what comes from the node goes to the picture, the tables and the plots.
 
 import { Connection } from "./connection.js";
+import { asOf } from "./freshness.js";
 import { showLegend } from "./legend.js";
 import { duration, element, say, showHealth, showScene } from "./panels.js";
 import { Picture } from "./picture.js";
@@ -9,8 +10,8 @@ import { judge } from "./verdict.js";
 
 const REMEMBERED = 200; // samples of each plot: a minute's, and more
 const picture = new Picture(element("picture"));
-const switches = { palette: new Uint32Array(256), boxes: true, lanes: true, frozen: false };
-const cameras = new Map(); // name → { health, toldAt, samples }
+const switches = { palette: new Uint32Array(256), boxes: true, lanes: true, frozen: false, bare: false };
+const cameras = new Map(); // name → { health, healthAt, samples }
 let camera = ""; // the one that is shown
 let scene = null; // its newest, also while the picture is frozen
 let known = false; // whether that scene still says what is there
@@ -18,14 +19,14 @@ let known = false; // whether that scene still says what is there
 const connection = new Connection({ hello, health, tick, scene: takeScene });
 
 function hello({ classes, cameras: names }) {
-  for (const one of cameras.values()) Object.assign(one, { health: null, samples: [] }); // all is told anew
+  for (const one of cameras.values()) Object.assign(one, { health: null, samples: [] }); // all is sent again
   showLegend(classes, switches, () => picture.draw(switches));
   for (const name of names) know(name);
 }
 
 function know(name) {
   if (!cameras.has(name)) {
-    cameras.set(name, { health: null, toldAt: NaN, samples: [] });
+    cameras.set(name, { health: null, healthAt: NaN, samples: [] });
     const names = [...cameras.keys()].sort();
     element("camera").replaceChildren(...names.map((one) => new Option(one, one, false, one === camera)));
     element("choice").hidden = names.length < 2;
@@ -52,7 +53,7 @@ function watch() {
 function health({ now_ms: at, health: newest }) {
   const one = know(newest.camera);
   one.health = newest;
-  one.toldAt = at;
+  one.healthAt = at;
   const [median, high] = newest.age_ms;
   one.samples.push({ at, rates: [newest.rate_in, newest.rate_out], ages: [high, median, newest.infer_ms[0]] });
   if (one.samples.length > REMEMBERED) one.samples.shift();
@@ -76,6 +77,13 @@ function freeze(frozen) {
   element("freeze").firstChild.textContent = switches.frozen ? "Unfreeze" : "Freeze";
 }
 
+// Draw nothing of the scene on its picture: it is not known any more.
+function bare(wanted) {
+  if (wanted === switches.bare || switches.frozen) return;
+  switches.bare = wanted;
+  picture.draw(switches);
+}
+
 function save() {
   const { shown } = picture;
   if (!shown) return;
@@ -92,21 +100,23 @@ function save() {
 // Ten times a second: all that changes by itself as time goes by.
 function refresh() {
   const now = connection.clock.now();
-  const { health: newest = null, toldAt = NaN } = cameras.get(camera) ?? {};
+  const { health: newest = null, healthAt = NaN } = cameras.get(camera) ?? {};
+  const fresh = scene && asOf(scene, now, newest?.signal);
   const verdict = judge({
     lost: connection.lost,
     silentMs: connection.silentMs,
     health: newest,
-    toldAgo: now - toldAt,
+    healthAgo: now - healthAt,
     scene,
+    fresh,
     sceneAgo: scene && now - scene.published_ms,
     watching: !document.hidden,
   });
-  const ageOf = (one) => one.age_ms + now - one.published_ms;
   let caption = verdict.word.toLowerCase();
   if (verdict.forMs !== undefined) caption += ` for ${duration(verdict.forMs)}`;
-  else if (verdict.state === "stale" && scene) caption += `: ${duration(ageOf(scene))} old`;
-  known = scene !== null && !verdict.dim;
+  else if (verdict.state === "stale" && scene) caption += `: ${duration(fresh.ageMs)} old`;
+  known = scene !== null && fresh.known && !verdict.dim;
+  bare(scene !== null && !fresh.known);
   document.body.dataset.state = verdict.state;
   say("state", verdict.word);
   say("reasons", verdict.reasons.join("; "));
@@ -115,7 +125,7 @@ function refresh() {
   element("picture").classList.toggle("dim", verdict.dim);
   document.title = `${verdict.word} · ${camera || "perception"}`;
 
-  say("age", scene ? duration(ageOf(scene)) : "–");
+  say("age", scene ? duration(fresh.ageMs) : "–");
   say("sequence", scene?.sequence ?? "–");
   say("rate", newest && !connection.lost ? `${newest.rate_out.toFixed(1)} /s` : "–");
   element("save").disabled = !picture.shown;
@@ -123,7 +133,7 @@ function refresh() {
   if (picture.shown) {
     const { sequence, camera: name } = picture.shown;
     element("picture").ariaLabel = `Camera ${name}, frame ${sequence}, ${verdict.word}`;
-    if (switches.frozen) say("frozen", `FROZEN · frame ${sequence} · ${duration(ageOf(picture.shown))} old`);
+    if (switches.frozen) say("frozen", `FROZEN · frame ${sequence} · ${duration(now - picture.shown.captured_ms)} old`);
   }
 }
 

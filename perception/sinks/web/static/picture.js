@@ -53,8 +53,8 @@ export class Picture {
     this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
-  // `switches`: palette (Uint32Array of 256, see `paletteOf`), boxes, lanes.
-  draw({ palette, boxes, lanes }) {
+  // `switches`: palette (Uint32Array of 256, see `paletteOf`), boxes, lanes, bare (the camera's picture alone).
+  draw({ palette, boxes, lanes, bare }) {
     const { shown } = this;
     if (!shown) return;
     const [canvas, context] = [this.#canvas, this.#context];
@@ -62,6 +62,7 @@ export class Picture {
       [canvas.width, canvas.height] = [shown.width, shown.height];
     }
     context.drawImage(this.#image, 0, 0);
+    if (bare) return;
     this.#paint(palette);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.#tint, 0, 0, shown.width, shown.height);
