@@ -9,12 +9,9 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from perception.health.rates import S
-
 _RATIO = 1.01  # of neighbouring bins: percentiles are exact to one percent, in memory that does not grow
 _LEAST_MS = 1e-3
 _BINS = math.ceil(math.log(1e6 / _LEAST_MS, _RATIO))  # up to a thousand seconds
-RECENT_NS = 10 * S  # 300 frames at 30 fps, enough for a 99th percentile
 RECENT_KEPT = 2048  # durations: ten seconds at 200 fps
 
 
@@ -57,11 +54,11 @@ class Latency:
         place = int(np.searchsorted(self._counts.cumsum(), self.count * percent / 100))
         return float(_LEAST_MS * _RATIO ** (place + 0.5))
 
-    def recent(self, now_ns: int) -> npt.NDArray[np.float64]:
-        """float64 (n,): ms of those of the last ten seconds, in no order."""
+    def since(self, at_ns: int) -> npt.NDArray[np.float64]:
+        """float64 (n,): ms of those added at that time or later, at most the last 2048, in no order."""
         filled = min(self._added, RECENT_KEPT)
-        recent: npt.NDArray[np.float64] = self._ms[:filled][now_ns - self._at_ns[:filled] <= RECENT_NS]
-        return recent
+        found: npt.NDArray[np.float64] = self._ms[:filled][self._at_ns[:filled] >= at_ns]
+        return found
 
 
 def typical_and_worst(ms: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -83,10 +80,10 @@ class StageTimes:
         with self._lock:
             self.latencies[name].add(ms, cpu_s, at_ns=at_ns)
 
-    def recent(self, name: str, now_ns: int) -> npt.NDArray[np.float64]:
-        """See `Latency.recent`."""
+    def since(self, name: str, at_ns: int) -> npt.NDArray[np.float64]:
+        """See `Latency.since`."""
         with self._lock:
-            return self.latencies[name].recent(now_ns)
+            return self.latencies[name].since(at_ns)
 
 
 class Stopwatch:

@@ -26,6 +26,7 @@ CLEAR_AFTER_S = 2.0  # what comes and goes each second is one condition, not man
 # They have lasted already when they are found. A stall has not: `Health.signal` tells of it at once, but over
 # a network now and then a frame comes a little later than that.
 AT_ONCE = "signal", "frozen"
+RECENT_NS = 10 * S  # ages and times are judged over so long: 300 at 30 fps, enough for a 99th percentile
 LATELY_NS = 5 * S  # failed, undecodable and lost frames count for so long
 
 
@@ -139,8 +140,8 @@ class Monitor:
         self._asked_ns = self._asked_ns or now_ns
         signal = self.signal(now_ns, link)
         lately = self._lately(now_ns, account.captured, account.dropped, sinks)
-        ages_ms = self._times.recent("end_to_end", now_ns)
-        infer_ms = typical_and_worst(self._times.recent("infer", now_ns))
+        ages_ms = self._times.since("end_to_end", now_ns - RECENT_NS)
+        infer_ms = typical_and_worst(self._times.since("infer", now_ns - RECENT_NS))
         with self._lock:
             figures = self._figures(now_ns, signal, link, lately, tuple(sinks), step, ages_ms, infer_ms[0])
             found = list(self._image) if signal is not Signal.NO_SIGNAL else []

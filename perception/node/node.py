@@ -29,7 +29,7 @@ from perception.node.in_flight import FramesInFlight, InFlightFrame
 from perception.node.postprocess import Postprocess
 from perception.node.report import Report, stage_reports
 from perception.node.supervisor import Limits, Pipeline, Supervisor
-from perception.node.worker_pool import WorkerPool
+from perception.node.worker_pool import LEFT_BEHIND, WorkerPool
 from perception.perceiver import Perceiver
 from perception.scene import Scene, Status, unknown_scene
 from perception.sinks.queue import SinkQueue
@@ -38,19 +38,9 @@ from perception.types import Policy
 
 LOG = logging.getLogger("perception.node")
 
-STAGES = (
-    "read",
-    "denoise",
-    "prepare",
-    "infer",
-    "decode",
-    "check",
-    "track",
-    "draw",
-    "write",
-    "end_to_end",
-)
+STAGES = tuple("read denoise prepare infer decode check track draw write end_to_end".split())
 LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then
+CAPTURE_ENDS_S = 5.0  # after which a thread that still reads is left behind: a camera ends within a second
 FAILURES, FAILING_S = 10, 3.0  # frames in a row, and seconds, that the engine fails before it is given up
 
 
@@ -103,7 +93,9 @@ class Node:
         self.accounting, self.life = Accounting(), LifeCycle()
         self._freshest = self.policy is Policy.FRESHEST
         self._on_scene = on_scene
-        limits = Limits(max_age_ms or (LIVE_MAX_AGE_MS if source.live else None), min_rate, give_up_s, hang_s)
+        if max_age_ms is None and source.live:
+            max_age_ms = LIVE_MAX_AGE_MS
+        limits = Limits(max_age_ms, min_rate, give_up_s, hang_s)
         left_out = {"denoise": perceiver.denoiser is None, "track": not tracks}
         self.times = StageTimes(tuple(stage for stage in STAGES if not left_out.get(stage)))
         self._own_workers = not isinstance(workers, WorkerPool)
@@ -138,6 +130,7 @@ class Node:
             self._workers,
             self.queues,
             self.accounting,
+            self.times,
             self._monitor,
             self._degradation,
             self.life,
@@ -197,8 +190,9 @@ class Node:
         finally:
             self.stop()
             self._in_flight.release()  # for the frame that capture may hold: its last one
-            if not self.supervisor.capture_hangs:
-                capturing.thread.join()
+            capturing.thread.join(CAPTURE_ENDS_S)
+            if capturing.thread.is_alive():
+                capturing.thread.name = LEFT_BEHIND
             self.life.to(NodeState.INACTIVE)
             self.supervisor.stop()
             if self._own_workers:

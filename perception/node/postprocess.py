@@ -41,8 +41,7 @@ class Postprocess:
         self._perceiver, self._monitor = perceiver, monitor
         self._max_age_ms, self._tracks, self._overlay = max_age_ms, tracks, overlay
         self._checks = ImageChecks(classes=perceiver.classes)
-        self._trackers = self._new_trackers()  # now: the first one loads a library
-        self._shape: tuple[int, ...] | None = None
+        self._trackers = Tracker(), LaneTracker(perceiver.classes)
 
     def finish(self, frame: Frame, scene: Scene, stopwatch: Stopwatch) -> tuple[Publication, list[Finding]]:
         """What is published of the frame now, and what the image checks find in it."""
@@ -50,7 +49,8 @@ class Postprocess:
             findings = self._checks.check(frame, scene)
         if self._tracks:
             with stopwatch.measure("track"):
-                scene = self._track(scene)
+                for tracker in self._trackers:
+                    scene = tracker.update(scene)
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = replace(scene, reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay = NO_OVERLAY
@@ -65,14 +65,3 @@ class Postprocess:
         rate = self._monitor.rate_out(time.monotonic_ns())
         line = StatusLine(rate or None, self._perceiver.engine.name, doing)
         return draw(frame, scene, self._perceiver.classes, (*SCENE, line))
-
-    def _track(self, scene: Scene) -> Scene:
-        if self._shape not in {None, scene.labels.shape}:  # nothing is followed from one size to another
-            self._trackers = self._new_trackers()
-        self._shape = scene.labels.shape
-        for tracker in self._trackers:
-            scene = tracker.update(scene)
-        return scene
-
-    def _new_trackers(self) -> tuple[Tracker, LaneTracker]:
-        return Tracker(), LaneTracker(self._perceiver.classes)

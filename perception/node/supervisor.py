@@ -9,8 +9,10 @@ from threading import Event, Thread
 
 from perception.errors import EngineError, SourceError
 from perception.health.degradation import Degradation
+from perception.health.latency import StageTimes, typical_and_worst
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
+from perception.health.rates import WINDOW_NS
 from perception.health.types import Condition, Health, Level, Link, LinkState, NodeState
 from perception.node.accounting import Accounting
 from perception.node.capture import Capture
@@ -61,6 +63,7 @@ class Pipeline:
     workers: WorkerPool
     queues: Sequence[SinkQueue]
     accounting: Accounting
+    times: StageTimes
     monitor: Monitor
     degradation: Degradation
     life: LifeCycle
@@ -91,7 +94,6 @@ class Supervisor:
 
     Attributes:
         hangs: calls of workers that were given up.
-        capture_hangs: whether the thread that reads hangs for good.
     """
 
     def __init__(
@@ -101,10 +103,9 @@ class Supervisor:
         self._on_health = on_health
         self._published = self._hangs_in_a_row = self.hangs = 0
         self._last: Health | None = None
-        self._begun_ns = self._looked_ns = 0
+        self._begun_ns = self._looked_ns = self._stepped_ns = 0
         self._stop = Event()
         self._thread = Thread(target=self._run, name="supervisor", daemon=True)
-        self.capture_hangs = False
 
     def start(self) -> None:
         """Supervise from now on."""
@@ -169,7 +170,6 @@ class Supervisor:
             why = f" ({link.reason})" if link.reason else ""
             self._end(SourceError(f"{source}: no frame for {silent_s:.0f} s{why}; given up, as asked for"))
         elif link.state is LinkState.STREAMING and silent_s > CAPTURE_HANGS_S:
-            self.capture_hangs = True
             self._end(SourceError(f"{source}: reading hangs for {silent_s:.0f} s; start the node again"))
 
     def _end(self, error: Exception) -> None:
@@ -203,15 +203,18 @@ class Supervisor:
         )
 
     def _step(self, health: Health) -> None:
-        """Down where too few scenes come, or most of them too late; up where there is room."""
-        degradation = self._pipeline.degradation
+        """Down where too few scenes come, or most of the last ones too late; up where there is room."""
+        degradation, now_ns = self._pipeline.degradation, health.stamp_ns
         too_few = health.rate_out < self._limits.min_rate and health.rate_in > 1.2 * health.rate_out
-        late_ms = self._limits.max_age_ms or math.inf
-        too_late = health.age_ms[0] > late_ms
+        late_ms = math.inf if self._limits.max_age_ms is None else self._limits.max_age_ms
+        # A step is judged by itself: by scenes that were published since it was taken.
+        since_ns = max(now_ns - WINDOW_NS, self._stepped_ns)
+        too_late = typical_and_worst(self._pipeline.times.since("end_to_end", since_ns))[0] > late_ms
         has_room = not too_few and health.age_ms[1] < ROOM * late_ms
         before = degradation.step
-        after = degradation.update(too_few or too_late, has_room, health.stamp_ns)
+        after = degradation.update(too_few or too_late, has_room, now_ns)
         if after is not before:
+            self._stepped_ns = now_ns
             what = f"stepped down: {after.name}" if after.name else "back to full quality"
             extra = {"event": "step", "step": after.name}
             LOG.warning("%s: %s", self._pipeline.camera, what, extra=extra)

@@ -55,16 +55,19 @@ class Tracker:
     def __init__(self) -> None:
         self._tracks = np.empty(0, TRACK)
         self._stamp_ns = 0
+        self._shape: tuple[int, ...] = ()
         self._next_id = 1
         assign(np.empty((0, 0)))  # SciPy is imported now, so that no frame waits for it
 
     def update(self, scene: Scene) -> Scene:
         """The scene with the `track` of each instance set.
 
-        A stamp before the last one is the beginning of another recording: nothing is tracked across it.
+        A stamp before the last one is the beginning of another recording, and in a frame of another size the
+        same box is another place: nothing is tracked across either.
         """
-        if scene.stamp_ns < self._stamp_ns:
+        if scene.stamp_ns < self._stamp_ns or scene.labels.shape != self._shape:
             self._tracks = self._tracks[:0]
+        self._shape = scene.labels.shape
         boxes = np.array([one.box for one in scene.instances], np.float64).reshape(-1, 4)
         class_ids = np.array([one.class_id for one in scene.instances], np.int64)
         self._predict(scene.stamp_ns)
@@ -79,7 +82,7 @@ class Tracker:
         return replace(scene, instances=tuple(replace(one, track=track or None) for one, track in instances))
 
     def _predict(self, stamp_ns: int) -> None:
-        """Bury those unseen for too long, and move the others on to the stamp."""
+        """Drop tracks unseen for more than `ABSENCE_S`, and move the others on to the stamp."""
         tracks = self._tracks = self._tracks[stamp_ns - self._tracks["seen_ns"] <= ABSENCE_S * 1e9]
         seconds = (stamp_ns - self._stamp_ns) / 1e9
         self._stamp_ns = stamp_ns

@@ -44,8 +44,9 @@ def test_masks_are_sampled_at_pixel_centres(x: float, y: float, w: float, h: flo
     """Each pixel whose centre is inside the box shows the mask at its place in it, bilinearly."""
     mask = np.random.default_rng(seed).choice([0.1, 0.9], (28, 28)).astype(np.float32)
     groups = group_by_boxes(*detections(((x, y, x + w, y + h), 0.9, VEHICLE, mask)), 64, 96)
-    for row in range(0, 64, 7):
-        for column in range(0, 96, 7):
+    compared = 0
+    for row in range(0, 64, 3):
+        for column in range(0, 96, 3):
             u, v = (column + 0.5 - x) / w * 28 - 0.5, (row + 0.5 - y) / h * 28 - 0.5
             if not (0 <= u <= 27 and 0 <= v <= 27):
                 continue
@@ -54,8 +55,11 @@ def test_masks_are_sampled_at_pixel_centres(x: float, y: float, w: float, h: flo
             bottom = mask[i + 1, j] + (u - j) * (mask[i + 1, j + 1] - mask[i + 1, j])
             value = top + (v - i) * (bottom - top)
             # OpenCV samples at thirty-seconds of a pixel.
-            if abs(value - 0.5) > 0.1 and len(groups.scores):
+            if abs(value - 0.5) > 0.1:
+                compared += 1
                 assert groups.numbers[row, column] == (value > 0.5)
+    if min(w, h) >= 30 and x <= 60 and y <= 30:  # ten pixels and more of it are in the image both ways
+        assert compared
 
 
 def test_the_surest_keeps_shared_pixels() -> None:

@@ -9,10 +9,21 @@ from perception.errors import PerceptionError
 from perception.health.lifecycle import LifeCycle
 from perception.health.types import NodeState
 
-# Drawn by hand, once more: u(nconfigured), i(nactive), a(ctive), e(rror), f(inalized).
-ARROWS = ["ui", "ue", "uf", "ia", "iu", "ie", "if", "ai", "ae", "af", "eu", "ef"]
-LETTERS = {state.value[0]: state for state in NodeState}
-LEGAL = {(LETTERS[arrow[0]], LETTERS[arrow[1]]) for arrow in ARROWS}
+# The states on the way up to work; a node goes one step at a time, up and down.
+WAY_UP = (NodeState.UNCONFIGURED, NodeState.INACTIVE, NodeState.ACTIVE)
+
+
+def may_go(before: NodeState, to: NodeState) -> bool:
+    """The life cycle in words, from which its table must follow."""
+    if before is NodeState.FINALIZED:
+        return False  # the end is the end
+    if to is NodeState.FINALIZED:
+        return True  # anything else can be ended
+    if before is NodeState.ERROR:
+        return to is NodeState.UNCONFIGURED  # what has failed is set up from nothing
+    if to is NodeState.ERROR:
+        return True  # anything that lives can fail
+    return abs(WAY_UP.index(before) - WAY_UP.index(to)) == 1
 
 
 class Walk(RuleBasedStateMachine):
@@ -25,7 +36,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(to=st.sampled_from(NodeState))
     def go(self, to: NodeState) -> None:
-        if (self.expected, to) in LEGAL:
+        if may_go(self.expected, to):
             self.cycle.to(to)
             self.expected = to
         else:
@@ -38,6 +49,52 @@ class Walk(RuleBasedStateMachine):
 
 
 TestWalk = Walk.TestCase
+
+
+# The transitions of a managed node, https://design.ros2.org/articles/node_lifecycle.html
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("unconfigured inactive", id="configure"),
+        pytest.param("unconfigured inactive unconfigured", id="clean up"),
+        pytest.param("unconfigured inactive active", id="activate"),
+        pytest.param("unconfigured inactive active inactive", id="deactivate"),
+        pytest.param("unconfigured finalized", id="shut down before it is configured"),
+        pytest.param("unconfigured inactive finalized", id="shut down before it is active"),
+        pytest.param("unconfigured inactive active finalized", id="shut down at work"),
+        pytest.param("unconfigured error unconfigured inactive", id="fail to configure, and try again"),
+        pytest.param("unconfigured inactive error finalized", id="fail to activate, and give up"),
+        pytest.param("unconfigured inactive active error unconfigured", id="fail at work, and recover"),
+    ],
+)
+def test_each_transition_of_a_managed_node_can_be_taken(way: str) -> None:
+    cycle = LifeCycle()
+    for state in map(NodeState, way.split()[1:]):
+        cycle.to(state)
+        assert cycle.state is state
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("unconfigured active", id="work before it is configured"),
+        pytest.param("unconfigured inactive active unconfigured", id="clean up at work"),
+        pytest.param("unconfigured error active", id="work after a failure"),
+        pytest.param("unconfigured error inactive", id="go on after a failure without being set up"),
+        pytest.param("unconfigured inactive active active", id="activate twice"),
+        pytest.param("unconfigured finalized unconfigured", id="live again"),
+        pytest.param("unconfigured finalized error", id="fail after the end"),
+    ],
+)
+def test_what_no_managed_node_does_is_refused_and_changes_nothing(way: str) -> None:
+    *before, last = map(NodeState, way.split()[1:])
+    cycle = LifeCycle()
+    for state in before:
+        cycle.to(state)
+    stays = cycle.state
+    with pytest.raises(PerceptionError, match=f"from {stays} to {last}"):
+        cycle.to(last)
+    assert cycle.state is stays
 
 
 def test_a_run_from_start_to_end() -> None:

@@ -242,15 +242,9 @@ def test_a_budget_holds_and_the_newest_stay(limit: int, notes: list[tuple[int, i
         disk[group, part] = length
         budget.note(str(group), File((group, part)), length)  # type: ignore[arg-type]
         order = [one for one in order if one != group] + [group]
+        sizes = {one: sum(length for (of, _), length in disk.items() if of == one) for one in order}
+        while sum(sizes[one] for one in order) > limit and order != [group]:
+            order = order[1:]
         budget.trim()
-
-        def total(groups: list[int]) -> int:
-            return sum(length for (one, _), length in disk.items() if one in groups)
-
-        expected = order
-        assert {one for one, _ in disk} <= set(order)
-        gone = [one for one in order if one not in {number for number, _ in disk}]
-        assert gone == order[: len(gone)]  # the oldest
-        expected = order[len(gone) :]
-        assert total(expected) <= limit or expected == [group]
-        order = expected
+        assert {one for one, _ in disk} == set(order)
+        assert sum(disk.values()) == sum(sizes[one] for one in order)  # and each with all its files

@@ -219,7 +219,7 @@ def test_a_saved_picture_is_what_is_shown(tab: Tab, tmp_path: Path) -> None:
 
 
 def test_the_page_judges_freshness_as_the_node_does(tab: Tab) -> None:
-    """`asOf` in JavaScript and `Scene.as_of` in Python are one rule: all its cases, at the limit and past it."""
+    """`asOf` in JavaScript and `Scene.as_of` are one rule: all its cases, at the limit and past it."""
     _, scene = grey_frame(0, host_ns=0)
     statuses = (Status.OK, Status.NOT_READY, Status.NO_SIGNAL)
     for status, reasons, max_age, signal in product(statuses, ((), ("black",)), (None, 250.0), Signal):

@@ -1,0 +1,224 @@
+"""The last stage before scenes leave, on a clock that stands still until the test moves it."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from perception.classes import DRIVE
+from perception.frame import Frame
+from perception.health.latency import Stopwatch
+from perception.health.monitor import Monitor
+from perception.health.types import Level
+from perception.node import postprocess as module
+from perception.node.postprocess import Postprocess
+from perception.overlay import SCENE, StatusLine
+from perception.perceiver import Perceiver
+from perception.scene import Instance, Scene, Status
+
+VEHICLE = DRIVE.id("vehicle")
+MS = 1_000_000
+SIZE = 360, 640
+Box = tuple[float, float, float, float]
+LEFT, RIGHT = (100.0, 100.0, 180.0, 160.0), (400.0, 100.0, 480.0, 160.0)
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now_ns = 10**12
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+PERCEIVER = SimpleNamespace(
+    classes=DRIVE, waits_for="the engine is built", engine=SimpleNamespace(name="fake")
+)
+MONITOR = SimpleNamespace(rate_out=lambda now_ns: 10.0)
+
+
+def make(max_age_ms: float | None = None, tracks: bool = True, overlay: bool = False) -> Postprocess:
+    return Postprocess(
+        cast(Perceiver, PERCEIVER),
+        cast(Monitor, MONITOR),
+        max_age_ms=max_age_ms,
+        tracks=tracks,
+        overlay=overlay,
+    )
+
+
+def street(size: tuple[int, int] = SIZE) -> npt.NDArray[np.uint8]:
+    """A picture in which no check finds an error: sharp bars of many greys."""
+    columns = np.arange(size[1]) // 8 * 53 % 200 + 28
+    rows = np.arange(size[0])[:, None] // 8 * 31 % 40
+    return np.repeat((columns + rows).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def arrival(
+    image: npt.NDArray[np.uint8] | None = None,
+    boxes: Sequence[Box] = (),
+    number: int = 0,
+    host_ns: int = 10**12,
+    status: Status = Status.OK,
+) -> tuple[Frame, Scene, Stopwatch]:
+    """A perceived frame, 33 ms after the one of the number before."""
+    image = street() if image is None else image
+    frame = Frame(image, number * 33 * MS, sequence=number, host_ns=host_ns)
+    size = image.shape[:2]
+    instances = tuple(Instance(VEHICLE * 1000 + k, VEHICLE, 0.9, box) for k, box in enumerate(boxes, 1))
+    labels, instance_map = np.full(size, DRIVE.id("road"), np.uint8), np.zeros(size, np.uint16)
+    scene = Scene.of(frame, labels, instance_map, instances=instances, status=status)
+    return frame, scene, Stopwatch()
+
+
+def finish(postprocess: Postprocess, *given: Any) -> Scene:
+    return postprocess.finish(*given)[0].scene
+
+
+def ids(postprocess: Postprocess, given: tuple[Frame, Scene, Stopwatch]) -> list[int | None]:
+    return [one.track for one in finish(postprocess, *given).instances]
+
+
+def test_road_users_keep_their_ids_while_frames_have_one_size(clock: Clock) -> None:
+    postprocess = make()
+    assert [ids(postprocess, arrival(None, (LEFT, RIGHT), number)) for number in range(3)] == [[1, 2]] * 3
+    assert ids(postprocess, arrival(None, (RIGHT,), 3)) == [2]
+
+
+def test_nobody_is_followed_from_one_frame_size_to_another(clock: Clock) -> None:
+    """The same box in a frame of another size is another place on the road."""
+    postprocess = make()
+    assert ids(postprocess, arrival(None, (LEFT, RIGHT), 0)) == [1, 2]
+    assert ids(postprocess, arrival(None, (LEFT, RIGHT), 1)) == [1, 2]
+    other = street((400, 640))
+    found = ids(postprocess, arrival(other, (RIGHT,), 2))
+    assert found == [3]  # and an id is never given twice
+    assert ids(postprocess, arrival(other, (RIGHT,), 3)) == found  # and from then on it is followed
+
+
+def test_without_tracks_nobody_has_an_id_and_no_time_is_taken_for_it(clock: Clock) -> None:
+    scene = finish(make(tracks=False), *arrival(None, (LEFT,)))
+    assert [one.track for one in scene.instances] == [None]
+    assert scene.timings_ms.keys() == {"check"}
+
+
+def test_checks_and_tracks_are_timed_in_the_scene_itself(clock: Clock) -> None:
+    given = arrival()
+    scene = finish(make(), *given)
+    assert scene.timings_ms.keys() == {"check", "track"}
+    given[2].timings_ms["later"] = 1.0
+    assert "later" not in scene.timings_ms  # a scene that is published does not change any more
+
+
+@pytest.mark.parametrize(
+    ("limit_ms", "age_ms", "status"),
+    [
+        (250.0, 249.0, Status.OK),
+        (250.0, 250.0, Status.OK),
+        (250.0, 251.0, Status.STALE),
+        (None, 1e6, Status.OK),
+    ],
+)
+def test_a_scene_older_than_its_limit_is_stale(
+    clock: Clock, limit_ms: float | None, age_ms: float, status: Status
+) -> None:
+    postprocess = make(max_age_ms=limit_ms)
+    scene = finish(postprocess, *arrival(host_ns=clock.now_ns - round(age_ms * MS)))
+    assert (scene.age_ms, scene.status) == (age_ms, status)
+
+
+def test_a_scene_grows_old_after_it_was_published(clock: Clock) -> None:
+    scene = finish(make(max_age_ms=250.0), *arrival(host_ns=clock.now_ns))
+    assert (scene.age_ms, scene.status, scene.max_age_ms) == (0.0, Status.OK, 250.0)
+    old = scene.as_of(clock.now_ns + 300 * MS)
+    assert (old.age_ms, old.status) == (300.0, Status.STALE)
+
+
+@pytest.mark.parametrize("status", [Status.NOT_READY, Status.NO_SIGNAL])
+def test_a_scene_of_which_all_is_unknown_stays_so_however_old_it_is(clock: Clock, status: Status) -> None:
+    postprocess = make(max_age_ms=250.0)
+    black = np.zeros((*SIZE, 3), np.uint8)
+    scene = finish(postprocess, *arrival(black, host_ns=clock.now_ns - 10**9, status=status))
+    assert (scene.status, scene.age_ms) == (status, 1000.0)
+
+
+def test_what_a_check_finds_wrong_is_the_reason_not_to_trust_the_scene(clock: Clock) -> None:
+    publication, findings = make().finish(*arrival(np.zeros((*SIZE, 3), np.uint8)))
+    scene = publication.scene
+    assert [(one.name, one.level) for one in findings] == [("black", Level.ERROR)]
+    assert scene.status is Status.UNRELIABLE
+    assert scene.reasons == ("the picture is black: mean 0 of 255, at least 12",)
+
+
+def test_a_warning_is_found_and_the_scene_still_trusted(clock: Clock) -> None:
+    """Nearly black: dark, with lamps."""
+    image = np.zeros((*SIZE, 3), np.uint8)
+    image[:, ::40] = 200
+    publication, findings = make().finish(*arrival(image))
+    scene = publication.scene
+    assert [(one.name, one.level) for one in findings] == [("black", Level.WARN)]
+    assert (scene.status, scene.reasons) == (Status.OK, ())
+
+
+def test_stale_outranks_unreliable(clock: Clock) -> None:
+    black = arrival(np.zeros((*SIZE, 3), np.uint8), host_ns=clock.now_ns - 300 * MS)
+    scene = finish(make(max_age_ms=250.0), *black)
+    assert scene.status is Status.STALE and scene.reasons
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[StatusLine]:
+    """The status lines of the overlays that are drawn."""
+    drawn: list[StatusLine] = []
+
+    def draw(frame: Frame, scene: Scene, classes: Any, styles: Sequence[Any]) -> npt.NDArray[np.uint8]:
+        assert tuple(styles[:-1]) == SCENE
+        drawn.append(styles[-1])
+        return frame.image
+
+    monkeypatch.setattr(module, "draw", draw)
+    return drawn
+
+
+def test_the_overlay_says_at_what_rate_scenes_leave_and_by_which_engine(
+    clock: Clock, lines: list[StatusLine]
+) -> None:
+    scene = finish(make(overlay=True), *arrival())
+    [line] = lines
+    assert (line.fps, line.engine, line.doing) == (10.0, "fake", "")
+    assert "draw" in scene.timings_ms
+
+
+def test_the_overlay_says_why_a_scene_is_not_to_be_trusted(clock: Clock, lines: list[StatusLine]) -> None:
+    black = np.zeros((*SIZE, 3), np.uint8)
+    finish(make(overlay=True), *arrival(black))
+    finish(make(overlay=True), *arrival(black, status=Status.NOT_READY))
+    assert [line.doing for line in lines] == [
+        "the picture is black: mean 0 of 255, at least 12",
+        "the engine is built",
+    ]
+
+
+def test_the_overlay_is_a_picture_of_its_own(clock: Clock) -> None:
+    given = arrival()
+    before = given[0].image.copy()
+    publication, _ = make(overlay=True).finish(*given)
+    assert publication.overlay.shape == before.shape and (publication.overlay != before).any()
+    assert np.array_equal(given[0].image, before)
+
+
+def test_no_overlay_is_drawn_where_no_sink_wants_it(clock: Clock, lines: list[StatusLine]) -> None:
+    publication, _ = make(overlay=False).finish(*arrival())
+    assert publication.overlay.size == 0 and not lines
