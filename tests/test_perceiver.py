@@ -78,8 +78,7 @@ def test_a_scene_tells_what_the_frame_shows(perceiver: Perceiver) -> None:
     assert [one.class_id for one in scene.instances] == [8, 9, 9]
     assert scene.instances[0].box == pytest.approx((320, 234, 640, 469), abs=2)
     assert list(scene.timings_ms) == ["prepare", "infer", "decode"]
-    assert sum(scene.timings_ms.values()) == pytest.approx(scene.age_ms)
-    assert 0 < scene.age_ms <= spent_ms
+    assert 0 < sum(scene.timings_ms.values()) <= scene.age_ms <= spent_ms
 
 
 def test_what_is_left_out_is_told_and_the_labels_stay(perceiver: Perceiver) -> None:

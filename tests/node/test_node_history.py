@@ -94,7 +94,7 @@ def test_in_real_time_the_frames_before_are_the_cameras(two_before: Perceiver, w
 def test_the_history_holds_no_more_than_is_seen(two_before: Perceiver) -> None:
     node = make_node(ListSource([grey(k) for k in range(20)]), two_before, [], workers=2)
     node.run()
-    assert [frame.sequence for frame in node._reader._recent] == [18, 19]
+    assert [frame.sequence for frame in node._pipeline.capture._recent] == [18, 19]
 
 
 @dataclass
