@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from perception.health.degradation import Step
 from perception.health.disk import Room
-from perception.health.rates import WINDOW_NS, S
+from perception.health.rates import WINDOW_NS
 from perception.health.types import Finding, Level, Link, Signal, SinkState
+from perception.types import NS_PER_S
 
 LEAST_RATE = 0.8  # of the nominal one: what a camera drops in the dark or on a weak link is more
 MOST_JITTER = (
@@ -88,7 +89,12 @@ def signal(now: Figures) -> Iterator[Finding]:
 
 def rate(now: Figures) -> Iterator[Finding]:
     least = now.min_rate or LEAST_RATE * now.nominal_rate
-    if now.live and now.signal is Signal.OK and now.measured_s * S >= WINDOW_NS and now.rate_in < least:
+    if (
+        now.live
+        and now.signal is Signal.OK
+        and now.measured_s * NS_PER_S >= WINDOW_NS
+        and now.rate_in < least
+    ):
         asked = "" if now.min_rate else f" (80 % of {now.nominal_rate:g})"
         yield Finding(
             "rate", Level.WARN, f"low frame rate: {now.rate_in:.1f} a second, at least {least:.1f}{asked}"

@@ -26,10 +26,10 @@ from perception.errors import EngineError
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.describe import describe
 from perception.training.tasks import make_task
+from perception.types import Image
 from tests.conftest import cannot_run, write_colour_bundle
 
 SHAPES = ((64, 96), (96, 64), (32, 32), (96, 160))  # of images; the first is the golden one's
-Image = npt.NDArray[np.uint8]
 Maps = dict[str, npt.NDArray[Any]]
 
 
