@@ -26,7 +26,6 @@ MOST_LAG_MS = 500.0  # in buffers: more than any network's jitter
 MOST_WAIT_MS = 1000.0  # in a sink's queue: four frames at 4 fps, or a disk that is asleep
 FREE_SHARE = 0.05
 FREE_BYTES = 1 << 30  # a quarter of an hour of video
-VIEWERS = "web:", "foxglove:"  # they come and go: one that is gone costs nobody a scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +161,12 @@ def backlog(now: Figures) -> Iterator[Finding]:
 def sinks(now: Figures) -> Iterator[Finding]:
     """One for each sink: what is worst about it."""
     for sink in now.sinks:
-        name, viewer = f"sink {sink.uri}", sink.uri.startswith(VIEWERS)
+        name = f"sink {sink.uri}"
         if sink.error:
-            yield Finding(name, Level.WARN if viewer else Level.ERROR, f"{name} takes nothing: {sink.error}")
-        elif viewer:
+            yield Finding(
+                name, Level.WARN if sink.viewers else Level.ERROR, f"{name} takes nothing: {sink.error}"
+            )
+        elif sink.viewers:
             continue
         elif lost := now.lost.get(sink.uri):
             why = max(sink.lost, key=lambda reason: sink.lost[reason])

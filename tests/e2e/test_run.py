@@ -178,7 +178,7 @@ def test_a_sink_that_cannot_be_written_is_told_before_any_work(
         (["drive", "out.mp4", "--frames", "0"], 2, "frames = 0"),
         (["drive", "out.mp4", "--frames", "many"], 2, "--frames"),
         (["drive", "out.mp4", "--config", "bad.yaml"], 2, "unknown key modle"),
-        (["drive"], 2, "sinks missing"),
+        (["drive"], 2, "the key sinks is missing"),
         (["drive", "out.mp4", "--speed"], 2, "--speed"),
     ],
 )

@@ -199,7 +199,7 @@ def test_an_engine_above_its_budget() -> None:
         (DropReason.UNDECODABLE, 0.1, Level.WARN),
         (DropReason.UNDECODABLE, 0.8, Level.ERROR),
         (DropReason.SUPERSEDED, 0.6, None),
-        (DropReason.THINNED, 0.6, None),
+        (DropReason.DECIMATED, 0.6, None),
     ],
 )
 def test_frames_that_fail(why: DropReason, share: float, level: Level | None) -> None:
@@ -254,10 +254,15 @@ FULL = "No space left on device"
             Level.WARN,
             "lets a frame wait for 1500 ms, at most 1000 ms",
         ),
-        (SinkState("web://h", 9, {}), SinkState("web://h", 9, {"queue full": 90}), None, ""),
         (
-            SinkState("web://h", 9, {}),
-            SinkState("web://h", 9, {}, error="port taken"),
+            SinkState("web://h", 9, {}, viewers=True),
+            SinkState("web://h", 9, {"queue full": 90}, viewers=True),
+            None,
+            "",
+        ),
+        (
+            SinkState("web://h", 9, {}, viewers=True),
+            SinkState("web://h", 9, {}, error="port taken", viewers=True),
             Level.WARN,
             "takes nothing: port taken",
         ),

@@ -88,7 +88,7 @@ class ListSink:
         self.before()
         self.scenes.append(scene)
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         """It keeps scenes only."""
 
     def close(self) -> None:
