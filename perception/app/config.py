@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from perception.decode.instances import WAYS
-from perception.engines.registry import ENGINES
+from perception.engines.registry import known_engines
 from perception.errors import ConfigError
 from perception.parsing import faults, read_yaml
 from perception.redact import masked
@@ -56,7 +56,7 @@ class RunConfig(BaseModel):
         cameras: URIs of several sources by the cameras' names, such as {left: "rtsp://…", right: "rtsp://…"}.
         sinks: URIs of the sinks, at least one; with several cameras, files have `{camera}` in their names.
         model: name of a shipped bundle, or a bundle's folder.
-        engine: "auto", or one of `perception.engines.ENGINES`.
+        engine: "auto", or one of `perception.engines.registry.known_engines`.
         frames: stop after so many captured frames; None: at the source's end.
         max_age: ms from capture (for a recording: from reading, in real time from when the frame was due) to
             publication above which a scene is published as stale; None: 250 for what is live, else never.
@@ -96,7 +96,7 @@ class RunConfig(BaseModel):
     @field_validator("engine", "instances")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
-        allowed = ("auto", *(ENGINES if info.field_name == "engine" else WAYS))
+        allowed = ("auto", *(known_engines() if info.field_name == "engine" else WAYS))
         if value not in allowed:
             raise ValueError(f"allowed are {', '.join(allowed)}")
         return value

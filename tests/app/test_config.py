@@ -11,7 +11,8 @@ GOOD = {"source": "drive.mp4", "sinks": ["labels/"]}
 
 def texts(config: RunConfig) -> list[str]:
     """The URIs as they were written, sources first."""
-    return [one.uri.text for one in (*config.sources.values(), *config.sinks)]
+    sources = [one.uri.text for one in config.sources.values()]
+    return sources + [one.uri.text for one in config.sinks]
 
 
 def test_command_line_overrides_profile(tmp_path: Path) -> None:

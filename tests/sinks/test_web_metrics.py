@@ -9,8 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from perception.health.types import Health, NodeState, Signal
-from perception.sinks.web import WebSink
 from perception.sinks.web import state as cameras
+from perception.sinks.web.sink import WebSink
 from tests.sinks.web import HEALTH, page, url_of
 
 GOOD = replace(HEALTH, camera="front")

@@ -14,7 +14,7 @@ from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.health.types import Health, Level
 from perception.scene import Scene
-from perception.sinks.web import WebSink
+from perception.sinks.web.sink import WebSink
 from tests.sinks.web import HEALTH, url_of
 
 GOOD = replace(HEALTH, level=Level.OK, conditions=())
