@@ -14,7 +14,6 @@ from calibration.frames import select_frames
 from calibration.ranges import Method
 from export.card import model_card
 from export.detections import check_detections
-from export.engine import GraphEngine
 from export.float16 import keep_in_half, round_weights, to_float16
 from export.graph import to_onnx
 from export.parity import Prover
@@ -27,6 +26,7 @@ from export.validation import check_parity
 from perception.bundle.bundle import Bundle, write_bundle
 from perception.bundle.manifest import Metric, Precision
 from perception.datasets.dataset import open_dataset
+from perception.engines.onnx_cpu import open_graph
 from perception.errors import ConfigError, DataError
 from perception.evaluation.tables import EvaluationReport
 from perception.frame import Frame
@@ -161,7 +161,7 @@ def _parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[np.ui
 
 
 def _golden(graph: bytes, precision: Precision, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-    return {name: array[None] for name, array in GraphEngine(graph, precision).run(image[0]).items()}
+    return {name: array[None] for name, array in open_graph(graph, precision).run(image[0]).items()}
 
 
 def _leave_in_float(

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import torch
 from torch.nn import functional as F
 
+from perception.engines.onnx_cpu import open_graph
 from perception.errors import PerceptionError
 from perception.networks.export_wrapper import Deployed, DeployedDrive, DeployedSemantic
 
@@ -99,6 +99,4 @@ def _near_margins(logits: torch.Tensor, shape: tuple[int, ...]) -> npt.NDArray[n
 
 def run_onnx(model: bytes, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
     """The outputs, by name, for image uint8 (1, h, w, 3) by ONNX Runtime on the CPU."""
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {"image": image}), strict=True))
+    return {name: array[None] for name, array in open_graph(model).run(image[0]).items()}

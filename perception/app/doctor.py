@@ -16,7 +16,7 @@ from perception.bundle.bundle import Bundle
 from perception.engines.cuda import find_gpu
 from perception.engines.golden import check_golden
 from perception.engines.machine import instructions, physical_cores, processor
-from perception.engines.registry import ENGINES, FOR_DEVELOPMENT, open_engine
+from perception.engines.registry import FOR_DEVELOPMENT, known_engines, open_engine
 from perception.engines.selection import versions
 from perception.errors import BundleError, EngineError
 
@@ -116,7 +116,7 @@ def _model(model: str | Path) -> Iterator[Finding]:
     info = bundle.info
     detail = f"{info.name} {info.version} in {bundle.folder}, {len(info.files)} checksums match"
     yield Finding(f"model {model}", Health.GOOD, detail)
-    for name in (*ENGINES, "auto"):
+    for name in (*known_engines(), "auto"):
         yield _engine(bundle, name)
 
 
@@ -130,9 +130,9 @@ def _engine(bundle: Bundle, name: str) -> Finding:
     except BundleError as error:
         return Finding(title, Health.ABSENT if name in FOR_DEVELOPMENT else Health.BROKEN, str(error))
     if name == "auto":
-        return Finding(title, Health.GOOD, f"chooses {engine.name}: {engine.reason}")
+        return Finding(title, Health.GOOD, f"chooses {engine.name}: {engine.info.reason}")
     detail = f"golden run: {share:.2%} of the values as they must be"
-    return Finding(title, Health.GOOD, "; ".join((detail, *engine.notes)))
+    return Finding(title, Health.GOOD, "; ".join((detail, *engine.info.notes)))
 
 
 def _decline(what: str, share: float) -> None:

@@ -19,9 +19,9 @@ from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.perceiver import Perceiver
 from perception.sources.registry import open_source
+from perception.types import Image
 
 Codes = npt.NDArray[np.float32]
-Image = npt.NDArray[np.uint8]
 
 THUMBNAIL = 96  # px, width
 COLOURS = colormaps["tab10"]

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from perception.datasets.degraded import GAMMA, low_light
 from perception.errors import ConfigError
 from perception.simulation.textures import noise, to_image
+from perception.types import Image
 
-Image = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.float32]
 
 SEVERITIES = (1, 2, 3, 4, 5)

@@ -11,7 +11,6 @@ from functools import lru_cache, partial
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.datasets.class_file import OwnClasses
 from perception.datasets.dataset import Dataset, Sample, open_dataset
@@ -19,8 +18,7 @@ from perception.datasets.formats import LAYOUTS
 from perception.errors import DataError
 from perception.frame import Drop, Frame
 from perception.sources.registry import open_source
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 EXPOSURE = 0.03, 0.4  # of a night's frame, as a share of the day's light
 ELECTRONS = 300.0, 3000.0  # that the brightest pixel of a frame stands for: how little light there is

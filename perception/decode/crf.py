@@ -18,9 +18,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from perception.errors import ConfigError
-
-Floats = npt.NDArray[np.float32]
-Image = npt.NDArray[np.uint8]
+from perception.types import Floats, Image
 
 COLOURS = 64  # in the palette
 SAMPLES = 4096  # pixels that the palette is made from

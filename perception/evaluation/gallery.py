@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.datasets.dataset import Sample
@@ -10,8 +9,7 @@ from perception.evaluation.evaluation import true_scene
 from perception.frame import Frame
 from perception.overlay import SCENE, draw
 from perception.scene import Scene
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 WIDTH, BAR = 480, 22  # px, of a picture and of its caption
 EACH = 2  # frames

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
-from perception.datasets.corruptions import CORRUPTIONS, SEVERITIES, Image
+from perception.datasets.corruptions import CORRUPTIONS, SEVERITIES
 from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.engines.machine import usable_cores
 from perception.errors import ConfigError, DataError
@@ -22,6 +22,7 @@ from perception.evaluation.scoring import Subject
 from perception.frame import Frame
 from perception.health.types import Finding, Level
 from perception.scene import Scene
+from perception.types import Image
 
 MISLEADS = 0.7  # of mean IoU: what keeps less must be flagged
 FLAGGED = 0.5  # of a cell's frames

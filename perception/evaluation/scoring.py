@@ -11,13 +11,14 @@ from perception.classes import DRIVE, ClassSet
 from perception.datasets.dataset import Dataset
 from perception.datasets.drives import SimulatedDrive
 from perception.evaluation.evaluation import Evaluation
-from perception.evaluation.gallery import Gallery, Image
+from perception.evaluation.gallery import Gallery
 from perception.evaluation.recording import RecordedScenes
 from perception.frame import Frame
 from perception.perceiver import Perceiver
 from perception.scene import Scene
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
+from perception.types import Image
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Capture:
     Args:
         history: how many frames before each one the network sees with it.
         frames: stop after so many captured frames.
-        every: of how many frames one is perceived just now; the others are dropped as thinned.
+        every: of how many frames one is perceived just now; the others are dropped as decimated.
         on_frame: told of every frame that came, as soon as it came.
     """
 
@@ -102,7 +102,7 @@ class Capture:
         every = self._every()
         if frame.sequence % every:
             message = f"frame {frame.sequence}: one of {every} is perceived to keep up"
-            self._ledger.drop(Drop(frame.sequence, DropReason.THINNED, message))
+            self._ledger.drop(Drop(frame.sequence, DropReason.DECIMATED, message))
             return
         host_ns = frame.host_ns or time.monotonic_ns()
         take(InFlightFrame(frame, earlier, host_ns, self._timings_ms))

@@ -281,7 +281,7 @@ class Node:
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""
-        ledger, engine = self.ledger, self.perceiver.engine
+        ledger, engine = self.ledger, self.perceiver.engine.info
         writing = Latency()
         for outlet in self.outlets:
             writing.merge(outlet.writing)
@@ -292,9 +292,9 @@ class Node:
             source=self.source.uri,
             sinks=tuple(outlet.state for outlet in self.outlets),
             model=self.perceiver.model,
-            engine=engine.name,
-            engine_reason=engine.reason,
-            engines_passed_over=engine.passed_over,
+            engine=engine.name if engine else self.perceiver.engine.name,
+            engine_reason=engine.reason if engine else "not ready yet",
+            engines_passed_over=engine.passed_over if engine else (),
             captured=ledger.captured,
             published=ledger.published,
             stale=self._counts[Status.STALE],

@@ -8,12 +8,13 @@ from perception.health.latency import Stages
 from perception.health.rates import Rate
 from perception.health.types import Finding, Level
 from perception.node.in_flight import InFlightFrame
-from perception.overlay import SCENE, Image, StatusLine, draw
+from perception.overlay import SCENE, StatusLine, draw
 from perception.perceiver import Perceiver
 from perception.quality.image import ImageChecks
 from perception.scene import Scene, Status
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
+from perception.types import Image
 
 
 class Postprocess:

@@ -225,7 +225,7 @@ class Supervisor:
             self._log_changes(self._told.conditions if self._told else (), health.conditions)
         self._told = health
         for outlet in self._outlets:
-            outlet.tell(health)
+            outlet.write_health(health)
         self._on_health(health)
 
     def _log_changes(self, before: Sequence[Condition], after: Sequence[Condition]) -> None:

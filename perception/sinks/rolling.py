@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
@@ -12,13 +9,14 @@ from perception.scene import Scene
 from perception.sinks.limits import Limits
 from perception.sinks.segments import Budget, next_dated, numbered
 from perception.sinks.video import VideoSink
+from perception.types import Image
 
 
 class RollingVideoSink:
     """Overlays as MP4 pieces, each a video by itself, of as many minutes and bytes as `limits` say.
 
     None is overwritten; where all must fit into `limits.keep`, the oldest go first, also those of earlier
-    runs: every file beside the path that is named as a piece of it. What is held back to fill a fragment,
+    runs: every file next to the path that is named as a piece of it. What is held back to fill a fragment,
     half a second, may come on top.
 
     Raises:
@@ -39,7 +37,7 @@ class RollingVideoSink:
         except OSError as error:
             raise self._error(error) from error
 
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         try:
             if self._full():
                 self._piece.close()  # which brings its last half second, and its index
@@ -50,8 +48,8 @@ class RollingVideoSink:
         except OSError as error:
             raise self._error(error) from error
 
-    def tell(self, health: Health) -> None:
-        self._piece.tell(health)
+    def write_health(self, health: Health) -> None:
+        self._piece.write_health(health)
 
     def close(self) -> None:
         self._piece.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
@@ -20,7 +19,10 @@ from perception.frame import Frame
 from perception.health.types import Health, Signal
 from perception.overlay.style import RED, WHITE, text_height, text_width, write
 from perception.scene import Scene
-from perception.sinks.base import claim
+from perception.sinks.base import Opening, Sink, SinkKind, SinkUri, check_writable
+from perception.sinks.limits import Limits, video_limits
+from perception.sinks.segments import next_free
+from perception.types import Image
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
 _TIME_BASE = Fraction(1, 90_000)
@@ -60,7 +62,7 @@ class VideoSink:
         self._silent = False
         self._broken = False
         try:
-            self._new = claim(path, _ROOM)
+            self._new = check_writable(path, _ROOM)
         except OSError as error:
             raise self._error(error) from error
 
@@ -78,19 +80,18 @@ class VideoSink:
         """Of video, up to the last frame."""
         return float((self._last_pts - self._first_pts) * _TIME_BASE)
 
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         self._last, self._silent = frame, False
         self._write(overlay, frame.stamp_ns)
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         silent, self._silent = self._silent, health.signal is Signal.NO_SIGNAL
         if self._silent and not silent and self._last is not None and self._last.host_ns:
-            stamp_ns = (
-                self._last.stamp_ns + health.stamp_ns - self._last.host_ns
-            )  # a recording has its own time
+            # A recording has its own time.
+            stamp_ns = self._last.stamp_ns + health.stamp_ns - self._last.host_ns
             self._write(_slate(self._last.image.shape, health), stamp_ns)
 
-    def _write(self, image: npt.NDArray[np.uint8], stamp_ns: int) -> None:
+    def _write(self, image: Image, stamp_ns: int) -> None:
         try:
             stream = self._stream or self._start(image, stamp_ns)
             if not self._path.exists():  # what is written to a file that was removed, nobody sees
@@ -122,7 +123,7 @@ class VideoSink:
                     self._path.unlink()
             self._new = False
 
-    def _start(self, overlay: npt.NDArray[np.uint8], stamp_ns: int) -> VideoStream:
+    def _start(self, overlay: Image, stamp_ns: int) -> VideoStream:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
         self._last_pts -= 1
         self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
@@ -156,7 +157,7 @@ def _plays(path: Path) -> bool:
         return False
 
 
-def _slate(shape: tuple[int, ...], health: Health) -> npt.NDArray[np.uint8]:
+def _slate(shape: tuple[int, ...], health: Health) -> Image:
     """A dark picture that says that the camera is silent, and since when it is known."""
     picture = np.full(shape, 24, np.uint8)
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(health.wall_ns / 1e9))
@@ -167,7 +168,7 @@ def _slate(shape: tuple[int, ...], health: Health) -> npt.NDArray[np.uint8]:
     return picture
 
 
-def _picture(image: npt.NDArray[np.uint8]) -> av.VideoFrame:
+def _picture(image: Image) -> av.VideoFrame:
     """An image of even sides as yuv420p."""
     yuv = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)  # a fifth of the CPU time of swscale
     planes = yuv.astype(np.uint8, copy=False)
@@ -177,7 +178,7 @@ def _picture(image: npt.NDArray[np.uint8]) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
 
-def _fit(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+def _fit(image: Image, width: int, height: int) -> Image:
     """uint8 (height, width, 3): an odd side's last row or column doubled; other sizes between borders."""
     high, wide = image.shape[:2]
     border = cv2.BORDER_REPLICATE
@@ -191,3 +192,15 @@ def _fit(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[n
     top, left = (height - high) // 2, (width - wide) // 2
     padded = cv2.copyMakeBorder(image, top, height - high - top, left, width - wide - left, border)
     return padded.astype(np.uint8, copy=False)
+
+
+def _open(given: SinkUri, how: Opening) -> Sink:
+    path = Path(given.uri.place)
+    if given.options != Limits():
+        from perception.sinks.rolling import RollingVideoSink  # noqa: PLC0415 - it is made of this one
+
+        return RollingVideoSink(path, how.rate, given.options)
+    return VideoSink(next_free(path) if how.again else path, how.rate)
+
+
+KIND = SinkKind("an H.264 video (out.mp4)", _open, read=video_limits, on_disk=True)

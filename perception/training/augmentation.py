@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from perception.datasets.dataset import Sample
 from perception.simulation import MIRRORED
+from perception.types import Image
 
 STRIDE = 2  # of the labels that the drive network and Mask R-CNN are taught by
 PASTED = 100_000  # added to the ids of instances that came from another view
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from perception.classes import DRIVE, ClassSet
 from perception.datasets.class_file import ClassFile, OwnClasses, read_class_file
 from perception.datasets.dataset import folder_class_file, public_name
-from perception.errors import ConfigError
+from perception.parsing import read_yaml, validate
 
 
 class _Strict(BaseModel):
@@ -86,21 +85,10 @@ def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> Trai
     Raises:
         ConfigError: unreadable file, unknown key, or impossible value, by name.
     """
-    try:
-        raw = yaml.safe_load(path.read_text().replace("{data}", str(data)))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not {type(raw).__name__}")
+    raw = read_yaml(path, lambda text: text.replace("{data}", str(data)))
     if isinstance(raw.get("classes"), str):
         raw["classes"] = read_class_file(path.parent / raw["classes"])
-    try:
-        config = TrainingConfig.model_validate({**raw, **overrides})
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()
-        )
-        raise ConfigError(f"{path}: {problems}") from error
+    config = validate(TrainingConfig, {**raw, **overrides}, path)
     class_file = folder_class_file(entry.source for entry in config.train)
     if config.classes is None and class_file is not None:
         return config.model_copy(update={"classes": read_class_file(class_file)})

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from perception.datasets.dataset import Dataset, Sample
-from perception.training.augmentation import STRIDE, Image, View, mood, paste, random_view
+from perception.training.augmentation import STRIDE, View, mood, paste, random_view
 from perception.training.config import TrainingConfig
 from perception.training.survey import each_sample
+from perception.types import Image
 
 
 class Cached:

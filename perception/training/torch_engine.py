@@ -10,7 +10,7 @@ from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import BundleInfo, InputInfo, Precision
 from perception.classes import DRIVE
 from perception.datasets.class_file import ClassFile
-from perception.engines.base import OnBuild, check_image
+from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.errors import ConfigError, DataError, EngineError
 from perception.networks.export_wrapper import Deployed
 from perception.training.checkpoint import load_weights
@@ -22,10 +22,7 @@ class TorchEngine:
     """See `perception.engines.Engine`."""
 
     name = "torch"
-    reason = "the network is still being trained"
-    passed_over: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    precision = Precision.FLOAT32
+    info = EngineInfo(name, Precision.FLOAT32, "the network is still being trained")
 
     def __init__(self, deployed: Deployed, device: torch.device, info: InputInfo) -> None:
         self.deployed, self.device, self._info = deployed, device, info

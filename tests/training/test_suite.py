@@ -92,7 +92,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         load_suite("canon", tmp_path, Path("data"), {}, ["v-net"])
     path = tmp_path / "odd.yaml"
     path.write_text("networks: {}")
-    with pytest.raises(ConfigError, match="not a suite"):
+    with pytest.raises(ConfigError, match=r"odd\.yaml: the key .* is missing"):
         load_suite(str(path), tmp_path, Path("data"), {})
 
 

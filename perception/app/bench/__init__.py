@@ -105,6 +105,7 @@ def measure(
     """
     some = read_frames(source, min(frames, IN_MEMORY))
     single = Perceiver.load(model, engine)
+    assert single.engine.info is not None  # it was waited for
     stages_ms, engine_ms, perceive_ms = _one_at_a_time(single, list(islice(cycle(some), frames)))
 
     parallel = Perceiver.load(model, engine, threads=1)
@@ -120,7 +121,7 @@ def measure(
     return Benchmark(
         model=single.model,
         engine=single.engine.name,
-        engine_reason=single.engine.reason,
+        engine_reason=single.engine.info.reason,
         source=source,
         cores=usable_cores(),
         frame=(some[0].height, some[0].width),

@@ -14,7 +14,7 @@ from perception.app.bench.plot import check_plot, save
 from perception.app.bench.side_by_side import compare, parse_size
 from perception.app.output import AsJson, Model, show
 from perception.app.progress import show_builds
-from perception.engines.registry import ENGINES
+from perception.engines.registry import ENGINES, known_engines
 from perception.errors import ConfigError
 
 
@@ -45,8 +45,10 @@ def bench(
     --cameras, each of which may be given several times.
     """
     engines = engine or []
-    if unknown := [name for name in engines if name not in ("auto", *ENGINES)]:
-        raise ConfigError(f"--engine {unknown[0]}: not known; choose auto or one of {', '.join(ENGINES)}")
+    if unknown := [name for name in engines if name not in ("auto", *known_engines())]:
+        raise ConfigError(
+            f"--engine {unknown[0]}: not known; choose auto or one of {', '.join(known_engines())}"
+        )
     if not side_by_side:
         alone = {
             "--size": size,

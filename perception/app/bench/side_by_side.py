@@ -46,7 +46,8 @@ def compare(
     """Measure every combination of engine, threads, size and cameras, in turn.
 
     Args:
-        engines: of `perception.engines.ENGINES`; none: all, where those that cannot run are told of.
+        engines: of `perception.engines.registry.known_engines`; none: all of `ENGINES`, and those that
+            cannot run are listed.
         frames: how many each camera of each variant gives, rounded up to a multiple of `ROUNDS`.
         sizes: heights and widths that the source's frames are brought to; none: as they are.
         threads: CPU threads of one run, each at least 0; see `Perceiver.load`.
@@ -213,10 +214,12 @@ def _variants(subjects: Sequence[_Subject]) -> tuple[Variant, ...]:
     for one in subjects:
         network_ms, perceive_ms = Quartiles.of(one.network.ms), Quartiles.of(one.perceive.ms)
         height, width = one.images[0].shape[:2]
+        info = one.perceiver.engine.info
+        assert info is not None  # it has run
         variants.append(
             Variant(
-                engine=one.perceiver.engine.name,
-                precision=one.perceiver.engine.precision,
+                engine=info.name,
+                precision=info.precision,
                 threads=one.threads,
                 frame=(one.drive[0].height, one.drive[0].width),
                 input=(height, width),

@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from perception.classes import DRIVE, ClassSet
 from perception.evaluation.metrics.semantic import near
+from perception.types import Bools
 
 TOLERANCE = 0.0075  # of the image's diagonal, as Csurka et al. choose
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass

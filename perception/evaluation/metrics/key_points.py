@@ -13,8 +13,7 @@ from perception.classes import DRIVE
 from perception.scene import KeyPoint
 from perception.simulation import KEY_POINTS
 from perception.training.augmentation import PASTED
-
-Floats = npt.NDArray[np.float32]
+from perception.types import Floats
 
 NEAR = 0.2  # of the person's height
 

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.errors import DataError
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 WINDOW, SIGMA = 11, 1.5  # px, of SSIM's Gaussian
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2

@@ -16,9 +16,7 @@ from torch.nn import functional as F
 
 from perception.classes import DRIVE
 from perception.training.augmentation import PASTED, STRIDE, View
-
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+from perception.types import Bools, Floats
 
 LEAST_AREA = 5  # cells; smaller ones are not asked for
 SPREAD = 0.08, 1.0, 6.0  # deviation of a centre's peak: of the instance's size, at least, at most, in cells

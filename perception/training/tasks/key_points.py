@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,8 +15,7 @@ from perception.simulation import KEY_POINTS
 from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.tasks.task import Batch, as_tensor
-
-Floats = npt.NDArray[np.float32]
+from perception.types import Floats
 
 SPREAD = 1.5  # cells; deviation of the Gaussian around a key point
 

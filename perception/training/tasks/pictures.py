@@ -18,10 +18,11 @@ from perception.networks.zoo.denoiser import Denoiser
 from perception.networks.zoo.next_frame import FRAMES, NextFrame
 from perception.networks.zoo.pictures import DeployedPicture
 from perception.networks.zoo.super_resolution import SCALE, SuperResolution
-from perception.training.augmentation import Image, View
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.losses.pictures import PICTURE_LOSSES
 from perception.training.tasks.task import Batch, as_tensor
+from perception.types import Image
 
 NOISE = 20.0  # levels; up to so much Gaussian noise is what an autoencoder has to see through
 
