@@ -1,4 +1,4 @@
-"""A graph that is not in a bundle yet, as an engine: the gate scores it through the node's own decoding."""
+"""A graph that is not in a bundle yet, as an engine: export scores it through the node's own decoding."""
 
 from typing import Any
 
