@@ -1,4 +1,4 @@
-"""Holds graphs beside torch: on golden frames, and through the node's own decoding on labelled ones."""
+"""Parity of graphs with torch: on golden frames, and through the node's own decoding on labelled ones."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from export.comparison import Comparison, compare_outputs, compare_scores
+from export.graph_comparison import Comparison, compare_outputs, compare_scores
 from perception.bundle.manifest import BundleDescription, Precision
 from perception.classes import ClassSet
 from perception.datasets.dataset import Dataset
@@ -19,13 +19,13 @@ from perception.perceiver import Perceiver
 from perception.training.torch_engine import TorchEngine
 
 
-class Prover:
+class ParityCheck:
     """Compares graphs with the network `deployed` that they come from.
 
     Args:
         description: of the bundle that they are for.
         images: golden frames, uint8 (1, h, w, c).
-        datasets: labelled in the network's classes, if it tells any.
+        datasets: labelled in the network's classes, if it has any.
     """
 
     def __init__(

@@ -10,7 +10,7 @@
 A label is the value of a pixel in a label image (0..255); in a colour image, its colour as `[r, g, b]` or
 "#rrggbb"; in COCO's annotations, the id or the name of a category. A label that several classes name may be
 any of them. `rest` is the class of every label that none names, or `ignore`; without it, such a label is an
-error. 255 is ignored unless it is named. `thing` says that instances of the class are told apart.
+error. 255 is ignored unless it is named. `thing` says that the class has instances.
 """
 
 from collections import Counter

@@ -1,14 +1,15 @@
-"""What a training run is: read from YAML, recorded beside its checkpoints."""
+"""What a training run is: read from YAML, recorded next to its checkpoints."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt
 
 from perception.classes import DRIVE, ClassSet
 from perception.datasets.class_file import ClassFile, OwnClasses, read_class_file
-from perception.datasets.dataset import folder_class_file, public_name
+from perception.datasets.dataset import public_name
+from perception.datasets.opening import folder_class_file
 from perception.parsing import read_yaml, validate
 
 
@@ -45,7 +46,8 @@ class TrainingConfig(_Strict):
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.7)
     pixels: PositiveInt = 204_800
     paste: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of views with road users from another view
-    moods: bool = True  # whether views come in the moods of a camera: exposure, colour, blur, noise
+    # Whether views vary in exposure, colour, blur and noise; earlier recipes and checkpoints call it `moods`.
+    photometric: bool = Field(default=True, validation_alias=AliasChoices("photometric", "moods"))
     batch: PositiveInt = 8
     steps: PositiveInt = 4000
     quantised: bool = False  # train on, from --initial, with the rounding of INT8
@@ -58,7 +60,7 @@ class TrainingConfig(_Strict):
     seed: int = 0
 
     def class_set(self) -> ClassSet:
-        """What the network tells apart."""
+        """The classes of the network."""
         own = self.own_classes()
         return DRIVE if own is None else own.class_set
 

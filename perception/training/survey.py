@@ -11,8 +11,8 @@ from rich.table import Column, Table
 from perception.classes import ClassSet
 from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.errors import DataError
-from perception.evaluation.evaluation import true_scene
 from perception.evaluation.metrics.semantic import Confusion
+from perception.evaluation.truth import true_scene
 from perception.types import Image
 
 MOST = 64  # samples counted of a set

@@ -64,7 +64,7 @@ def open_torch(
 
 
 def _recipe(info: BundleInfo, network: str) -> TrainingConfig:
-    """As much of the network's recipe as a bundle tells; whether that is enough, its weights show."""
+    """As much of the network's recipe as a bundle holds; loading its weights shows whether that is enough."""
     classes = None
     if (info.classes.names, info.classes.things) != (DRIVE.names, DRIVE.things):
         one_by_one = enumerate(zip(info.classes.names, info.classes.colours, strict=True))
@@ -82,5 +82,5 @@ def _recipe(info: BundleInfo, network: str) -> TrainingConfig:
         classes=classes,
         train=(DataConfig(source="none"),),
         crop=info.input.size or (256, 256),
-        moods=False,
+        photometric=False,
     )

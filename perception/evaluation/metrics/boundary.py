@@ -1,4 +1,4 @@
-"""How well outlines are met: boundary F1."""
+"""Accuracy of outlines: boundary F1."""
 
 from dataclasses import dataclass, field
 
@@ -51,7 +51,7 @@ class BoundaryScore:
 
 
 def outline(mask: Bools, known: Bools) -> Bools:
-    """Pixels of the mask beside a known pixel that is not of it."""
+    """Pixels of the mask next to a known pixel that is not of it."""
     other = (known & ~mask).astype(np.uint8)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     return mask & known & (cv2.dilate(other, cross) > 0)

@@ -87,7 +87,7 @@ class PictureScore:
 
 
 class PictureEvaluation:
-    """The pictures of a network beside what can be had without one."""
+    """The pictures of a network, compared with enlargement without one."""
 
     def __init__(self) -> None:
         self._scores: dict[str, PictureScore] = {}

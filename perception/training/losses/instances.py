@@ -32,7 +32,7 @@ class InstanceTargets:
         centre_mask: (things, h, w): 1 where that is known.
         offsets: (2, h, w): x, y from a cell's middle to its instance's centre, in pixels of the input.
         offset_weight: (1, h, w): 1 / the instance's size; 0 outside of instances.
-        borders: (1, h, w): 1 in cells of an instance beside something else.
+        borders: (1, h, w): 1 in cells of an instance next to something else.
         border_mask: (1, h, w): 1 where that is known.
     """
 

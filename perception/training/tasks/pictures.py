@@ -101,8 +101,8 @@ class NextFrameTask(PictureTask):
     """The frame that follows the two that are shown."""
 
     def __init__(self, config: TrainingConfig) -> None:
-        if config.moods:
-            raise ConfigError("moods: give false; what follows a frame would be of another mood")
+        if config.photometric:
+            raise ConfigError("photometric: give false; the next frame would be augmented otherwise")
         network = NextFrame(config.width)
         super().__init__(network, DeployedPicture(network, frames=FRAMES))
 
