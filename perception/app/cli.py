@@ -30,6 +30,7 @@ from perception.app.doctor import diagnose
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model, show
 from perception.app.plugins import Commands
+from perception.app.run_table import run_table
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
 from perception.classes import DRIVE
@@ -223,13 +224,12 @@ def run(
 def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
     """One, or where there are several cameras, one for each."""
     reports = [node.report(failure) for node in rig.nodes]
-    if len(reports) == 1:
-        show(reports[0], as_json)
-    elif as_json:
-        typer.echo(json.dumps({one.camera: one.as_json() for one in reports}, indent=2))
+    if as_json:
+        found = {one.camera: one.as_json() for one in reports}
+        typer.echo(json.dumps(found if len(reports) > 1 else reports[0].as_json(), indent=2))
     else:
         for one in reports:
-            show(one, as_json)
+            Console().print(run_table(one))
 
 
 class _Rate(ProgressColumn):
