@@ -37,7 +37,7 @@ from perception.classes import DRIVE
 from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
-from perception.extras import explain
+from perception.extras import DISTRIBUTION, explain
 from perception.node.rig import Rig
 from perception.node.worker_pool import LEFT_BEHIND
 from perception.scene import Scene
@@ -89,7 +89,7 @@ def _unreported(error: BaseException | None) -> list[PerceptionError]:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"perception {metadata.version('perception')}")
+        typer.echo(f"perception {metadata.version(DISTRIBUTION)}")
         raise typer.Exit
 
 
