@@ -57,7 +57,7 @@ def main() -> None:
         _run_app()
     except SystemExit as end:
         if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
-            # An orderly end would tear the engine's libraries down under the call that hangs in them.
+            # A normal exit would unload the engine's libraries while the call that hangs still runs in them.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(end.code if isinstance(end.code, int) else 1)
@@ -77,12 +77,12 @@ def _run_app() -> None:
 
 
 def _unreported(error: BaseException | None) -> list[PerceptionError]:
-    """The error, after those that it came on top of (a full disk fails the video, then its closing too)."""
+    """The error, after those raised before it (a full disk fails the video, then its closing too)."""
     if error is None:
         return []
     earlier = _unreported(error.__context__)
-    told = error.__cause__  # an error made from another one tells that one already
-    return [one for one in earlier if one is not told] + (
+    reported = error.__cause__  # an error made from another one already includes its message
+    return [one for one in earlier if one is not reported] + (
         [error] if isinstance(error, PerceptionError) else []
     )
 
@@ -108,18 +108,19 @@ def run(
         str | None,
         typer.Argument(
             help="A camera (camera:0, rtsp://…, http://…, udp://…, gst:…), a video, a folder of images "
-            "(taken for 25 a second), or sim:",
+            "(shown at 25 a second), or sim:",
             metavar="SOURCE",
         ),
     ] = None,
     sinks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="out.mp4, folder/ or web://127.0.0.1:8080, as many as wanted.", metavar="SINKS..."
+            help="out.mp4, folder/ or web://127.0.0.1:8080; any number of them.", metavar="SINKS..."
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A YAML profile; what is given here overrides it.", metavar="FILE")
+        Path | None,
+        typer.Option(help="A YAML profile; options on the command line override it.", metavar="FILE"),
     ] = None,
     model: Model = None,
     engine: Engine = None,
@@ -128,35 +129,40 @@ def run(
         float | None, typer.Option(help="Older scenes are published as stale.", metavar="MS")
     ] = None,
     realtime: Annotated[
-        bool | None, typer.Option(help="Keep a recording's own pace; drop what is too much.")
+        bool | None,
+        typer.Option(help="Play a recording at its own pace; drop frames that cannot be processed in time."),
     ] = None,
     policy: Annotated[
         Policy | None,
-        typer.Option(help="What gives way [default: freshest of what is live, every-frame of a recording]."),
+        typer.Option(
+            help="Drop older frames or none [default: freshest for live sources, else every-frame]."
+        ),
     ] = None,
     min_rate: Annotated[
         float | None,
         typer.Option(
-            help="Fewer scenes a second: quality is stepped down; 0: never [default: 10].",
+            help="Reduce quality below this many scenes a second; 0: never [default: 10].",
             metavar="HZ",
         ),
     ] = None,
     give_up: Annotated[
-        float | None, typer.Option(help="End after so long without a frame from a camera.", metavar="S")
+        float | None, typer.Option(help="End after S seconds without a frame from a camera.", metavar="S")
     ] = None,
     log: Annotated[
-        str | None, typer.Option(help="How events are told on stderr: text or json.", metavar="KIND")
+        str | None, typer.Option(help="Format of events on stderr: text or json.", metavar="KIND")
     ] = None,
     instances: Annotated[
         str | None,
         typer.Option(
-            help=f"How road users are told apart: {', '.join(WAYS)} [default: the best the model allows].",
+            help=f"Instance segmentation: {', '.join(WAYS)} [default: the best the model allows].",
             metavar="WAY",
         ),
     ] = None,
     crf: Annotated[
         bool | None,
-        typer.Option(help="Refine the class map by a CRF: borders as in the picture, at a lower rate."),
+        typer.Option(
+            help="Refine the class map with a CRF: borders follow the image, at a lower frame rate."
+        ),
     ] = None,
     denoise: Annotated[
         str | None,
@@ -164,18 +170,18 @@ def run(
     ] = None,
     tracks: Annotated[
         bool | None,
-        typer.Option(help="Road users keep an id from frame to frame, lanes are steadied [default]."),
+        typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Frames perceived at a time; 0: one for each core.", metavar="N")
+        int | None, typer.Option(help="Frames processed in parallel; 0: one for each core.", metavar="N")
     ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Perceive the frames of SOURCE and write the scenes to SINKS.
 
-    A video that exists is overwritten; a folder is reused. Of a camera the newest frame counts, of a
-    recording every one. Ctrl-C finishes the frames in hand; a second one ends at once.
+    An existing video is overwritten; a folder is reused. A camera's newest frame counts, and every frame of
+    a recording. Ctrl-C finishes the frames in flight; a second Ctrl-C ends at once.
     """
     settings = RunConfig.read(
         config,
@@ -217,7 +223,7 @@ def run(
         if not quiet or as_json:
             _show_reports(rig, None, as_json)
     if received:
-        ignore_signals()  # all is written: the exit status is to tell of the first one
+        ignore_signals()  # everything is written; the exit status is that of the first signal
         raise typer.Exit(128 + received[0])
 
 

@@ -21,14 +21,14 @@ from perception.engines.selection import versions
 from perception.errors import BundleError, EngineError
 from perception.extras import DISTRIBUTION, hint
 
-# Modules of the running node. Some distributions install the same module, where the last one installed wins
-# and removing either breaks it, without a word from pip.
+# Modules of the running node. Some distributions install the same module: the last one installed wins, and
+# removing either breaks it, without a message from pip.
 MODULES = ("numpy", "cv2", "av", "onnxruntime", "pydantic", "yaml", "rich", "typer")
 
 
 class Health(StrEnum):
     GOOD = "good"
-    ABSENT = "absent"  # cannot be used here, and need not be
+    ABSENT = "absent"  # cannot be used here, which is no fault
     BROKEN = "broken"
 
 
@@ -37,7 +37,7 @@ _STYLE = {Health.GOOD: "green", Health.ABSENT: "yellow", Health.BROKEN: "bold re
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; what is broken says what to do."""
+    """One check; where something is broken, `detail` says what to do."""
 
     name: str
     health: Health
@@ -67,14 +67,14 @@ class Diagnosis:
 
 
 def diagnose(model: str | Path = "drive") -> Diagnosis:
-    """Look at the installation, the bundle, and each engine with a golden run of it."""
+    """Check the installation, the bundle, and each engine with a golden run."""
     return Diagnosis((*_platform(), *_modules(), *_model(model)))
 
 
 def _platform() -> Iterator[Finding]:
     yield Finding("python", Health.GOOD, f"{platform.python_version()} on {platform.platform()}")
     yield Finding("perception", Health.GOOD, version(DISTRIBUTION))
-    vnni = "with VNNI, which INT8 runs on" if "vnni" in instructions() else "without VNNI"
+    vnni = "with VNNI, for INT8" if "vnni" in instructions() else "without VNNI"
     yield Finding("cpu", Health.GOOD, f"{processor()}, {physical_cores()} cores to use, {vnni}")
     try:
         gpu = find_gpu()

@@ -1,4 +1,4 @@
-"""What people see while an engine is built, for minutes, at its first start."""
+"""Progress on stderr while an engine is built, which takes minutes at its first start."""
 
 import sys
 from collections.abc import Iterator
@@ -18,8 +18,7 @@ def show_builds(hidden: bool = False, as_lines: bool = False) -> Iterator[OnBuil
 
     Args:
         hidden: show nothing.
-        as_lines: rather than bars, as it is where stderr is no terminal. Lines can be told, and are shown,
-            also after the block.
+        as_lines: instead of bars, as where stderr is no terminal. Lines also appear after the block ends.
 
     Yields:
         What `Perceiver.load` takes as `on_build`.
