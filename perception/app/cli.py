@@ -4,22 +4,13 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +21,7 @@ from perception.app.doctor import diagnose
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model, show
 from perception.app.plugins import Commands
+from perception.app.progress import show_frames
 from perception.app.run_table import run_table
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
@@ -40,8 +32,6 @@ from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
 from perception.node.rig import Rig
 from perception.node.worker_pool import LEFT_BEHIND
-from perception.scene import Scene
-from perception.sources.base import Source
 from perception.types import Policy
 
 app = typer.Typer(
@@ -211,7 +201,7 @@ def run(
             stack,
             quiet=quiet,
             on_health=notifier.alive,
-            on_scene=lambda origin: stack.enter_context(_progress(origin, settings.frames, hidden)),
+            on_scene=lambda origin: stack.enter_context(show_frames(origin, settings.frames, hidden)),
         )
         with stopping(rig.stop, notifier.stopping) as received:
             try:
@@ -236,30 +226,6 @@ def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
     else:
         for one in reports:
             Console().print(run_table(one))
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
-
-
-@contextmanager
-def _progress(source: Source, frames: int | None, hidden: bool) -> Iterator[Callable[[Scene], None]]:
-    """A progress bar on stderr, where that is a terminal; the callable moves it."""
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=hidden or not console.is_terminal,
-        transient=True,
-    )
-    lengths = [length for length in (source.length, frames) if length]
-    task = bar.add_task("run", total=min(lengths, default=None))
-    with bar:
-        yield lambda scene: bar.update(task, completed=scene.sequence + 1)
 
 
 @app.command()
