@@ -1,11 +1,13 @@
-"""What other distributions bring: modules of the extras, and plug-ins that register by entry point."""
+"""The installed distribution, the extras that bring missing modules, and plug-ins of other distributions."""
 
 from importlib import metadata
 from typing import Any, TypeVar, overload
 
 from perception.errors import ConfigError
 
-# Which extra brings a module that may be missing.
+DISTRIBUTION = "front-camera-perception"  # `perception` on PyPI is somebody else's
+
+# By the module that may be missing.
 EXTRAS = {
     "onnxruntime": "cpu",
     "torch": "train",
@@ -18,12 +20,24 @@ EXTRAS = {
 T = TypeVar("T")
 
 
+def hint(extra: str, otherwise: str = "") -> str:
+    """How to get an extra, from a clone or from a wheel: no name that pip would look up on an index.
+
+    Args:
+        otherwise: another extra and when to choose it, in words.
+    """
+    return (
+        f"install perception with its extra [{extra}]{otherwise}: pip install -e '.[{extra}]' in its source "
+        f"folder, or pip install './WHEEL[{extra}]'"
+    )
+
+
 def explain(error: ModuleNotFoundError, who: str) -> str:
     """What to install; raises the error itself where no extra has the module."""
     module = (error.name or "").partition(".")[0]
     if module not in EXTRAS:
         raise error
-    return f"{who} needs {module}, which is not installed: pip install 'perception[{EXTRAS[module]}]'"
+    return f"{who} needs {module}, which is not installed: {hint(EXTRAS[module])}"
 
 
 def registered(group: str) -> dict[str, metadata.EntryPoint]:

@@ -81,10 +81,10 @@ def test_the_program_in_the_embedding_profile_runs(
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
     """The unit, with a command that is there."""
-    text = (LAUNCH / "perception.app.systemd").read_text()
+    text = (LAUNCH / "perception.service").read_text()
     command = "/opt/perception/bin/perception run "
     assert text.count(f"ExecStart={command}--config /etc/perception/live.yaml") == 1
-    path = tmp_path / "perception.app.systemd"
+    path = tmp_path / "perception.service"
     path.write_text(text.replace(f"ExecStart={command}", "ExecStart=/bin/true run "))
     return path
 
@@ -114,7 +114,7 @@ def test_the_unit_may_do_little(unit: Path) -> None:
 
 def test_the_unit_fits_the_command() -> None:
     """Exit statuses and directories that the command has, and no credentials."""
-    text = (LAUNCH / "perception.app.systemd").read_text()
+    text = (LAUNCH / "perception.service").read_text()
     keys = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z]\w+=", line))
     assert keys["Type"] == "notify" and int(keys["WatchdogSec"]) >= 3
     assert (keys["SuccessExitStatus"], keys["RestartPreventExitStatus"]) == ("143", "2")

@@ -14,6 +14,7 @@ from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.engines.machine import physical_cores
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
+from perception.extras import hint
 from perception.types import Image
 
 CPU = "CPUExecutionProvider"
@@ -140,7 +141,7 @@ def mixed_builds() -> str:
         return ""
     return (
         f"{' and '.join(found)} are both installed and overwrite each other: "
-        f"pip uninstall {' '.join(found)}, then install perception again, with [cpu] or with [gpu]"
+        f"pip uninstall {' '.join(found)}, then install perception again with its extra [cpu] or [gpu]"
     )
 
 
@@ -153,10 +154,8 @@ def load_runtime(name: str) -> ModuleType:
     try:
         import onnxruntime  # noqa: PLC0415 (the biggest import of all: only where an engine is opened)
     except ImportError as error:
-        mend = "Install it: pip install 'perception[cpu]', or [gpu] for NVIDIA GPUs."
-        raise EngineError(
-            f"{name} cannot run: onnxruntime does not import ({error}). {mixed_builds() or mend}"
-        ) from error
+        remedy = mixed_builds() or hint("cpu", ", or [gpu] for NVIDIA GPUs")
+        raise EngineError(f"{name} cannot run: onnxruntime does not import ({error}); {remedy}") from error
     onnxruntime.set_default_logger_severity(_SILENT)
     return onnxruntime  # type: ignore[no-any-return]
 

@@ -27,6 +27,7 @@ from perception.engines.onnx_cpu import CPU, errors, load_runtime, mixed_builds,
 from perception.engines.tensorrt import check_profile
 from perception.engines.tensorrt_build import Shapes, bundle_profile
 from perception.errors import EngineError
+from perception.extras import hint
 
 CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
 CUDA_NAMES = {Precision.FLOAT32: "onnx-cuda", Precision.FLOAT16: "onnx-cuda-float16"}
@@ -35,7 +36,7 @@ TENSORRT_NAMES = {Precision.FLOAT32: "onnx-tensorrt", Precision.FLOAT16: "onnx-t
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 _MEND = (
     "it needs an NVIDIA driver, and onnxruntime-gpu in place of onnxruntime: "
-    "pip uninstall onnxruntime && pip install 'perception[gpu]'"
+    f"pip uninstall onnxruntime, then {hint('gpu')}"
 )
 _SUMS = "sha256.json"  # written last, beside what the TensorRT provider built: else that was cut short
 

@@ -15,6 +15,7 @@ from perception.engines.cache import EngineCache, EngineKey, cache_folder
 from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
+from perception.extras import hint
 
 NAMES = {Precision.FLOAT32: "openvino", Precision.INT8: "openvino-int8"}
 
@@ -134,8 +135,7 @@ def open_openvino(
         import openvino  # noqa: PLC0415 (a runtime that few have: only where it is wanted)
     except ImportError as error:
         raise EngineError(
-            f"{name} cannot run: openvino does not import ({error}). "
-            "Install it: pip install 'perception[openvino]'."
+            f"{name} cannot run: openvino does not import ({error}); {hint('openvino')}"
         ) from error
     return OpenVinoEngine(name, precision, bundle, threads, openvino.__version__)
 

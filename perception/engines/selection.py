@@ -19,6 +19,7 @@ from perception.engines.base import Engine, OpenedEngine, ReadyEngine
 from perception.engines.cache import cache_folder
 from perception.engines.machine import graphics, instructions, physical_cores, processor
 from perception.errors import BundleError, EngineError
+from perception.extras import DISTRIBUTION
 from perception.resample import input_size
 
 ROUNDS = 5  # timed runs of each engine, after one to warm up
@@ -26,7 +27,7 @@ FEW = 3  # engines that cannot run are named, more are counted
 SECONDS = 2.0  # after which no further round begins
 # Distributions whose versions decide which engines run, and how fast.
 RUNTIMES = (
-    "perception", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx", "pycuda",
+    DISTRIBUTION, "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx", "pycuda",
     "cuda-bindings",
 )  # fmt: skip
 

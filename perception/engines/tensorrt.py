@@ -25,6 +25,7 @@ from perception.engines.cache import EngineCache, EngineKey
 from perception.engines.cuda import Device, Gpu, check_driver, connect, find_gpu
 from perception.engines.tensorrt_build import Shape, Shapes, build, bundle_profile, logger
 from perception.errors import EngineError
+from perception.extras import hint
 
 NAMES = {
     Precision.FLOAT32: "tensorrt",
@@ -76,8 +77,8 @@ def find_tensorrt(gpu: Gpu) -> ModuleType:
         check_tensorrt(trt, gpu)
         return trt
     raise EngineError(
-        f"TensorRT does not import ({'; '.join(refusals)}): pip install 'perception[tensorrt]', or for "
-        "GeForce RTX 'perception[tensorrt-rtx]'"
+        f"TensorRT does not import ({'; '.join(refusals)}): "
+        f"{hint('tensorrt', ', or [tensorrt-rtx] for GeForce RTX')}"
     )
 
 

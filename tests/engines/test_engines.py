@@ -49,7 +49,9 @@ def test_cuda_that_is_asked_for_and_not_installed_is_an_error(
 ) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     for name, provider in (("onnx-cuda", "CUDA"), ("onnx-tensorrt", "Tensorrt")):
-        with pytest.raises(EngineError, match=rf"has no {provider}.*pip install 'perception\[gpu\]'"):
+        with pytest.raises(
+            EngineError, match=rf"has no {provider}.*its extra \[gpu\]: pip install -e '\.\[gpu\]'"
+        ):
             open_engine(colour_bundle, name)
 
 
@@ -73,7 +75,9 @@ def test_a_missing_onnxruntime_is_named_with_the_extra_that_brings_it(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setitem(sys.modules, "openvino", None)
     for name in ("onnx-cuda", "onnx-tensorrt", "onnx-cpu", "auto"):
-        with pytest.raises(EngineError, match=r"pip install 'perception\[cpu\]'"):
+        with pytest.raises(
+            EngineError, match=r"its extra \[cpu\], or \[gpu\] for NVIDIA GPUs: pip install -e '\.\[cpu\]'"
+        ):
             open_engine(colour_bundle, name)
 
 

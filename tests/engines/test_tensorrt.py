@@ -82,7 +82,8 @@ def test_without_a_driver_it_is_an_error_before_tensorrt_is_touched(
 def test_a_missing_tensorrt_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorrt, "MODULES", ("no_such_module", "nor_this_one"))
     with pytest.raises(
-        EngineError, match=r"'no_such_module'; .*'nor_this_one'.*pip install 'perception\[tensorrt\]'"
+        EngineError,
+        match=r"'no_such_module'; .*'nor_this_one'.*its extra \[tensorrt\], or \[tensorrt-rtx\] for",
     ):
         tensorrt.find_tensorrt(H200)
 

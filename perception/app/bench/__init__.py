@@ -32,8 +32,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 SOURCE = "sim:?size=1280x720"
-IN_MEMORY = 16  # frames of the source that the embedding API is measured on, over and over
-REPEATS = 3  # of the measurements that take all cores; their medians count
+IN_MEMORY = 16  # frames of the source, reused in turn to measure the embedding API
+REPEATS = 3  # of the measurements on all cores; their medians count
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def measure(
     """Measure the bundle on the engine with frames of the source.
 
     Args:
-        frames: how many each measurement takes; of a source that has less, all.
+        frames: how many each measurement takes; a shorter source gives all of its frames.
 
     Raises:
         PerceptionError: the bundle, the engine or the source cannot be used.
@@ -112,7 +112,7 @@ def measure(
     engine_fps, pipeline_fps, pipeline_ratios, cpu_shares = [], [], [], []
     with TemporaryDirectory() as folder:
         recording = _recorded(source, frames, single, Path(folder)) if source.startswith("sim:") else source
-        for _ in range(REPEATS):  # in turn, so that both have the same share of the machine
+        for _ in range(REPEATS):  # alternating, so that both have the same share of the machine
             engine_fps.append(_engine_rate(parallel, list(islice(cycle(some), frames))))
             report = _run_node(parallel, recording, frames, Path(folder))
             pipeline_fps.append(report.fps)
