@@ -20,7 +20,7 @@ class Method(StrEnum):
     """How a range is found.
 
     MINMAX: the mean over the frames of their extremes, so that one odd frame does not rule. ENTROPY: the
-    range within which the quantised values tell most of the exact ones (Migacz, "8-bit inference with
+    range within which the quantised values lose least information (Migacz, "8-bit inference with
     TensorRT", 2017). PERCENTILE: that of 99.99 % of the values.
     """
 

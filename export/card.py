@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 
-from export.report import Proof, markdown, tables
+from export.precision_report import Measurements, markdown, tables
 from perception.bundle.manifest import GRAPHS, BundleDescription, Precision
 
 
-def model_card(description: BundleDescription, graphs: Mapping[Precision, bytes], proof: Proof) -> str:
+def model_card(
+    description: BundleDescription, graphs: Mapping[Precision, bytes], measured: Measurements
+) -> str:
     """Markdown: what the network is, how it was trained and measured, what it must not be used for."""
     files = "\n".join(
         f"| {precision} | `{GRAPHS[precision]}` | {len(graph) / 2**20:.1f} MiB |"
         for precision, graph in graphs.items()
     )
-    losses = "\n".join(f"### {table.title}\n\n{markdown(table)}" for table in tables(proof))
-    checks = "\n".join(f"- {tool}: {result}" for tool, result in proof.checks.items())
+    losses = "\n".join(f"### {table.title}\n\n{markdown(table)}" for table in tables(measured))
+    checks = "\n".join(f"- {tool}: {result}" for tool, result in measured.checks.items())
     metrics = "\n".join(f"| {m.set} | {m.metric} | {m.value:.3f} | {m.how} |" for m in description.metrics)
     data = "\n".join(f"- {entry}" for entry in description.training.data)
     things = ", ".join(description.classes.things)
@@ -54,7 +56,7 @@ Terms: {description.training.licence}
 |---|---|---|
 {files}
 
-{proof.calibration}
+{measured.calibration}
 
 {checks}
 

@@ -43,14 +43,14 @@ def export(
     """Export a trained network to a model bundle, in several precisions; refused where one loses too much."""
     from calibration.ranges import Method  # noqa: PLC0415 - onnxruntime; the command's help does without it
     from export.exporter import Calibration, export_bundle  # noqa: PLC0415 - torch
-    from export.report import tables  # noqa: PLC0415
+    from export.precision_report import tables  # noqa: PLC0415
 
     if calibration not in ("auto", *Method):
         raise ConfigError(f"--calibration {calibration}: choose auto, {', '.join(Method)}")
     methods = tuple(Method) if calibration == "auto" else (Method(calibration),)
     console = Console()
     with console.status("reading the checkpoint") as status:
-        bundle, proof = export_bundle(
+        bundle, measured = export_bundle(
             checkpoint,
             folder,
             name=name,
@@ -60,11 +60,11 @@ def export(
             calibration=Calibration(calibrate or [], methods, keep_float),
             validate=validate or [],
             report=report,
-            tell=status.update,
+            say=status.update,
         )
-    for table in tables(proof):
+    for table in tables(measured):
         console.print(table)
-    for line in (*(f"{tool}: {result}" for tool, result in proof.checks.items()), proof.calibration):
+    for line in (*(f"{tool}: {result}" for tool, result in measured.checks.items()), measured.calibration):
         console.print(line, soft_wrap=True)
     sizes = (f"{one} {bundle.graph(one).stat().st_size / 2**20:.1f} MiB" for one in bundle.precisions)
     console.print(f"{bundle.folder}: {', '.join(sizes)}", soft_wrap=True)

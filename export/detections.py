@@ -1,4 +1,4 @@
-"""The parity gate for networks that give boxes: who torch finds, the graph must find."""
+"""Validation of networks that give boxes: what torch finds, the graph must find."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ import numpy.typing as npt
 import torch
 
 from export.validation import ParityError, run_onnx
-from perception.networks.export_wrapper import DeployedMaskRCNN
-from perception.networks.zoo.mask_rcnn import LEAST_SCORE
+from perception.networks.zoo.mask_rcnn import LEAST_SCORE, DeployedMaskRCNN
 
 Found = dict[str, npt.NDArray[Any]]
 

@@ -1,4 +1,4 @@
-"""A checkpoint becomes a bundle: graphs, gate, golden runs, model card."""
+"""A checkpoint becomes a bundle: graphs, validation, golden inputs and outputs, model card."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,24 @@ from calibration.frames import select_frames
 from calibration.ranges import Method
 from export.card import model_card
 from export.detections import check_detections
-from export.engine import GraphEngine
-from export.float16 import keep_in_half, round_weights, to_float16
+from export.float16 import round_weights, store_as_float16, to_float16
 from export.graph import to_onnx
-from export.parity import Prover
+from export.parity import ParityCheck
+from export.precision_report import Measurements, write_report
 from export.quantise import fold_normalisation
 from export.quantiser import QUANTISED, Quantiser
-from export.report import Proof, write_report
 from export.tensorrt import check_tensorrt
 from export.tolerances import faults, refuse
 from export.validation import check_parity
 from perception.bundle.bundle import Bundle, write_bundle
 from perception.bundle.manifest import Metric, Precision
-from perception.datasets.dataset import open_dataset
+from perception.datasets.opening import open_dataset
+from perception.engines.onnx_cpu import open_graph
 from perception.errors import ConfigError, DataError
 from perception.evaluation.tables import EvaluationReport
 from perception.frame import Frame
-from perception.networks.export_wrapper import Deployed, DeployedMaskRCNN
+from perception.networks.export_wrapper import Deployed
+from perception.networks.zoo.mask_rcnn import DeployedMaskRCNN
 from perception.resample import fit_image
 from perception.simulation import Drive, parse_options
 from perception.sources.registry import open_source
@@ -41,7 +42,7 @@ from perception.training.tasks import make_task
 CALIBRATION_FRAMES = 64
 LEAST_FRAMES = 8  # fewer show too little of light and scene
 GOLDEN_SIZES = ("256x128", "576x320", "512x384")
-KEEP_STEPS = (1, 4, 16)  # layers left in float32, until the gate lets the graph pass
+KEEP_STEPS = (1, 4, 16)  # layers left in float32, until the graph is within tolerances
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Calibration:
     Attributes:
         sources: of frames to calibrate on; without any, nothing is quantised.
         methods: to find ranges by, of which the best is taken.
-        keep_float: layers to leave in float32, those that hurt most; None: as few as the gate allows.
+        keep_float: layers to leave in float32, those that hurt most; None: as few as the tolerances allow.
     """
 
     sources: Sequence[str] = ()
@@ -70,8 +71,8 @@ def export_bundle(
     calibration: Calibration = Calibration(),
     validate: Sequence[str] = (),
     report: Path | None = None,
-    tell: Callable[[str], None] = lambda what: None,
-) -> tuple[Bundle, Proof]:
+    say: Callable[[str], None] = lambda what: None,
+) -> tuple[Bundle, Measurements]:
     """Write the bundle of a checkpoint; returns it, and how well its graphs agree with torch.
 
     Args:
@@ -79,7 +80,7 @@ def export_bundle(
         reports: of `perception evaluate --output`; their figures go into the bundle.
         validate: data sets, `LAYOUT:PATH`, on which no graph may lose much.
         report: folder for tables and pictures of what each graph loses; written even where one is refused.
-        tell: told what is done next.
+        say: called with what is done next.
 
     Raises:
         DataError: the checkpoint cannot be read, is of another architecture or not finite; a source or a set
@@ -99,47 +100,47 @@ def export_bundle(
     metrics = read_metrics(reports)
     datasets = [open_dataset(source, config.own_classes()) for source in validate]
     frames = calibration_images(calibration.sources, pixels) if calibration.sources else []
-    images, proof = golden_images(deployed), Proof()
+    images, measured = golden_images(deployed), Measurements()
 
-    tell("exporting to ONNX, and comparing it with torch")
+    say("exporting to ONNX, and comparing it with torch")
     exact = to_onnx(deployed)
-    graphs = {Precision.FLOAT32: keep_in_half(exact)}
+    graphs = {Precision.FLOAT32: store_as_float16(exact)}
     runtime = f"onnxruntime {ort.__version__}"
-    proof.checks[runtime] = _parity(deployed, graphs[Precision.FLOAT32], images)
+    measured.checks[runtime] = _parity(deployed, graphs[Precision.FLOAT32], images)
     folded = b""
     if datasets or "boxes" not in deployed.outputs:  # which boxes float16 finds, only labels can judge
         folded = to_onnx(fold_normalisation(deployed))
         graphs[Precision.FLOAT16] = to_float16(folded)
     description = describe(config, deployed, name=name, version=version, pixels=pixels, metrics=metrics)
-    prover = Prover(description, deployed, images, datasets)
+    parity = ParityCheck(description, deployed, images, datasets)
     quantiser = None
     if frames:
-        tell(f"calibrating on {len(frames)} frames")
+        say(f"calibrating on {len(frames)} frames")
         quantiser = Quantiser(folded, frames, calibration.methods)
-        proof.calibration = str(quantiser)
+        measured.calibration = str(quantiser)
         if calibration.keep_float:
-            tell("quantising each layer alone, to find those that hurt most")
+            say("quantising each layer alone, to find those that hurt most")
         graphs |= {one: quantiser.graph(one, calibration.keep_float or 0) for one in QUANTISED}
-    tell(f"comparing {', '.join(graphs)} with torch")
-    proof.comparisons = prover.compare(graphs)
+    say(f"comparing {', '.join(graphs)} with torch")
+    measured.comparisons = parity.compare(graphs)
     if quantiser is not None:
         if calibration.keep_float is None:
-            _leave_in_float(graphs, quantiser, prover, proof, tell)
-        proof.sweeps, proof.exact = quantiser.sweeps, quantiser.exact
+            _leave_in_float(graphs, quantiser, parity, measured, say)
+        measured.sweeps, measured.exact = quantiser.sweeps, quantiser.exact
     if report is not None:
-        write_report(report, proof, config.class_set())
-    refuse(proof.comparisons)
+        write_report(report, measured, config.class_set())
+    refuse(measured.comparisons)
 
-    tell("building them in TensorRT")
+    say("building them in TensorRT")
     for precision, graph in graphs.items():
         if precision is not Precision.INT8:  # which is for CPUs
             for tool, result in check_tensorrt(graph, pixels, deployed.frames).items():
-                proof.checks[f"{tool}, {precision}"] = result
+                measured.checks[f"{tool}, {precision}"] = result
     description = description.model_copy(
         update={
             "network": count(config, deployed, pixels),
-            "checks": proof.checks,
-            "accuracy": proof.accuracy(),
+            "checks": measured.checks,
+            "accuracy": measured.accuracy(),
         }
     )
     bundle = write_bundle(
@@ -148,38 +149,38 @@ def export_bundle(
         graphs=graphs,
         golden_image=images[0],
         golden_outputs={one: _golden(graph, one, images[0]) for one, graph in graphs.items()},
-        card=model_card(description, graphs, proof),
+        card=model_card(description, graphs, measured),
     )
-    return bundle, proof
+    return bundle, measured
 
 
 def _parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[np.uint8]]) -> str:
-    """What the gate says of the float32 graph."""
+    """How the float32 graph agrees with torch."""
     if isinstance(deployed, DeployedMaskRCNN):
         return f"{check_detections(deployed, model, images)}."
     return f"{check_parity(deployed, model, images)}."
 
 
 def _golden(graph: bytes, precision: Precision, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-    return {name: array[None] for name, array in GraphEngine(graph, precision).run(image[0]).items()}
+    return {name: array[None] for name, array in open_graph(graph, precision).run(image[0]).items()}
 
 
 def _leave_in_float(
     graphs: dict[Precision, bytes],
     quantiser: Quantiser,
-    prover: Prover,
-    proof: Proof,
-    tell: Callable[[str], None],
+    parity: ParityCheck,
+    measured: Measurements,
+    say: Callable[[str], None],
 ) -> None:
     """Of quantised graphs that lose too much, leave ever more layers in float32, the worst first."""
     for precision in QUANTISED:
         for number in KEEP_STEPS:
-            if not any(faults(one) for one in proof.comparisons if one.precision is precision):
+            if not any(faults(one) for one in measured.comparisons if one.precision is precision):
                 break
-            tell(f"{precision} loses too much; trying it with {number} layers in float32")
+            say(f"{precision} loses too much; trying it with {number} layers in float32")
             graphs[precision] = quantiser.graph(precision, number)
-            others = [one for one in proof.comparisons if one.precision is not precision]
-            proof.comparisons = others + prover.compare({precision: graphs[precision]})
+            others = [one for one in measured.comparisons if one.precision is not precision]
+            measured.comparisons = others + parity.compare({precision: graphs[precision]})
 
 
 def calibration_images(sources: Sequence[str], pixels: int) -> list[npt.NDArray[np.uint8]]:

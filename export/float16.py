@@ -50,26 +50,26 @@ def to_float16(model: bytes) -> bytes:
         return casts[name, to]
 
     for node in list(graph.node):
-        half = node.op_type not in EXACT
+        lower = node.op_type not in EXACT
         if boxes:
             follows = node.op_type in FOLLOWING and types.get(node.input[0]) == TensorProto.FLOAT16
-            half = node.op_type in CONVOLVING or follows
+            lower = node.op_type in CONVOLVING or follows
         for i, name in enumerate(node.input):
             if name in floats or name in weights:
                 fixed = node.op_type == "Resize" and i > 0  # its scales are float32 in any precision
-                node.input[i] = cast(name, TensorProto.FLOAT16 if half and not fixed else TensorProto.FLOAT)
-        if node.op_type == "Cast" and half:
+                node.input[i] = cast(name, TensorProto.FLOAT16 if lower and not fixed else TensorProto.FLOAT)
+        if node.op_type == "Cast" and lower:
             for attribute in node.attribute:
                 if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
                     attribute.i = TensorProto.FLOAT16
         nodes.append(node)
         for i, name in enumerate(node.output):
-            if name in floats and half and name in given:
+            if name in floats and lower and name in given:
                 node.output[i] = casts[name, TensorProto.FLOAT16] = f"{name}.float16"
                 nodes.append(
                     helper.make_node("Cast", [node.output[i]], [name], f"cast {name}", to=TensorProto.FLOAT)
                 )
-            elif name in floats and half:
+            elif name in floats and lower:
                 types[name] = TensorProto.FLOAT16
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
@@ -91,7 +91,7 @@ def round_weights(network: nn.Module) -> None:
                 parameter.copy_(parameter.half().float())
 
 
-def keep_in_half(model: bytes) -> bytes:
+def store_as_float16(model: bytes) -> bytes:
     """A serialised ONNX graph with its float32 kernels in float16, each cast where it is used.
 
     Runtimes fold the casts on loading. Weights keep their names.

@@ -1,4 +1,4 @@
-"""Holds graphs beside torch: on golden frames, and through the node's own decoding on labelled ones."""
+"""Parity of graphs with torch: on golden frames, and through the node's own decoding on labelled ones."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,26 +6,26 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from export.comparison import Comparison, compare_outputs, compare_scores
-from export.engine import GraphEngine
+from export.graph_comparison import Comparison, compare_outputs, compare_scores
 from perception.bundle.manifest import BundleDescription, Precision
 from perception.classes import ClassSet
 from perception.datasets.dataset import Dataset
 from perception.decode.instances import choose_grouping
 from perception.engines.base import Engine
+from perception.engines.onnx_cpu import open_graph
 from perception.errors import DataError
 from perception.networks.export_wrapper import Deployed
 from perception.perceiver import Perceiver
 from perception.training.torch_engine import TorchEngine
 
 
-class Prover:
+class ParityCheck:
     """Compares graphs with the network `deployed` that they come from.
 
     Args:
         description: of the bundle that they are for.
         images: golden frames, uint8 (1, h, w, c).
-        datasets: labelled in the network's classes, if it tells any.
+        datasets: labelled in the network's classes, if it has any.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Prover:
         Raises:
             DataError: a data set has no label that a network could be scored by.
         """
-        rivals = {one: self._perceiver(GraphEngine(graph, one)) for one, graph in graphs.items()}
+        rivals = {one: self._perceiver(open_graph(graph, one)) for one, graph in graphs.items()}
         found = list(compare_outputs(self.reference, rivals, self.images).values())
         for dataset in self.datasets:
             scored = compare_scores(self.reference, rivals, dataset)

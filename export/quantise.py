@@ -50,7 +50,7 @@ def quantise(
         ranges: of the tensors of that graph.
         precision: INT8 has unsigned activations: that is what VNNI multiplies, and signed ones run no faster
             than float there. SYMMETRIC_INT8 has signed ones.
-        exact: layers to leave in float32, beside `ALWAYS_EXACT`.
+        exact: layers to leave in float32, in addition to `ALWAYS_EXACT`.
         only: layers to quantise; without any, all.
     """
     logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises a pre-processing that is done here

@@ -9,9 +9,9 @@ import onnx
 from onnxruntime.quantization.calibrate import TensorsData
 
 from calibration.ranges import Method, measure_ranges
-from export.engine import GraphEngine
 from export.quantise import ALWAYS_EXACT, layers, quantise
 from perception.bundle.manifest import Precision
+from perception.engines.onnx_cpu import open_graph
 from perception.resample import fit_image
 from perception.training.describe import MULTIPLE
 
@@ -47,7 +47,7 @@ class Listener:
         ) / len(self._images)
 
     def _answers(self, model: bytes) -> list[list[npt.NDArray[np.float32]]]:
-        engine = GraphEngine(with_logits(model))
+        engine = open_graph(with_logits(model))
         answers = (engine.run(image[0]).values() for image in self._images)
         return [[array for array in answer if array.dtype == np.float32] for answer in answers]
 

@@ -1,4 +1,4 @@
-"""The parity gate: an exported graph must answer as the network in torch does."""
+"""Validation of an exported graph: it must answer as the network in torch does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import torch
 from torch.nn import functional as F
 
+from perception.engines.onnx_cpu import open_graph
 from perception.errors import PerceptionError
 from perception.networks.export_wrapper import Deployed, DeployedDrive, DeployedSemantic
 
@@ -51,7 +51,7 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
     """Run `images`, each uint8 (1, h, w, c), through torch and the graph and compare the outputs.
 
     Raises:
-        ParityError: a label differs though torch holds the two best logits there and of all pixels beside it
+        ParityError: a label differs though torch holds the two best logits there and of all pixels next to it
             more than `MARGIN` apart, or a value of another output differs by more than its tolerance.
     """
     equal = pixels = 0
@@ -77,7 +77,7 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
             f"the ONNX graph differs from torch: labels agree on {equal / pixels:.4%} of {pixels} pixels, "
             f"with logits up to {margin:.2g} apart where they differ (limit {MARGIN}); nothing was written"
         )
-    apart = float(np.max(distances)) if distances else None  # which keeps what is not a number
+    apart = float(np.max(distances)) if distances else None  # which keeps NaN
     if apart is not None and not apart <= 1:
         raise ParityError(
             f"the ONNX graph differs from torch: another output by {apart:.2g} times its tolerance; "
@@ -89,7 +89,7 @@ def check_parity(deployed: Deployed, model: bytes, images: Sequence[npt.NDArray[
 def _near_margins(logits: torch.Tensor, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """How far apart the two best of logits (1, c, h, w) are, the least around each pixel of a map of `shape`.
 
-    Around: labels may depend on those beside them, see `DeployedDrive`.
+    Around: labels may depend on their neighbours, see `DeployedDrive`.
     """
     best = logits.topk(2, dim=1).values
     around = -F.max_pool2d(best[:, 1] - best[:, 0], 3, 1, 1)
@@ -99,6 +99,4 @@ def _near_margins(logits: torch.Tensor, shape: tuple[int, ...]) -> npt.NDArray[n
 
 def run_onnx(model: bytes, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
     """The outputs, by name, for image uint8 (1, h, w, 3) by ONNX Runtime on the CPU."""
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {"image": image}), strict=True))
+    return {name: array[None] for name, array in open_graph(model).run(image[0]).items()}

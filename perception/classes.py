@@ -11,6 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 UNKNOWN = 255
+FARTHEST = 80.0  # metres; how far depth is labelled and told apart
+# Joints of people on foot; MIRRORED: the index that each becomes in a mirrored image, where left is right.
+KEY_POINTS = ("head", "neck", "hips", "left_hand", "right_hand", "left_foot", "right_foot")
+MIRRORED = (0, 1, 2, 4, 3, 6, 5)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,13 @@
-"""Which extra brings a module that is missing."""
+"""The installed distribution, the extras that bring missing modules, and plug-ins of other distributions."""
 
-# Which extra brings a module that may be missing.
+from importlib import metadata
+from typing import Any, TypeVar, overload
+
+from perception.errors import ConfigError
+
+DISTRIBUTION = "front-camera-perception"  # `perception` on PyPI is somebody else's
+
+# By the module that may be missing.
 EXTRAS = {
     "onnxruntime": "cpu",
     "torch": "train",
@@ -10,10 +17,63 @@ EXTRAS = {
     "matplotlib": "train",
 }
 
+T = TypeVar("T")
+
+
+def hint(extra: str, otherwise: str = "") -> str:
+    """How to get an extra, from a clone or from a wheel: no name that pip would look up on an index.
+
+    Args:
+        otherwise: another extra and when to choose it, in words.
+    """
+    return (
+        f"install perception with its extra [{extra}]{otherwise}: pip install -e '.[{extra}]' in its source "
+        f"folder, or pip install './WHEEL[{extra}]'"
+    )
+
 
 def explain(error: ModuleNotFoundError, who: str) -> str:
     """What to install; raises the error itself where no extra has the module."""
     module = (error.name or "").partition(".")[0]
     if module not in EXTRAS:
         raise error
-    return f"{who} needs {module}, which is not installed: pip install 'perception[{EXTRAS[module]}]'"
+    return f"{who} needs {module}, which is not installed: {hint(EXTRAS[module])}"
+
+
+def registered(group: str) -> dict[str, metadata.EntryPoint]:
+    """Entry points of the group by their names; none is imported."""
+    return {entry.name: entry for entry in metadata.entry_points(group=group)}
+
+
+@overload
+def load_plugin(entry: metadata.EntryPoint, who: str, kind: type[T]) -> T: ...
+@overload
+def load_plugin(entry: metadata.EntryPoint, who: str) -> Any: ...
+def load_plugin(entry: metadata.EntryPoint, who: str, kind: type = object) -> Any:
+    """What the entry point names, imported now.
+
+    Args:
+        who: needs it, for the message.
+        kind: what it must be an instance of.
+
+    Raises:
+        ConfigError: a module of an extra is missing, or the plug-in of another distribution is broken.
+    """
+    fault: Exception | None = None
+    try:
+        found = entry.load()
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRAS:
+            raise ConfigError(explain(error, who)) from error
+        if entry.dist is None:  # a module of our own
+            raise
+        fault, words = error, f"does not load ({type(error).__name__}: {error})"
+    else:
+        if isinstance(found, kind):
+            return found
+        words = f"is a {type(found).__name__}, expected a {kind.__name__}"
+    owner = f"the distribution {entry.dist.name} {entry.dist.version}" if entry.dist else "perception"
+    mend = f"update or remove it: pip uninstall {entry.dist.name}" if entry.dist else "install it again"
+    raise ConfigError(
+        f"{who}: the plug-in {entry.value} of the distribution {owner} {words}; {mend}"
+    ) from fault

@@ -47,7 +47,7 @@ class DropReason(StrEnum):
     SUPERSEDED = "superseded"  # a fresher frame was there before this one's turn came
     BACKLOG = "backlog"  # it waited in a buffer that had grown, and was passed over to catch up
     FAILED = "failed"  # the engine raised, hung, or gave what is no answer
-    THINNED = "thinned"  # left out on purpose: the node has lowered its rate to keep up
+    DECIMATED = "decimated"  # left out on purpose: the node has lowered its rate to keep up
     STOPPED = "stopped"  # the run ended on an error or a second signal before it was written
 
 

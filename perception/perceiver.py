@@ -65,7 +65,7 @@ class Perceiver:
 
         Args:
             model: the name of a shipped bundle, or a bundle's folder.
-            engine: "auto", or one of `perception.engines.ENGINES`.
+            engine: "auto", or one of `perception.engines.registry.known_engines`.
             threads: CPU threads for one frame; 0: one for each physical core. With several frames in
                 parallel, 1 gives the best rate.
             instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
@@ -138,7 +138,8 @@ class Perceiver:
     @property
     def notes(self) -> tuple[str, ...]:
         """What people should know of the engines, such as a damaged cache that was discarded."""
-        return self.engine.notes + (self.denoiser.notes if self.denoiser else ())
+        own = self.engine.info.notes if self.engine.info else ()
+        return own + (self.denoiser.notes if self.denoiser else ())
 
     @cached_property
     def classes(self) -> ClassSet:

@@ -15,7 +15,6 @@ from perception.app.config import RunConfig
 from perception.bundle.bundle import Bundle
 from perception.errors import ConfigError
 from perception.scene import Scene
-from perception.sinks.registry import kind_of
 from tests.media import band_centres, picture, truth
 
 LAUNCH = Path(__file__).parents[1] / "launch"
@@ -38,15 +37,16 @@ def test_each_profile_is_of_a_known_kind() -> None:
 def test_profiles_are_valid(name: str) -> None:
     given = {"source": "drive.mp4", "sinks": ("labels/",)} if name == "replay" else {}
     settings = RunConfig.read(LAUNCH / f"{name}.yaml", **given)
-    assert settings.sinks and all(kind_of(sink) for sink in settings.sinks)
+    assert settings.sinks
     assert settings.model == "drive"
     if name == "rig":
-        assert settings.cameras == {
+        assert {name: one.uri.text for name, one in settings.cameras.items()} == {
             "left": "rtsp://u:secret@left_uri/1",
             "right": "rtsp://u:secret@right_uri/1",
         }
     if name == "live":
-        assert settings.source == "rtsp://u:secret@camera_uri/1"
+        assert settings.source is not None
+        assert settings.source.uri.text == "rtsp://u:secret@camera_uri/1"
 
 
 def test_a_camera_that_is_not_named_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,10 +81,10 @@ def test_the_program_in_the_embedding_profile_runs(
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
     """The unit, with a command that is there."""
-    text = (LAUNCH / "perception.app.systemd").read_text()
+    text = (LAUNCH / "perception.service").read_text()
     command = "/opt/perception/bin/perception run "
     assert text.count(f"ExecStart={command}--config /etc/perception/live.yaml") == 1
-    path = tmp_path / "perception.app.systemd"
+    path = tmp_path / "perception.service"
     path.write_text(text.replace(f"ExecStart={command}", "ExecStart=/bin/true run "))
     return path
 
@@ -114,7 +114,7 @@ def test_the_unit_may_do_little(unit: Path) -> None:
 
 def test_the_unit_fits_the_command() -> None:
     """Exit statuses and directories that the command has, and no credentials."""
-    text = (LAUNCH / "perception.app.systemd").read_text()
+    text = (LAUNCH / "perception.service").read_text()
     keys = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z]\w+=", line))
     assert keys["Type"] == "notify" and int(keys["WatchdogSec"]) >= 3
     assert (keys["SuccessExitStatus"], keys["RestartPreventExitStatus"]) == ("143", "2")

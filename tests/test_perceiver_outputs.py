@@ -11,10 +11,9 @@ from perception import Bundle, Frame, Perceiver
 from perception.app.bench import measure
 from perception.app.doctor import Health, diagnose
 from perception.errors import ConfigError
+from perception.types import Image
 from tests import graphs
 from tests.media import picture, truth
-
-Image = npt.NDArray[np.uint8]
 
 
 def load(bundle: Bundle, denoise: Bundle | None = None) -> Perceiver:

@@ -1,8 +1,7 @@
-"""A configuration becomes a rig: sources, the engine, outlets, and a node for each camera."""
+"""A configuration becomes a rig: sources, the engine, sink queues, and a node for each camera."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import cv2
 
@@ -16,8 +15,8 @@ from perception.node.worker_pool import WorkerPool
 from perception.perceiver import Perceiver
 from perception.scene import Scene
 from perception.sinks.queue import SinkQueue
-from perception.sinks.registry import kind_of, place_of, reopening
-from perception.sources.base import Source
+from perception.sinks.registry import SINKS, reopening
+from perception.sources.base import Source, SourceUri
 from perception.sources.paced import PacedSource
 from perception.sources.registry import open_source
 from perception.types import Policy
@@ -37,13 +36,13 @@ def open_rig(
 
     Args:
         stack: closes what is open, also where something fails.
-        quiet: tell of no build.
+        quiet: show no build.
         on_scene: gives for each source what is called with its scenes.
 
     Raises:
         PerceptionError: something cannot be opened.
     """
-    sources = {name: _open_source(uri, name, settings) for name, uri in settings.sources.items()}
+    sources = {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
     for source in sources.values():
         stack.callback(source.close)
     live = any(source.live for source in sources.values())
@@ -62,21 +61,24 @@ def open_rig(
         )
     workers = stack.enter_context(WorkerPool(settings.workers or usable_cores()))
     shared = {
-        uri: SharedSink(reopening(uri, 0.0, perceiver.classes)) for uri in settings.sinks if _is_shared(uri)
+        sink.uri: SharedSink(reopening(sink, 0.0, perceiver.classes))
+        for sink in settings.sinks
+        if sink.kind.shared
     }
     nodes = []
     for camera, source in sources.items():
         policy = settings.policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
-        outlets = []
-        for uri in settings.sinks:
-            own = uri.replace("{camera}", camera)
-            opener = shared[uri].open if uri in shared else reopening(own, source.rate, perceiver.classes)
-            outlets.append(SinkQueue(own, opener, policy))
-            stack.callback(outlets[-1].close)
+        queues = []
+        sinks = [SINKS.parse(sink.uri.text.replace("{camera}", camera)) for sink in settings.sinks]
+        for sink, own in zip(settings.sinks, sinks, strict=True):
+            one = shared.get(sink.uri)
+            opener = one.open if one else reopening(own, source.rate, perceiver.classes)
+            queues.append(SinkQueue(str(own), opener, policy, viewers=own.kind.viewers))
+            stack.callback(queues[-1].close)
         node = Node(
             source,
             perceiver,
-            outlets,
+            queues,
             camera=camera,
             policy=policy,
             frames=settings.frames,
@@ -85,7 +87,7 @@ def open_rig(
             give_up_s=settings.give_up,
             tracks=settings.tracks,
             workers=workers,
-            folders=_folders(settings.sinks),
+            folders=[sink.path.parent for sink in sinks if sink.path],
             on_scene=on_scene(source),
             on_health=on_health,
         )
@@ -93,15 +95,6 @@ def open_rig(
     return Rig(nodes)
 
 
-def _open_source(uri: str, camera: str, settings: RunConfig) -> Source:
+def _open_source(uri: SourceUri, camera: str, settings: RunConfig) -> Source:
     source = open_source(uri, settings.frames, settings.policy, camera)
     return PacedSource(source, camera) if settings.realtime and not source.live else source
-
-
-def _folders(sinks: Sequence[str]) -> list[Path]:
-    """Those that are written to."""
-    return [place.parent for uri in sinks if (place := place_of(uri))]
-
-
-def _is_shared(uri: str) -> bool:
-    return kind_of(uri) == "web"

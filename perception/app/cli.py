@@ -4,22 +4,13 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -30,17 +21,17 @@ from perception.app.doctor import diagnose
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model, show
 from perception.app.plugins import Commands
+from perception.app.progress import show_frames
+from perception.app.run_table import run_table
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
 from perception.classes import DRIVE
 from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
-from perception.extras import explain
+from perception.extras import DISTRIBUTION, explain
 from perception.node.rig import Rig
 from perception.node.worker_pool import LEFT_BEHIND
-from perception.scene import Scene
-from perception.sources.base import Source
 from perception.types import Policy
 
 app = typer.Typer(
@@ -56,7 +47,7 @@ def main() -> None:
         _run_app()
     except SystemExit as end:
         if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
-            # An orderly end would tear the engine's libraries down under the call that hangs in them.
+            # A normal exit would unload the engine's libraries while the call that hangs still runs in them.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(end.code if isinstance(end.code, int) else 1)
@@ -76,19 +67,19 @@ def _run_app() -> None:
 
 
 def _unreported(error: BaseException | None) -> list[PerceptionError]:
-    """The error, after those that it came on top of (a full disk fails the video, then its closing too)."""
+    """The error, after those raised before it (a full disk fails the video, then its closing too)."""
     if error is None:
         return []
     earlier = _unreported(error.__context__)
-    told = error.__cause__  # an error made from another one tells that one already
-    return [one for one in earlier if one is not told] + (
+    reported = error.__cause__  # an error made from another one already includes its message
+    return [one for one in earlier if one is not reported] + (
         [error] if isinstance(error, PerceptionError) else []
     )
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"perception {metadata.version('perception')}")
+        typer.echo(f"perception {metadata.version(DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -107,18 +98,19 @@ def run(
         str | None,
         typer.Argument(
             help="A camera (camera:0, rtsp://…, http://…, udp://…, gst:…), a video, a folder of images "
-            "(taken for 25 a second), or sim:",
+            "(shown at 25 a second), or sim:",
             metavar="SOURCE",
         ),
     ] = None,
     sinks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="out.mp4, folder/ or web://127.0.0.1:8080, as many as wanted.", metavar="SINKS..."
+            help="out.mp4, folder/ or web://127.0.0.1:8080; any number of them.", metavar="SINKS..."
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A YAML profile; what is given here overrides it.", metavar="FILE")
+        Path | None,
+        typer.Option(help="A YAML profile; options on the command line override it.", metavar="FILE"),
     ] = None,
     model: Model = None,
     engine: Engine = None,
@@ -127,35 +119,40 @@ def run(
         float | None, typer.Option(help="Older scenes are published as stale.", metavar="MS")
     ] = None,
     realtime: Annotated[
-        bool | None, typer.Option(help="Keep a recording's own pace; drop what is too much.")
+        bool | None,
+        typer.Option(help="Play a recording at its own pace; drop frames that cannot be processed in time."),
     ] = None,
     policy: Annotated[
         Policy | None,
-        typer.Option(help="What gives way [default: freshest of what is live, every-frame of a recording]."),
+        typer.Option(
+            help="Drop older frames or none [default: freshest for live sources, else every-frame]."
+        ),
     ] = None,
     min_rate: Annotated[
         float | None,
         typer.Option(
-            help="Fewer scenes a second: quality is stepped down; 0: never [default: 10].",
+            help="Reduce quality below this many scenes a second; 0: never [default: 10].",
             metavar="HZ",
         ),
     ] = None,
     give_up: Annotated[
-        float | None, typer.Option(help="End after so long without a frame from a camera.", metavar="S")
+        float | None, typer.Option(help="End after S seconds without a frame from a camera.", metavar="S")
     ] = None,
     log: Annotated[
-        str | None, typer.Option(help="How events are told on stderr: text or json.", metavar="KIND")
+        str | None, typer.Option(help="Format of events on stderr: text or json.", metavar="KIND")
     ] = None,
     instances: Annotated[
         str | None,
         typer.Option(
-            help=f"How road users are told apart: {', '.join(WAYS)} [default: the best the model allows].",
+            help=f"Instance segmentation: {', '.join(WAYS)} [default: the best the model allows].",
             metavar="WAY",
         ),
     ] = None,
     crf: Annotated[
         bool | None,
-        typer.Option(help="Refine the class map by a CRF: borders as in the picture, at a lower rate."),
+        typer.Option(
+            help="Refine the class map with a CRF: borders follow the image, at a lower frame rate."
+        ),
     ] = None,
     denoise: Annotated[
         str | None,
@@ -163,18 +160,18 @@ def run(
     ] = None,
     tracks: Annotated[
         bool | None,
-        typer.Option(help="Road users keep an id from frame to frame, lanes are steadied [default]."),
+        typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Frames perceived at a time; 0: one for each core.", metavar="N")
+        int | None, typer.Option(help="Frames processed in parallel; 0: one for each core.", metavar="N")
     ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Perceive the frames of SOURCE and write the scenes to SINKS.
 
-    A video that exists is overwritten; a folder is reused. Of a camera the newest frame counts, of a
-    recording every one. Ctrl-C finishes the frames in hand; a second one ends at once.
+    An existing video is overwritten; a folder is reused. A camera's newest frame counts, and every frame of
+    a recording. Ctrl-C finishes the frames in flight; a second Ctrl-C ends at once.
     """
     settings = RunConfig.read(
         config,
@@ -204,7 +201,7 @@ def run(
             stack,
             quiet=quiet,
             on_health=notifier.alive,
-            on_scene=lambda origin: stack.enter_context(_progress(origin, settings.frames, hidden)),
+            on_scene=lambda origin: stack.enter_context(show_frames(origin, settings.frames, hidden)),
         )
         with stopping(rig.stop, notifier.stopping) as received:
             try:
@@ -216,44 +213,19 @@ def run(
         if not quiet or as_json:
             _show_reports(rig, None, as_json)
     if received:
-        ignore_signals()  # all is written: the exit status is to tell of the first one
+        ignore_signals()  # everything is written; the exit status is that of the first signal
         raise typer.Exit(128 + received[0])
 
 
 def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
     """One, or where there are several cameras, one for each."""
     reports = [node.report(failure) for node in rig.nodes]
-    if len(reports) == 1:
-        show(reports[0], as_json)
-    elif as_json:
-        typer.echo(json.dumps({one.camera: one.as_json() for one in reports}, indent=2))
+    if as_json:
+        found = {one.camera: one.as_json() for one in reports}
+        typer.echo(json.dumps(found if len(reports) > 1 else reports[0].as_json(), indent=2))
     else:
         for one in reports:
-            show(one, as_json)
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
-
-
-@contextmanager
-def _progress(source: Source, frames: int | None, hidden: bool) -> Iterator[Callable[[Scene], None]]:
-    """A progress bar on stderr, where that is a terminal; the callable moves it."""
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=hidden or not console.is_terminal,
-        transient=True,
-    )
-    lengths = [length for length in (source.length, frames) if length]
-    task = bar.add_task("run", total=min(lengths, default=None))
-    with bar:
-        yield lambda scene: bar.update(task, completed=scene.sequence + 1)
+            Console().print(run_table(one))
 
 
 @app.command()

@@ -3,13 +3,13 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -19,13 +19,33 @@ from pydantic import (
 )
 
 from perception.decode.instances import WAYS
-from perception.engines.registry import ENGINES
+from perception.engines.registry import known_engines
 from perception.errors import ConfigError
+from perception.parsing import faults, read_yaml
 from perception.redact import masked
-from perception.sinks.registry import kind_of, place_of
+from perception.sinks.base import SinkUri
+from perception.sinks.registry import SINKS
+from perception.sources.base import SourceUri
+from perception.sources.registry import SOURCES
 from perception.types import Policy
+from perception.uri import K, Kinds
 
 EXAMPLE = "as in: perception run drive.mp4 overlay.mp4"
+
+
+def _parser(kinds: "Kinds[K]") -> PlainValidator:
+    """URIs become values of their kinds here, and only here."""
+
+    def parse(value: Any) -> Any:
+        if not isinstance(value, str) or not value:
+            raise ValueError("should be a text with at least 1 character")
+        return kinds.parse(value)
+
+    return PlainValidator(parse)
+
+
+Source = Annotated[SourceUri, _parser(SOURCES)]
+Sink = Annotated[SinkUri, _parser(SINKS)]
 
 
 class RunConfig(BaseModel):
@@ -36,7 +56,7 @@ class RunConfig(BaseModel):
         cameras: URIs of several sources by the cameras' names, such as {left: "rtsp://…", right: "rtsp://…"}.
         sinks: URIs of the sinks, at least one; with several cameras, files have `{camera}` in their names.
         model: name of a shipped bundle, or a bundle's folder.
-        engine: "auto", or one of `perception.engines.ENGINES`.
+        engine: "auto", or one of `perception.engines.registry.known_engines`.
         frames: stop after so many captured frames; None: at the source's end.
         max_age: ms from capture (for a recording: from reading, in real time from when the frame was due) to
             publication above which a scene is published as stale; None: 250 for what is live, else never.
@@ -45,7 +65,7 @@ class RunConfig(BaseModel):
             frame for a recording.
         min_rate: scenes a second below which quality is stepped down, where frames may be dropped; 0: never.
         give_up: seconds without a frame from a live source after which the run ends; None: never.
-        log: how events are told on stderr: for people or for machines.
+        log: how events are written on stderr: for people or for machines.
         instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
         crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
         denoise: name or folder of a bundle that restores each frame before the network sees it.
@@ -55,9 +75,9 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str | None = Field(None, min_length=1)
-    cameras: dict[str, str] = {}
-    sinks: tuple[str, ...] = Field(min_length=1)
+    source: Source | None = None
+    cameras: dict[str, Source] = {}
+    sinks: tuple[Sink, ...] = Field(min_length=1)
     model: str = Field("drive", min_length=1)
     engine: str = "auto"
     frames: PositiveInt | None = None
@@ -73,18 +93,10 @@ class RunConfig(BaseModel):
     tracks: bool = True
     workers: int = Field(0, ge=0, le=256)
 
-    @field_validator("sinks")
-    @classmethod
-    def _of_known_kinds(cls, sinks: tuple[str, ...]) -> tuple[str, ...]:
-        """Before any is opened."""
-        for sink in sinks:
-            kind_of(sink)
-        return sinks
-
     @field_validator("engine", "instances")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
-        allowed = ("auto", *(ENGINES if info.field_name == "engine" else WAYS))
+        allowed = ("auto", *(known_engines() if info.field_name == "engine" else WAYS))
         if value not in allowed:
             raise ValueError(f"allowed are {', '.join(allowed)}")
         return value
@@ -92,8 +104,8 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """Two writers of one file would spoil it, and a sink on its own source would destroy a recording."""
-        places = [file.resolve() if (file := place_of(sink)) else sink for sink in self.sinks]
-        sources = [Path(source).resolve() for source in self.sources.values()]
+        places = [sink.path.resolve() if sink.path else sink.uri for sink in self.sinks]
+        sources = [source.path.resolve() for source in self.sources.values() if source.path]
         for sink, place in zip(self.sinks, places, strict=True):
             if places.count(place) > 1:
                 raise ValueError(f"sink {sink} is given twice; give each sink once")
@@ -111,7 +123,7 @@ class RunConfig(BaseModel):
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
                 raise ValueError(f"camera {name!r}: a name has letters, digits, - and _ only")
         for sink in self.sinks:
-            if self.cameras and kind_of(sink) != "web" and "{camera}" not in sink:
+            if self.cameras and not sink.kind.shared and "{camera}" not in sink.uri.text:
                 raise ValueError(
                     f"sink {sink}: {len(self.cameras)} cameras would write the same files; put {{camera}} "
                     "into its name, such as drives/{camera}.mp4"
@@ -119,7 +131,7 @@ class RunConfig(BaseModel):
         return self
 
     @property
-    def sources(self) -> dict[str, str]:
+    def sources(self) -> dict[str, SourceUri]:
         """URIs by the cameras' names; a single one is called front."""
         return self.cameras or ({"front": self.source} if self.source else {})
 
@@ -133,30 +145,15 @@ class RunConfig(BaseModel):
         Raises:
             ConfigError: the profile cannot be read, or a key or a value is wrong; all of them are named.
         """
-        values = {} if profile is None else _read_yaml(profile)
+        values = {} if profile is None else _expanded(read_yaml(profile), profile)
         given = {key: value for key, value in overrides.items() if value is not None}
         if values.get("cameras") and "source" in given:
             given["sinks"] = [given.pop("source"), *given.get("sinks", ())]
         try:
             return cls.model_validate(values | given)
         except ValidationError as error:
-            where = f"configuration {profile}" if profile else "configuration"
-            text = "\n".join(f"{where}: {line}" for line in _lines(cls, error))
+            text = "\n".join(f"{profile or 'configuration'}: {line}{_hint(line)}" for line in faults(error))
             raise ConfigError(masked(text)) from error
-
-
-def _read_yaml(profile: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(profile.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {profile}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"configuration {profile}: not YAML ({' '.join(str(error).split())})") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"configuration {profile}: holds a {type(values).__name__}; give keys with values")
-    return {str(key): _expanded(value, profile) for key, value in values.items()}
 
 
 def _expanded(value: Any, profile: Path) -> Any:
@@ -170,25 +167,15 @@ def _expanded(value: Any, profile: Path) -> Any:
 
     def variable(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
-            raise ConfigError(
-                f"configuration {profile}: {match[0]} is not set; export {match[1]}=… before the start"
-            )
+            raise ConfigError(f"{profile}: {match[0]} is not set; export {match[1]}=… before the start")
         return os.environ[match[1]]
 
     return re.sub(r"\$\{(\w+)\}", variable, value)
 
 
-def _lines(model: type[BaseModel], error: ValidationError) -> list[str]:
-    """One line for each thing refused: its name, its value, and what is allowed."""
-    lines = []
-    for one in error.errors():
-        name = ".".join(str(part) for part in one["loc"])
-        if one["type"] == "extra_forbidden":
-            lines.append(f"unknown key {name}; known are {', '.join(model.model_fields)}")
-        elif one["type"] == "missing":
-            lines.append(f"{name} missing: give them in the profile or on the command line, {EXAMPLE}")
-        else:
-            message = one["msg"].removeprefix("Value error, ")
-            subject = f"{name} = {one['input']!r} is refused: " if name else ""
-            lines.append(f"{subject}{message[0].lower()}{message[1:]}")
-    return lines
+def _hint(line: str) -> str:
+    if line.startswith("unknown key"):
+        return f"; known are {', '.join(RunConfig.model_fields)}"
+    return (
+        f"; give it in the profile or on the command line, {EXAMPLE}" if line.endswith("is missing") else ""
+    )

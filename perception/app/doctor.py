@@ -16,18 +16,19 @@ from perception.bundle.bundle import Bundle
 from perception.engines.cuda import find_gpu
 from perception.engines.golden import check_golden
 from perception.engines.machine import instructions, physical_cores, processor
-from perception.engines.registry import ENGINES, FOR_DEVELOPMENT, open_engine
+from perception.engines.registry import FOR_DEVELOPMENT, known_engines, open_engine
 from perception.engines.selection import versions
 from perception.errors import BundleError, EngineError
+from perception.extras import DISTRIBUTION, hint
 
-# Modules of the running node. Some distributions install the same module, where the last one installed wins
-# and removing either breaks it, without a word from pip.
+# Modules of the running node. Some distributions install the same module: the last one installed wins, and
+# removing either breaks it, without a message from pip.
 MODULES = ("numpy", "cv2", "av", "onnxruntime", "pydantic", "yaml", "rich", "typer")
 
 
 class Health(StrEnum):
     GOOD = "good"
-    ABSENT = "absent"  # cannot be used here, and need not be
+    ABSENT = "absent"  # cannot be used here, which is no fault
     BROKEN = "broken"
 
 
@@ -36,7 +37,7 @@ _STYLE = {Health.GOOD: "green", Health.ABSENT: "yellow", Health.BROKEN: "bold re
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; what is broken says what to do."""
+    """One check; where something is broken, `detail` says what to do."""
 
     name: str
     health: Health
@@ -66,14 +67,14 @@ class Diagnosis:
 
 
 def diagnose(model: str | Path = "drive") -> Diagnosis:
-    """Look at the installation, the bundle, and each engine with a golden run of it."""
+    """Check the installation, the bundle, and each engine with a golden run."""
     return Diagnosis((*_platform(), *_modules(), *_model(model)))
 
 
 def _platform() -> Iterator[Finding]:
     yield Finding("python", Health.GOOD, f"{platform.python_version()} on {platform.platform()}")
-    yield Finding("perception", Health.GOOD, version("perception"))
-    vnni = "with VNNI, which INT8 runs on" if "vnni" in instructions() else "without VNNI"
+    yield Finding("perception", Health.GOOD, version(DISTRIBUTION))
+    vnni = "with VNNI, for INT8" if "vnni" in instructions() else "without VNNI"
     yield Finding("cpu", Health.GOOD, f"{processor()}, {physical_cores()} cores to use, {vnni}")
     try:
         gpu = find_gpu()
@@ -83,7 +84,7 @@ def _platform() -> Iterator[Finding]:
         capability, cuda = ".".join(map(str, gpu.capability)), f"{gpu.cuda // 1000}.{gpu.cuda % 1000 // 10}"
         detail = f"{gpu.name}, compute capability {capability}, driver {gpu.driver}, CUDA up to {cuda}"
         yield Finding("gpu", Health.GOOD, detail)
-    found = ", ".join(f"{name} {one}" for name, one in versions().items() if name != "perception")
+    found = ", ".join(f"{name} {one}" for name, one in versions().items() if name != DISTRIBUTION)
     yield Finding("runtimes", Health.GOOD if found else Health.ABSENT, found or "none")
 
 
@@ -101,8 +102,8 @@ def _modules() -> Iterator[Finding]:
         try:
             import_module(module)
         except ImportError as error:
-            mend = "install perception again, with [cpu], or with [gpu] for NVIDIA GPUs"
-            yield Finding(module, Health.BROKEN, f"does not import ({error}): {mend}")
+            remedy = hint("cpu", ", or [gpu] for NVIDIA GPUs")
+            yield Finding(module, Health.BROKEN, f"does not import ({error}): {remedy}")
         else:
             yield Finding(module, Health.GOOD, " ".join(f"{name} {version(name)}" for name in distributions))
 
@@ -116,7 +117,7 @@ def _model(model: str | Path) -> Iterator[Finding]:
     info = bundle.info
     detail = f"{info.name} {info.version} in {bundle.folder}, {len(info.files)} checksums match"
     yield Finding(f"model {model}", Health.GOOD, detail)
-    for name in (*ENGINES, "auto"):
+    for name in (*known_engines(), "auto"):
         yield _engine(bundle, name)
 
 
@@ -130,9 +131,9 @@ def _engine(bundle: Bundle, name: str) -> Finding:
     except BundleError as error:
         return Finding(title, Health.ABSENT if name in FOR_DEVELOPMENT else Health.BROKEN, str(error))
     if name == "auto":
-        return Finding(title, Health.GOOD, f"chooses {engine.name}: {engine.reason}")
+        return Finding(title, Health.GOOD, f"chooses {engine.name}: {engine.info.reason}")
     detail = f"golden run: {share:.2%} of the values as they must be"
-    return Finding(title, Health.GOOD, "; ".join((detail, *engine.notes)))
+    return Finding(title, Health.GOOD, "; ".join((detail, *engine.info.notes)))
 
 
 def _decline(what: str, share: float) -> None:

@@ -1,4 +1,4 @@
-"""`perception latent`: a drive as a map, on which frames that an autoencoder codes alike lie together."""
+"""`perception latent`: a map of a drive, on which frames with similar autoencoder codes are close."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.perceiver import Perceiver
 from perception.sources.registry import open_source
+from perception.types import Image
 
 Codes = npt.NDArray[np.float32]
-Image = npt.NDArray[np.uint8]
 
 THUMBNAIL = 96  # px, width
 COLOURS = colormaps["tab10"]
@@ -29,7 +29,7 @@ COLOURS = colormaps["tab10"]
 
 @dataclass(frozen=True)
 class CodedDrive:
-    """The frames of a source: codes float32 (n, k), when they were taken, in seconds, and how they look."""
+    """The frames of a source: codes float32 (n, k), capture times in seconds, and thumbnails."""
 
     codes: Codes
     times: npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ def latent(
     picture: Annotated[Path, typer.Argument(help="The map to draw, .png or .jpg.")],
     model: Annotated[str, typer.Option(help="Bundle of an autoencoder: its name or folder.")],
     engine: Annotated[str, typer.Option(help="Engine to run it on.")] = "auto",
-    clusters: Annotated[int, typer.Option(min=1, max=10, help="Groups of frames to tell apart.")] = 6,
+    clusters: Annotated[int, typer.Option(min=1, max=10, help="Number of clusters of frames.")] = 6,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
     """Draw a drive as a map of its frames by their codes: what repeats, and what stands out."""
@@ -97,7 +97,7 @@ def principal_components(codes: Codes, axes: int = 2) -> tuple[npt.NDArray[np.fl
 
 
 def group(codes: Codes, clusters: int) -> npt.NDArray[np.int64]:
-    """K-means (Lloyd, 1982; begun as k-means++): the cluster of each code, numbered as they first come."""
+    """K-means (Lloyd, 1982; k-means++ start): the cluster of each code, numbered in order of appearance."""
     _, found = kmeans2(codes.astype(np.float64), clusters, minit="++", seed=0)
     order = {name: number for number, name in enumerate(dict.fromkeys(found.tolist()))}
     return np.array([order[name] for name in found.tolist()], np.int64)
@@ -110,7 +110,7 @@ def draw(
     groups: npt.NDArray[np.int64],
     title: str,
 ) -> None:
-    """The map with a typical frame of each cluster, and below it which cluster is when."""
+    """The map with a typical frame of each cluster, and below it the clusters over time."""
     figure = Figure(figsize=(11, 9), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(8, 1))
     above.plot(*places.T, color="0.85", linewidth=0.7, zorder=1)

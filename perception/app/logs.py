@@ -1,4 +1,4 @@
-"""What is told of a run on stderr: a line an event, for people or for machines."""
+"""Events of a run on stderr, one line each, for people or for machines."""
 
 import json
 import logging
@@ -13,17 +13,17 @@ from typing import Any, Literal
 
 from perception.redact import masked
 
-_LIMIT, _WINDOW_S = 10, 60.0  # lines of one kind, lest a fault that comes with each frame fills a disk
-# What every record has; the rest is what was given as `extra`.
+_LIMIT, _WINDOW_S = 10, 60.0  # lines of one kind: a fault in every frame must not fill a disk
+# What every record has; the rest was passed as `extra`.
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _LEVELS = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 
 
 def set_up(kind: Literal["text", "json"], quiet: bool) -> None:
-    """Let the loggers below "perception" write to stderr, each line masked, no kind of it all the time.
+    """Let the loggers below "perception" write to stderr: passwords masked, repeated lines limited.
 
-    Others' loggers stay as they are, and so does FFmpeg, which PyAV keeps silent: what matters of it comes as
-    an error of the source or sink. Calling it again replaces what it set up before.
+    Other loggers stay as they are, and so does FFmpeg, which PyAV keeps silent: its errors are raised by the
+    source or sink. A second call replaces the handler of the first.
 
     Args:
         quiet: errors only.
@@ -48,11 +48,11 @@ class _Window:
 
 
 class Handler(logging.Handler):
-    """Writes to stderr what a `form` makes of a record; besides errors at most ten a minute of one kind.
+    """Writes all errors to stderr, and at most ten other lines a minute of one kind, formatted by `form`.
 
-    A kind is a logger with an event of one camera, sink or condition, or without an event a message before
-    its arguments are put in. How many were left out is told once the minute is over and a line of any
-    kind comes.
+    A kind is a logger with an event of one camera, sink or condition; without an event, with the message
+    before its arguments are inserted. The number of lines left out is written with the next line of any kind
+    after the minute.
     """
 
     def __init__(self, form: Callable[[logging.LogRecord], str]) -> None:
@@ -64,7 +64,7 @@ class Handler(logging.Handler):
         now = time.monotonic()
         self._end_windows(now - _WINDOW_S)
         window = self._windows.setdefault(_kind(record), _Window(now))
-        if window.passed < _LIMIT or record.levelno >= logging.ERROR:  # an error is never kept back
+        if window.passed < _LIMIT or record.levelno >= logging.ERROR:  # errors are always written
             window.passed += 1
             self._write(record)
         else:
@@ -99,7 +99,7 @@ def as_text(record: logging.LogRecord) -> str:
 
 
 def as_json(record: logging.LogRecord) -> str:
-    """One object: ts (RFC 3339, UTC), level, logger, message, and all that was given as `extra`."""
+    """One object: ts (RFC 3339, UTC), level, logger, message, and everything passed as `extra`."""
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     values = {
         "ts": f"{whole}.{int(record.created % 1 * 1000):03d}Z",
@@ -125,14 +125,10 @@ def _level(record: logging.LogRecord) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """With what was raised, if anything was."""
+    """With the traceback, if there is one."""
     try:
         text = record.getMessage()
-    except (
-        TypeError,
-        ValueError,
-        KeyError,
-    ):  # arguments that do not fit: logging's own way shows them unmasked
+    except (TypeError, ValueError, KeyError):  # arguments that do not fit; logging would show them unmasked
         text = f"{record.msg} {record.args}"
     if record.exc_info and record.exc_info[1] is not None:
         text += "\n" + logging.Formatter().formatException(record.exc_info)

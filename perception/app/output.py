@@ -1,4 +1,4 @@
-"""Options that mean the same in several commands, and the one way in which results are shown."""
+"""Options shared by several commands, and how their results are shown."""
 
 import json
 from typing import Annotated, Any, Protocol

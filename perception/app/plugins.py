@@ -29,7 +29,7 @@ class Commands(typer.core.TyperGroup):
 
 
 def _load(entry: metadata.EntryPoint) -> Any:
-    """The command of an entry point; where a module is missing, one that says how to get it."""
+    """The command of an entry point; where a module is missing, one that says what to install."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     try:
         app.command(entry.name)(entry.load())

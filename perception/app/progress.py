@@ -1,13 +1,25 @@
-"""What people see while an engine is built, for minutes, at its first start."""
+"""Progress on stderr: of a run, and of an engine that is built, which takes minutes at its first start."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from perception.engines.base import OnBuild
+from perception.scene import Scene
+from perception.sources.base import Source
 
 KEPT = "kept for the next start"
 
@@ -18,8 +30,7 @@ def show_builds(hidden: bool = False, as_lines: bool = False) -> Iterator[OnBuil
 
     Args:
         hidden: show nothing.
-        as_lines: rather than bars, as it is where stderr is no terminal. Lines can be told, and are shown,
-            also after the block.
+        as_lines: instead of bars, as where stderr is no terminal. Lines also appear after the block ends.
 
     Yields:
         What `Perceiver.load` takes as `on_build`.
@@ -55,3 +66,27 @@ def show_builds(hidden: bool = False, as_lines: bool = False) -> Iterator[OnBuil
 def _line(what: str, share: float) -> None:
     if share in (0.0, 1.0):
         sys.stderr.write(f"perception: {what}, {KEPT}{': done' if share else '; this takes minutes'}\n")
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
+
+
+@contextmanager
+def show_frames(source: Source, frames: int | None, hidden: bool) -> Iterator[Callable[[Scene], None]]:
+    """A progress bar on stderr, where that is a terminal; the callable moves it."""
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=hidden or not console.is_terminal,
+        transient=True,
+    )
+    lengths = [length for length in (source.length, frames) if length]
+    task = bar.add_task("run", total=min(lengths, default=None))
+    with bar:
+        yield lambda scene: bar.update(task, completed=scene.sequence + 1)

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-SAME_WISH_S = 0.5
+SAME_REQUEST_S = 0.5
 
 
 @contextmanager
 def stopping(*calls: Callable[[], None]) -> Iterator[list[int]]:
-    """While the block runs, the first signal makes the calls; the list tells which one came.
+    """While the block runs, the first signal makes the calls; the list then holds its number.
 
-    A later one ends the process; but what comes right after the first one is the same wish: some senders
-    signal a process, and then its group.
+    A later signal ends the process, but not within 0.5 s of the first one: some senders signal a process and
+    then its group.
     """
     received: list[int] = []
     until = 0.0
@@ -25,8 +25,8 @@ def stopping(*calls: Callable[[], None]) -> Iterator[list[int]]:
         nonlocal until
         if not received:
             received.append(number)
-            until = time.monotonic() + SAME_WISH_S
-            # In a thread of its own: this one may hold a lock that stopping takes, and would wait for itself.
+            until = time.monotonic() + SAME_REQUEST_S
+            # In its own thread: the interrupted one may hold a lock that stopping needs, a deadlock.
             threading.Thread(target=stop, daemon=True).start()
         elif time.monotonic() > until:
             signal.signal(number, signal.SIG_DFL)
@@ -40,12 +40,12 @@ def stopping(*calls: Callable[[], None]) -> Iterator[list[int]]:
     try:
         yield received
     finally:
-        if not received:  # else a report is still to come
+        if not received:  # else the report is still to be written
             for one, handler in before.items():
                 signal.signal(one, handler)
 
 
 def ignore_signals() -> None:
-    """From now on, up to the end of the process."""
+    """From now on, until the process ends."""
     for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)

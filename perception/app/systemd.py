@@ -1,4 +1,4 @@
-"""Tells systemd how the node is: sd_notify(3), without its library."""
+"""Reports the node's state to systemd: sd_notify(3), without its library."""
 
 import os
 import socket
@@ -10,15 +10,16 @@ from typing import Self
 from perception.health.types import Health, Level, NodeState
 from perception.redact import masked
 
-_PATIENCE_S = 5.0  # how long at least a node that does not get on is taken for alive
+_PATIENCE_S = 5.0  # for at least so long, a node without progress counts as alive
 
 
 class Notifier:
-    """Says READY=1 with the first health of an active node, STATUS=… when it changes, WATCHDOG=1 with every
-    health as long as all nodes are alive, and at the end STOPPING=1. Says nothing where nobody listens.
+    """Sends READY=1 with the first health of an active node, STATUS=… when it changes, WATCHDOG=1 with every
+    health while all nodes are alive, and STOPPING=1 at the end. Sends nothing where nobody listens.
 
-    A node is alive that gives health, each second, and gets on with the frames it has in hand; so a watchdog
-    needs three seconds at least. Nothing here raises: a node does not end because systemd does not listen.
+    A node is alive while it reports health, each second, and makes progress with its frames in flight; so a
+    watchdog needs at least three seconds. Nothing here raises: a node does not end because systemd does not
+    listen.
 
     Args:
         address: of a datagram socket: a path, or an abstract name that begins with @; empty: nobody listens.
@@ -33,7 +34,7 @@ class Notifier:
         self._lock = Lock()
         self._ready = False
         self._status = ""
-        self._nodes: dict[str, tuple[float, Health]] = {}  # by camera, with when it last got on
+        self._nodes: dict[str, tuple[float, Health]] = {}  # by camera, with the time of its last progress
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -53,11 +54,11 @@ class Notifier:
         self._socket.close()
 
     def alive(self, health: Health) -> None:
-        """This is what a node says of itself. From any thread."""
+        """Report a node's health. From any thread."""
         with self._lock:
             now = time.monotonic()
             since, before = self._nodes.get(health.camera, (now, None))
-            self._nodes[health.camera] = (now if _gets_on(before, health) else since), health
+            self._nodes[health.camera] = (now if _progressed(before, health) else since), health
             if not self._ready and health.state is NodeState.ACTIVE:
                 self._ready = self._send("READY=1")
             status = masked("; ".join(_line(one) for _, one in self._nodes.values()))
@@ -67,7 +68,7 @@ class Notifier:
                 self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The run ends, and what is in hand is still written."""
+        """The run ends; frames in flight are still written."""
         self._send("STOPPING=1")
 
     def _all_alive(self, now: float) -> bool:
@@ -80,13 +81,13 @@ class Notifier:
         try:
             if self._address:
                 self._socket.sendto(line.encode(), self._address)
-        except OSError:  # nobody listens any more, or he is behind
+        except OSError:  # nobody listens any more, or the queue is full
             return False
         return True
 
 
-def _gets_on(before: Health | None, health: Health) -> bool:
-    """Whether it has nothing to do, or did some of it."""
+def _progressed(before: Health | None, health: Health) -> bool:
+    """Whether it has nothing to do, or has done some of it."""
     if before is None or not health.in_hand or health.state is not NodeState.ACTIVE:
         return True
     return _done(health) != _done(before)

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from perception.bundle.manifest import FILES, GRAPHS, BundleDescription, BundleInfo, Precision
 from perception.classes import ClassSet
 from perception.errors import BundleError
+from perception.parsing import faults
 
 SHIPPED = Path(__file__).parents[1] / "models"
 _MEND = "Export the bundle again, or reinstall perception if it is a shipped one."
@@ -196,18 +197,7 @@ def _parse(path: Path) -> BundleInfo:
     try:
         return BundleInfo.model_validate_json(_read(path))
     except ValidationError as error:
-        faults = "; ".join(_explain(fault) for fault in error.errors())
-        raise BundleError(f"{path}: {faults}. {_MEND}") from error
-
-
-def _explain(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"unknown key {where}"
-    if fault["type"] == "missing":
-        return f"the key {where} is missing"
-    found = "" if isinstance(fault["input"], dict | bytes) else f" (found {fault['input']!r})"
-    return f"{where}: {fault['msg']}{found}".removeprefix(": ")
+        raise BundleError(f"{path}: {'; '.join(faults(error))}. {_MEND}") from error
 
 
 def _read(path: Path) -> bytes:

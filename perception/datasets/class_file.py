@@ -10,7 +10,7 @@
 A label is the value of a pixel in a label image (0..255); in a colour image, its colour as `[r, g, b]` or
 "#rrggbb"; in COCO's annotations, the id or the name of a category. A label that several classes name may be
 any of them. `rest` is the class of every label that none names, or `ignore`; without it, such a label is an
-error. 255 is ignored unless it is named. `thing` says that instances of the class are told apart.
+error. 255 is ignored unless it is named. `thing` says that the class has instances.
 """
 
 from collections import Counter
@@ -21,11 +21,11 @@ from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from perception.classes import DRIVE, ClassSet
-from perception.errors import ConfigError, DataError
+from perception.errors import DataError
+from perception.parsing import read_yaml, validate
 
 Bits = npt.NDArray[np.uint32]
 MOST = 31  # targets are int32 tensors, a bit a class
@@ -187,19 +187,7 @@ def read_class_file(path: Path) -> ClassFile:
     Raises:
         ConfigError: unreadable file, unknown key or impossible value, by name.
     """
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a class file is a mapping of keys to values, not {type(raw).__name__}")
-    try:
-        return ClassFile.model_validate(raw)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {str(e['input'])[:80]})" for e in error.errors()
-        )
-        raise ConfigError(f"{path}: {problems}") from error
+    return validate(ClassFile, read_yaml(path), path)
 
 
 DRIVE_IDS = OwnClasses(DRIVE, {i: 1 << i for i in range(len(DRIVE))}, None, "the class set `drive`")

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from perception.datasets.degraded import GAMMA, low_light
 from perception.errors import ConfigError
 from perception.simulation.textures import noise, to_image
+from perception.types import Image
 
-Image = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.float32]
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -34,7 +34,7 @@ class Corruption:
 
     Attributes:
         apply: what is done, by how much.
-        levels: how much at severities 1 to 5, in the unit that `apply` tells of.
+        levels: how much at severities 1 to 5, in the unit of `apply`.
         fixed: it stays where it is from frame to frame, as dirt does: give each frame of a drive a generator
             of the same seed.
     """
@@ -221,7 +221,7 @@ def _streaks(rng: np.random.Generator, image: Image, count: int, length: float, 
 
     Args:
         rng: source of all randomness.
-        image: whose size it has.
+        image: of the same size.
         count: how many.
         length: of the longest, a share of the height.
         width: of the widest, in pixels at a height of 480.

@@ -3,20 +3,10 @@
 A data set is named `LAYOUT:PATH`, for example `camvid:data/camvid/val`. Every frame comes as its image and,
 for each pixel, the set of classes it may be (bits of `perception.classes`): that is how sets that label only
 a part of the classes train and score one network together. Instances come with the same honesty: a pixel
-that may be of a road user, and belongs to no instance, is of one that nobody told apart.
-
-Labels that lie beside the published ones are named: `LAYOUT+lanes:PATH` says where ground is paint,
-`LAYOUT+instances:PATH` which road user is which, `LAYOUT+lanes+instances:PATH` both. In the same way
-`sim+depth:` and `sim+key_points:` ask for more of what the simulated camera knows.
-
-`noisy:`, `small:`, `same:` and `next:` before a data set or a source ask for pictures; see `degraded`.
-
-Labels mean classes of the set `drive`, or those of a class file (see `class_file`); a plain folder
-(`folder:PATH`) may hold it as `classes.yaml`.
+that may be of a road user, and belongs to no instance, is of one without an instance label.
 """
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,20 +16,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from perception.classes import DRIVE, ClassSet
-from perception.datasets.class_file import Bits, OwnClasses, load_classes
-from perception.datasets.formats import LAYOUTS, Files, Layout, read_image
+from perception.classes import DRIVE, FARTHEST, ClassSet
+from perception.datasets.class_file import Bits, OwnClasses
+from perception.datasets.formats import Files, Layout, read_image
 from perception.datasets.label_maps import LABEL_MAPS
-from perception.errors import DataError
-from perception.simulation import FARTHEST, Drive, SimulationOptions, parse_options
-from perception.simulation.drive import Truth
+from perception.simulation import Drive, SimulationOptions, Truth
 
 GROUND = DRIVE.bits("road", "lane_marking")
-EXTRAS = ("lanes", "instances")
-SIMULATED_EXTRAS = ("depth", "key_points")
-PICTURES = ("noisy", "small", "same", "next")
-CLASS_FILE = "classes.yaml"  # of a plain folder
-PLAIN_FOLDER = re.compile(r"(?:^|:)folder(?:\+instances)?:(.*)$")
 
 
 @dataclass(frozen=True)
@@ -108,7 +91,7 @@ class SimulatedDataset:
     """Frames of many simulated drives: `sim:?frames=600&size=704x396` takes a few of each of 150 drives.
 
     Args:
-        extras: which of `SIMULATED_EXTRAS` to tell, too.
+        extras: which of "depth" and "key_points" to add.
     """
 
     FRAMES_A_DRIVE = 4
@@ -143,93 +126,10 @@ class SimulatedDataset:
         return Drive(replace(self.options, seed=self.options.seed + number))
 
 
-def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
-    """Open `LAYOUT:PATH`, with `+lanes` and `+instances` after the layout for labels that lie beside.
-
-    `sim:?OPTIONS` takes `+depth` and `+key_points` in their place.
-
-    Args:
-        spec: the data set.
-        classes: read it into these classes, in place of `drive`. A plain folder's own class file goes first.
-
-    Raises:
-        ConfigError: a wrong class file.
-        DataError: unknown layout, missing folder, no labelled frame in it, no such labels beside them, or
-            labels that are not of these classes.
-    """
-    name, _, path = spec.partition(":")
-    if name in PICTURES:
-        from perception.datasets.degraded import open_degraded  # noqa: PLC0415 - it is made of data sets
-
-        return open_degraded(spec, classes)
-    name, *extras = name.split("+")
-    if name == "sim" and set(extras) <= set(SIMULATED_EXTRAS):
-        _refuse_own(spec, classes)
-        return SimulatedDataset(spec, parse_options(path), extras)
-    if name not in LAYOUTS or not set(extras) <= set(EXTRAS):
-        raise DataError(
-            f"{spec}: unknown layout; known: {', '.join([*LAYOUTS, 'sim'])}, all but sim also as "
-            "LAYOUT+lanes, LAYOUT+instances and LAYOUT+lanes+instances, sim as sim+depth and sim+key_points; "
-            f"before a data set or a source {', '.join(f'{kind}:' for kind in PICTURES)}"
-        )
-    folder = Path(path)
-    if not folder.is_dir():
-        raise DataError(f"{spec}: no folder {folder}; name the folder with the images")
-    layout = LAYOUTS[name]
-    if name == "folder":
-        classes = _folder_classes(spec, folder, classes)
-    if layout.decode_own is None or "lanes" in extras:  # paint is a class of `drive` alone
-        _refuse_own(spec, classes)
-    files = layout.find(folder)
-    if not files:
-        raise DataError(f"{spec}: no labelled frame found; is this the {name} layout?")
-    for extra in extras:
-        if any(getattr(entry, extra) is None for entry in files):
-            raise DataError(f"{spec}: this layout has no {extra} beside its labels; leave out +{extra}")
-    files = [
-        replace(
-            entry,
-            lanes=entry.lanes if "lanes" in extras else None,
-            instances=entry.instances if "instances" in extras else None,
-        )
-        for entry in files
-    ]
-    return ImageDataset(spec, files, layout, classes)
-
-
 def classes_of(dataset: Dataset) -> ClassSet:
     """What a data set's labels mean."""
     own = dataset.own if isinstance(dataset, ImageDataset) else None
     return DRIVE if own is None else own.class_set
-
-
-def folder_class_file(specs: Iterable[str]) -> Path | None:
-    """The class file of the first plain folder among data sets that holds one."""
-    held = (Path(found[1]) / CLASS_FILE for spec in specs if (found := PLAIN_FOLDER.search(spec)))
-    return next((path for path in held if path.exists()), None)
-
-
-def _folder_classes(spec: str, folder: Path, classes: OwnClasses | None) -> OwnClasses | None:
-    """The folder's own class file, where it has one, which must hold the classes that are asked for."""
-    path = folder / CLASS_FILE
-    if not path.exists():
-        return classes
-    own = load_classes(path)
-    if classes is not None and own.class_set != classes.class_set:
-        raise DataError(
-            f"{spec}: {path} has the classes {', '.join(own.class_set.names)}, but {classes.origin} has "
-            f"{', '.join(classes.class_set.names)}; names, order, colours and things must be the same"
-        )
-    return own
-
-
-def _refuse_own(spec: str, classes: OwnClasses | None) -> None:
-    if classes is not None:
-        known = ", ".join(name for name, layout in LAYOUTS.items() if layout.decode_own)
-        raise DataError(
-            f"{spec}: labelled in `drive`, and cannot be read into the classes of {classes.origin}; "
-            f"{known} can, without +lanes"
-        )
 
 
 def public_name(spec: str) -> str:

@@ -11,16 +11,12 @@ from functools import lru_cache, partial
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from perception.datasets.class_file import OwnClasses
-from perception.datasets.dataset import Dataset, Sample, open_dataset
-from perception.datasets.formats import LAYOUTS
+from perception.datasets.dataset import Dataset, Sample
 from perception.errors import DataError
 from perception.frame import Drop, Frame
 from perception.sources.registry import open_source
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 EXPOSURE = 0.03, 0.4  # of a night's frame, as a share of the day's light
 ELECTRONS = 300.0, 3000.0  # that the brightest pixel of a frame stands for: how little light there is
@@ -67,7 +63,7 @@ def halved(image: Image) -> Image:
 
 
 class SourceDataset:
-    """The frames of a source, without labels. It reads forward; to go back it begins anew."""
+    """The frames of a source, without labels. It reads forward; to go back it starts again."""
 
     def __init__(self, name: str, uri: str) -> None:
         self.name, self.uri = name, uri
@@ -134,41 +130,23 @@ class NextDataset:
         return replace(unlabelled(f"{index + 2:06d}", newest), earlier=(older,), picture=following)
 
 
-def open_degraded(spec: str, classes: OwnClasses | None = None) -> Dataset:
-    """Open `noisy:`, `small:`, `same:` or `next:` and what they are made of.
-
-    Raises:
-        ConfigError: wrong options of the simulated camera.
-        DataError: a data set that cannot be opened, or a frame that cannot be read.
-        SourceError: a source that cannot be read.
-    """
-    kind, _, inner = spec.partition(":")
-    layout = inner.partition(":")[0].partition("+")[0]
-    # Frames of the simulated camera follow one another in its drives alone.
-    labelled = layout in LAYOUTS or (layout == "sim" and kind != "next")
-    frames = open_dataset(inner, classes) if labelled else SourceDataset(inner, inner)
-    if kind == "next":
-        return NextDataset(spec, frames)
-    return PicturesDataset(spec, frames, {"noisy": _noisy, "small": _small, "same": _same}[kind])
-
-
 def unlabelled(name: str, image: Image) -> Sample:
     """A sample of which nothing is known."""
     size = image.shape[:2]
     return Sample(name, image, np.zeros(size, np.uint32), np.zeros(size, np.uint16))
 
 
-def _noisy(sample: Sample, rng: np.random.Generator) -> Sample:
+def noisy(sample: Sample, rng: np.random.Generator) -> Sample:
     image, picture = night(sample.image, rng)
     return replace(sample, image=image, picture=picture)
 
 
-def _small(sample: Sample, _: np.random.Generator) -> Sample:
+def small(sample: Sample, _: np.random.Generator) -> Sample:
     picture = cut(sample.image, 2 * MULTIPLE)
     return replace(unlabelled(sample.name, halved(picture)), picture=picture)
 
 
-def _same(sample: Sample, _: np.random.Generator) -> Sample:
+def same(sample: Sample, _: np.random.Generator) -> Sample:
     return replace(sample, picture=sample.image)
 
 

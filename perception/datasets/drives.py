@@ -1,8 +1,9 @@
 """Whole drives, on which tracks can be scored: every frame, in order, with who is who throughout."""
 
 from perception.datasets.class_file import OwnClasses
-from perception.datasets.dataset import Dataset, Sample, open_dataset
+from perception.datasets.dataset import Dataset, Sample
 from perception.datasets.label_maps import LABEL_MAPS
+from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError
 from perception.simulation import Drive, parse_options
 

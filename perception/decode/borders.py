@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.decode.grouping import Groups, mark_pixels, occupied_cells
-
-Floats = npt.NDArray[np.float32]
+from perception.types import Floats
 
 BORDER = 0.75  # probability from which a cell is a border
 FEW = 100  # cells: insides of fewer score less than half

@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN
 from perception.decode.grouping import Groups
-
-Floats = npt.NDArray[np.float32]
+from perception.types import Floats
 
 LEAST_SCORE = 0.4
 INSIDE = 128  # of 255: the probability from which a pixel belongs to the mask

@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.decode.grouping import MOST, Groups, mark_pixels, occupied_cells
+from perception.types import Floats, Ints
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.intp]
 Cells = tuple[Ints, Ints]  # rows, columns
 
 LEAST_PEAK = 0.1  # probability of a centre

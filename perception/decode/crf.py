@@ -15,12 +15,9 @@ from typing import Any, Self
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from perception.errors import ConfigError
-
-Floats = npt.NDArray[np.float32]
-Image = npt.NDArray[np.uint8]
+from perception.types import Floats, Image
 
 COLOURS = 64  # in the palette
 SAMPLES = 4096  # pixels that the palette is made from
@@ -152,6 +149,8 @@ class _Grid:
         Args:
             image: uint8 (h, w, 3), the frame at any size.
         """
+        from scipy import sparse  # noqa: PLC0415 - takes 0.3 s to import, and the CRF is off by default
+
         (y, x), (_, nx, colours) = image.shape[:2], (len(kernel) for kernel in self.kernels)
         row, row_share = _between_nodes(y, self.height / self.reach)
         column, column_share = _between_nodes(x, self.width / self.reach)

@@ -5,8 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.scene import KeyPoint
-
-Floats = npt.NDArray[np.float32]
+from perception.types import Floats
 
 LEAST_PEAK = 0.25  # probability of a key point
 MOST = 50  # key points of each name; the surest are kept

@@ -15,11 +15,8 @@ of t, whatever the road does, which finds the faint ones beside one that is sure
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
+from perception.types import Bools, Doubles, Ints
 
 WIDEST = 0.24  # camera heights: how wide a painted line may be
 DOUBLE = 0.38  # camera heights: how wide a double line may be that is seen as one
@@ -47,14 +44,14 @@ class Runs:
     """
 
     row: Ints
-    x: Floats
-    t: Floats
+    x: Doubles
+    t: Doubles
     mark: Ints
 
     def __getitem__(self, which: Bools) -> "Runs":
         return Runs(self.row[which], self.x[which], self.t[which], self.mark[which])
 
-    def below(self, t_of_row: Floats) -> "Runs":
+    def below(self, t_of_row: Doubles) -> "Runs":
         """The same under another horizon."""
         return replace(self, t=t_of_row[self.row])
 
@@ -67,17 +64,17 @@ class Runs:
 class Tangents:
     """The tangents at one end of every mark: x = x0 + slope · (t − t0), of `count` runs."""
 
-    t0: Floats
-    x0: Floats
-    slope: Floats
-    slope_variance: Floats
-    count: Floats
+    t0: Doubles
+    x0: Doubles
+    slope: Doubles
+    slope_variance: Doubles
+    count: Doubles
 
-    def variance_at(self, t: Floats) -> Floats:
+    def variance_at(self, t: Doubles) -> Doubles:
         return CENTRE_SD**2 / self.count + self.slope_variance * (t - self.t0) ** 2
 
 
-def find_marks(paint: Bools, t_of_row: Floats) -> Runs:
+def find_marks(paint: Bools, t_of_row: Doubles) -> Runs:
     """The runs of all marks that may be pieces of lines, in a mask (h, w) whose rows are at t (h,)."""
     height, width = paint.shape
     stride = width + 2  # keeps the runs of different rows apart in flat coordinates
@@ -178,13 +175,13 @@ class Beside:
         variance: of `closing`.
     """
 
-    offset: Floats
-    offset_sd: Floats
-    closing: Floats
-    variance: Floats
+    offset: Doubles
+    offset_sd: Doubles
+    closing: Doubles
+    variance: Doubles
 
 
-def run_beside(runs: Runs, known: Floats) -> Beside:
+def run_beside(runs: Runs, known: Doubles) -> Beside:
     """How marks run beside a line that is at x `known` in the row of each run."""
     line = _tangents(replace(runs, x=runs.x - known), int(runs.mark.max()) + 1)
     offset = line.x0 / line.t0
@@ -210,7 +207,7 @@ def join_beside(beside: Beside) -> Ints:
 def _tangents(runs: Runs, count: int) -> Tangents:
     """Straight lines through the given runs of every mark."""
 
-    def total(values: Floats) -> Floats:
+    def total(values: Doubles) -> Doubles:
         return np.asarray(np.bincount(runs.mark, values, count), np.float64)
 
     n = np.maximum(total(np.ones(len(runs.t))), 1)
@@ -220,7 +217,7 @@ def _tangents(runs: Runs, count: int) -> Tangents:
     return Tangents(t0, x0, total(dt * runs.x) / spread, CENTRE_SD**2 / spread, n)
 
 
-def extent(t: Floats, group: Ints, count: int) -> tuple[Floats, Floats]:
+def extent(t: Doubles, group: Ints, count: int) -> tuple[Doubles, Doubles]:
     """Least and greatest t of each group."""
     least, most = np.full(count, np.inf), np.zeros(count)
     np.minimum.at(least, group, t)

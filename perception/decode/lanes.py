@@ -7,18 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.decode.lane_marks import (
-    Bools,
-    Floats,
-    Ints,
-    Runs,
-    extent,
-    find_marks,
-    join_beside,
-    join_marks,
-    run_beside,
-)
+from perception.decode.lane_marks import Runs, extent, find_marks, join_beside, join_marks, run_beside
 from perception.scene import Lane, Side
+from perception.types import Bools, Doubles, Ints
 
 LEAST_T = 4.0  # rows; the horizon is not known better
 HIDDEN = 0.01  # of the height: by how much traffic hides the horizon
@@ -38,13 +29,13 @@ STEP = 4  # rows between a boundary's points
 class _Curve:
     """A boundary in the label map: x(t) for rows `top` to `bottom`."""
 
-    terms: Floats
+    terms: Doubles
     top: int
     bottom: int
     confidence: float
     kind: str = "unknown"
 
-    def at(self, t: Floats) -> Floats:
+    def at(self, t: Doubles) -> Doubles:
         level, slope, bend, sharp = self.terms
         s = t / 64
         return np.asarray(level + slope * s + (bend + sharp / s) / s)
@@ -83,7 +74,7 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
     return _make_lanes(_trace(runs, road, ground, t_of_row), road, t_of_row, labels.shape, height, width)
 
 
-def _rows_below_horizon(ground: Bools) -> Floats:
+def _rows_below_horizon(ground: Bools) -> Doubles:
     """t of every row. The road reaches the horizon where nothing stands on it."""
     width = cv2.reduce(ground.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
     broad = width >= max(0.01 * ground.shape[1], 1)
@@ -101,7 +92,7 @@ def _find_rise(runs: Runs, road: _Curve, height: int) -> float:
     return float(np.clip(rise, -least, 2 * least))
 
 
-def _basis(t: Floats) -> Floats:
+def _basis(t: Doubles) -> Doubles:
     """The terms of a boundary, all about 1 in the middle of the image; 1/t² takes up hills and clothoids."""
     terms = np.empty((len(t), 4))
     s = t / 64
@@ -118,7 +109,7 @@ def _long_chains(runs: Runs, height: int) -> list[int]:
     return [int(one) for one in order[long[order]]]
 
 
-def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Floats) -> list[_Curve]:
+def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Doubles) -> list[_Curve]:
     """A curve through every chain of marks that is long enough and runs beside the surest boundary."""
     curves = []
     for one in _long_chains(runs, len(ground)):
@@ -129,7 +120,7 @@ def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Floats) -> list[_C
     return curves
 
 
-def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Floats) -> bool:
+def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Doubles) -> bool:
     """Whether a boundary, where it runs beside the surest one, closes up with it at about the horizon."""
     t = t_of_row[[max(curve.top, surest.top), min(curve.bottom, surest.bottom)]]
     if t[1] < LEAST_SPAN * t[0]:
@@ -151,7 +142,7 @@ def _fit(runs: Runs, height: int) -> _Curve:
     return _Curve(solution, int(runs.row[0]), int(runs.row[-1]), confidence)
 
 
-def _kind(curve: _Curve, runs: Runs, ground: Bools, t_of_row: Floats) -> str:
+def _kind(curve: _Curve, runs: Runs, ground: Bools, t_of_row: Doubles) -> str:
     """Solid or dashed, by the share of paint where nothing stands on the line, a row weighing 1/t."""
     rows = np.arange(curve.top, curve.bottom + 1)
     x = np.clip(np.rint(curve.at(t_of_row[rows])), 0, ground.shape[1] - 1).astype(np.intp)
@@ -165,7 +156,7 @@ def _kind(curve: _Curve, runs: Runs, ground: Bools, t_of_row: Floats) -> str:
 
 
 def _make_lanes(
-    curves: list[_Curve], road: _Curve, t_of_row: Floats, shape: tuple[int, ...], height: int, width: int
+    curves: list[_Curve], road: _Curve, t_of_row: Doubles, shape: tuple[int, ...], height: int, width: int
 ) -> tuple[Lane, ...]:
     """The curves as polylines in the frame, with the sides of the ego lane."""
     if not curves:
@@ -187,7 +178,7 @@ def _make_lanes(
     return tuple(lanes)
 
 
-def _course(curve: _Curve, road: _Curve, bottom: int, t_of_row: Floats) -> tuple[Floats, Ints]:
+def _course(curve: _Curve, road: _Curve, bottom: int, t_of_row: Doubles) -> tuple[Doubles, Ints]:
     """x and row of a boundary's points, from the row `bottom` as far as the surest one tells the way."""
     reach = int(np.searchsorted(t_of_row, t_of_row[curve.bottom] / LONGEST_GAP))
     top = min(curve.top, max(road.top, reach))
@@ -197,7 +188,7 @@ def _course(curve: _Curve, road: _Curve, bottom: int, t_of_row: Floats) -> tuple
     return road.at(t) + (curve.at(own) - road.at(own)) * t / own, y
 
 
-def _ego_sides(near: Floats, columns: int, t: float) -> dict[int, Side]:
+def _ego_sides(near: Doubles, columns: int, t: float) -> dict[int, Side]:
     """Which curves bound the ego lane, by where curves reach the nearest row (nan: nowhere)."""
     middle = (columns - 1) / 2
     left, right = np.where(near < middle, near, -np.inf), np.where(near >= middle, near, np.inf)

@@ -1,37 +1,55 @@
 """What every engine is, whatever runtime it stands on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import InputInfo, Precision
 from perception.errors import EngineError
+from perception.types import Image
 
-# Told what is being built, for people, and the share done, 0 to 1: with 0 before anything is built, so that
-# raising an EngineError there declines the building.
+# Called with what is being built, for people, and the share done, 0 to 1: with 0 before anything is built, so
+# that raising an EngineError there declines the building.
 OnBuild = Callable[[str, float], None]
 
 
-class Engine(Protocol):
-    """A network made ready to run. Several threads may call `run` at once.
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine is, for people and reports; it does not change.
 
     Attributes:
         name: such as "onnx-cpu".
+        precision: of the bundle's graph that it runs.
         reason: why this engine runs and not another, in one sentence.
         passed_over: why each engine that "auto" tried and did not take was not taken, in full.
         notes: what else people should know, such as a damaged cache that was discarded.
-        precision: of the bundle's graph that it runs.
     """
 
     name: str
-    reason: str
-    passed_over: tuple[str, ...]
-    notes: tuple[str, ...]
     precision: Precision
+    reason: str = ""
+    passed_over: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
-    def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+
+class Engine(Protocol):
+    """A network on a runtime. Several threads may call `run` at once.
+
+    Attributes:
+        name: as it was asked for; see `EngineInfo`.
+        info: None while the engine is still being built.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def info(self) -> EngineInfo | None: ...
+
+    def run(self, image: Image) -> dict[str, npt.NDArray[Any]]:
         """The output maps, by name, for one image.
 
         Args:
@@ -48,7 +66,40 @@ class Engine(Protocol):
         ...
 
 
-def check_image(name: str, info: InputInfo, image: npt.NDArray[np.uint8]) -> None:
+class ReadyEngine(Engine, Protocol):
+    """An engine that is built."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+
+# Opens a bundle with a number of CPU threads for one run, in a precision.
+Opener = Callable[[Bundle, int, Precision, OnBuild | None], ReadyEngine]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEngine:
+    """An engine that reproduces the golden output, with the reason why it was chosen."""
+
+    engine: ReadyEngine
+    reason: str
+    passed_over: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    @property
+    def info(self) -> EngineInfo:
+        own = self.engine.info
+        return EngineInfo(own.name, own.precision, self.reason, self.passed_over, (*own.notes, *self.notes))
+
+    def run(self, image: Image) -> dict[str, npt.NDArray[Any]]:
+        return self.engine.run(image)
+
+
+def check_image(name: str, info: InputInfo, image: Image) -> None:
     """Whether the network can take the image.
 
     Args:

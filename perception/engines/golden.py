@@ -6,7 +6,7 @@ import numpy as np
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
-from perception.engines.base import Engine
+from perception.engines.base import ReadyEngine
 from perception.errors import BundleError
 
 
@@ -37,16 +37,17 @@ LIMITS = {
 }
 
 
-def check_golden(bundle: Bundle, engine: Engine) -> float:
+def check_golden(bundle: Bundle, engine: ReadyEngine) -> float:
     """Run the golden input; the least share of values, over the outputs, that come out as they must.
 
     Raises:
         BundleError: an output differs by more than rounding explains, or holds values that are no numbers.
     """
-    image, expected = bundle.golden(engine.precision)
+    precision = engine.info.precision
+    image, expected = bundle.golden(precision)
     found = engine.run(image)
     path, mend = bundle.folder / "golden.npz", "Export the bundle again, or choose another engine."
-    limit = LIMITS[engine.precision]
+    limit = LIMITS[precision]
     shares = []
     for name, wanted in expected.items():
         got = found[name]
@@ -59,7 +60,7 @@ def check_golden(bundle: Bundle, engine: Engine) -> float:
             if lost := int(np.count_nonzero(~np.isfinite(values))):
                 raise BundleError(
                     f"{whose} {name} holds {lost} values that are not finite, of {values.size}: weights are "
-                    f"damaged, or too large for {engine.precision}. {mend}"
+                    f"damaged, or too large for {precision}. {mend}"
                 )
         apart = np.abs(got.astype(np.float64) - wanted)
         shares.append(float(np.mean(apart <= limit.tolerances * bundle.info.outputs[name].tolerance)))

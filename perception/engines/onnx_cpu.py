@@ -6,15 +6,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from perception.bundle.bundle import Bundle
-from perception.bundle.manifest import Precision
-from perception.engines.base import OnBuild, check_image
+from perception.bundle.manifest import BundleDescription, Precision
+from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.engines.machine import physical_cores
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
+from perception.extras import hint
+from perception.types import Image
 
 CPU = "CPUExecutionProvider"
 BUILDS = ("onnxruntime", "onnxruntime-gpu")  # distributions of the one module
@@ -25,22 +26,21 @@ _SILENT = 4  # ONNX Runtime's log level "fatal": what it would print below that,
 class OnnxEngine:
     """An ONNX Runtime session on the CPU; ONNX Runtime allows concurrent runs of one session."""
 
-    def __init__(self, name: str, precision: Precision, session: Any, bundle: Bundle) -> None:
-        self.name = name
-        self.precision = precision
-        self.reason = ""
-        self.passed_over: tuple[str, ...] = ()
-        self.notes: tuple[str, ...] = ()
+    def __init__(self, info: EngineInfo, session: Any, bundle: BundleDescription | None = None) -> None:
+        """Args: bundle: what is checked and asked for; None: any image, and all outputs."""
+        self.name, self.info = info.name, info
         self._session = session
-        self._input = bundle.info.input
-        self._outputs = list(bundle.info.outputs)
+        self._input = bundle.input if bundle else None
+        self._name = session.get_inputs()[0].name
+        self._outputs = list(bundle.outputs) if bundle else [one.name for one in session.get_outputs()]
         self._errors = errors()
 
-    def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    def run(self, image: Image) -> dict[str, npt.NDArray[Any]]:
         """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""
-        check_image(self.name, self._input, image)
+        if self._input is not None:
+            check_image(self.name, self._input, image)
         try:
-            maps = self._session.run(self._outputs, {self._input.name: image[None]})
+            maps = self._session.run(self._outputs, {self._name: image[None]})
         except self._errors as error:
             raise EngineError(f"{self.name}: the run failed: {error}") from error
         return {name: array[0] for name, array in zip(self._outputs, maps, strict=True)}
@@ -56,18 +56,37 @@ def open_cpu(
     """
     name = NAMES[precision]
     session = open_session(name, bundle.graph(precision), {CPU: {}}, threads)
-    return OnnxEngine(name, precision, session, bundle)
+    return OnnxEngine(EngineInfo(name, precision), session, bundle.info)
+
+
+def open_graph(graph: bytes, precision: Precision = Precision.FLOAT32) -> OnnxEngine:
+    """A graph that is in no bundle yet, on the CPU.
+
+    Raises:
+        EngineError: ONNX Runtime is not installed, or refuses the graph.
+    """
+    # As TensorRT, for which the CPU stands here, leave in float32 what is not quantised.
+    disabled = ("WeightBiasQuantization",) if precision is Precision.SYMMETRIC_INT8 else ()
+    session = open_session("onnx-cpu", graph, {CPU: {}}, 0, disabled=disabled)
+    return OnnxEngine(EngineInfo("onnx-cpu", precision, "the graph is in no bundle yet"), session)
 
 
 def open_session(
-    name: str, model: Path, providers: Mapping[str, Mapping[str, str]], threads: int, mend: str = ""
+    name: str,
+    model: Path | bytes,
+    providers: Mapping[str, Mapping[str, str]],
+    threads: int,
+    mend: str = "",
+    disabled: Sequence[str] = (),
 ) -> Any:
     """A session on the first of the providers; what that cannot run, the others may.
 
     Args:
         name: of the engine.
+        model: an ONNX file, or what is in one.
         providers: ONNX Runtime's, with their options.
         mend: what to do where the first provider does not start.
+        disabled: ONNX Runtime's optimisers that are left out.
 
     Raises:
         EngineError: ONNX Runtime is not installed or refuses the graph, or the provider did not start.
@@ -77,7 +96,7 @@ def open_session(
     options.intra_op_num_threads = threads or physical_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = _SILENT
-    # Threads that spin while they wait take the time of the stages that run beside the network.
+    # Threads that spin while they wait take the time of the stages that run next to the network.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Without VNNI, x86 sums products of INT8 in 16 bits, which overflow: 4 % of the labels come out wrong.
     # With this entry ONNX Runtime computes in unsigned bytes there, and gives the labels that VNNI gives.
@@ -85,12 +104,19 @@ def open_session(
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     try:
         session = runtime.InferenceSession(
-            str(model), options, providers=list(providers.items()), enable_fallback=0
+            str(model) if isinstance(model, Path) else model,
+            options,
+            providers=list(providers.items()),
+            disabled_optimizers=list(disabled),
+            enable_fallback=0,
         )
     except errors() as error:
-        raise EngineError(
-            f"{name} cannot run: ONNX Runtime refuses {model}: {error}{named(model, str(error))}"
-        ) from error
+        what = (
+            f"{model}: {error}{named(model, str(error))}"
+            if isinstance(model, Path)
+            else f"the graph: {error}"
+        )
+        raise EngineError(f"{name} cannot run: ONNX Runtime refuses {what}") from error
     check_started(name, next(iter(providers)), session.get_providers(), mend)
     return session
 
@@ -115,7 +141,7 @@ def mixed_builds() -> str:
         return ""
     return (
         f"{' and '.join(found)} are both installed and overwrite each other: "
-        f"pip uninstall {' '.join(found)}, then install perception again, with [cpu] or with [gpu]"
+        f"pip uninstall {' '.join(found)}, then install perception again with its extra [cpu] or [gpu]"
     )
 
 
@@ -128,10 +154,8 @@ def load_runtime(name: str) -> ModuleType:
     try:
         import onnxruntime  # noqa: PLC0415 (the biggest import of all: only where an engine is opened)
     except ImportError as error:
-        mend = "Install it: pip install 'perception[cpu]', or [gpu] for NVIDIA GPUs."
-        raise EngineError(
-            f"{name} cannot run: onnxruntime does not import ({error}). {mixed_builds() or mend}"
-        ) from error
+        remedy = mixed_builds() or hint("cpu", ", or [gpu] for NVIDIA GPUs")
+        raise EngineError(f"{name} cannot run: onnxruntime does not import ({error}); {remedy}") from error
     onnxruntime.set_default_logger_severity(_SILENT)
     return onnxruntime  # type: ignore[no-any-return]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import GRAPHS, InputInfo, Precision
-from perception.engines.base import OnBuild, check_image
+from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.engines.buffers import Pool, Shape
 from perception.engines.cache import EngineKey, cache_folder
 from perception.engines.cuda import Gpu, check_driver, connect, find_gpu
@@ -27,6 +27,7 @@ from perception.engines.onnx_cpu import CPU, errors, load_runtime, mixed_builds,
 from perception.engines.tensorrt import check_profile
 from perception.engines.tensorrt_build import Shapes, bundle_profile
 from perception.errors import EngineError
+from perception.extras import hint
 
 CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
 CUDA_NAMES = {Precision.FLOAT32: "onnx-cuda", Precision.FLOAT16: "onnx-cuda-float16"}
@@ -35,7 +36,7 @@ TENSORRT_NAMES = {Precision.FLOAT32: "onnx-tensorrt", Precision.FLOAT16: "onnx-t
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 _MEND = (
     "it needs an NVIDIA driver, and onnxruntime-gpu in place of onnxruntime: "
-    "pip uninstall onnxruntime && pip install 'perception[gpu]'"
+    f"pip uninstall onnxruntime, then {hint('gpu')}"
 )
 _SUMS = "sha256.json"  # written last, beside what the TensorRT provider built: else that was cut short
 
@@ -58,6 +59,7 @@ class BoundEngine:
         device: str,
         allocate: Allocate,
         shapes: Shapes | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """Make it ready.
 
@@ -66,11 +68,7 @@ class BoundEngine:
             allocate: gives an array on the host.
             shapes: the least, the usual and the greatest shape that the session takes; None: it takes all.
         """
-        self.name = name
-        self.precision = precision
-        self.reason = ""
-        self.passed_over: tuple[str, ...] = ()
-        self.notes: tuple[str, ...] = ()
+        self.name, self.info = name, EngineInfo(name, precision, notes=notes)
         self._input = bundle.info.input
         self._shapes = shapes
         self._errors = errors()
@@ -83,7 +81,7 @@ class BoundEngine:
         """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""
         check_image(self.name, self._input, image)
         if self._shapes is not None:
-            # The provider would build an engine anew for another shape, for minutes, in mid-run.
+            # The provider would build another engine for another shape, for minutes, in mid-run.
             check_profile(self.name, self._shapes, image.shape)
         try:
             with self._buffers.lent((1, *image.shape)) as buffers:
@@ -165,8 +163,7 @@ def open_tensorrt(
     options = tensorrt_options(bundle.info.input, shapes, precision, folder)
     providers = {TENSORRT: options, CUDA: _CUDA_OPTIONS, CPU: {}}
     session = open_session(name, bundle.graph(precision), providers, threads, _MEND)
-    engine = _on_gpu(name, precision, session, bundle, shapes)
-    engine.notes += notes
+    engine = _on_gpu(name, precision, session, bundle, shapes, notes)
     if not built:
         engine.run(np.zeros(shapes[1][1:], np.uint8))
         seal(folder)
@@ -265,12 +262,16 @@ def left_to_the_cpu(assigned: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _on_gpu(
-    name: str, precision: Precision, session: Any, bundle: Bundle, shapes: Shapes | None = None
+    name: str,
+    precision: Precision,
+    session: Any,
+    bundle: Bundle,
+    shapes: Shapes | None = None,
+    notes: tuple[str, ...] = (),
 ) -> BoundEngine:
-    allocate, notes = pinned_memory()
-    engine = BoundEngine(name, precision, session, bundle, "cuda", allocate, shapes)
-    engine.notes = (*notes, *left_to_the_cpu(session.get_provider_graph_assignment_info()))
-    return engine
+    allocate, slow = pinned_memory()
+    left = left_to_the_cpu(session.get_provider_graph_assignment_info())
+    return BoundEngine(name, precision, session, bundle, "cuda", allocate, shapes, (*slow, *left, *notes))
 
 
 def pinned_memory() -> tuple[Allocate, tuple[str, ...]]:

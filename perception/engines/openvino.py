@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import GRAPHS, Precision
-from perception.engines.base import OnBuild, check_image
+from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.engines.buffers import SHAPES, Pool, Shape
 from perception.engines.cache import EngineCache, EngineKey, cache_folder
 from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
+from perception.extras import hint
 
 NAMES = {Precision.FLOAT32: "openvino", Precision.INT8: "openvino-int8"}
 
@@ -27,11 +28,8 @@ class OpenVinoEngine:
     """
 
     def __init__(self, name: str, precision: Precision, bundle: Bundle, threads: int, version: str) -> None:
-        self.name = name
-        self.precision = precision
-        self.reason = ""
-        self.passed_over: tuple[str, ...] = ()
-        self.notes: tuple[str, ...] = ()
+        self.name, self._precision = name, precision
+        self._notes: tuple[str, ...] = ()
         self._info = bundle.info
         self._path = bundle.graph(precision)
         self._version = version
@@ -49,6 +47,11 @@ class OpenVinoEngine:
         self._kept = 0
         self._compiled = lru_cache(SHAPES)(self._load)
         self._requests = Pool(self._request)
+
+    @property
+    def info(self) -> EngineInfo:
+        """With notes on what was compiled up to now."""
+        return EngineInfo(self.name, self._precision, notes=self._notes)
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""
@@ -70,7 +73,7 @@ class OpenVinoEngine:
         """The network for one shape from the cache, else compiled and put there."""
         cache = EngineCache(cache_folder() / "openvino")
         key = EngineKey(
-            graph=self._info.files[GRAPHS[self.precision]],
+            graph=self._info.files[GRAPHS[self._precision]],
             gpu=processor(),
             capability=(0, 0),
             driver=instructions(),
@@ -87,7 +90,7 @@ class OpenVinoEngine:
         if self._kept < SHAPES:  # a folder of pictures of all sizes must not fill the disk
             self._kept += 1
             notes += cache.write(key, compiled.export_model().getvalue())
-        self.notes += notes
+        self._notes += notes
         return compiled
 
     def _compile(self, shape: Shape) -> Any:
@@ -132,8 +135,7 @@ def open_openvino(
         import openvino  # noqa: PLC0415 (a runtime that few have: only where it is wanted)
     except ImportError as error:
         raise EngineError(
-            f"{name} cannot run: openvino does not import ({error}). "
-            "Install it: pip install 'perception[openvino]'."
+            f"{name} cannot run: openvino does not import ({error}); {hint('openvino')}"
         ) from error
     return OpenVinoEngine(name, precision, bundle, threads, openvino.__version__)
 

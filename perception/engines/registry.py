@@ -1,37 +1,17 @@
 """Engines: one file a runtime, one way in. An engine takes uint8 pixels and gives a bundle's output maps."""
 
-from collections.abc import Callable
 from functools import partial
-from importlib import metadata
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
 from perception.engines import onnx_cpu as onnx
-from perception.engines import onnx_gpu, openvino, tensorrt
-from perception.engines import selection as choice
-from perception.engines.base import Engine, OnBuild, check_image
+from perception.engines import onnx_gpu, openvino, selection, tensorrt
+from perception.engines.base import OnBuild, OpenedEngine, Opener, ReadyEngine
 from perception.engines.golden import check_golden
-from perception.errors import EngineError
-from perception.extras import explain
+from perception.errors import ConfigError, EngineError
+from perception.extras import load_plugin, registered
 
-__all__ = ["ENGINES", "FOR_DEVELOPMENT", "Engine", "OnBuild", "check_golden", "check_image", "open_engine"]
-
-# An engine of the bundle with a number of CPU threads for one run, in a precision.
-Opener = Callable[[Bundle, int, Precision, OnBuild | None], Engine]
-
-
-def _open_torch(bundle: Bundle, threads: int, precision: Precision, on_build: OnBuild | None) -> Engine:
-    """Training knows torch, the running node does not: it is found as other packages' engines would be."""
-    entry = next(iter(metadata.entry_points(group="perception.engines", name="torch")), None)
-    if entry is None:
-        raise EngineError("torch cannot run: perception was installed without it. Install perception again.")
-    try:
-        opener: Opener = entry.load()
-    except ModuleNotFoundError as error:
-        raise EngineError(explain(error, "the engine torch")) from error
-    return opener(bundle, threads, precision, on_build)
-
-
+GROUP = "perception.engines"  # entry points of other distributions: functions such as `open_cpu`
 # The fastest first, as a rule.
 _TABLE: dict[str, tuple[Opener, Precision]] = {
     "tensorrt-int8": (tensorrt.open_tensorrt, Precision.SYMMETRIC_INT8),
@@ -45,22 +25,27 @@ _TABLE: dict[str, tuple[Opener, Precision]] = {
     "openvino": (openvino.open_openvino, Precision.FLOAT32),
     "onnx-cpu-int8": (onnx.open_cpu, Precision.INT8),
     "onnx-cpu": (onnx.open_cpu, Precision.FLOAT32),
-    "torch": (_open_torch, Precision.FLOAT32),
 }
-ENGINES = tuple(_TABLE)
-FOR_DEVELOPMENT = ("torch",)  # never chosen by "auto"
+# Never chosen by "auto", as are all engines of entry points. Training knows torch, the running node does not.
+FOR_DEVELOPMENT = ("torch",)
+ENGINES = (*_TABLE, *FOR_DEVELOPMENT)
+
+
+def known_engines() -> tuple[str, ...]:
+    """The names of all, with those of other distributions."""
+    return tuple(dict.fromkeys((*ENGINES, *registered(GROUP))))
 
 
 def open_engine(
     bundle: Bundle, engine: str = "auto", threads: int = 0, on_build: OnBuild | None = None
-) -> Engine:
+) -> OpenedEngine:
     """Make the bundle's network ready on the named engine, or on the fastest that runs here.
 
     Args:
-        engine: one of `ENGINES`, or "auto": those that run here are timed, and the choice is remembered; it
-            builds nothing that takes minutes, but takes what was built before.
+        engine: one of `known_engines`, or "auto": those of `ENGINES` that run here are timed, and the choice
+            is remembered; it builds nothing that takes minutes, but takes what was built before.
         threads: CPU threads that one run uses; 0: one for each physical core usable.
-        on_build: told what is being built, and the share done, while an engine is built.
+        on_build: called with what is being built, and the share done, while an engine is built.
 
     Raises:
         EngineError: the engine is not known or cannot run here; the message says why.
@@ -69,19 +54,15 @@ def open_engine(
     if threads < 0:
         raise EngineError(f"threads is {threads}: give 0 (one for each core) or more.")
     if engine == "auto":
-        names = (name for name in ENGINES if name not in FOR_DEVELOPMENT)
-        openers = {name: partial(_open, bundle, name, threads, partial(_decline, name)) for name in names}
-        return choice.choose(bundle, threads, openers)
+        openers = {name: partial(_open, bundle, name, threads, partial(_decline, name)) for name in _TABLE}
+        return selection.choose(bundle, threads, openers)
     opened = _open(bundle, engine, threads, partial(_building, on_build))
-    opened.reason = "asked for"
-    return opened
+    return OpenedEngine(opened, "asked for")
 
 
-def _open(bundle: Bundle, name: str, threads: int, on_build: OnBuild) -> Engine:
+def _open(bundle: Bundle, name: str, threads: int, on_build: OnBuild) -> ReadyEngine:
     """The named engine, once it has reproduced the golden output."""
-    if name not in _TABLE:
-        raise EngineError(f"engine {name!r} is not known: choose auto or one of {', '.join(ENGINES)}.")
-    opener, precision = _TABLE[name]
+    opener, precision = _TABLE[name] if name in _TABLE else _registered(name)
     if precision not in bundle.precisions:
         raise EngineError(
             f"{name} cannot run: the bundle {bundle.info.name} has no {precision} graph, but "
@@ -92,10 +73,26 @@ def _open(bundle: Bundle, name: str, threads: int, on_build: OnBuild) -> Engine:
     return opened
 
 
+def _registered(name: str) -> tuple[Opener, Precision]:
+    """An engine of an entry point; it runs the graph in the precision that its name ends in, else float32."""
+    entry = registered(GROUP).get(name)
+    if entry is None and name in FOR_DEVELOPMENT:
+        raise EngineError(f"{name} cannot run: perception has no {name} as installed. Install it again.")
+    if entry is None:
+        known = ", ".join(known_engines())
+        raise EngineError(f"engine {name!r} is not known: choose auto or one of {known}.")
+    try:
+        opener: Opener = load_plugin(entry, f"the engine {name}")
+    except ConfigError as error:
+        raise EngineError(str(error)) from error
+    longest_first = sorted(Precision, key=len, reverse=True)
+    return opener, next((one for one in longest_first if name.endswith(f"-{one}")), Precision.FLOAT32)
+
+
 def _building(on_build: OnBuild | None, what: str, share: float) -> None:
     if on_build is not None:
         on_build(what, share)
-    choice.forget()  # what was chosen while this engine was not there
+    selection.forget()  # what was chosen while this engine was not there
 
 
 def _decline(name: str, what: str, share: float) -> None:

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import InputInfo
-from perception.engines.base import Engine
+from perception.engines.base import Engine, OpenedEngine, ReadyEngine
 from perception.engines.cache import cache_folder
 from perception.engines.machine import graphics, instructions, physical_cores, processor
 from perception.errors import BundleError, EngineError
+from perception.extras import DISTRIBUTION
 from perception.resample import input_size
 
 ROUNDS = 5  # timed runs of each engine, after one to warm up
@@ -26,7 +27,7 @@ FEW = 3  # engines that cannot run are named, more are counted
 SECONDS = 2.0  # after which no further round begins
 # Distributions whose versions decide which engines run, and how fast.
 RUNTIMES = (
-    "perception", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx", "pycuda",
+    DISTRIBUTION, "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx", "pycuda",
     "cuda-bindings",
 )  # fmt: skip
 
@@ -62,12 +63,12 @@ class Choice(BaseModel):
             first = f"fastest of {len(times)} that run here: {', '.join(times)}" if times else first
         # That an engine cannot run is usual and said in short; that one answers wrongly is said in full.
         few = len(self.absent) <= FEW
-        names = ", ".join(self.absent) if few else f"{len(self.absent)} others (perception doctor tells why)"
+        names = ", ".join(self.absent) if few else f"{len(self.absent)} others (perception doctor says why)"
         absent = (f"not: {names}",) if self.absent else ()
         return "; ".join((first, *absent, *self.wrong))
 
 
-def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], Engine]]) -> Engine:
+def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], ReadyEngine]]) -> OpenedEngine:
     """The fastest of the engines that open, with its reason.
 
     Args:
@@ -83,9 +84,9 @@ def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], Engi
     choice = _recall(path)
     if choice is not None and choice.engine in openers:
         try:
-            return _explained(openers[choice.engine](), choice, remembered=True)
+            return _explained(openers[choice.engine](), choice, True)
         except (EngineError, BundleError):
-            pass  # something has changed that the key does not tell: all are measured anew
+            pass  # something has changed that the key does not hold: all are measured again
     opened, refusals = _open_all(openers)
     ms = _times(opened, bundle.info.input) if len(opened) > 1 else {}
     name = min(ms, key=ms.__getitem__, default=next(iter(opened)))
@@ -97,12 +98,12 @@ def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], Engi
         wrong=tuple(str(refusal) for refusal in refusals.values() if isinstance(refusal, BundleError)),
         passed_over=tuple(map(str, refusals.values())),
     )
-    engine = _explained(opened[name], choice, remembered=False)
     try:
         _remember(path, choice)
     except OSError as error:
-        engine.notes += (f"the choice of {name} cannot be remembered, so each start measures anew: {error}",)
-    return engine
+        note = f"the choice of {name} cannot be remembered, so each start measures again: {error}"
+        return _explained(opened[name], choice, False, note)
+    return _explained(opened[name], choice, False)
 
 
 def forget() -> None:
@@ -110,17 +111,15 @@ def forget() -> None:
     shutil.rmtree(_folder(), ignore_errors=True)
 
 
-def _explained(engine: Engine, choice: Choice, remembered: bool) -> Engine:
-    engine.reason = choice.reason(remembered)
-    engine.passed_over = choice.passed_over
-    return engine
+def _explained(engine: ReadyEngine, choice: Choice, remembered: bool, *notes: str) -> OpenedEngine:
+    return OpenedEngine(engine, choice.reason(remembered), choice.passed_over, notes)
 
 
 def _open_all(
-    openers: Mapping[str, Callable[[], Engine]],
-) -> tuple[dict[str, Engine], dict[str, EngineError | BundleError]]:
+    openers: Mapping[str, Callable[[], ReadyEngine]],
+) -> tuple[dict[str, ReadyEngine], dict[str, EngineError | BundleError]]:
     """The engines that open, one at least, and why the others do not."""
-    opened: dict[str, Engine] = {}
+    opened: dict[str, ReadyEngine] = {}
     refusals: dict[str, EngineError | BundleError] = {}
     for name, opener in openers.items():
         try:
@@ -160,7 +159,7 @@ def _folder() -> Path:
 
 
 def _recall(path: Path) -> Choice | None:
-    """What was chosen; None where nothing was, or nothing that can be read: it is then measured anew."""
+    """What was chosen; None where nothing was, or nothing that can be read: it is then measured again."""
     try:
         return Choice.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

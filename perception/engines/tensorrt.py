@@ -19,12 +19,13 @@ import numpy.typing as npt
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import GRAPHS, Precision
-from perception.engines.base import OnBuild, check_image
+from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.engines.buffers import Pool
 from perception.engines.cache import EngineCache, EngineKey
 from perception.engines.cuda import Device, Gpu, check_driver, connect, find_gpu
 from perception.engines.tensorrt_build import Shape, Shapes, build, bundle_profile, logger
 from perception.errors import EngineError
+from perception.extras import hint
 
 NAMES = {
     Precision.FLOAT32: "tensorrt",
@@ -76,8 +77,8 @@ def find_tensorrt(gpu: Gpu) -> ModuleType:
         check_tensorrt(trt, gpu)
         return trt
     raise EngineError(
-        f"TensorRT does not import ({'; '.join(refusals)}): pip install 'perception[tensorrt]', or for "
-        "GeForce RTX 'perception[tensorrt-rtx]'"
+        f"TensorRT does not import ({'; '.join(refusals)}): "
+        f"{hint('tensorrt', ', or [tensorrt-rtx] for GeForce RTX')}"
     )
 
 
@@ -127,16 +128,14 @@ class TensorrtEngine:
         on_build: OnBuild,
     ) -> None:
         self.name = name
-        self.precision = precision
-        self.reason = ""
-        self.passed_over: tuple[str, ...] = ()
         self._trt, self._device = trt, device
         self._info = bundle.info
         self._shapes = bundle_profile(bundle)
         self._log = logger(trt)
         self._runtime = trt.Runtime(self._log)
         with device.active():
-            self._engine, self.notes = self._load(bundle, gpu, on_build)
+            self._engine, notes = self._load(bundle, precision, gpu, on_build)
+        self.info = EngineInfo(name, precision, notes=notes)
         self._turn = Semaphore(AT_ONCE)
         self._lanes = Pool(self._lane)
         self._warm_up()
@@ -153,11 +152,13 @@ class TensorrtEngine:
         with self._turn, self._device.active(), self._lanes.lent(image.shape) as lane:
             return lane.run(image)
 
-    def _load(self, bundle: Bundle, gpu: Gpu, on_build: OnBuild) -> tuple[Any, tuple[str, ...]]:
-        """The engine from the cache, else built and put there; and words on what was amiss with the cache."""
+    def _load(
+        self, bundle: Bundle, precision: Precision, gpu: Gpu, on_build: OnBuild
+    ) -> tuple[Any, tuple[str, ...]]:
+        """The engine from the cache, else built and put there; and notes on a damaged cache."""
         trt, cache = self._trt, EngineCache()
         key = EngineKey(
-            graph=bundle.info.files[GRAPHS[self.precision]],
+            graph=bundle.info.files[GRAPHS[precision]],
             gpu=gpu.name,
             capability=gpu.capability,
             driver=gpu.driver,
@@ -172,7 +173,7 @@ class TensorrtEngine:
             notes = cache.discard(key, self._log.taken())
         what = f"building {self.name} for {bundle.info.name} on {gpu.name}"
         on_build(what, 0.0)
-        graph = bundle.graph(self.precision).read_bytes()
+        graph = bundle.graph(precision).read_bytes()
         plan = build(trt, graph, self._shapes, lambda share: on_build(what, share))
         on_build(what, 1.0)
         engine = self._runtime.deserialize_cuda_engine(plan)

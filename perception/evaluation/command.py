@@ -15,11 +15,13 @@ from perception.datasets.drives import open_set
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError
 from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.gallery import Extremes
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.robustness import RobustnessReport, corruptions_of, measure
 from perception.evaluation.robustness import gallery as corrupted_gallery
 from perception.evaluation.robustness import table as robustness_table
 from perception.evaluation.scoring import Subject, score, subject_of, subject_of_files
+from perception.evaluation.suite import compare_all
 from perception.evaluation.tables import EvaluationReport, confusion_table, metrics_of, tables
 from perception.perceiver import Perceiver
 from perception.quality.image import ImageChecks
@@ -46,9 +48,7 @@ def evaluate(
     predictions: Annotated[
         Path | None, typer.Option(help="Score a folder that `perception run` wrote, instead of a bundle.")
     ] = None,
-    classes: Annotated[
-        Path | None, typer.Option(help="Class file that tells what the data sets' labels mean.")
-    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file: what the data sets' labels mean.")] = None,
     suite: Annotated[
         Path | None, typer.Option(help="Compare the networks of this folder of `perception train --suite`.")
     ] = None,
@@ -60,7 +60,7 @@ def evaluate(
     corruptions: Annotated[
         str | None,
         typer.Option(
-            help="Spoil the frames at five severities, by all or NAME,NAME: how much of mean IoU is kept, "
+            help="Corrupt the frames at five severities, by all or NAME,NAME: how much of mean IoU is kept, "
             "and whether health flags it."
         ),
     ] = None,
@@ -72,8 +72,6 @@ def evaluate(
     if suite is not None:
         if model or engine or instances or crf or denoise or predictions or classes or output or picture:
             raise ConfigError("--suite writes its own report, of every network on one engine; give it alone")
-        from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
-
         compare_all(suite, [open_set(source) for source in data])
         return
     _refuse_unwritable(output, picture)
@@ -98,11 +96,12 @@ def evaluate(
     result: dict[str, Evaluation] = {}
     pictures = []
     for dataset in _open_for(subject, data, classes):
-        evaluation, shown = score(subject, dataset, drawn=picture is not None)
+        extremes = [Extremes(subject.classes)] if picture is not None else []
+        evaluation = score(subject, dataset, *extremes)
         if evaluation.confusion.counts:
             console.print(confusion_table(dataset.name, evaluation.confusion))
         result[dataset.name] = evaluation
-        pictures += shown
+        pictures += [one.picture() for one in extremes]
     for table in tables(result, f"{subject.model} on {subject.engine}"):
         console.print(table)
     if picture is not None:
@@ -124,7 +123,7 @@ def _corruptions(corruptions: str | None, every: int, *, of_bundle: bool) -> lis
             raise ConfigError(f"--every {every}: only with --corruptions; else every frame is scored")
         return []
     if not of_bundle:
-        raise ConfigError("--corruptions spoils what a bundle sees; leave out --suite and --predictions")
+        raise ConfigError("--corruptions changes what a bundle sees; leave out --suite and --predictions")
     return corruptions_of(corruptions)
 
 

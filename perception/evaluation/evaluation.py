@@ -1,11 +1,13 @@
-"""Score scenes on a labelled data set. Needs no torch: what is scored may be a deployed bundle."""
+"""The figures of a data set: a list of metrics, each of which sees every frame once. Needs no torch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from perception.classes import DRIVE, UNKNOWN, ClassSet
+from perception.classes import DRIVE, ClassSet
 from perception.datasets.dataset import Sample
 from perception.evaluation.metrics.boundary import BoundaryScore
 from perception.evaluation.metrics.depth import DepthScore
@@ -21,138 +23,148 @@ from perception.evaluation.metrics.lanes import LaneScore, score_lanes, visible_
 from perception.evaluation.metrics.pictures import PictureEvaluation
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.metrics.tracks import TrackEvaluation
-from perception.scene import KeyPoint, Scene
-from perception.simulation import KEY_POINTS, Truth
+from perception.frame import Frame
+from perception.scene import Scene
 
-# A frame uint8 (h, w, 3) BGR → its label map uint8 (h, w).
-Predictor = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
-# Kinds of figures → what they are of → figure → value.
-Figures = dict[str, dict[str, dict[str, float]]]
+# What figures are of ("all", or the name of a class or of a point) → figure → value.
+Rows = dict[str, dict[str, float]]
+# Kinds of figures → their rows.
+Figures = dict[str, Rows]
 
 ALL = "all"
 
 
-def evaluate_frame(predict: Predictor, sample: Sample, classes: ClassSet = DRIVE) -> Confusion:
-    """Count every labelled pixel of one frame."""
-    confusion = Confusion(classes)
-    confusion.add(sample.target, predict(sample.image))
-    return confusion
+@dataclass(frozen=True)
+class Judged:
+    """One frame: its labels, and the scene that was found; what several metrics need is computed once."""
+
+    sample: Sample
+    frame: Frame
+    scene: Scene
+    classes: ClassSet = DRIVE
+
+    @cached_property
+    def labels(self) -> Sample:
+        """The sample, without the smallest road users of a simulation."""
+        return self.sample if self.sample.truth is None else without_specks(self.sample)
+
+    @cached_property
+    def confusion(self) -> Confusion:
+        confusion = Confusion(self.classes)
+        confusion.add(self.labels.target, self.scene.labels)
+        return confusion
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        return Overlaps(self.labels, self.scene, self.classes)
+
+    @cached_property
+    def panoptic(self) -> PanopticCounts:
+        return self.overlaps.panoptic()
+
+    @property
+    def pq(self) -> float | None:
+        """Mean PQ over the classes that are there or were found; None where no instance is labelled."""
+        if not self.labels.instances.any():
+            return None
+        return float(np.mean([quality.pq for quality in self.panoptic.quality().values()]))
 
 
-def merge(frames: Iterable[Confusion]) -> Confusion:
-    """The confusion of many frames: a set's figures come from its pixels, not from a mean over its frames."""
-    return sum(frames, Confusion())
+class Metric(Protocol):
+    """One kind of figures. `result` is empty where the labels say nothing about it."""
+
+    kind: str
+
+    def update(self, one: Judged) -> None: ...
+
+    def result(self) -> Rows: ...
 
 
-class Evaluation:
-    """What the scenes of one data set came to, against its labels, as far as it has any.
+class Classes:
+    kind = "classes"
 
-    Args:
-        labelled: the scenes tell classes or instances, which are scored.
-        drive: the frames come in the order of one drive, and the true instances keep their ids: score tracks.
-    """
-
-    def __init__(self, classes: ClassSet = DRIVE, *, labelled: bool = True, drive: bool = False) -> None:
-        self.classes = classes
-        self.labelled = labelled
+    def __init__(self, classes: ClassSet) -> None:
         self.confusion = Confusion(classes)
-        self._boundaries = BoundaryScore(classes)
+
+    def update(self, one: Judged) -> None:
+        self.confusion += one.confusion
+
+    def result(self) -> Rows:
+        return {ALL: self.confusion.figures()} if self.confusion.counts else {}
+
+
+class Outlines:
+    kind = "outlines"
+
+    def __init__(self, classes: ClassSet) -> None:
+        self._score = BoundaryScore(classes)
+
+    def update(self, one: Judged) -> None:
+        self._score.add(one.labels.target, one.scene.labels)
+
+    def result(self) -> Rows:
+        return {ALL: {"boundary F1": self._score.mean_f1()}} if self._score.f1() else {}
+
+
+class Masks:
+    kind = "mask AP"
+
+    def __init__(self, classes: ClassSet) -> None:
         self._masks = MaskPrecision(classes)
-        none = np.zeros(len(classes), np.int64)
-        self._panoptic = PanopticCounts(none.astype(float), none, none, none)
-        self._lanes = LaneScore()
-        self._depth = DepthScore()
-        self._key_points = KeyPointScore()
-        self._pictures = PictureEvaluation()
-        self._tracks = TrackEvaluation() if labelled and drive else None
 
-    def add(self, sample: Sample, scene: Scene) -> tuple[float, float | None]:
-        """Count one frame; its own accuracy, and where it shows known instances, its own PQ.
+    def update(self, one: Judged) -> None:
+        self._masks.add(one.labels, one.scene)
 
-        That is a mean over the classes that are there or were found.
-        """
-        if sample.depth is not None and scene.depth is not None:
-            self._depth.add(sample.depth, scene.depth)
-        if sample.key_points is not None:
-            self._key_points.add(sample.key_points, scene.key_points, sample.instances)
-        if sample.picture is not None and scene.picture is not None:
-            self._pictures.add(sample.image, scene.picture, sample.picture)
-        if sample.truth is not None:
-            sample = without_specks(sample)
-        frame = Confusion(self.classes)
-        frame.add(sample.target, scene.labels)
-        if not self.labelled:
-            return frame.accuracy(), None
-        self.confusion += frame
-        self._boundaries.add(sample.target, scene.labels)
-        self._masks.add(sample, scene)
-        overlaps = Overlaps(sample, scene, self.classes)
-        panoptic = overlaps.panoptic()
-        self._panoptic += panoptic
-        if sample.truth is not None:
-            self._lanes += self._score_lanes(sample.truth, scene)
-        if self._tracks is not None:
-            forgiven = overlaps.forgiven_instances()
-            found = [one for one in scene.instances if one.id not in forgiven]
-            self._tracks.add(true_instances(sample), found)
-        if not sample.instances.any():
-            return frame.accuracy(), None
-        return frame.accuracy(), float(np.mean([quality.pq for quality in panoptic.quality().values()]))
-
-    def values(self) -> dict[str, float]:
-        """Every figure by its name, the one that says most first."""
-        values: dict[str, float] = {}
-        if self.confusion.counts:
-            values |= self.confusion.figures()
-        if self._boundaries.f1():
-            values["boundary F1"] = self._boundaries.mean_f1()
-        for rows in self.figures().values():
-            for row, named in rows.items():
-                values |= {name if row == ALL else f"{name} {row}": value for name, value in named.items()}
-        return values
-
-    def figures(self) -> Figures:
-        """Mask AP, panoptic quality, lanes, tracks, depth, key points, pictures, where the set knows."""
-        kinds = {
-            "mask AP": self._mask_figures(),
-            "panoptic quality": self._panoptic_figures(),
-            "lane boundaries": self._lane_figures(),
-            "tracks": self._track_figures(),
-            "depth": self._depth_figures(),
-            "key points": self._key_points.figures(),
-            "pictures": self._pictures.figures(),
-        }
-        return {kind: figures for kind, figures in kinds.items() if figures}
-
-    def _mask_figures(self) -> dict[str, dict[str, float]]:
+    def result(self) -> Rows:
         result = self._masks.result()
         if not result:
             return {}
         rows = {**result, ALL: tuple(np.mean(list(result.values()), axis=0).tolist())}
         return {row: {"AP": ap, "AP50": ap50} for row, (ap, ap50) in rows.items()}
 
-    def _panoptic_figures(self) -> dict[str, dict[str, float]]:
-        of = {i: q for i, q in self._panoptic.quality().items() if i in self._panoptic.labelled}
+
+class Segments:
+    kind = "panoptic quality"
+
+    def __init__(self, classes: ClassSet) -> None:
+        self.classes = classes
+        none = np.zeros(len(classes), np.int64)
+        self._counts = PanopticCounts(none.astype(float), none, none, none)
+
+    def update(self, one: Judged) -> None:
+        self._counts += one.panoptic
+
+    def result(self) -> Rows:
+        of = {i: q for i, q in self._counts.quality().items() if i in self._counts.labelled}
         things = self.classes.thing_ids
         groups = {self.classes.names[i]: [q] for i, q in of.items()} | {
             "things": [q for i, q in of.items() if i in things],
             "stuff": [q for i, q in of.items() if i not in things],
             ALL: list(of.values()),
         }
-        return {
-            row: dict(
-                zip(
-                    ("PQ", "SQ", "RQ"),
-                    np.mean([(q.pq, q.sq, q.rq) for q in qs], axis=0).tolist(),
-                    strict=True,
-                )
-            )
+        means = {
+            row: np.mean([(q.pq, q.sq, q.rq) for q in qs], axis=0).tolist()
             for row, qs in groups.items()
             if qs
         }
+        return {row: dict(zip(("PQ", "SQ", "RQ"), mean, strict=True)) for row, mean in means.items()}
 
-    def _lane_figures(self) -> dict[str, dict[str, float]]:
-        lanes = self._lanes
+
+class Lanes:
+    kind = "lane boundaries"
+
+    def __init__(self) -> None:
+        self._score = LaneScore()
+
+    def update(self, one: Judged) -> None:
+        truth, scene = one.sample.truth, one.scene
+        if truth is not None:
+            height, width = scene.labels.shape
+            visible = visible_lanes(truth.lanes, truth.labels, one.classes.id("lane_marking"))
+            self._score += score_lanes(scene.lanes, truth.lanes, height, width, visible)
+
+    def result(self) -> Rows:
+        lanes = self._score
         if not lanes.true:
             return {}
         figures = {"lane F1": lanes.f1, "lane recall": lanes.recall, "lane precision": lanes.precision}
@@ -160,9 +172,21 @@ class Evaluation:
             figures["lateral error, px"] = lanes.lateral_error_px
         return {ALL: figures}
 
-    def _track_figures(self) -> dict[str, dict[str, float]]:
-        counts = None if self._tracks is None else self._tracks.counts()
-        if counts is None or not counts.truths:
+
+class Tracks:
+    kind = "tracks"
+
+    def __init__(self) -> None:
+        self._tracks = TrackEvaluation()
+
+    def update(self, one: Judged) -> None:
+        forgiven = one.overlaps.forgiven_instances()
+        found = [instance for instance in one.scene.instances if instance.id not in forgiven]
+        self._tracks.add(true_instances(one.labels), found)
+
+    def result(self) -> Rows:
+        counts = self._tracks.counts()
+        if not counts.truths:
             return {}
         return {
             ALL: {
@@ -175,41 +199,88 @@ class Evaluation:
             }
         }
 
-    def _depth_figures(self) -> dict[str, dict[str, float]]:
-        figures = self._depth.figures()
+
+class Depth:
+    kind = "depth"
+
+    def __init__(self) -> None:
+        self._score = DepthScore()
+
+    def update(self, one: Judged) -> None:
+        if one.sample.depth is not None and one.scene.depth is not None:
+            self._score.add(one.sample.depth, one.scene.depth)
+
+    def result(self) -> Rows:
+        figures = self._score.figures()
         return {ALL: figures} if figures else {}
 
-    def _score_lanes(self, truth: Truth, scene: Scene) -> LaneScore:
-        height, width = scene.labels.shape
-        paint = self.classes.id("lane_marking")
-        return score_lanes(
-            scene.lanes, truth.lanes, height, width, visible_lanes(truth.lanes, truth.labels, paint)
-        )
+
+class KeyPoints:
+    kind = "key points"
+
+    def __init__(self) -> None:
+        self._score = KeyPointScore()
+
+    def update(self, one: Judged) -> None:
+        if one.sample.key_points is not None:
+            self._score.add(one.sample.key_points, one.scene.key_points, one.sample.instances)
+
+    def result(self) -> Rows:
+        return self._score.figures()
 
 
-def true_key_points(sample: Sample) -> tuple[KeyPoint, ...]:
-    """The key points of a sample, each as sure as can be."""
-    points = () if sample.key_points is None else sample.key_points.tolist()
-    return tuple(KeyPoint(KEY_POINTS[int(kind)], x, y, 1.0) for kind, x, y, _ in points)
+class Pictures:
+    kind = "pictures"
+
+    def __init__(self) -> None:
+        self._score = PictureEvaluation()
+
+    def update(self, one: Judged) -> None:
+        if one.sample.picture is not None and one.scene.picture is not None:
+            self._score.add(one.sample.image, one.scene.picture, one.sample.picture)
+
+    def result(self) -> Rows:
+        return self._score.figures()
 
 
-def true_scene(sample: Sample, classes: ClassSet = DRIVE) -> Scene:
-    """What the labels say of a sample: partial ones as their first class, those of most classes unknown."""
-    labels = np.full(sample.target.shape, UNKNOWN, np.uint8)
-    for bits in np.unique(sample.target).tolist():
-        if 0 < bits.bit_count() <= len(classes) // 2:
-            labels[sample.target == bits] = (bits & -bits).bit_length() - 1
-    return Scene(
-        sequence=0,
-        stamp_ns=0,
-        wall_ns=0,
-        stem=sample.name,
-        camera="",
-        labels=labels,
-        instance_map=sample.instances,
-        instances=true_instances(sample),
-        lanes=() if sample.truth is None else sample.truth.lanes,
-        picture=sample.picture,
-        depth=sample.depth,
-        key_points=true_key_points(sample),
-    )
+OF_CLASSES: tuple[Callable[[ClassSet], Metric], ...] = (Outlines, Masks, Segments)
+
+
+class Evaluation:
+    """All metrics of one data set, as far as its labels go.
+
+    Args:
+        labelled: the scenes hold classes or instances, which are scored.
+        drive: the frames come in the order of one drive, and the true instances keep their ids: score tracks.
+    """
+
+    def __init__(self, classes: ClassSet = DRIVE, *, labelled: bool = True, drive: bool = False) -> None:
+        self._classes = Classes(classes)
+        self.metrics: list[Metric] = [Depth(), KeyPoints(), Pictures()]
+        if labelled:
+            tracks: list[Metric] = [Tracks()] if drive else []
+            of_classes = [make(classes) for make in OF_CLASSES]
+            self.metrics = [self._classes, *of_classes, Lanes(), *tracks, *self.metrics]
+
+    @property
+    def confusion(self) -> Confusion:
+        return self._classes.confusion
+
+    def update(self, one: Judged) -> None:
+        """Count one frame."""
+        for metric in self.metrics:
+            metric.update(one)
+
+    def values(self) -> dict[str, float]:
+        """Every figure by its name, the most important first."""
+        return {
+            name if row == ALL else f"{name} {row}": value
+            for metric in self.metrics
+            for row, named in metric.result().items()
+            for name, value in named.items()
+        }
+
+    def figures(self) -> Figures:
+        """Every kind of figures but those of the class maps, which have a table of their own."""
+        kinds = {one.kind: one.result() for one in self.metrics if not isinstance(one, Classes | Outlines)}
+        return {kind: rows for kind, rows in kinds.items() if rows}

@@ -1,17 +1,18 @@
 """A picture of the frames of a data set that were seen best and worst."""
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.datasets.dataset import Sample
-from perception.evaluation.evaluation import true_scene
+from perception.evaluation.evaluation import Judged
+from perception.evaluation.truth import true_scene
 from perception.frame import Frame
 from perception.overlay import SCENE, draw
 from perception.scene import Scene
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 WIDTH, BAR = 480, 22  # px, of a picture and of its caption
 EACH = 2  # frames
@@ -44,8 +45,36 @@ class Gallery:
         return np.vstack([row for _, row in self._rows])
 
 
+class Extremes:
+    """The best and the worst frames: by PQ where the set knows instances, else by accuracy."""
+
+    def __init__(self, classes: ClassSet) -> None:
+        self._by_pq, self._by_accuracy = Gallery("PQ", classes), Gallery("accuracy", classes)
+
+    def update(self, one: Judged) -> None:
+        shown = one.frame, one.scene, one.sample
+        if one.pq is not None:
+            self._by_pq.offer(one.pq, *shown)
+        self._by_accuracy.offer(one.confusion.accuracy(), *shown)
+
+    def picture(self) -> Image:
+        return (self._by_pq or self._by_accuracy).picture()
+
+
+class Chosen:
+    """The drawn rows of the frames of given numbers."""
+
+    def __init__(self, numbers: Collection[int]) -> None:
+        self.numbers = numbers
+        self.rows: list[Image] = []
+
+    def update(self, one: Judged) -> None:
+        if one.frame.sequence in self.numbers:
+            self.rows.append(row(one.frame, one.scene, one.sample, one.classes))
+
+
 def row(frame: Frame, scene: Scene, sample: Sample, classes: ClassSet, caption: str = "") -> Image:
-    """A frame, what was found and what is true, beside each other: uint8 (h, 3 × WIDTH, 3), BGR."""
+    """A frame, what was found and what is true, side by side: uint8 (h, 3 × WIDTH, 3), BGR."""
     pictures = {
         caption or frame.stem: frame.image,
         "found": draw(frame, scene, classes, SCENE),

@@ -1,8 +1,9 @@
-"""How much of mean IoU is kept when the picture goes bad, and whether health says so before it misleads."""
+"""How much of mean IoU is kept on corrupted frames, and whether health reports it."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -11,17 +12,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 
-from perception.datasets.corruptions import CORRUPTIONS, SEVERITIES, Image
-from perception.datasets.dataset import Dataset, Sample, public_name
+from perception.classes import ClassSet
+from perception.datasets.corruptions import CORRUPTIONS, SEVERITIES
+from perception.datasets.dataset import Dataset, public_name
 from perception.engines.machine import usable_cores
 from perception.errors import ConfigError, DataError
-from perception.evaluation.evaluation import merge
+from perception.evaluation.evaluation import Judged
 from perception.evaluation.gallery import captioned
 from perception.evaluation.metrics.semantic import Confusion
-from perception.evaluation.scoring import Subject
+from perception.evaluation.scoring import Subject, walk
 from perception.frame import Frame
 from perception.health.types import Finding, Level
 from perception.scene import Scene
+from perception.types import Image
 
 MISLEADS = 0.7  # of mean IoU: what keeps less must be flagged
 FLAGGED = 0.5  # of a cell's frames
@@ -41,7 +44,7 @@ class Cell(BaseModel):
     Attributes:
         retained: share of the clean frames' mean IoU.
         warned, refused: share of the frames at whose worst finding health warns, or says ERROR.
-        findings: share of the frames of which each finding was told.
+        findings: share of the frames with each finding.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -134,16 +137,19 @@ def measure(
         DataError: nothing of the clean frames is known, or nothing of it found, so that nothing can be lost.
     """
     samples = [dataset[index] for index in range(0, len(dataset), every)]
+    clean = [sample.image for sample in samples]
     cells = [(name, severity) for name in names for severity in SEVERITIES]
     with ThreadPoolExecutor(usable_cores()) as pool:
 
-        def perceive(images: Sequence[Image]) -> list[Scene]:
-            return list(pool.map(lambda image: subject.perceive(Frame(image, 0), ()), images))
+        def perceive(images: Sequence[Image]) -> _Seen:
+            seen = _Seen(subject.classes)
+            shown = [replace(sample, image=image) for sample, image in zip(samples, images, strict=True)]
+            walk(subject, shown, [seen], pool=pool)
+            return seen
 
-        clean = [sample.image for sample in samples]
-        clean_scenes = perceive(clean)
+        first = perceive(clean)
+        clean_scenes, mean_iou = first.scenes, first.confusion.mean_iou()
         times = -(-LEAST // len(clean))
-        mean_iou = _mean_iou(subject, samples, clean_scenes)
         if not mean_iou:
             raise DataError(
                 f"{dataset.name}: clean, {subject.model} has a mean IoU of 0; give a labelled set"
@@ -161,8 +167,8 @@ def measure(
 
         def cell(name: str, severity: int) -> Cell:
             images = corrupted(clean, name, severity)
-            scenes = perceive(images)
-            iou, found = _mean_iou(subject, samples, scenes), flags(images, scenes)
+            seen = perceive(images)
+            iou, found = seen.confusion.mean_iou(), flags(images, seen.scenes)
             worst = Counter(max((one.level for one in findings), default=Level.OK) for findings in found)
             return Cell(
                 corruption=name,
@@ -230,12 +236,16 @@ def _shown(cell: Cell) -> str:
     return f"[{style}]{100 * cell.retained:.0f} {mark}[/]"
 
 
-def _mean_iou(subject: Subject, samples: Sequence[Sample], scenes: Sequence[Scene]) -> float:
-    confusions = []
-    for sample, scene in zip(samples, scenes, strict=True):
-        confusions.append(Confusion(subject.classes))
-        confusions[-1].add(sample.target, scene.labels)
-    return merge(confusions).mean_iou()
+class _Seen:
+    """The scenes of all frames, and how their classes compare with the labels."""
+
+    def __init__(self, classes: ClassSet) -> None:
+        self.scenes: list[Scene] = []
+        self.confusion = Confusion(classes)
+
+    def update(self, one: Judged) -> None:
+        self.scenes.append(one.scene)
+        self.confusion += one.confusion
 
 
 def _shares(found: Sequence[Sequence[Finding]]) -> dict[str, float]:

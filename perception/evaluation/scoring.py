@@ -1,17 +1,18 @@
-"""Scenes scored on data sets: those that a bundle finds, or those in files."""
+"""The loop that scores a data set: scenes that a bundle finds, or those in files."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import track
 
 from perception.classes import DRIVE, ClassSet
-from perception.datasets.dataset import Dataset
+from perception.datasets.dataset import Dataset, Sample
 from perception.datasets.drives import SimulatedDrive
-from perception.evaluation.evaluation import Evaluation
-from perception.evaluation.gallery import Gallery, Image
+from perception.evaluation.evaluation import Evaluation, Judged
 from perception.evaluation.recording import RecordedScenes
 from perception.frame import Frame
 from perception.perceiver import Perceiver
@@ -20,11 +21,17 @@ from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
 
 
+class Observer(Protocol):
+    """Sees every frame of a data set in order."""
+
+    def update(self, one: Judged) -> None: ...
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is scored: the scenes that a bundle finds, or those in files.
 
-    `labelled` says whether they tell classes or instances.
+    `labelled`: they hold classes or instances.
     `followers` are what goes over a drive's scenes in their order; scenes in files went through it already.
     """
 
@@ -50,24 +57,42 @@ def subject_of_files(folder: Path) -> Subject:
     return Subject(folder.resolve().name, "files", DRIVE, lambda frame, _: scenes.perceive(frame), ())
 
 
-def score(subject: Subject, dataset: Dataset, *, drawn: bool) -> tuple[Evaluation, list[Image]]:
-    """Score every frame, in order; with `drawn`, also show the extremes.
+def score(subject: Subject, dataset: Dataset, *observers: Observer, quiet: bool = False) -> Evaluation:
+    """Every figure of a data set; observers see each frame, too."""
+    drive = isinstance(dataset, SimulatedDrive)
+    evaluation = Evaluation(subject.classes, labelled=subject.labelled, drive=drive)
+    walk(subject, dataset, [evaluation, *observers], title="" if quiet else dataset.name)
+    return evaluation
 
-    Those are by PQ where the set knows instances, else by accuracy.
+
+def walk(
+    subject: Subject,
+    dataset: Dataset | Sequence[Sample],
+    observers: Sequence[Observer],
+    *,
+    title: str = "",
+    pool: Executor | None = None,
+) -> None:
+    """The one loop over a data set: show the subject every frame, and the observers what it found, in order.
+
+    Args:
+        title: of the progress bar; without one there is none.
+        pool: perceives frames at once, and holds all of them until the last is done.
     """
     rate = dataset.options.rate if isinstance(dataset, SimulatedDrive) else None
     followers = [make() for make in subject.followers] if rate else []
-    evaluation = Evaluation(subject.classes, labelled=subject.labelled, drive=rate is not None)
-    by_pq, by_accuracy = Gallery("PQ", subject.classes), Gallery("accuracy", subject.classes)
-    for index in track(range(len(dataset)), dataset.name, console=Console(stderr=True)):
+
+    def perceive(index: int) -> tuple[Sample, Frame, Scene]:
         sample = dataset[index]
         frame = Frame(sample.image, round(1e9 * index / (rate or 1)), sequence=index, stem=sample.name)
-        scene = subject.perceive(frame, [Frame(image, 0) for image in sample.earlier])
+        return sample, frame, subject.perceive(frame, [Frame(image, 0) for image in sample.earlier])
+
+    found = (pool.map if pool else map)(perceive, range(len(dataset)))
+    if title:
+        found = iter(track(found, title, len(dataset), console=Console(stderr=True)))
+    for sample, frame, scene in found:
         for follower in followers:
-            scene = follower.update(scene)
-        accuracy, pq = evaluation.add(sample, scene)
-        if drawn and pq is not None:
-            by_pq.offer(pq, frame, scene, sample)
-        if drawn:
-            by_accuracy.offer(accuracy, frame, scene, sample)
-    return evaluation, [(by_pq or by_accuracy).picture()] if drawn else []
+            scene = follower.update(scene)  # noqa: PLW2901 - each goes over what the one before it made
+        one = Judged(sample, frame, scene, subject.classes)
+        for observer in observers:
+            observer.update(one)

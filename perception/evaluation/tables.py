@@ -1,7 +1,4 @@
-"""Tables, pictures and machine-readable reports of training and evaluation."""
-
-import json
-from pathlib import Path
+"""Tables and machine-readable reports of evaluation."""
 
 from pydantic import BaseModel, ConfigDict
 from rich.table import Column, Table
@@ -24,13 +21,13 @@ class EvaluationReport(BaseModel):
 
 
 def metrics_of(source: str, evaluation: Evaluation, how: str) -> list[Metric]:
-    """The figures of one data set; `how` tells how they were measured."""
+    """The figures of one data set; `how`: how they were measured."""
     name, values = public_name(source), evaluation.values()
     return [Metric(set=name, metric=metric, value=value, how=how) for metric, value in values.items()]
 
 
 def tables(result: dict[str, Evaluation], title: str) -> list[Table]:
-    """All that evaluations came to: IoU where there are classes, and a table for each kind of figure."""
+    """Every figure: IoU where there are classes, and a table for each kind of figure."""
     confusion = {source: one.confusion for source, one in result.items() if one.confusion.counts}
     figures = {source: one.figures() for source, one in result.items()}
     return [*([iou_table(confusion, title)] if confusion else []), *figure_tables(figures)]
@@ -87,27 +84,3 @@ def confusion_table(source: str, confusion: Confusion) -> Table:
         label = f"{classes.id(name)} {name}" if name in classes.names else name
         table.add_row(label, *cells, f"{row.sum() / 1e6:.2f}")
     return table
-
-
-def draw_curves(log: Path, picture: Path) -> None:
-    """Draw the loss, and the first figure of each validation set, over the steps of `log.jsonl`."""
-    import matplotlib as mpl  # noqa: PLC0415 - only training needs it
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
-    losses = [(line["step"], line["loss"]) for line in lines if "loss" in line]
-    if losses:
-        left.plot(*zip(*losses, strict=True), linewidth=0.8)
-    left.set(title="training loss", xlabel="step", yscale="log")
-    for source in dict.fromkeys(line["source"] for line in lines if "source" in line):
-        of = [line for line in lines if line.get("source") == source]
-        figure_name = next(name for name in of[0] if name not in {"step", "time", "source"})
-        points = [(line["step"], line[figure_name]) for line in of]
-        right.plot(*zip(*points, strict=True), marker="o", label=f"{figure_name}, {source.split(':')[0]}")
-        right.legend()
-    right.set(title="validation", xlabel="step")
-    figure.savefig(picture, dpi=110)
-    plt.close(figure)

@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from perception.health.degradation import Step
 from perception.health.disk import Room
-from perception.health.rates import WINDOW_NS, S
+from perception.health.rates import WINDOW_NS
 from perception.health.types import Finding, Level, Link, SinkState
 from perception.scene import Signal
+from perception.types import NS_PER_S
 
 LEAST_RATE = 0.8  # of the nominal one: what a camera drops in the dark or on a weak link is more
 MOST_JITTER = (
@@ -26,7 +27,6 @@ MOST_LAG_MS = 500.0  # in buffers: more than any network's jitter
 MOST_WAIT_MS = 1000.0  # in a sink's queue: four frames at 4 fps, or a disk that is asleep
 FREE_SHARE = 0.05
 FREE_BYTES = 1 << 30  # a quarter of an hour of video
-VIEWERS = "web:", "foxglove:"  # they come and go: one that is gone costs nobody a scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,12 @@ def signal(now: Figures) -> Iterator[Finding]:
 
 def rate(now: Figures) -> Iterator[Finding]:
     least = now.min_rate or LEAST_RATE * now.nominal_rate
-    if now.live and now.signal is Signal.OK and now.measured_s * S >= WINDOW_NS and now.rate_in < least:
+    if (
+        now.live
+        and now.signal is Signal.OK
+        and now.measured_s * NS_PER_S >= WINDOW_NS
+        and now.rate_in < least
+    ):
         asked = "" if now.min_rate else f" (80 % of {now.nominal_rate:g})"
         yield Finding(
             "rate", Level.WARN, f"low frame rate: {now.rate_in:.1f} a second, at least {least:.1f}{asked}"
@@ -157,10 +162,12 @@ def backlog(now: Figures) -> Iterator[Finding]:
 def sinks(now: Figures) -> Iterator[Finding]:
     """One for each sink: what is worst about it."""
     for sink in now.sinks:
-        name, viewer = f"sink {sink.uri}", sink.uri.startswith(VIEWERS)
+        name = f"sink {sink.uri}"
         if sink.error:
-            yield Finding(name, Level.WARN if viewer else Level.ERROR, f"{name} takes nothing: {sink.error}")
-        elif viewer:
+            yield Finding(
+                name, Level.WARN if sink.viewers else Level.ERROR, f"{name} takes nothing: {sink.error}"
+            )
+        elif sink.viewers:
             continue
         elif lost := now.lost.get(sink.uri):
             why = max(sink.lost, key=lambda reason: sink.lost[reason])

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from perception.health.types import Condition, Finding, Level
-
-S = 1_000_000_000
+from perception.types import NS_PER_S
 
 
 @dataclass(slots=True)
@@ -52,7 +51,10 @@ class Debounce:
 
     def __init__(self, raise_after_s: float, clear_after_s: float, *, at_once: Collection[str] = ()) -> None:
         self.changed = False  # by the last update: a condition came, went, or has another level
-        self._raise_after_ns, self._clear_after_ns = round(raise_after_s * S), round(clear_after_s * S)
+        self._raise_after_ns, self._clear_after_ns = (
+            round(raise_after_s * NS_PER_S),
+            round(clear_after_s * NS_PER_S),
+        )
         self._at_once = frozenset(at_once)
         self._latches: dict[str, _Latches] = {}
 
@@ -65,7 +67,7 @@ class Debounce:
         for name in sorted(found.keys() | self._latches.keys()):
             self._follow(name, found.get(name), now_ns)
         conditions = [
-            Condition(name, level, latch.reason, (now_ns - latches.warn.found_since) / S)
+            Condition(name, level, latch.reason, (now_ns - latches.warn.found_since) / NS_PER_S)
             for name, latches in self._latches.items()
             for level, latch in [
                 (Level.ERROR, latches.error) if latches.error.raised else (Level.WARN, latches.warn)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-S = 1_000_000_000
+from perception.types import NS_PER_S
 
-DOWN_AFTER_NS = 3 * S  # a burst of work is over sooner
-UP_AFTER_NS = 10 * S  # room that lasts so long is not the pause between two bursts
-LONGEST_UP_NS = 300 * S  # the wait for going up doubles with each vain try, so far and no further
-VAIN_NS = 30 * S  # a step up that is taken back within so long was in vain
+DOWN_AFTER_NS = 3 * NS_PER_S  # a burst of work is over sooner
+UP_AFTER_NS = 10 * NS_PER_S  # room that lasts so long is not the pause between two bursts
+LONGEST_UP_NS = 300 * NS_PER_S  # the wait for going up doubles with each vain try, so far and no further
+VAIN_NS = 30 * NS_PER_S  # a step up that is taken back within so long was in vain
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perception.health.rates import S
+from perception.types import NS_PER_S
 
-ASKED_EVERY_NS = 5 * S  # a video of 100 Mbit/s fills 60 MB in that time
+ASKED_EVERY_NS = 5 * NS_PER_S  # a video of 100 Mbit/s fills 60 MB in that time
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from perception.health.debounce import Debounce
 from perception.health.degradation import STEPS, Step
 from perception.health.disk import Disks
 from perception.health.latency import StageTimes, typical_and_worst
-from perception.health.rates import MS, Rate, S
+from perception.health.rates import Rate
 from perception.health.types import Account, Finding, Health, Level, Link, LinkState, NodeState, SinkState
 from perception.scene import Signal, Status
+from perception.types import NS_PER_MS, NS_PER_S
 
 STALE_PERIODS = 2  # without a frame: one is late, the second is missing
 NO_SIGNAL_PERIODS, NO_SIGNAL_MS = 4, 1000.0  # the longer one: at city speed 14 m are driven in a second
@@ -26,8 +27,8 @@ CLEAR_AFTER_S = 2.0  # what comes and goes each second is one condition, not man
 # They have lasted already when they are found. A stall has not: `Health.signal` tells of it at once, but over
 # a network now and then a frame comes a little later than that.
 AT_ONCE = "signal", "frozen"
-RECENT_NS = 10 * S  # ages and times are judged over so long: 300 at 30 fps, enough for a 99th percentile
-LATELY_NS = 5 * S  # failed, undecodable and lost frames count for so long
+RECENT_NS = 10 * NS_PER_S  # of ages and times: 300 at 30 fps, enough for a 99th percentile
+LATELY_NS = 5 * NS_PER_S  # failed, undecodable and lost frames count for so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,14 +209,14 @@ class Monitor:
         infer_ms: float,
     ) -> Figures:
         first_ns = now_ns if self._first_ns is None else self._first_ns
-        since_ms = (now_ns - first_ns) / MS
+        since_ms = (now_ns - first_ns) / NS_PER_MS
         unpublished_ms = self._went.silent_ms(now_ns)
         return Figures(
             live=self._live,
             signal=signal,
             silent_ms=self._came.silent_ms(now_ns),
             link=link,
-            active_ms=(now_ns - self._asked_ns) / MS,
+            active_ms=(now_ns - self._asked_ns) / NS_PER_MS,
             measured_s=since_ms / 1000,
             rate_in=self._came.per_second(now_ns),
             nominal_rate=self._came.nominal,

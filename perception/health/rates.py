@@ -4,10 +4,9 @@ from collections import deque
 
 import numpy as np
 
-S = 1_000_000_000
-MS = 1_000_000
+from perception.types import NS_PER_MS, NS_PER_S
 
-WINDOW_NS = 2 * S  # long enough to be steady over bursts, short enough to show a new pace soon
+WINDOW_NS = 2 * NS_PER_S  # long enough to be steady over bursts, short enough to show a new pace soon
 INTERVALS = 64  # the period is their median: two seconds at 30 fps
 BURST = 4  # frames that a network may hand on at once: the period is a mean over so many intervals
 FEWEST = 10  # intervals that tell more than the nominal rate does, even with a gap among them
@@ -45,7 +44,7 @@ class Rate:
         if self._median_ns is None:
             passed = np.cumsum(np.array((0, *self._intervals), np.int64))
             self._median_ns = float(np.median(passed[BURST:] - passed[:-BURST])) / BURST
-        return self._median_ns / S if self._median_ns else 1 / self.nominal
+        return self._median_ns / NS_PER_S if self._median_ns else 1 / self.nominal
 
     @property
     def jitter_ms(self) -> float:
@@ -53,19 +52,19 @@ class Rate:
         if len(self._intervals) < FEWEST:
             return 0.0
         intervals = np.asarray(self._intervals)
-        return float(np.median(np.abs(intervals - np.median(intervals)))) / MS
+        return float(np.median(np.abs(intervals - np.median(intervals)))) / NS_PER_MS
 
     def silent_ms(self, now_ns: int) -> float | None:
         """Since the last arrival; None before the first."""
-        return max(0, now_ns - self._times[-1]) / MS if self._times else None
+        return max(0, now_ns - self._times[-1]) / NS_PER_MS if self._times else None
 
     def per_second(self, now_ns: int) -> float:
         """Over the last two seconds, or four periods if they are longer; 0 where fewer than two came."""
-        times, window_ns = self._times, max(WINDOW_NS, round(4 * self.period_s * S))
+        times, window_ns = self._times, max(WINDOW_NS, round(4 * self.period_s * NS_PER_S))
         while len(times) > 1 and now_ns - times[0] > window_ns:
             times.popleft()
         if len(times) < 2:
             return 0.0
         # The next one is not late before a period has passed; from then on silence counts.
-        until = max(times[-1], now_ns - round(self.period_s * S))
-        return (len(times) - 1) * S / max(until - times[0], 1)
+        until = max(times[-1], now_ns - round(self.period_s * NS_PER_S))
+        return (len(times) - 1) * NS_PER_S / max(until - times[0], 1)

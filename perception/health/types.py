@@ -73,6 +73,7 @@ class SinkState:
         lost: frames by reason, such as "queue full" or "No space left on device".
         oldest_ms: how long the first in its queue, or the one being written, has waited.
         error: why it takes nothing now, for people; empty while it does.
+        viewers: it shows scenes to viewers, who come and go: one that is gone costs nobody a scene.
     """
 
     uri: str
@@ -81,6 +82,7 @@ class SinkState:
     queued: int = 0
     oldest_ms: float = 0.0
     error: str = ""
+    viewers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class ConvNormAct(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions beside a shortcut: He et al., "Deep residual learning", 2016.
+    """Two 3×3 convolutions with a shortcut: He et al., "Deep residual learning", 2016.
 
     The shortcut is the identity, or a 1×1 convolution where channels or size change.
     (n, channels, h, w) → (n, out, h / stride, w / stride).

@@ -7,7 +7,7 @@ from perception.networks.blocks import resize
 
 
 class PyramidPooling(nn.Module):
-    """The features beside their averages over 1, 2×2, 3×3 and 6×6 regions: Zhao et al., "PSPNet", 2017.
+    """The features with their averages over 1, 2×2, 3×3 and 6×6 regions: Zhao et al., "PSPNet", 2017.
 
     (n, channels, h, w) → (n, out, h, w) with `out` = channels + 4 · (channels // 4).
     """

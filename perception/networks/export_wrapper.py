@@ -1,15 +1,13 @@
 """Networks as embedding code takes them: camera pixels in, maps that need no more arithmetic out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from perception.bundle.manifest import OutputInfo
-from perception.classes import DRIVE
-from perception.networks.drive import INSTANCE_STRIDE, DriveMaps
+from perception.networks.drive_net import INSTANCE_STRIDE, DriveMaps
 from perception.networks.upsampling import scale2x
-from perception.networks.zoo.mask_rcnn import Detections
 
 
 class Deployed(nn.Module):
@@ -60,7 +58,7 @@ def _map(tolerance: float) -> OutputInfo:
 
 
 class DeployedDrive(Deployed):
-    """The drive network: labels uint8 (1, h, w), and the maps that tell instances apart.
+    """The drive network: labels uint8 (1, h, w), and the maps that separate instances.
 
     Those are float32 (1, c, h / 2, w / 2): centres and borders as probabilities, offsets in pixels of the
     input. The logits of labels come at half size too: labels are chosen there and enlarged, which keeps their
@@ -98,27 +96,3 @@ class DeployedDriveClasses(DeployedDrive):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         logits = self.maps(image).logits
         return scale2x(logits.argmax(1).int()).to(torch.uint8), logits
-
-
-class DeployedMaskRCNN(Deployed):
-    """Mask R-CNN: k detections, the best first, all 0 past the last one.
-
-    Boxes float32 (1, k, 4) x0, y0, x1, y1 in pixels of the input, scores float32 (1, k), classes uint8
-    (1, k) class ids, masks float32 (1, k, 28, 28) probabilities over the box.
-    """
-
-    outputs: Mapping[str, OutputInfo] = {
-        "boxes": OutputInfo(dtype="float32", layout="NKD", tolerance=0.5),
-        "scores": OutputInfo(dtype="float32", layout="NK", tolerance=0.01),
-        "classes": OutputInfo(layout="NK"),
-        "masks": OutputInfo(dtype="float32", layout="NKRC", tolerance=0.02),
-    }
-
-    def __init__(self, network: nn.Module, thing_ids: Sequence[int] = DRIVE.thing_ids) -> None:
-        super().__init__(network)
-        self.register_buffer("things", torch.tensor(thing_ids), persistent=False)
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        found: Detections = self.network(self.pixels(image))
-        classes = self.get_buffer("things")[found.classes] * (found.scores > 0)
-        return found.boxes, found.scores, classes.to(torch.uint8), found.masks

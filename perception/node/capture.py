@@ -107,7 +107,7 @@ class Capture:
         every = self._degradation.step.every
         if frame.sequence % every:
             message = f"frame {frame.sequence}: one of {every} is perceived to keep up"
-            self._accounting.drop(Drop(frame.sequence, DropReason.THINNED, message))
+            self._accounting.drop(Drop(frame.sequence, DropReason.DECIMATED, message))
             return
         self._in_flight.take_in(InFlightFrame(frame, earlier, stopwatch))
 

@@ -38,7 +38,7 @@ from perception.types import Policy
 
 LOG = logging.getLogger("perception.node")
 
-STAGES = tuple("read denoise prepare infer decode check track draw write end_to_end".split())
+STAGES = ("read", "denoise", "prepare", "infer", "decode", "check", "track", "draw", "write", "end_to_end")
 LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then
 CAPTURE_ENDS_S = 5.0  # after which a thread that still reads is left behind: a camera ends within a second
 FAILURES, FAILING_S = 10, 3.0  # frames in a row, and seconds, that the engine fails before it is given up
@@ -256,7 +256,7 @@ class Node:
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""
-        account, engine = self.accounting.account(), self.perceiver.engine
+        account, engine = self.accounting.account(), self.perceiver.engine.info
         writing = Latency()
         for queue in self.queues:
             writing.merge(queue.writing)
@@ -267,9 +267,9 @@ class Node:
             source=self.source.uri,
             sinks=tuple(queue.state for queue in self.queues),
             model=self.perceiver.model,
-            engine=engine.name,
-            engine_reason=engine.reason,
-            engines_passed_over=engine.passed_over,
+            engine=engine.name if engine else self.perceiver.engine.name,
+            engine_reason=engine.reason if engine else "not ready yet",
+            engines_passed_over=engine.passed_over if engine else (),
             captured=account.captured,
             published=account.published,
             stale=account.statuses.get(Status.STALE, 0),

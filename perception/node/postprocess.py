@@ -9,13 +9,14 @@ from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
 from perception.health.types import Finding, Level
-from perception.overlay import SCENE, Image, StatusLine, draw
+from perception.overlay import SCENE, StatusLine, draw
 from perception.perceiver import Perceiver
 from perception.quality.image import ImageChecks
 from perception.scene import Scene, Status
 from perception.sinks.base import Publication
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
+from perception.types import Image
 
 NO_OVERLAY = np.empty((0, 0, 3), np.uint8)
 

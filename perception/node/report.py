@@ -4,10 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from perception.health.latency import Latency
 from perception.health.types import SinkState
 
@@ -24,7 +20,7 @@ class StageReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The end of a run, for people (`table`) and for programs (`as_json`).
+    """The end of a run. `perception.app.run_table` shows it to people.
 
     Attributes:
         cpu_share: the stages' own CPU time over wall time × cores: 1 means that the cores did nothing else.
@@ -66,43 +62,6 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-    def table(self) -> RenderableType:
-        amiss = ((self.stale, "stale"), (self.unreliable, "unreliable"), (self.not_ready, "not ready"))
-        those = "".join(f", {count} of them {status}" for count, status in amiss if count)
-        lost = sum(self.dropped.values())
-        facts = {
-            "source": self.source,
-            "sinks": "\n".join(_account(sink) for sink in self.sinks),
-            "engine": f"{self.model} on {self.engine} ({self.engine_reason})",
-            "frames": f"{self.captured} captured = {self.published} published{those} + {lost} dropped",
-            "drops": ", ".join(f"{count} {reason}" for reason, count in self.dropped.items()) or "none",
-            "rate": f"{self.fps:.1f} frames/s over {self.seconds:.1f} s",
-            "cpu": f"{self.cpu_share:.0%} of {self.cores} cores in the stages, "
-            f"{self.process_cpu_share:.0%} in all",
-        }
-        if self.findings:
-            facts["unreliable"] = ", ".join(f"{name}: {count}" for name, count in self.findings.items())
-        if self.connections:
-            facts["camera"] = "1 connection" if self.connections == 1 else f"{self.connections} connections"
-        if self.restarts:
-            facts["restarts"] = f"{self.restarts} stages died or hung, and were replaced"
-        grid = Table.grid(padding=(0, 2))
-        for name, value in facts.items():
-            grid.add_row(Text(name, "bold"), Text(value))
-        times = Table("ms a frame")
-        for head in ("p50", "p95", "p99", "CPU time"):
-            times.add_column(head, justify="right")
-        for name, stage in self.stages.items():
-            cpu = "" if stage.cpu is None else f"{stage.cpu:.2f}"
-            times.add_row(name, f"{stage.p50:.2f}", f"{stage.p95:.2f}", f"{stage.p99:.2f}", cpu)
-        shown = [grid, times] if self.published else [grid]
-        return Group(*shown, *(Text(message, "yellow") for message in self.messages))
-
-
-def _account(sink: SinkState) -> str:
-    lost = "".join(f", {count} lost: {reason}" for reason, count in sink.lost.items())
-    return f"{sink.uri}: {sink.written} written{lost}"
 
 
 def stage_reports(latencies: Mapping[str, Latency], published: int) -> dict[str, StageReport]:

@@ -98,8 +98,8 @@ class _View:
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
         self._sink.write(frame, scene, overlay)
 
-    def tell(self, health: Health) -> None:
-        self._sink.tell(health)
+    def write_health(self, health: Health) -> None:
+        self._sink.write_health(health)
 
     def close(self) -> None:
         if not self._closed:

@@ -224,7 +224,7 @@ class Supervisor:
             self._log_changes(self._last.conditions if self._last else (), health.conditions)
         self._last = health
         for queue in self._pipeline.queues:
-            queue.tell(health)
+            queue.write_health(health)
         self._on_health(health)
 
     def _log_changes(self, before: Sequence[Condition], after: Sequence[Condition]) -> None:

@@ -16,9 +16,10 @@ from perception.overlay.key_points import KeyPointDots
 from perception.overlay.lanes import LaneBoundaries
 from perception.overlay.side_by_side import Comparison
 from perception.overlay.status import StatusLine
-from perception.overlay.style import Colour, Image, Style
+from perception.overlay.style import Colour, Style
 from perception.overlay.tints import ClassTint, EgoCarpet
 from perception.scene import Scene
+from perception.types import Image
 
 __all__ = [
     "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "Image", "InstanceLabels",

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.overlay.style import BLACK, WHITE, Image, text_height, text_width, write
+from perception.overlay.style import BLACK, WHITE, text_height, text_width, write
 from perception.scene import Scene
+from perception.types import Image
 
 BAND = 1 << 15  # pixels tinted at a time, so that what they pass through stays in the cache
 STEPS_PER_M = 20  # distances that are told apart

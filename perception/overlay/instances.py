@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.overlay.style import BLACK, Colour, Image, line_width, text_height, text_width, write
+from perception.overlay.style import BLACK, Colour, line_width, text_height, text_width, write
 from perception.scene import Instance, Scene
+from perception.types import Image
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 LINE_SHARE = 0.06  # of the shorter side of a road user's box, at most

@@ -8,8 +8,9 @@ from zlib import crc32
 import cv2
 
 from perception.classes import ClassSet
-from perception.overlay.style import BLACK, Colour, Image, line_width
+from perception.overlay.style import BLACK, Colour, line_width
 from perception.scene import Scene
+from perception.types import Image
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.overlay.style import AMBER, GREEN, GREY, Colour, Image, line_width
+from perception.overlay.style import AMBER, GREEN, GREY, Colour, line_width
 from perception.scene import Lane, Scene
-
-Floats = npt.NDArray[np.float64]
+from perception.types import Image
 
 DASHES = {"solid": (1, 1), "dashed": (8, 16)}  # drawn, and drawn and left out, in widths of the ribbon
 DOTS = (2, 6)  # of other kinds

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from perception.classes import ClassSet
-from perception.overlay.style import WHITE, Colour, Image, line_width
+from perception.overlay.style import WHITE, Colour, line_width
 from perception.scene import Scene
+from perception.types import Image
 
 
 @dataclass(frozen=True)

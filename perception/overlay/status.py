@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 
 from perception.classes import ClassSet
-from perception.overlay.style import BLACK, GREEN, RED, WHITE, Colour, Image, text_height, text_width, write
+from perception.overlay.style import BLACK, GREEN, RED, WHITE, Colour, text_height, text_width, write
 from perception.scene import Scene, Status
+from perception.types import Image
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,11 @@ from functools import lru_cache
 from typing import Protocol
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.scene import Scene
+from perception.types import Image
 
-Image = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]  # BGR
 
 BLACK, WHITE, GREY = (0, 0, 0), (255, 255, 255), (110, 110, 110)

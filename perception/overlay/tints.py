@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from perception.classes import UNKNOWN, ClassSet
-from perception.overlay.style import GREEN, Colour, Image
+from perception.overlay.style import GREEN, Colour
 from perception.scene import Scene
+from perception.types import Image
 
 STEPS = 24  # in which the carpet fades, at least; more cannot be told apart
 

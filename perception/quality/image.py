@@ -21,10 +21,7 @@ from perception.quality.compression import damage
 from perception.quality.labels import LabelChecks
 from perception.quality.occlusion import BlockedLens
 from perception.scene import Scene
-
-Image = npt.NDArray[np.uint8]
-
-S = 1_000_000_000
+from perception.types import NS_PER_S, Image
 
 # Grey levels are of 0..255. In brackets: what ordinary drives reach.
 BLACK_MEAN = 12.0  # a night drive with head lamps (31)
@@ -38,13 +35,13 @@ SPANS = 40.0, 20.0  # from the 2nd to the 98th percentile: rain at night (49)
 SHARPNESS = 0.20, 0.17
 SHARPNESS_DROP = 0.5  # of what this camera usually has: between two of its drives (0.52)
 NOISES = 9.0, 20.0  # standard deviation: the sensor at night (6.4); at 20 people drown in it
-FROZEN_NS, FROZEN_FRAMES = S // 2, 3  # the noise of a sensor changes some pixel in every frame
+FROZEN_NS, FROZEN_FRAMES = NS_PER_S // 2, 3  # the noise of a sensor changes some pixel in every frame
 
 SMALL_WIDTH = 320  # px, of the subsample that light and colours are measured on
 ROWS = 16  # one row of so many is looked at in full, for sharpness and noise
 FEWEST_EDGES = 12.0  # grey levels of the strongest edges (32): below, there is nothing that is sharp
 # Of sharpness, two minutes; five seconds to begin with.
-USUAL_EVERY_NS, USUAL_KEPT, USUAL_FEWEST = S // 2, 240, 10
+USUAL_EVERY_NS, USUAL_KEPT, USUAL_FEWEST = NS_PER_S // 2, 240, 10
 FIRST_FRAMES = 15  # their majority says what size this camera has
 
 
@@ -123,8 +120,8 @@ class ImageChecks:
             yield Finding(
                 "frozen",
                 Level.ERROR,
-                f"the picture is frozen: the very same pixels for {lasted_ns / S:.1f} s, "
-                f"at most {FROZEN_NS / S:.1f} s",
+                f"the picture is frozen: the very same pixels for {lasted_ns / NS_PER_S:.1f} s, "
+                f"at most {FROZEN_NS / NS_PER_S:.1f} s",
             )
 
     def _blurred(self, look: _Look, stamp_ns: int) -> Iterator[Finding]:

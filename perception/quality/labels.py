@@ -9,15 +9,14 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN, ClassSet
 from perception.health.types import Finding, Level
+from perception.types import NS_PER_S
 
-S = 1_000_000_000
-
-EVERY_NS = S // 5  # what is judged over seconds need not be looked at in every frame
+EVERY_NS = NS_PER_S // 5  # what is judged over seconds need not be looked at in every frame
 # Sky is bluer than red, and leaves redder than blue. At sunset the sky turns red, but no leaf turns blue.
 SWAPPED_SKY, SWAPPED_LEAVES = 15.0, 2.0  # grey levels that red is above blue, and blue above red
 FEWEST = 0.01  # of the picture: as much sky and as many leaves there must be
-WINDOW_NS = 2 * S  # colours are means over so long: one frame's may lie
-FORGET_NS = 10 * S  # without sky or leaves in view
+WINDOW_NS = 2 * NS_PER_S  # colours are means over so long: one frame's may lie
+FORGET_NS = 10 * NS_PER_S  # without sky or leaves in view
 MOST_OF_ONE = 0.95  # of the labels in one class: even an empty road leaves sky and verges
 
 

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.health.types import Finding, Level
-
-S = 1_000_000_000
+from perception.types import NS_PER_S
 
 GRID = 16, 9  # blocks across and down
 # The middle third, around the horizon. Above, clear sky shows nothing either, and below smooth asphalt.
@@ -19,7 +18,7 @@ FLAT = 8.0  # grey levels that a block without texture spans; noise at dusk and 
 STILL = 3.0  # grey levels that a block changes by within the window where nothing moves in it
 MOVES = 3.0  # the same of all other blocks on average, where the camera moves
 DAYLIGHT = 60.0  # mean grey level of the other blocks: by night the country beside the road is flat
-WINDOW_NS, EVERY_NS = S // 2, S // 10
+WINDOW_NS, EVERY_NS = NS_PER_S // 2, NS_PER_S // 10
 # WARN, ERROR: on drives at most 0.12; the rear of a lorry right ahead covers a third.
 BAND_SHARES = 0.35, 0.45
 # The network finds something under mud, too. Of these, nothing is plain and still, as mud is.

@@ -1,14 +1,10 @@
 """The simulated camera: a procedural drive with the exact truth of every frame."""
 
 from perception.simulation.camera import Intrinsics, Pose
-from perception.simulation.drive import FARTHEST, Drive, Rendering, Truth
-from perception.simulation.joints import KEY_POINTS, MIRRORED
+from perception.simulation.drive import Drive, Rendering, Truth
 from perception.simulation.options import SimulationOptions, parse_options
 
 __all__ = [
-    "FARTHEST",
-    "KEY_POINTS",
-    "MIRRORED",
     "Drive",
     "Intrinsics",
     "Pose",

@@ -4,10 +4,10 @@ import numpy as np
 
 from perception.classes import DRIVE
 from perception.simulation.camera import View
-from perception.simulation.canvas import Image
 from perception.simulation.look import Look
 from perception.simulation.road import Road
 from perception.simulation.textures import noise, sky, to_image
+from perception.types import Image
 
 
 class Backdrop:

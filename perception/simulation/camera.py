@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception.simulation.road import Floats, Road
+from perception.simulation.road import Road
+from perception.types import Doubles
 
 NEAREST = 0.4  # metres; what is nearer than this is moved there along its own plane
 _AHEAD = np.geomspace(1.0, 900.0, 360)
@@ -83,19 +84,19 @@ class View:
         hill, slope = self._hill
         return self.road.hill.at(self.pose.station + ahead) - hill - ahead * slope
 
-    def _depth(self, ahead: Floats) -> Floats:
+    def _depth(self, ahead: Doubles) -> Doubles:
         return np.asarray(ahead * self._cos - (self.rise(ahead) - self.pose.height) * self._sin)
 
-    def _row(self, ahead: Floats) -> Floats:
+    def _row(self, ahead: Doubles) -> Doubles:
         down = (self.pose.height - self.rise(ahead)) * self._cos - ahead * self._sin
         return np.asarray(self.intrinsics.cy + self.intrinsics.focal * down / self._depth(ahead))
 
-    def hidden(self, ahead: Floats) -> npt.NDArray[np.bool_]:
+    def hidden(self, ahead: Doubles) -> npt.NDArray[np.bool_]:
         """Whether the ground at these distances lies behind a crest."""
         index = np.clip(np.searchsorted(_AHEAD, ahead) - 1, 0, len(_AHEAD) - 1)
         return np.asarray(self._row(np.maximum(ahead, _AHEAD[0])) > self._crest[index] + 1.0)
 
-    def clips(self, ahead: Floats) -> npt.NDArray[np.int64]:
+    def clips(self, ahead: Doubles) -> npt.NDArray[np.int64]:
         """For things standing at these distances, the first image row in which nearer ground hides them."""
         index = np.clip(np.searchsorted(_AHEAD, ahead) - 1, 0, len(_AHEAD) - 1)
         height = self.intrinsics.height

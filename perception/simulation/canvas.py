@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.textures import Sprite
+from perception.types import Image
 
 SHIFT = 4  # binary digits of a pixel's fraction in polygon corners
 _LIMIT = 1 << 15  # corners further out than this many pixels are drawn there
 
-Image = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float]
 Light = tuple[float, Colour]  # gain, and the haze to add
 _PLAIN: Light = (1.0, (0.0, 0.0, 0.0))

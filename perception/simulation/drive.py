@@ -22,7 +22,6 @@ from perception.simulation.traffic import Motion
 from perception.simulation.world import World
 
 _SHARES = {"weather": (0.45, 0.27, 0.16, 0.12), "time": (0.72, 0.14, 0.14), "scene": (0.5, 0.28, 0.22)}
-FARTHEST = 80.0  # metres; how far depth is taught and told apart
 
 
 class Truth:

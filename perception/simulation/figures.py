@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from perception.simulation.joints import KEY_POINTS
+from perception.classes import KEY_POINTS
 from perception.simulation.look import Look
 from perception.simulation.textures import Sprite, noise, to_image
 

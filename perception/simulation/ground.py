@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from perception.classes import DRIVE
 from perception.simulation.camera import View
-from perception.simulation.canvas import SHIFT, Image, fixed
+from perception.simulation.canvas import SHIFT, fixed
 from perception.simulation.ground_texture import JUNCTION, LEVELS, PERIOD, RESERVE, GroundTexture
 from perception.simulation.look import Look
 from perception.simulation.painting import YELLOW, Marks
+from perception.types import Image
 
 _NOTHING = np.zeros((0, 0), np.float32)
 

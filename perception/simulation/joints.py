@@ -7,9 +7,6 @@ import numpy.typing as npt
 
 from perception.simulation.canvas import Cutout
 
-KEY_POINTS = ("head", "neck", "hips", "left_hand", "right_hand", "left_foot", "right_foot")
-# In a mirrored image a left hand is a right one: the index in KEY_POINTS that each becomes.
-MIRRORED = (0, 1, 2, 4, 3, 6, 5)
 SHORTEST = 12  # px; the joints of smaller people cannot be told apart
 
 

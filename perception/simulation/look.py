@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from perception.types import Doubles
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,12 @@ class Look:
 
     weather: str
     time: str
-    ambient: Floats
-    sun: Floats
-    sun_direction: Floats
-    zenith: Floats
-    horizon: Floats
-    haze: Floats
+    ambient: Doubles
+    sun: Doubles
+    sun_direction: Doubles
+    zenith: Doubles
+    horizon: Doubles
+    haze: Doubles
     visibility: float
     clouds: float
     wet: float
@@ -49,7 +48,7 @@ class Look:
     def shadows(self) -> bool:
         return float(self.sun.max()) > 0.25
 
-    def light(self, normal: Floats) -> Floats:
+    def light(self, normal: Doubles) -> Doubles:
         """Factors (..., 3) of the light on faces of unit normal (..., 3) right, ahead, up."""
         # Faces that look up see more of the sky.
         direct = np.maximum(normal @ self.sun_direction, 0)[..., None] * self.sun

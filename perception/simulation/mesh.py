@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from perception.simulation.road import Floats
+from perception.types import Doubles
 
 Colour = tuple[float, float, float]  # BGR under white light
 Point = tuple[float, float, float]
@@ -37,22 +37,22 @@ class Mesh:
     length: float
     width: float
     height: float
-    vertices: Floats
+    vertices: Doubles
     starts: npt.NDArray[np.int64]
-    normals: Floats
-    centres: Floats
-    colours: Floats
+    normals: Doubles
+    centres: Doubles
+    colours: Doubles
     detail: list[bool]
     lamp: npt.NDArray[np.bool_]
-    finest: Floats
+    finest: Doubles
 
 
 @dataclass
 class MeshBuilder:
     """Collects faces."""
 
-    faces: list[Floats] = field(default_factory=list)
-    normals: list[Floats] = field(default_factory=list)
+    faces: list[Doubles] = field(default_factory=list)
+    normals: list[Doubles] = field(default_factory=list)
     colours: list[Colour] = field(default_factory=list)
     kinds: list[Kind] = field(default_factory=list)
 
@@ -141,11 +141,11 @@ class MeshBuilder:
         )
 
 
-def on(quad: Sequence[Point], across: tuple[float, float], up: tuple[float, float]) -> Floats:
+def on(quad: Sequence[Point], across: tuple[float, float], up: tuple[float, float]) -> Doubles:
     """(4, 3): the part of a face, given by two lower and two upper corners, between shares of its sides."""
     q = np.asarray(quad, np.float64)
 
-    def at(x: float, y: float) -> Floats:
+    def at(x: float, y: float) -> Doubles:
         lower, upper = q[0] + x * (q[1] - q[0]), q[3] + x * (q[2] - q[3])
         return np.asarray(lower + y * (upper - lower))
 

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.ground_texture import JUNCTION
-from perception.simulation.road import Floats, Road
+from perception.simulation.road import Road
+from perception.types import Doubles
 
 YELLOW = 128  # added to the strength 1..127 of a mark for yellow paint
 
@@ -23,7 +24,7 @@ class Marks:
 def line_pieces(
     road: Road,
     station: float,
-    street: Callable[[Floats], npt.NDArray[np.bool_]],
+    street: Callable[[Doubles], npt.NDArray[np.bool_]],
     paint: int,
     reach: float = 130.0,
 ) -> Marks:
@@ -56,9 +57,9 @@ def line_pieces(
 
 def town_marks(
     road: Road, rng: np.random.Generator, start: float, block: float, street: bool
-) -> list[tuple[Floats, float]]:
+) -> list[tuple[Doubles, float]]:
     """Crossings, stop lines and arrows of a block: (4, 2) corners, and the share of paint left."""
-    marks: list[tuple[Floats, float]] = []
+    marks: list[tuple[Doubles, float]] = []
     edge = road.edges[1] - (2.2 if road.parking else 0.0)
 
     def rectangle(s0: float, s1: float, d0: float, d1: float, share: float = 1.0) -> None:
@@ -84,7 +85,7 @@ def town_marks(
     return marks
 
 
-def _arrow(s: float, d: float, kind: int) -> list[Floats]:
+def _arrow(s: float, d: float, kind: int) -> list[Doubles]:
     """A lane arrow of 5 m as convex quadrilaterals: straight on, right or left."""
     stem = np.array([(0, -0.08), (3.4, -0.08), (3.4, 0.08), (0, 0.08)])
     head = np.array([(3.3, -0.38), (5.0, 0.0), (5.0, 0.0), (3.3, 0.38)])

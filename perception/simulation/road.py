@@ -9,22 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from perception.types import Doubles
 
 
 @dataclass(frozen=True)
 class Profile:
     """A smooth function of the station: sines, `waves` (n, 3) of amplitude, wavenumber, phase."""
 
-    waves: Floats
+    waves: Doubles
 
-    def at(self, s: float | Floats) -> Any:
+    def at(self, s: float | Doubles) -> Any:
         amplitude, wavenumber, phase = self.waves.T
         return (amplitude * np.sin(np.multiply.outer(s, wavenumber) + phase)).sum(-1)
 
-    def slope(self, s: float | Floats) -> Any:
+    def slope(self, s: float | Doubles) -> Any:
         amplitude, wavenumber, phase = self.waves.T
         return (amplitude * wavenumber * np.cos(np.multiply.outer(s, wavenumber) + phase)).sum(-1)
 

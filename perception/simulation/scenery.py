@@ -7,10 +7,10 @@ import numpy as np
 
 from perception.classes import DRIVE
 from perception.simulation.look import Look
-from perception.simulation.road import Floats
 from perception.simulation.stage import Stage
 from perception.simulation.textures import DENSITY, Sprite
 from perception.simulation.traffic import cast, hull
+from perception.types import Doubles
 
 BUILDING, POLE, SIGN, FENCE = (DRIVE.id(name) for name in ("building", "pole", "traffic_sign", "fence"))
 VEGETATION = DRIVE.id("vegetation")
@@ -28,22 +28,22 @@ class Building:
     ridge: float  # metres of roof above the front; 0 for a flat roof
     front: Sprite
     end: Sprite
-    roof: Floats
+    roof: Doubles
     shift: float  # metres into the texture at s0
     look: Look
     detached: bool  # its near end is not hidden by a neighbour
     reach: float = 320.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         if station + 0.7 <= self.s0:
             return self._whole
         return self._place(min(station + 0.7, self.s1))
 
     @cached_property
-    def _whole(self) -> tuple[float, Floats]:
+    def _whole(self) -> tuple[float, Doubles]:
         return self._place(self.s0)
 
-    def _place(self, s0: float) -> tuple[float, Floats]:
+    def _place(self, s0: float) -> tuple[float, Doubles]:
         h, e, r = self.front.metres, self.front.metres + self.ridge, self.ridge * 0.2
         outer = self.d + np.sign(self.d) * self.depth
         middle = (self.d + outer) / 2
@@ -69,7 +69,7 @@ class Building:
             points = np.concatenate([points, base, base + cast(self.look, h)])
         return self.s1 + 0.05 * abs(self.d), points
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         station = stage.view.pose.station
         if len(points) > 13 and points[3, 2] < 90:
             stage.shadow(hull(points[13:]))
@@ -102,11 +102,11 @@ class Plant:
     look: Look
     reach: float = 260.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         return self._placed
 
     @cached_property
-    def _placed(self) -> tuple[float, Floats]:
+    def _placed(self) -> tuple[float, Doubles]:
         foot = np.array([self.s, self.d, 0.0])
         if not self.look.shadows:
             return self.s + 0.4 * abs(self.d), foot[None]
@@ -117,7 +117,7 @@ class Plant:
             [foot[None], foot + disc + cast(self.look, self.metres * 0.6)]
         )
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         if len(points) > 1 and points[0, 2] < 90:
             stage.shadow(points[1:])
         stage.cutout(self.sprite, points[0], VEGETATION, 0, self.metres, stage.beam(points) * 0.6)
@@ -131,17 +131,17 @@ class Pole:
     d: float
     height: float
     radius: float
-    colour: Floats
+    colour: Doubles
     arm: float = 0.0
     lamp: bool = False
     lights: int | None = None  # which of a traffic light's three lamps is lit
     reach: float = 200.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         return self._placed
 
     @cached_property
-    def _placed(self) -> tuple[float, Floats]:
+    def _placed(self) -> tuple[float, Doubles]:
         inward = -np.sign(self.d) * self.arm
         head = self.height - (0.5 if self.lights is not None else 0.0)
         return self.s, np.array(
@@ -153,7 +153,7 @@ class Pole:
             ]
         )
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         focal = stage.view.intrinsics.focal
         foot, top, tip, head = points
         beam = stage.beam(points)
@@ -181,7 +181,7 @@ class Pole:
         if self.lights is not None:
             self._light(stage, head)
 
-    def _light(self, stage: Stage, at: Floats) -> None:
+    def _light(self, stage: Stage, at: Doubles) -> None:
         unit = stage.view.intrinsics.focal / at[2]
         x, y = 0.17 * unit, 0.48 * unit
         box = at + np.array([(-x, -y, 0), (x, -y, 0), (x, y, 0), (-x, y, 0)])
@@ -211,15 +211,15 @@ class Sign:
     posts: tuple[float, ...] = (0.0,)
     reach: float = 160.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         return self._placed
 
     @cached_property
-    def _placed(self) -> tuple[float, Floats]:
+    def _placed(self) -> tuple[float, Doubles]:
         feet = [(self.s, self.d + x, h) for x in self.posts for h in (0.0, self.low + 0.1)]
         return self.s, np.array([(self.s, self.d, self.low), *feet])
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         post = np.array([135.0, 138, 138]) * (stage.look.ambient + 0.4 * stage.look.sun)
         half = np.array([max(0.04 * stage.view.intrinsics.focal / points[0, 2], 0.4), 0, 0])
         for k in range(1, len(points), 2):
@@ -242,10 +242,10 @@ class Fence:
     high: float
     texture: Sprite
     label: int
-    post: Floats | None = None
+    post: Doubles | None = None
     reach: float = 150.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         s0 = min(max(self.s0, station + 0.7), self.s1)
         return self.s1 + 0.05 * abs(self.d), np.array(
             [
@@ -257,7 +257,7 @@ class Fence:
             ]
         )
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         if self.post is not None:
             half = np.array([0.06 * stage.view.intrinsics.focal / points[4, 2], 0, 0])
             post = np.stack([points[4] - half, points[1] - half, points[1] + half, points[4] + half])
@@ -281,7 +281,7 @@ class Bridge:
     look: Look
     reach: float = 330.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         s0, s1, low, high = max(self.s, station + 0.6), max(self.s + 9.0, station + 0.7), 5.6, 7.4
         points = [
             (s0, self.left, low),
@@ -303,7 +303,7 @@ class Bridge:
         points += [(s0, self.left, 0), (s1, self.left, 0), (s1, self.right, 0), (s0, self.right, 0)]
         return self.s + 9.0, np.array(points, float)
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         concrete = np.array([150.0, 156, 160])
         stage.shadow(points[-4:])
         for k in range(8, len(points) - 4, 4):

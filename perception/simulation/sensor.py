@@ -5,8 +5,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.look import Look
+from perception.types import Image
 
-Image = npt.NDArray[np.uint8]
 _SPARE = 97  # pixels by which the noise is larger than the image, to shift it about
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from perception.simulation.camera import NEAREST, View
 from perception.simulation.canvas import Colour, Cutout, Faces, Glow, Light, Panel, Polygon, fixed
 from perception.simulation.look import Look
-from perception.simulation.road import Floats
 from perception.simulation.textures import Sprite
+from perception.types import Doubles
 
 
 class Actor(Protocol):
@@ -18,11 +18,11 @@ class Actor(Protocol):
 
     reach: float
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         """The station that orders it from far to near, and points (n, 3) s, d, h to be projected."""
         ...
 
-    def draw(self, stage: "Stage", points: Floats) -> None:
+    def draw(self, stage: "Stage", points: Doubles) -> None:
         """Draw with the projected points (n, 3) u, v, depth."""
         ...
 
@@ -68,7 +68,7 @@ class Stage:
         blue, green, red = self._haze
         return clear * (1 + beam), (blue * (1 - clear), green * (1 - clear), red * (1 - clear))
 
-    def beam(self, points: Floats) -> float:
+    def beam(self, points: Doubles) -> float:
         """The headlights' light on something at the first of these points, relative to the ambient light."""
         if not self.look.beams:
             return 0.0
@@ -77,14 +77,14 @@ class Stage:
         return self.look.beam(depth, (u - k.cx) * depth / k.focal) / self._ambient
 
     def polygon(
-        self, points: Floats, colour: Colour, label: int, instance: int = 0, *, detail: bool = False
+        self, points: Doubles, colour: Colour, label: int, instance: int = 0, *, detail: bool = False
     ) -> None:
         """A convex face in its final colour."""
         self.items.append(Polygon(points, fixed(points[:, :2]), colour, label, instance, self.clip, detail))
 
     def polygons(
         self,
-        vertices: Floats,
+        vertices: Doubles,
         starts: list[int],
         faces: list[int],
         colours: list[Colour],
@@ -98,12 +98,12 @@ class Stage:
             Faces(vertices, starts, faces, colours, detail, label, instance, self.clip, corners)
         )
 
-    def shaded(self, points: Floats, colour: Floats, label: int, beam: float = 0.0) -> None:
+    def shaded(self, points: Doubles, colour: Doubles, label: int, beam: float = 0.0) -> None:
         """A convex face in a lit colour, with haze by its distance."""
         gain, haze = self.light(float(points[0, 2]), beam)
         self.polygon(points, tuple((colour * gain + haze).tolist()), label)
 
-    def shadow(self, points: Floats) -> None:
+    def shadow(self, points: Doubles) -> None:
         """The hull of projected ground points, darkened."""
         if max(points[:, 2].tolist()) > NEAREST + 0.2:
             self.shadows.append(fixed(points[:, :2] - (0, self.view.horizon)))
@@ -111,7 +111,7 @@ class Stage:
     def cutout(
         self,
         sprite: Sprite,
-        foot: Floats,
+        foot: Doubles,
         label: int,
         instance: int = 0,
         metres: float | None = None,
@@ -129,7 +129,7 @@ class Stage:
         if box and tall >= 2.5 and frame[2] > frame[0]:
             self.items.append(Cutout(sprite, frame, depth, box, self.light(depth, beam), label, instance))
 
-    def panel(self, texture: Sprite, points: Floats, corners: Floats, label: int) -> None:
+    def panel(self, texture: Sprite, points: Doubles, corners: Doubles, label: int) -> None:
         """A texture on a quadrilateral, clockwise from its upper left corner."""
         us, vs, depths = points.T.tolist()
         left, right, top, bottom = min(us), max(us), min(vs), max(vs)
@@ -146,7 +146,7 @@ class Stage:
                 return
             self.items.append(Panel(texture, points, corners, across, up, box, light, label))
 
-    def glow(self, at: Floats, metres: float, colour: Colour) -> None:
+    def glow(self, at: Doubles, metres: float, colour: Colour) -> None:
         """Light scattered around a lamp; the image only."""
         u, v, depth = at.tolist()
         radius = metres * self.view.intrinsics.focal / depth

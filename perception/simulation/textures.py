@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.look import Look
+from perception.types import Image
 
-Image = npt.NDArray[np.uint8]
 Grey = npt.NDArray[np.float32]
 
 

@@ -12,9 +12,9 @@ from perception.classes import DRIVE
 from perception.simulation.figures import PHASES, Figures, Outfit
 from perception.simulation.look import Look
 from perception.simulation.mesh import Mesh
-from perception.simulation.road import Floats
 from perception.simulation.stage import Stage
 from perception.simulation.vehicles import bus, car, truck, van
+from perception.types import Doubles
 
 VEHICLE, PEDESTRIAN, TWO_WHEELER = (DRIVE.id(name) for name in DRIVE.things)
 Path = Callable[[float], tuple[float, float]]  # time → station, offset
@@ -89,7 +89,7 @@ class Fleet:
         return self._meshes[heading][int(np.searchsorted(self._mix, rng.random()))]
 
 
-def cast(look: Look, height: float) -> Floats:
+def cast(look: Look, height: float) -> Doubles:
     """Where the shadow of a point at this height falls, from its foot: s, d, h."""
     right, ahead, up = look.sun_direction
     return np.array([-ahead, -right, 0.0]) * height / max(float(up), 0.25)
@@ -104,13 +104,13 @@ class Vehicle:
     instance: int
     reach: float = 170.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         s, d = self.path(time)
         points = self.lit.points + np.array([s, d, 0.0])
         self._at = s, d
         return s + self.lit.mesh.length / 2 if s - station < self.lit.mesh.length else s, points
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         lit, mesh, view = self.lit, self.lit.mesh, stage.view
         vertices, ground = points[: len(lit.vertices)], points[len(lit.vertices) :]
         pose, (s, d) = view.pose, self._at
@@ -139,7 +139,7 @@ class Vehicle:
                 stage.glow(part.mean(0), 1.1 if front else 0.45, colour)
 
 
-def hull(points: Floats) -> Floats:
+def hull(points: Doubles) -> Doubles:
     """Those of the projected points (n, 3) that form their convex hull in the image."""
     index = cv2.convexHull(np.clip(points[:, :2], -1e5, 1e5).astype(np.float32), returnPoints=False)
     return np.asarray(points[index.ravel()])
@@ -158,19 +158,19 @@ class Person:
     back: bool
     reach: float = 110.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         s, d = self.path(time)
         self._walked = s + d
         return s, self._around + np.array([s, d, 0.0])
 
     @cached_property
-    def _around(self) -> Floats:
+    def _around(self) -> Doubles:
         """The foot and the shadow."""
         ahead, right, _ = cast(self.figures.look, self.height)
         corners = [(0, 0), (0, -0.22), (0, 0.22), (ahead, right + 0.15), (ahead, right - 0.15)]
         return np.array([(*corner, 0.0) for corner in corners])
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         phase = math.floor(self._walked * PHASES / 1.45)
         sprite = self.figures.walker(self.who, phase, self.aside, self.back)
         if stage.look.shadows:
@@ -190,13 +190,13 @@ class Rider:
     motor: bool
     reach: float = 130.0
 
-    def place(self, station: float, time: float) -> tuple[float, Floats]:
+    def place(self, station: float, time: float) -> tuple[float, Doubles]:
         s, d = self.path(time)
         foot = np.array([s, d, 0.0])
         box = np.array([(-0.8, -0.15, 0), (0.8, -0.15, 0), (0.8, 0.15, 0), (-0.8, 0.15, 0)])
         return s, np.concatenate([foot[None], foot + box, foot + box + cast(self.figures.look, 1.6)])
 
-    def draw(self, stage: Stage, points: Floats) -> None:
+    def draw(self, stage: Stage, points: Doubles) -> None:
         sprite = self.figures.rider(self.who, math.floor(stage.time * 1.3 * PHASES), self.back, self.motor)
         stage.shadow(points[1:5])
         if stage.look.shadows:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from perception.simulation.ground_texture import JUNCTION
 from perception.simulation.look import Look
 from perception.simulation.painting import Marks, line_pieces
-from perception.simulation.road import Floats, Road
+from perception.simulation.road import Road
 from perception.simulation.stage import Actor
 from perception.simulation.surroundings import BLOCK, Surroundings
 from perception.simulation.traffic import VEHICLE, Fleet, LitMesh, Motion, Vehicle, fixed
+from perception.types import Doubles
 
 _AHEAD = 340.0  # metres
 
@@ -52,7 +53,7 @@ class World:
             np.concatenate([lines.strength, *(block.marks.strength for block in blocks)]),
         )
 
-    def street(self, stations: Floats) -> npt.NDArray[np.bool_]:
+    def street(self, stations: Doubles) -> npt.NDArray[np.bool_]:
         """Whether a side street crosses at these stations."""
         index = np.floor(stations / BLOCK).astype(int)
         has = {

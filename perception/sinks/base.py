@@ -2,16 +2,17 @@
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from perception.classes import ClassSet
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.scene import Scene
+from perception.types import Image
+from perception.uri import Resolved, Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Publication:
 
     frame: Frame
     scene: Scene
-    overlay: npt.NDArray[np.uint8]
+    overlay: Image
 
 
 class Sink(Protocol):
@@ -34,7 +35,7 @@ class Sink(Protocol):
     uri: str
     wants_overlay: bool
 
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         """Take one scene; `overlay` is uint8 (height, width, 3), BGR, the scene drawn on the frame.
 
         Raises:
@@ -42,7 +43,7 @@ class Sink(Protocol):
         """
         ...
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         """Take the node's state: each second, and at once when it changes; in the thread of `write`.
 
         Raises:
@@ -59,9 +60,46 @@ class Sink(Protocol):
         ...
 
 
-def claim(path: Path, room: int = 0) -> bool:
-    """Find out, before any work, whether the file can be written, with so many bytes more; True where there
-    was none before.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a sink is opened with.
+
+    Attributes:
+        rate: the source's nominal frame rate.
+        classes: what scenes hold.
+        again: in the same run, after a failure: all that is there stays.
+    """
+
+    rate: float
+    classes: ClassSet
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SinkKind:
+    """What a kind of sink says of itself, next to its class; see `perception.uri.Kind`.
+
+    Attributes:
+        shared: one sink takes the scenes of all cameras.
+        viewers: it shows scenes to viewers, who come and go: one that is gone costs nobody a scene.
+    """
+
+    grammar: str
+    open: "Callable[[SinkUri, Opening], Sink]"
+    read: Callable[[Uri], Any] = lambda uri: uri.options({})
+    on_disk: bool = False
+    shared: bool = False
+    viewers: bool = False
+
+
+SinkUri: TypeAlias = Resolved[SinkKind]
+
+
+def check_writable(path: Path, room: int = 0) -> bool:
+    """Find out, before any work, whether the file can be written, with so many bytes more.
+
+    Returns:
+        Whether it is new.
 
     Raises:
         OSError: it cannot be written.

@@ -16,10 +16,11 @@ from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.scene import Scene
-from perception.sinks.base import claim
+from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.jsonl import LineFile
-from perception.sinks.limits import Limits
+from perception.sinks.limits import Limits, folder_limits
 from perception.sinks.segments import Budget, numbered
+from perception.types import Image
 
 FARTHEST = 65535  # cm
 _LINES, _HEALTH = "scenes.jsonl", "health.jsonl"
@@ -41,7 +42,7 @@ class FolderSink:
     Pictures and depth are written only where the scene has them.
 
     A folder that exists is reused: files of the same names are replaced, those of other names stay, also the
-    pictures of an earlier run; scenes.jsonl and health.jsonl start anew with their first lines. With `again`
+    pictures of an earlier run; scenes.jsonl and health.jsonl are replaced at their first lines. With `again`
     they go on. Where all must fit into `limits.keep`, the oldest frames' files are removed, also those of
     earlier runs, and the lines laid aside in pieces such as scenes-20261121T203357Z-0001.jsonl, which count
     and go as well.
@@ -65,13 +66,13 @@ class FolderSink:
         self._budget = None if limits.keep is None else Budget(limits.keep)
         self._stem = ""
         try:
-            self._new = claim(self._lines.path)
+            self._new = check_writable(self._lines.path)
             if self._budget is not None:
                 self._note_all(self._budget)
         except OSError as error:
             raise self._error(Path(error.filename), error) from error
 
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         stem = self._stem = frame.stem or f"{frame.sequence:06d}"
         scene = replace(scene, stem=stem)
         self._write_image(f"{stem}.labels.png", scene.labels)
@@ -84,7 +85,7 @@ class FolderSink:
             self._write_image(f"{stem}.depth.png", centimetres.astype(np.uint16))
         self._write_line(self._lines, record(scene, self._classes))
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         self._write_line(self._healths, health.as_json())
 
     def close(self) -> None:
@@ -185,3 +186,11 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
     if scene.latent is not None:
         values["latent"] = [round(value, 6) for value in scene.latent.tolist()]
     return values
+
+
+KIND = SinkKind(
+    "a folder (labels/)",
+    lambda given, how: FolderSink(Path(given.uri.place), how.classes, given.options, again=how.again),
+    read=folder_limits,
+    on_disk=True,
+)

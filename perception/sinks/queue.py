@@ -33,14 +33,23 @@ class SinkQueue:
         opener: opens the sink: now, and again after each failure, then so that what is there stays.
         policy: `freshest`: a full queue loses its oldest frame. `every-frame`: who offers waits for room,
             while the sink works.
-        capacity: how many frames may wait besides the one being written.
+        capacity: how many frames may wait, without the one being written.
+        viewers: it shows scenes to viewers, who come and go.
 
     Raises:
         SinkError, ConfigError: from the first `opener()`.
     """
 
-    def __init__(self, uri: str, opener: Callable[[], Sink], policy: Policy, capacity: int = 4) -> None:
-        self.uri = masked(uri)
+    def __init__(
+        self,
+        uri: str,
+        opener: Callable[[], Sink],
+        policy: Policy,
+        capacity: int = 4,
+        *,
+        viewers: bool = False,
+    ) -> None:
+        self.uri, self._viewers = masked(uri), viewers
         self._opener, self._policy, self._capacity = opener, policy, capacity
         sink = opener()
         self.wants_overlay = sink.wants_overlay
@@ -68,7 +77,15 @@ class SinkQueue:
         with self._changed:
             waiting = ([self._writing] if self._writing else []) + list(self._queue)
             oldest_ms = 1000 * (time.monotonic() - waiting[0][0]) if waiting else 0.0
-            return SinkState(self.uri, self._written, dict(self._lost), len(waiting), oldest_ms, self._error)
+            return SinkState(
+                self.uri,
+                self._written,
+                dict(self._lost),
+                len(waiting),
+                oldest_ms,
+                self._error,
+                self._viewers,
+            )
 
     @property
     def failure(self) -> SinkError | None:
@@ -97,8 +114,8 @@ class SinkQueue:
     def _has_room(self) -> bool:
         return len(self._queue) < self._capacity or not self._accepts
 
-    def tell(self, health: Health) -> None:
-        """Leave this for the sink in place of what it was not told yet. It never waits."""
+    def write_health(self, health: Health) -> None:
+        """Leave this for the sink in place of an earlier one that still waits. It never waits."""
         with self._changed:
             self._health = health
             self._changed.notify_all()
@@ -182,7 +199,7 @@ class SinkQueue:
                 self.writing.add(1000 * (time.perf_counter() - start), time.thread_time() - cpu)
                 self._wrote()
             if health is not None:
-                sink.tell(health)
+                sink.write_health(health)
                 self._progress = time.monotonic()
 
     def _wrote(self) -> None:

@@ -2,23 +2,22 @@
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.scene import Scene
-from perception.sinks.limits import Limits
-from perception.sinks.segments import Budget, next_dated, numbered
+from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
+from perception.sinks.limits import Limits, video_limits
+from perception.sinks.segments import Budget, next_dated, next_free, numbered
 from perception.sinks.video import VideoSink
+from perception.types import Image
 
 
 class RollingVideoSink:
     """Overlays as MP4 pieces, each a video by itself, of as many minutes and bytes as `limits` say.
 
     None is overwritten; where all must fit into `limits.keep`, the oldest go first, also those of earlier
-    runs: every file beside the path that is named as a piece of it. What is held back to fill a fragment,
+    runs: every file next to the path that is named as a piece of it. What is held back to fill a fragment,
     half a second, may come on top.
 
     Raises:
@@ -39,7 +38,7 @@ class RollingVideoSink:
         except OSError as error:
             raise self._error(error) from error
 
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         try:
             if self._full():
                 self._piece.close()  # which brings its last half second, and its index
@@ -50,8 +49,8 @@ class RollingVideoSink:
         except OSError as error:
             raise self._error(error) from error
 
-    def tell(self, health: Health) -> None:
-        self._piece.tell(health)
+    def write_health(self, health: Health) -> None:
+        self._piece.write_health(health)
 
     def close(self) -> None:
         self._piece.close()
@@ -74,3 +73,13 @@ class RollingVideoSink:
         return SinkError(
             f"sink {self.uri}: {error.filename or 'a piece'} cannot be written ({error.strerror})"
         )
+
+
+def _open(given: SinkUri, how: Opening) -> Sink:
+    path = Path(given.uri.place)
+    if given.options != Limits():
+        return RollingVideoSink(path, how.rate, given.options)
+    return VideoSink(next_free(path) if how.again else path, how.rate)
+
+
+KIND = SinkKind("an H.264 video (out.mp4)", _open, read=video_limits, on_disk=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
@@ -20,7 +19,8 @@ from perception.frame import Frame
 from perception.health.types import Health
 from perception.overlay.style import RED, WHITE, text_height, text_width, write
 from perception.scene import Scene, Signal
-from perception.sinks.base import claim
+from perception.sinks.base import check_writable
+from perception.types import Image
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
 _TIME_BASE = Fraction(1, 90_000)
@@ -60,7 +60,7 @@ class VideoSink:
         self._silent = False
         self._broken = False
         try:
-            self._new = claim(path, _ROOM)
+            self._new = check_writable(path, _ROOM)
         except OSError as error:
             raise self._error(error) from error
 
@@ -78,19 +78,18 @@ class VideoSink:
         """Of video, up to the last frame."""
         return float((self._last_pts - self._first_pts) * _TIME_BASE)
 
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         self._last, self._silent = frame, False
         self._write(overlay, frame.stamp_ns)
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         silent, self._silent = self._silent, health.signal is Signal.NO_SIGNAL
         if self._silent and not silent and self._last is not None and self._last.host_ns:
-            stamp_ns = (
-                self._last.stamp_ns + health.stamp_ns - self._last.host_ns
-            )  # a recording has its own time
+            # A recording has its own time.
+            stamp_ns = self._last.stamp_ns + health.stamp_ns - self._last.host_ns
             self._write(_slate(self._last.image.shape, health), stamp_ns)
 
-    def _write(self, image: npt.NDArray[np.uint8], stamp_ns: int) -> None:
+    def _write(self, image: Image, stamp_ns: int) -> None:
         try:
             stream = self._stream or self._start(image, stamp_ns)
             if not self._path.exists():  # what is written to a file that was removed, nobody sees
@@ -122,7 +121,7 @@ class VideoSink:
                     self._path.unlink()
             self._new = False
 
-    def _start(self, overlay: npt.NDArray[np.uint8], stamp_ns: int) -> VideoStream:
+    def _start(self, overlay: Image, stamp_ns: int) -> VideoStream:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
         self._last_pts -= 1
         self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
@@ -156,7 +155,7 @@ def _plays(path: Path) -> bool:
         return False
 
 
-def _slate(shape: tuple[int, ...], health: Health) -> npt.NDArray[np.uint8]:
+def _slate(shape: tuple[int, ...], health: Health) -> Image:
     """A dark picture that says that the camera is silent, and since when it is known."""
     picture = np.full(shape, 24, np.uint8)
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(health.wall_ns / 1e9))
@@ -167,7 +166,7 @@ def _slate(shape: tuple[int, ...], health: Health) -> npt.NDArray[np.uint8]:
     return picture
 
 
-def _picture(image: npt.NDArray[np.uint8]) -> av.VideoFrame:
+def _picture(image: Image) -> av.VideoFrame:
     """An image of even sides as yuv420p."""
     yuv = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)  # a fifth of the CPU time of swscale
     planes = yuv.astype(np.uint8, copy=False)
@@ -177,7 +176,7 @@ def _picture(image: npt.NDArray[np.uint8]) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
 
-def _fit(image: npt.NDArray[np.uint8], width: int, height: int) -> npt.NDArray[np.uint8]:
+def _fit(image: Image, width: int, height: int) -> Image:
     """uint8 (height, width, 3): an odd side's last row or column doubled; other sizes between borders."""
     high, wide = image.shape[:2]
     border = cv2.BORDER_REPLICATE

@@ -1,10 +1,13 @@
 """What every source is."""
 
-from collections.abc import Iterator
-from typing import Protocol, TypeGuard
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from perception.frame import Drop, Frame
 from perception.health.types import Link
+from perception.types import Policy
+from perception.uri import Resolved, Uri
 
 
 class Source(Protocol):
@@ -53,3 +56,31 @@ class LiveSource(Source, Protocol):
 def is_live(source: Source) -> TypeGuard[LiveSource]:
     """Whether its frames come by themselves, so that it has a link, and waits until it is stopped."""
     return source.live
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """How a source is read.
+
+    Attributes:
+        frames: how long one without an end of its own runs; None: as long as it likes.
+        policy: of a live one; None: the freshest frame.
+        camera: what its frames call it.
+    """
+
+    frames: int | None = None
+    policy: Policy | None = None
+    camera: str = "front"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """What a kind of source says of itself, next to its class; see `perception.uri.Kind`."""
+
+    grammar: str
+    open: "Callable[[SourceUri, Capture], Source]"
+    read: Callable[[Uri], Any] = lambda uri: uri.options({})
+    on_disk: bool = False
+
+
+SourceUri: TypeAlias = Resolved[SourceKind]

@@ -1,23 +1,24 @@
 """A camera at this computer, by Video4Linux: `camera:0`, `camera:/dev/video0` or `/dev/video0`."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import av
 from av.container import InputContainer
 
-from perception.errors import ConfigError
+from perception.sources.base import SourceKind
 from perception.sources.connection import Packet, arrival_of
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
-from perception.types import Policy
+from perception.types import NS_PER_S, Policy
+from perception.uri import Uri
 
 _OPTIONS = {  # ours: FFmpeg's, what it has to look like, an example
     "size": ("video_size", r"[1-9]\d*x[1-9]\d*", "1280x720"),
     "rate": ("framerate", r"[1-9]\d*(\.\d+)?", "30"),
     "format": ("input_format", r"[a-z]\w*", "mjpeg"),
 }
-_FRESH_NS = 1_000_000_000  # a driver's stamp within this time before the arrival is by the same clock
+_FRESH_NS = NS_PER_S  # a driver's stamp within this time before the arrival is by the same clock
 
 
 class CameraSource(LiveCamera):
@@ -25,26 +26,16 @@ class CameraSource(LiveCamera):
 
     Frames carry the driver's stamps, when it gives them by the monotonic clock.
 
-    Raises:
-        ConfigError: it is no device's name, or an option is unknown or has a wrong value.
+    Args:
+        options: FFmpeg's, see `_OPTIONS`.
     """
 
-    def __init__(self, uri: str, camera: str = "front", policy: Policy | None = None) -> None:
+    def __init__(
+        self, uri: Uri, options: dict[str, str], camera: str = "front", policy: Policy | None = None
+    ) -> None:
         super().__init__(uri, camera, policy)
-        name, _, query = uri.removeprefix("camera:").partition("?")
-        self._device = f"/dev/video{name}" if name.isdecimal() else name
-        if not self._device.startswith("/dev/"):
-            raise ConfigError(
-                f"source {uri}: a camera is a number or a device: camera:0 or camera:/dev/video0"
-            )
-        self._options = dict(LOW_LATENCY)
-        for key, value in parse_qsl(query, keep_blank_values=True):
-            if key not in _OPTIONS:
-                raise ConfigError(f"source {uri}: unknown option {key!r}; there are {', '.join(_OPTIONS)}")
-            option, pattern, example = _OPTIONS[key]
-            if not re.fullmatch(pattern, value):
-                raise ConfigError(f"source {uri}: {key}={value} must look like {key}={example}")
-            self._options[option] = value
+        self._device = _device(uri)
+        self._options = LOW_LATENCY | options
         self.rate = float(self._options.get("framerate", self.rate))
 
     def _connect(self) -> InputContainer:
@@ -69,3 +60,30 @@ class CameraSource(LiveCamera):
             case OSError(errno=22):
                 return f"{self._device} does not take this size, rate or format"
         return super()._explain(error)
+
+
+def _device(uri: Uri) -> str:
+    return f"/dev/video{uri.place}" if uri.place.isdecimal() else uri.place
+
+
+def _read(uri: Uri) -> dict[str, str]:
+    if not _device(uri).startswith("/dev/"):
+        raise uri.error("a camera is a number or a device: camera:0 or camera:/dev/video0")
+    given = uri.options({name: _like(pattern, example) for name, (_, pattern, example) in _OPTIONS.items()})
+    return {_OPTIONS[name][0]: value for name, value in given.items()}
+
+
+def _like(pattern: str, example: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"it must look like {example}")
+        return text
+
+    return read
+
+
+KIND = SourceKind(
+    "a camera here (camera:0)",
+    lambda given, how: CameraSource(given.uri, given.options, how.camera, how.policy),
+    read=_read,
+)

@@ -12,10 +12,11 @@ from threading import Thread
 import av
 from av.container import InputContainer
 
-from perception.errors import ConfigError
+from perception.sources.base import SourceKind
 from perception.sources.connection import LostError
 from perception.sources.live import LiveCamera
 from perception.types import Policy
+from perception.uri import Uri
 
 # The queue of one hands on the newest picture only: what is in the pipe is all that can wait.
 _TAIL = (
@@ -31,24 +32,23 @@ class GStreamerSource(LiveCamera):
     Frames are stamped on arrival. The pipeline's process ends with the connection, and with this process,
     however that ends.
 
+    Args:
+        pipeline: its words.
+
     Raises:
-        ConfigError: gst-launch-1.0 is not installed, or the pipeline is empty or has an open quote.
+        ConfigError: gst-launch-1.0 is not installed.
     """
 
     clocked = False
 
-    def __init__(self, uri: str, camera: str = "front", policy: Policy | None = None) -> None:
+    def __init__(
+        self, uri: Uri, pipeline: list[str], camera: str = "front", policy: Policy | None = None
+    ) -> None:
         super().__init__(uri, camera, policy)
-        try:
-            pipeline = shlex.split(uri.removeprefix("gst:"))
-        except ValueError as error:
-            raise ConfigError(f"source {self.uri}: {error}") from error
-        if not pipeline:
-            raise ConfigError(f"source {self.uri}: needs a pipeline, such as gst:videotestsrc is-live=true")
         launch = shutil.which("gst-launch-1.0")
         if launch is None:
-            raise ConfigError(
-                f"source {self.uri}: needs gst-launch-1.0; install GStreamer "
+            raise uri.error(
+                "needs gst-launch-1.0; install GStreamer "
                 "(Debian, Ubuntu: gstreamer1.0-tools and gstreamer1.0-plugins-good)"
             )
         self._command = [launch, "-q", *pipeline, *_TAIL.split()]
@@ -88,3 +88,20 @@ def _reason(lines: list[str]) -> str:
     marked = [line.partition(": ")[2] for line in lines if line.startswith(("ERROR: ", "WARNING: erroneous"))]
     said = [*marked, *reversed([line for line in lines if line])]
     return f"the pipeline ended: {said[0]}" if said else "the pipeline ended"
+
+
+def _read(uri: Uri) -> list[str]:
+    try:
+        pipeline = shlex.split(uri.rest)
+    except ValueError as error:
+        raise uri.error(str(error)) from error
+    if not pipeline:
+        raise uri.error("needs a pipeline, such as gst:videotestsrc is-live=true")
+    return pipeline
+
+
+KIND = SourceKind(
+    "a GStreamer pipeline (gst:videotestsrc is-live=true)",
+    lambda given, how: GStreamerSource(given.uri, given.options, how.camera, how.policy),
+    read=_read,
+)

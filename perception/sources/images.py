@@ -7,10 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.sources.base import SourceKind
+from perception.types import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 RATE = 25.0  # a video's usual rate
@@ -57,7 +58,7 @@ class ImageSource:
                 words = getattr(error, "strerror", None) or str(error)
                 yield Drop(sequence, DropReason.UNDECODABLE, f"{path}: {words}")
                 continue
-            # a.jpg beside a.png: the whole name keeps their outputs apart.
+            # a.jpg next to a.png: the whole name keeps their outputs apart.
             stem = path.stem if self._stems[path.stem] == 1 else path.name
             yield Frame(image, round(sequence * 1e9 / RATE), 0, sequence, stem, self._camera)
 
@@ -65,7 +66,7 @@ class ImageSource:
         """Nothing is held open between images."""
 
 
-def _read(path: Path) -> npt.NDArray[np.uint8]:
+def _read(path: Path) -> Image:
     data = np.fromfile(path, np.uint8)
     if not data.size:
         raise ValueError("empty file")
@@ -78,3 +79,10 @@ def _read(path: Path) -> npt.NDArray[np.uint8]:
 def _natural(path: Path) -> list[tuple[int, str]]:
     """Numbers in a name compare as numbers: 2.png comes before 10.png."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+
+
+KIND = SourceKind(
+    "a folder of images (frames/)",
+    lambda given, how: ImageSource(Path(given.uri.place), how.camera),
+    on_disk=True,
+)

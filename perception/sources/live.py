@@ -20,7 +20,8 @@ from perception.sources.arrival_clock import Queued
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
 from perception.sources.stream_clock import StreamClock
-from perception.types import Policy
+from perception.types import NS_PER_S, Policy
+from perception.uri import Uri
 
 OPEN_S = 5.0  # a camera that has not answered by then is not there
 SILENCE_S = 1.0  # a stream without a whole picture for so long is lost
@@ -41,8 +42,8 @@ class LiveCamera(ABC):
 
     clocked: bool = True  # the stream's presentation times are the camera's own
 
-    def __init__(self, uri: str, camera: str, policy: Policy | None) -> None:
-        self.uri = masked(uri)
+    def __init__(self, uri: Uri, camera: str, policy: Policy | None) -> None:
+        self.uri = uri.shown
         self.rate = 30.0
         self.length: int | None = None
         self.notes: list[str] = []
@@ -149,7 +150,7 @@ class LiveCamera(ABC):
     def _pts_ns(self, packet: Packet) -> int | None:
         if not self.clocked or packet.pts is None or packet.time_base is None:
             return None
-        return round(packet.pts * packet.time_base * 1_000_000_000)
+        return round(packet.pts * packet.time_base * NS_PER_S)
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
         arrival = arrival_of(picture)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from threading import Condition
 
 import numpy as np
-import numpy.typing as npt
 
 from perception.errors import ConfigError
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
+from perception.sources.base import Capture, Source, SourceKind, SourceUri
+from perception.types import Image
 
 SILENCE_S, SILENT_PERIODS = 1.0, 4  # without a frame, the longer of both: the program has lost its camera
 _AHEAD_NS = 50_000_000  # a stamp may be later than now by that much, for clocks that are read in two places
@@ -36,9 +37,7 @@ class PushSource:
         self._following = 0  # the number of the first frame that was not read yet
         self._ended = self._stopped = False
 
-    def push(
-        self, image: npt.NDArray[np.uint8], stamp_ns: int | None = None, wall_ns: int | None = None
-    ) -> int:
+    def push(self, image: Image, stamp_ns: int | None = None, wall_ns: int | None = None) -> int:
         """Hand in an image, uint8 (height, width, 3), BGR; its sequence number. Once stopped, to no effect.
 
         Args:
@@ -112,3 +111,10 @@ class PushSource:
             for sequence in missed:
                 yield Drop(sequence, DropReason.SUPERSEDED, f"push: frame {sequence} was overwritten")
             yield frame
+
+
+def _refuse(uri: SourceUri, how: Capture) -> Source:
+    raise ConfigError("source push: its frames are handed in by the embedding program, to a PushSource")
+
+
+KIND = SourceKind("", _refuse)

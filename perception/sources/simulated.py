@@ -3,23 +3,22 @@
 from collections.abc import Iterator
 
 from perception.frame import Drop, Frame
-from perception.simulation import Drive, parse_options
+from perception.simulation import Drive, SimulationOptions, parse_options
+from perception.sources.base import SourceKind
+from perception.uri import Uri
 
 
 class SimulatedSource:
     """A procedural drive, such as `sim:?seed=3&size=1280x720&rate=30&weather=rain`, stamped by its own time.
 
     It runs for `frames`, or as long as the URI says, or for its default length.
-
-    Raises:
-        ConfigError: an option is unknown or has a wrong value.
     """
 
-    def __init__(self, uri: str, frames: int | None = None, camera: str = "front") -> None:
-        query = uri.removeprefix("sim:").removeprefix("?")
-        options = parse_options(query)
-        endless = not any(part.startswith("frames=") for part in query.split("&"))
-        self.uri = uri
+    def __init__(
+        self, uri: Uri, options: SimulationOptions, frames: int | None = None, camera: str = "front"
+    ) -> None:
+        endless = not any(part.startswith("frames=") for part in _query(uri).split("&"))
+        self.uri = uri.shown
         self.rate = options.rate
         self.length: int | None = frames if endless and frames is not None else options.frames
         self.notes: list[str] = []
@@ -35,3 +34,14 @@ class SimulatedSource:
 
     def close(self) -> None:
         """Nothing is held open between frames."""
+
+
+def _query(uri: Uri) -> str:
+    return uri.rest.removeprefix("?")
+
+
+KIND = SourceKind(
+    "sim: (sim:?seed=3&size=1280x720)",
+    lambda given, how: SimulatedSource(given.uri, given.options, how.frames, how.camera),
+    read=lambda uri: parse_options(_query(uri)),
+)

@@ -2,16 +2,16 @@
 
 import errno
 import socket
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import av
 from av.container import InputContainer
 
-from perception.errors import ConfigError
-from perception.redact import masked
+from perception.sources.base import SourceKind
 from perception.sources.connection import CLOSED
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
 from perception.types import Policy
+from perception.uri import Uri
 
 EXAMPLES = {
     "rtsp": "rtsp://user:password@192.168.0.10:554/stream",
@@ -35,39 +35,18 @@ _REORDER_US = "100000"  # how long packets over UDP wait for one that was overta
 
 
 class StreamSource(LiveCamera):
-    """A camera by its URL. `#transport=udp` takes RTSP over UDP instead of TCP; it is not sent to the camera.
+    """A camera by its URL.
 
-    Raises:
-        ConfigError: the URL has no host, or another option behind the #.
+    Args:
+        options: FFmpeg's.
     """
 
-    def __init__(self, uri: str, camera: str = "front", policy: Policy | None = None) -> None:
+    def __init__(
+        self, uri: Uri, options: dict[str, str], camera: str = "front", policy: Policy | None = None
+    ) -> None:
         super().__init__(uri, camera, policy)
-        parts = urlsplit(uri)
-        try:
-            complete = bool(parts.hostname) and (parts.port is not None or parts.scheme != "udp")
-        except ValueError:  # a port that is no number
-            complete = False
-        if not complete:
-            raise ConfigError(
-                f"source {masked(uri)}: not a whole address; write it like {EXAMPLES[parts.scheme]}"
-            )
-        self._url = urlunsplit(parts._replace(fragment=""))
-        self._options = dict(LOW_LATENCY)
-        options = dict(parse_qsl(parts.fragment, keep_blank_values=True))
-        if parts.scheme == "rtsp":
-            transport = options.pop("transport", _TRANSPORTS[0])
-            if transport not in _TRANSPORTS:
-                raise ConfigError(
-                    f"source {self.uri}: transport={transport} must be {' or '.join(_TRANSPORTS)}"
-                )
-            self._options |= {"rtsp_transport": transport, "max_delay": _REORDER_US}
-        if options or (parts.fragment and "=" not in parts.fragment):
-            name = next(iter(options), parts.fragment)
-            raise ConfigError(
-                f"source {self.uri}: unknown option {name!r} behind the #; there is transport=tcp or "
-                f"transport=udp, for rtsp:// (a # in a password is written %23)"
-            )
+        self._url = urlunsplit(urlsplit(uri.text)._replace(fragment=""))
+        self._options = LOW_LATENCY | options
 
     def _connect(self) -> InputContainer:
         container = av.open(self._url, options=self._options, timeout=(OPEN_S, SILENCE_S))
@@ -91,3 +70,33 @@ def _known(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _read(uri: Uri) -> dict[str, str]:
+    """FFmpeg's options. `#transport=udp` takes RTSP over UDP instead of TCP; it is not sent to the camera."""
+    parts = urlsplit(uri.text)
+    try:
+        complete = bool(parts.hostname) and (parts.port is not None or parts.scheme != "udp")
+    except ValueError:  # a port that is no number
+        complete = False
+    if not complete:
+        raise uri.error(f"not a whole address; write it like {EXAMPLES[parts.scheme]}")
+    if parts.fragment and "=" not in parts.fragment:
+        raise uri.error("behind the # stands no option such as transport=udp (a # in a password is %23)")
+    given = uri.options({"transport": _transport} if parts.scheme == "rtsp" else {}, parts.fragment)
+    if parts.scheme != "rtsp":
+        return {}
+    return {"rtsp_transport": given.get("transport", _TRANSPORTS[0]), "max_delay": _REORDER_US}
+
+
+def _transport(text: str) -> str:
+    if text not in _TRANSPORTS:
+        raise ValueError(f"allowed are {' and '.join(_TRANSPORTS)}")
+    return text
+
+
+KIND = SourceKind(
+    "a camera on the network (rtsp://, rtsps://, http://, https://, udp://)",
+    lambda given, how: StreamSource(given.uri, given.options, how.camera, how.policy),
+    read=_read,
+)

@@ -6,10 +6,11 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.sources.base import SourceKind
+from perception.types import Image
 
 _FALLBACK_RATE = 25.0
 _ROTATIONS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
@@ -93,7 +94,7 @@ class VideoSource:
         return Drop(sequence, DropReason.UNDECODABLE, f"{self.uri}: frame {sequence} is damaged")
 
 
-def _upright(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+def _upright(picture: av.VideoFrame) -> Image:
     # One thread, as for decoding: see VideoSource.
     image = picture.to_ndarray(format="bgr24", threads=1).astype(np.uint8, copy=False)
     turn = _ROTATIONS.get(picture.rotation % 360)
@@ -102,3 +103,10 @@ def _upright(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+KIND = SourceKind(
+    "a video file (drive.mp4)",
+    lambda given, how: VideoSource(Path(given.uri.place), how.camera),
+    on_disk=True,
+)

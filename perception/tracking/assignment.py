@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from perception.types import Doubles
 
 
-def assign(gains: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def assign(gains: Doubles) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Rows and columns that are paired, each at most once, so that the sum of their gains is the greatest.
 
     Args:
@@ -19,12 +19,12 @@ def assign(gains: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     return rows[gaining], columns[gaining]
 
 
-def box_iou(boxes: Floats, others: Floats) -> Floats:
+def box_iou(boxes: Doubles, others: Doubles) -> Doubles:
     """Intersection over union of each of the boxes (n, 4) with each of the others (m, 4): (n, m)."""
     return overlap(boxes[:, None], others)
 
 
-def overlap(boxes: Floats, others: Floats) -> Floats:
+def overlap(boxes: Doubles, others: Doubles) -> Doubles:
     """Of boxes (..., 4) with others, broadcast; one turned inside out has no area."""
     common = _area(
         np.maximum(boxes[..., 0], others[..., 0]),
@@ -36,13 +36,13 @@ def overlap(boxes: Floats, others: Floats) -> Floats:
     return common / np.maximum(either, 1e-9)
 
 
-def _area(x0: Floats, y0: Floats, x1: Floats, y1: Floats) -> Floats:
-    area: Floats = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
+def _area(x0: Doubles, y0: Doubles, x1: Doubles, y1: Doubles) -> Doubles:
+    area: Doubles = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
     return area
 
 
-def size(boxes: Floats) -> Floats:
+def size(boxes: Doubles) -> Doubles:
     """The root of the area, in pixels; a pixel at least."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
-    size: Floats = np.sqrt(sides[:, 0] * sides[:, 1])
+    size: Doubles = np.sqrt(sides[:, 0] * sides[:, 1])
     return size

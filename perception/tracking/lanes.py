@@ -15,10 +15,8 @@ import numpy.typing as npt
 from perception.classes import DRIVE, ClassSet
 from perception.scene import Lane, Scene, Side
 from perception.tracking.assignment import assign
+from perception.types import Bools, Doubles, Ints
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
 Tracks = npt.NDArray[Any]  # of TRACK
 
 ROWS = 120
@@ -104,7 +102,7 @@ class LaneTracker:
         self._tracks["x"] += _motions(self._tracks) @ (seconds * self._speeds)
         self._tracks["variance"] += seconds * DRIFT**2
 
-    def _gains(self, found: Tracks, seconds: float) -> Floats:
+    def _gains(self, found: Tracks, seconds: float) -> Doubles:
         """How well each track (row) fits each boundary found (column); 0: it cannot be the one.
 
         They fit where their distance in common rows is no more than noise and the camera's motion give.
@@ -217,9 +215,9 @@ def _sides(tracks: Tracks) -> dict[int, Side]:
     return sides
 
 
-def _rows(height: int) -> Floats:
+def _rows(height: int) -> Doubles:
     """y of the rows in which tracks are known."""
-    rows: Floats = (_ROW + 0.5) * height / ROWS - 0.5
+    rows: Doubles = (_ROW + 0.5) * height / ROWS - 0.5
     return rows
 
 
@@ -228,7 +226,7 @@ def _known(tracks: Tracks) -> Bools:
     return known
 
 
-def _ends(tracks: Tracks) -> tuple[Floats, Floats, Ints]:
+def _ends(tracks: Tracks) -> tuple[Doubles, Doubles, Ints]:
     """Of each track the slope from end to end, and x and row of its nearest end."""
     known, each = _known(tracks), np.arange(len(tracks))
     far, near = known.argmax(1), ROWS - 1 - known[:, ::-1].argmax(1)
@@ -236,7 +234,7 @@ def _ends(tracks: Tracks) -> tuple[Floats, Floats, Ints]:
     return (x - tracks["x"][each, far]) / np.maximum(near - far, 1), x, near
 
 
-def _motions(tracks: Tracks) -> Floats:
+def _motions(tracks: Tracks) -> Doubles:
     """By how much tracks move in each row when the camera turns, moves to the side and nods: (n, ROWS, 3).
 
     By one each, a width at the bottom of the frame for the second, and a height for the third.
@@ -247,14 +245,14 @@ def _motions(tracks: Tracks) -> Floats:
     return motions
 
 
-def _reach(tracks: Tracks) -> Floats:
+def _reach(tracks: Tracks) -> Doubles:
     """x at which tracks would reach the bottom of the frame."""
     slope, x, near = _ends(tracks)
-    reach: Floats = x + slope * (ROWS - 1 - near)
+    reach: Doubles = x + slope * (ROWS - 1 - near)
     return reach
 
 
-def _mean(values: Floats, where: Bools) -> Floats:
+def _mean(values: Doubles, where: Bools) -> Doubles:
     """Mean over the last axis where that holds; infinite where it holds nowhere."""
     count = where.sum(-1)
     total = np.where(where, values, 0.0).sum(-1)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.scene import Scene
-from perception.tracking.assignment import Floats, assign, overlap, size
+from perception.tracking.assignment import assign, overlap, size
+from perception.types import Doubles
 
 ABSENCE_S = 1.0  # a track that was not seen for longer is dead
 MOST = 1000  # tracks at a time; those not seen for the longest die first
@@ -96,7 +97,7 @@ class Tracker:
         tracks["covariance"] += seconds * tracks["speed_variance"] + seconds**2 / 2 * density
         tracks["speed_variance"] += seconds * density
 
-    def _gains(self, boxes: Floats, class_ids: npt.NDArray[np.int64]) -> Floats:
+    def _gains(self, boxes: Doubles, class_ids: npt.NDArray[np.int64]) -> Doubles:
         """How well each track (row) fits each box (column); 0: it cannot be the one.
 
         The IoU with both boxes grown by the deviation of the prediction: an unsure track may be met where it
@@ -107,7 +108,7 @@ class Tracker:
         iou = overlap((predicted + grown)[:, None], boxes + grown[:, None])
         return np.where((iou >= LEAST_IOU) & (self._tracks["class_id"][:, None] == class_ids), iou, 0.0)
 
-    def _correct(self, rows: npt.NDArray[np.intp], boxes: Floats) -> None:
+    def _correct(self, rows: npt.NDArray[np.intp], boxes: Doubles) -> None:
         """Take in the boxes found for those tracks."""
         seen = self._tracks[rows]
         total = seen["place_variance"] + _noise(boxes)
@@ -122,7 +123,7 @@ class Tracker:
         seen["sightings"] += 1
         self._tracks[rows] = seen
 
-    def _bear(self, boxes: Floats, class_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _bear(self, boxes: Doubles, class_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """New tracks for these boxes, in the place of those missed at their second sighting; their ids."""
         born = np.zeros(len(boxes), TRACK)
         born["id"] = self._next_id + np.arange(len(boxes))
@@ -138,6 +139,6 @@ class Tracker:
         return born["id"]
 
 
-def _noise(boxes: Floats) -> Floats:
+def _noise(boxes: Doubles) -> Doubles:
     """Variance of the edges of boxes that were found, in sizes."""
     return EDGE_NOISE**2 + (EDGE_NOISE_PX / size(boxes)) ** 2

@@ -1,4 +1,4 @@
-"""Random views of a sample: scale, crop, mirror, road users from elsewhere, and the moods of a camera."""
+"""Random views of a sample: scale, crop, mirror, pasted road users, and photometric augmentation."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,13 +7,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from perception.classes import MIRRORED
 from perception.datasets.dataset import Sample
-from perception.simulation import MIRRORED
+from perception.types import Image
 
 STRIDE = 2  # of the labels that the drive network and Mask R-CNN are taught by
 PASTED = 100_000  # added to the ids of instances that came from another view
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _on(mask: npt.NDArray[Any], points: npt.NDArray[np.float32]) -> npt.NDArray[
     return np.asarray(mask[rows, columns] > 0)
 
 
-def mood(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def photometric(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Exposure, contrast, white balance, saturation, blur, noise and compression."""
     gain = np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.06, 3))
     gamma = np.exp(rng.normal(0, 0.25))

@@ -90,7 +90,7 @@ def _load_common(network: torch.nn.Module, path: Path) -> list[str]:
         if bad := int((~tensor.isfinite()).sum()):
             raise DataError(
                 f"{path}: {bad} of {tensor.numel()} values of the weights {name} are NaN or infinite; the "
-                "training diverged: take an earlier checkpoint, or train anew at lower rates"
+                "training diverged: take an earlier checkpoint, or train again at lower rates"
             )
     common = {k: v for k, v in found.items() if k in expected and v.shape == expected[k].shape}
     network.load_state_dict(common, strict=False)
@@ -111,7 +111,7 @@ def _origin(path: Path) -> str:
     with torch.device("meta"):
         for kind in sorted(TASKS, key=lambda kind: kind != said):  # most often the recipe says it
             config = TrainingConfig(
-                network=kind, train=(DataConfig(source="sim:"),), crop=(64, 64), moods=False
+                network=kind, train=(DataConfig(source="sim:"),), crop=(64, 64), photometric=False
             )
             if set(_lasting(make_task(config).network.state_dict())) == names:
                 return f"those of {kind}"

@@ -1,4 +1,4 @@
-"""`perception train` and `perception evaluate`."""
+"""`perception train`."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from perception.datasets.drives import open_set
 from perception.errors import ConfigError
+from perception.evaluation.suite import compare_all
 from perception.training.config import load_config
 
 
@@ -47,7 +48,7 @@ def train(
         raise ConfigError("give RECIPE and OUTPUT; or --suite canon OUTPUT, with --only for some of it")
     if resume and initial is not None:
         raise ConfigError("--resume goes on from OUTPUT's own checkpoint; leave out --initial")
-    from perception.training.distributed import joined  # noqa: PLC0415 - torch; `evaluate` runs without it
+    from perception.training.distributed import joined  # noqa: PLC0415 - torch; the command's help does without it
     from perception.training.loop import Trainer  # noqa: PLC0415
 
     config = load_config(recipe, data, overrides)
@@ -71,7 +72,6 @@ def _train_suite(
     name: str, folder: Path, data: Path, overrides: dict[str, int], only: Collection[str]
 ) -> None:
     from perception.training.suite import load_suite, run_suite  # noqa: PLC0415 - torch
-    from perception.training.suite_report import compare_all  # noqa: PLC0415 - torch
 
     members = load_suite(name, folder, data, overrides, only)
     config = members[0].config

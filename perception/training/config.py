@@ -1,16 +1,16 @@
-"""What a training run is: read from YAML, recorded beside its checkpoints."""
+"""What a training run is: read from YAML, recorded next to its checkpoints."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt
 
 from perception.classes import DRIVE, ClassSet
 from perception.datasets.class_file import ClassFile, OwnClasses, read_class_file
-from perception.datasets.dataset import folder_class_file, public_name
-from perception.errors import ConfigError
+from perception.datasets.dataset import public_name
+from perception.datasets.opening import folder_class_file
+from perception.parsing import read_yaml, validate
 
 
 class _Strict(BaseModel):
@@ -46,7 +46,8 @@ class TrainingConfig(_Strict):
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.7)
     pixels: PositiveInt = 204_800
     paste: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of views with road users from another view
-    moods: bool = True  # whether views come in the moods of a camera: exposure, colour, blur, noise
+    # Whether views vary in exposure, colour, blur and noise; earlier recipes and checkpoints call it `moods`.
+    photometric: bool = Field(default=True, validation_alias=AliasChoices("photometric", "moods"))
     batch: PositiveInt = 8
     steps: PositiveInt = 4000
     quantised: bool = False  # train on, from --initial, with the rounding of INT8
@@ -59,7 +60,7 @@ class TrainingConfig(_Strict):
     seed: int = 0
 
     def class_set(self) -> ClassSet:
-        """What the network tells apart."""
+        """The classes of the network."""
         own = self.own_classes()
         return DRIVE if own is None else own.class_set
 
@@ -86,21 +87,10 @@ def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> Trai
     Raises:
         ConfigError: unreadable file, unknown key, or impossible value, by name.
     """
-    try:
-        raw = yaml.safe_load(path.read_text().replace("{data}", str(data)))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of keys to values, not {type(raw).__name__}")
+    raw = read_yaml(path, lambda text: text.replace("{data}", str(data)))
     if isinstance(raw.get("classes"), str):
         raw["classes"] = read_class_file(path.parent / raw["classes"])
-    try:
-        config = TrainingConfig.model_validate({**raw, **overrides})
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()
-        )
-        raise ConfigError(f"{path}: {problems}") from error
+    config = validate(TrainingConfig, {**raw, **overrides}, path)
     class_file = folder_class_file(entry.source for entry in config.train)
     if config.classes is None and class_file is not None:
         return config.model_copy(update={"classes": read_class_file(class_file)})

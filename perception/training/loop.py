@@ -14,16 +14,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from perception.datasets.dataset import open_dataset
+from perception.datasets.opening import open_dataset
 from perception.decode.instances import choose_grouping
 from perception.errors import ConfigError, DataError
 from perception.evaluation.evaluation import Evaluation
-from perception.evaluation.gallery import row
-from perception.evaluation.tables import draw_curves, tables
-from perception.frame import Frame
+from perception.evaluation.gallery import Chosen
+from perception.evaluation.scoring import score, subject_of
+from perception.evaluation.tables import tables
 from perception.perceiver import Perceiver
 from perception.training.checkpoint import read_checkpoint, read_config, start_from
 from perception.training.config import TrainingConfig
+from perception.training.curves import draw_curves
 from perception.training.describe import describe
 from perception.training.distributed import Ranks, Share, alone
 from perception.training.profile import Profile
@@ -180,20 +181,14 @@ class Trainer:
     def validate(self) -> dict[str, Evaluation]:
         """Score the network on the recipe's validation sets, and draw curves and samples."""
         self.network.eval()
-        perceiver = self._perceiver()
+        subject = subject_of(self._perceiver())
         result = {}
         rows = []
         for source in self.config.validate_on:
             dataset = open_dataset(source, self.own)
-            result[source] = Evaluation(self.config.class_set(), labelled=perceiver.info.labelled)
-            shown = set(np.linspace(0, len(dataset) - 1, 3).astype(int).tolist())
-            for index in range(len(dataset)):
-                sample = dataset[index]
-                frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
-                scene = perceiver.perceive(frame, [Frame(image, 0) for image in sample.earlier])
-                result[source].add(sample, scene)
-                if index in shown:
-                    rows.append(row(frame, scene, sample, self.config.class_set()))
+            chosen = Chosen(np.linspace(0, len(dataset) - 1, 3).astype(int).tolist())
+            result[source] = score(subject, dataset, chosen, quiet=True)
+            rows += chosen.rows
             self._log(source=source, **result[source].values())
         self.network.train()
         if rows:

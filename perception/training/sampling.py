@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from perception.datasets.dataset import Dataset, Sample
-from perception.training.augmentation import STRIDE, Image, View, mood, paste, random_view
+from perception.training.augmentation import STRIDE, View, paste, photometric, random_view
 from perception.training.config import TrainingConfig
 from perception.training.survey import each_sample
+from perception.types import Image
 
 
 class Cached:
@@ -42,7 +43,7 @@ class Mix:
         self.stride = stride
         weights = np.array([entry.weight for entry in config.train])
         self.shares = weights / weights.sum()
-        # Road users are copied from the sets that tell them apart.
+        # Road users are copied from the sets that have instances.
         self.donors = [d for d in datasets if any(sample.instances.any() for sample in d.samples)]
 
     def __len__(self) -> int:
@@ -53,7 +54,7 @@ class Mix:
         view = self._draw(self.datasets[int(rng.choice(len(self.datasets), p=self.shares))], rng)
         if self.donors and rng.random() < self.config.paste:
             view = paste(view, self._draw(self.donors[int(rng.integers(len(self.donors)))], rng), rng)
-        return replace(view, image=mood(view.image, rng)) if self.config.moods else view
+        return replace(view, image=photometric(view.image, rng)) if self.config.photometric else view
 
     def _draw(self, dataset: Cached, rng: np.random.Generator) -> View:
         sample = dataset[int(rng.integers(len(dataset)))]

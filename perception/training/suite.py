@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from perception.errors import ConfigError, DataError
+from perception.parsing import read_yaml, validate
 from perception.training.config import TrainingConfig, load_config
 
 DRIVE = "sim:?frames=12&size=480x360"  # each network is run on it by the node
@@ -88,10 +89,7 @@ def load_suite(
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
         raise ConfigError(f"suite {name!r}: no such suite or file; there are: {known}")
-    try:
-        suite = Suite.model_validate(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ConfigError(f"{path}: not a suite: {error}") from error
+    suite = validate(Suite, read_yaml(path), path)
     if unknown := set(only) - set(suite.networks):
         raise ConfigError(
             f"--only: {', '.join(sorted(unknown))} is not in {path}; there are: {', '.join(suite.networks)}"

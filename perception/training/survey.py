@@ -6,16 +6,14 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from rich.table import Column, Table
 
 from perception.classes import ClassSet
 from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.errors import DataError
-from perception.evaluation.evaluation import true_scene
 from perception.evaluation.metrics.semantic import Confusion
-
-Image = npt.NDArray[np.uint8]
+from perception.evaluation.truth import true_scene
+from perception.types import Image
 
 MOST = 64  # samples counted of a set
 SHOWN = 4  # samples drawn of a set

@@ -10,7 +10,7 @@ from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import BundleInfo, InputInfo, Precision
 from perception.classes import DRIVE
 from perception.datasets.class_file import ClassFile
-from perception.engines.base import OnBuild, check_image
+from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.errors import ConfigError, DataError, EngineError
 from perception.networks.export_wrapper import Deployed
 from perception.training.checkpoint import load_weights
@@ -22,10 +22,7 @@ class TorchEngine:
     """See `perception.engines.Engine`."""
 
     name = "torch"
-    reason = "the network is still being trained"
-    passed_over: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    precision = Precision.FLOAT32
+    info = EngineInfo(name, Precision.FLOAT32, "the network is still being trained")
 
     def __init__(self, deployed: Deployed, device: torch.device, info: InputInfo) -> None:
         self.deployed, self.device, self._info = deployed, device, info
@@ -67,7 +64,7 @@ def open_torch(
 
 
 def _recipe(info: BundleInfo, network: str) -> TrainingConfig:
-    """As much of the network's recipe as a bundle tells; whether that is enough, its weights show."""
+    """As much of the network's recipe as a bundle holds; loading its weights shows whether that is enough."""
     classes = None
     if (info.classes.names, info.classes.things) != (DRIVE.names, DRIVE.things):
         one_by_one = enumerate(zip(info.classes.names, info.classes.colours, strict=True))
@@ -85,5 +82,5 @@ def _recipe(info: BundleInfo, network: str) -> TrainingConfig:
         classes=classes,
         train=(DataConfig(source="none"),),
         crop=info.input.size or (256, 256),
-        moods=False,
+        photometric=False,
     )

@@ -227,7 +227,8 @@ def test_a_missing_matplotlib_is_named_with_the_extra_that_brings_it(
         cli.main()
     assert ended.value.code == 2
     assert (
-        "needs matplotlib, which is not installed: pip install 'perception[train]'" in capsys.readouterr().err
+        "needs matplotlib, which is not installed: install perception with its extra [train]"
+        in capsys.readouterr().err
     )
 
 

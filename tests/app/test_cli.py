@@ -18,7 +18,8 @@ RUNNER = CliRunner(env={"COLUMNS": "200"})
 
 def test_version_is_the_installed_one() -> None:
     assert (
-        RUNNER.invoke(cli.app, ["--version"]).output.strip() == f"perception {metadata.version('perception')}"
+        RUNNER.invoke(cli.app, ["--version"]).output.strip()
+        == f"perception {metadata.version('front-camera-perception')}"
     )
 
 
@@ -72,7 +73,7 @@ def test_a_missing_extra_is_named(
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert f"perception train needs {module.partition('.')[0]}" in told
-    assert "pip install 'perception[train]'" in told
+    assert "its extra [train]: pip install -e '.[train]'" in told
     # and the list of commands still shows
     assert "perception train needs" in RUNNER.invoke(cli.app, ["--help"]).output
 

@@ -9,11 +9,17 @@ LAUNCH = Path(__file__).parents[2] / "launch"
 GOOD = {"source": "drive.mp4", "sinks": ["labels/"]}
 
 
+def texts(config: RunConfig) -> list[str]:
+    """The URIs as they were written, sources first."""
+    sources = [one.uri.text for one in config.sources.values()]
+    return sources + [one.uri.text for one in config.sinks]
+
+
 def test_command_line_overrides_profile(tmp_path: Path) -> None:
     profile = tmp_path / "profile.yaml"
     profile.write_text("source: a.mp4\nsinks: [out.mp4]\nframes: 5\nmax_age: 100\n")
     config = RunConfig.read(profile, source="b.mp4", frames=7, max_age=None)
-    assert (config.source, config.sinks, config.frames, config.max_age) == ("b.mp4", ("out.mp4",), 7, 100)
+    assert (texts(config), config.frames, config.max_age) == (["b.mp4", "out.mp4"], 7, 100)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +113,9 @@ def test_with_cameras_in_the_profile_every_argument_is_a_sink(tmp_path: Path) ->
     profile = tmp_path / "rig.yaml"
     profile.write_text("cameras: {left: rtsp://l/1, right: /dev/video2}\nsinks: [out.mp4]\n")
     config = RunConfig.read(profile, source="web://127.0.0.1:0", sinks=["{camera}/"])
-    assert config.sinks == ("web://127.0.0.1:0", "{camera}/")
-    assert config.sources == {"left": "rtsp://l/1", "right": "/dev/video2"}
-    assert RunConfig.read(None, **GOOD).sources == {"front": "drive.mp4"}
+    assert list(config.sources) == ["left", "right"]
+    assert texts(config) == ["rtsp://l/1", "/dev/video2", "web://127.0.0.1:0", "{camera}/"]
+    assert list(RunConfig.read(None, **GOOD).sources) == ["front"]
 
 
 def test_variables_of_the_environment_stand_for_what_is_secret(
@@ -122,7 +128,8 @@ def test_variables_of_the_environment_stand_for_what_is_secret(
         RunConfig.read(profile)
     assert "secret" not in str(error.value)
     config = RunConfig.read(profile, frames=1)
-    assert (config.source, config.sinks) == ("rtsp://u:secret@h/1", ("a$b/", "out.mp4"))
+    assert texts(config) == ["rtsp://u:secret@h/1", "a$b/", "out.mp4"]
+    assert "secret" not in repr(config)
     monkeypatch.delenv("CAMERA")
     with pytest.raises(ConfigError, match=r"\$\{CAMERA\} is not set; export CAMERA="):
         RunConfig.read(profile, frames=1)

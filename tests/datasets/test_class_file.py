@@ -89,10 +89,10 @@ def many(count: int) -> ClassSet:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("classes: [", "cannot be read as YAML"),
-        ("- 1", "mapping of keys to values, not list"),
-        ("name: a\nclasses: []", "classes: .*at least 1"),
-        (FARM.replace("name: farm", "title: farm"), "title: Extra"),
+        ("classes: [", "not YAML"),
+        ("- 1", "holds a list; give keys with values"),
+        ("name: a\nclasses: []", r"classes = \[\] is refused: .*at least 1"),
+        (FARM.replace("name: farm", "title: farm"), "unknown key title"),
         (FARM.replace("[128, 64, 128]", "[128, 64, 300]"), r"classes\.0\.colour\.2.*300"),
         (FARM.replace("#409040", "#40904"), r"classes\.1\.colour.*#40904 is no colour"),
         (FARM.replace("labels: [3, 4]", "labels: [3, true]"), r"classes\.0\.labels\.1"),
@@ -103,7 +103,7 @@ def many(count: int) -> ClassSet:
         (
             "name: a\nclasses:\n"
             + "".join(f"- {{name: c{i}, colour: [0, 0, 0], labels: [{i}]}}\n" for i in range(32)),
-            "classes: .*at most 31",
+            "classes = .*at most 31",
         ),
     ],
 )  # fmt: skip

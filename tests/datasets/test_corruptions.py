@@ -2,15 +2,13 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from perception.datasets import corruptions
 from perception.datasets.corruptions import BLOCK, CORRUPTIONS, MUD, SEVERITIES
 from perception.errors import ConfigError
 from perception.simulation import Drive, parse_options
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 EVERY = pytest.mark.parametrize("name", CORRUPTIONS)
 

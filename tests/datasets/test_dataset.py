@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from perception.classes import DRIVE
-from perception.datasets.dataset import open_dataset
 from perception.datasets.label_maps import COMMA10K
+from perception.datasets.opening import open_dataset
 from perception.errors import DataError
 
 GROUND = DRIVE.bits("road", "lane_marking")

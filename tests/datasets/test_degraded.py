@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from perception.datasets.dataset import open_dataset
 from perception.datasets.degraded import cut, halved, night
+from perception.datasets.opening import open_dataset
 from perception.errors import DataError, SourceError
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from perception.classes import DRIVE
 from perception.decode.boxes import LEAST_SCORE, group_by_boxes, thing_labels
 from perception.decode.grouping import make_instances
+from perception.types import Floats
 
 VEHICLE, PEDESTRIAN = DRIVE.id("vehicle"), DRIVE.id("pedestrian")
-Floats = npt.NDArray[np.float32]
 
 FULL = np.ones((28, 28), np.float32)
 

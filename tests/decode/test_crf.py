@@ -5,7 +5,6 @@ from functools import cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,10 +13,7 @@ from perception.classes import DRIVE
 from perception.decode.crf import CrfOptions, marginals, refine
 from perception.errors import ConfigError
 from perception.simulation import Drive, SimulationOptions
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Image = npt.NDArray[np.uint8]
+from perception.types import Doubles, Floats, Image
 
 ROAD, PAINT = DRIVE.id("road"), DRIVE.id("lane_marking")
 

@@ -178,7 +178,7 @@ def test_a_sink_that_cannot_be_written_is_told_before_any_work(
         (["drive", "out.mp4", "--frames", "0"], 2, "frames = 0"),
         (["drive", "out.mp4", "--frames", "many"], 2, "--frames"),
         (["drive", "out.mp4", "--config", "bad.yaml"], 2, "unknown key modle"),
-        (["drive"], 2, "sinks missing"),
+        (["drive"], 2, "the key sinks is missing"),
         (["drive", "out.mp4", "--speed"], 2, "--speed"),
     ],
 )
@@ -218,7 +218,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(run: Perception, tmp_path: Path
 def test_the_table_explains_itself_and_the_json_tells_more(run: Perception, tmp_path: Path) -> None:
     write_images(tmp_path / "drive", 3)
     table = " ".join(run("drive", "labels", env=os.environ | {"COLUMNS": "200"}).stdout.split())
-    assert "others (perception doctor tells why)" in table
+    assert "others (perception doctor says why)" in table
     assert "cannot run" not in table
     assert "CPU time" in table
     report = json.loads(run("drive", "labels", "--json").stdout)

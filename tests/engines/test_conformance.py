@@ -19,17 +19,17 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from export.graph import to_onnx
 from perception.bundle.bundle import Bundle, write_bundle
 from perception.bundle.manifest import BundleDescription, NetworkInfo, Precision
-from perception.engines.base import Engine
+from perception.engines.base import ReadyEngine
 from perception.engines.golden import LIMITS, check_golden
 from perception.engines.registry import ENGINES, open_engine
 from perception.errors import EngineError
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.describe import describe
 from perception.training.tasks import make_task
+from perception.types import Image
 from tests.conftest import cannot_run, write_colour_bundle
 
 SHAPES = ((64, 96), (96, 64), (32, 32), (96, 160))  # of images; the first is the golden one's
-Image = npt.NDArray[np.uint8]
 Maps = dict[str, npt.NDArray[Any]]
 
 
@@ -130,30 +130,30 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def engine(bundle: Bundle, name: str, pytestconfig: pytest.Config) -> Engine:
+def engine(bundle: Bundle, name: str, pytestconfig: pytest.Config) -> ReadyEngine:
     try:
         return open_engine(bundle, name, threads=1)
     except EngineError as error:
         cannot_run(pytestconfig, name, str(error))
 
 
-def test_it_says_what_it_is(engine: Engine, name: str) -> None:
-    assert (engine.name, engine.reason, engine.passed_over) == (name, "asked for", ())
+def test_it_says_what_it_is(engine: ReadyEngine, name: str) -> None:
+    assert (engine.name, engine.info.reason, engine.info.passed_over) == (name, "asked for", ())
 
 
-def test_it_reproduces_the_golden_output(bundle: Bundle, engine: Engine) -> None:
-    assert check_golden(bundle, engine) >= LIMITS[engine.precision].share
+def test_it_reproduces_the_golden_output(bundle: Bundle, engine: ReadyEngine) -> None:
+    assert check_golden(bundle, engine) >= LIMITS[engine.info.precision].share
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_gives_what_the_graph_gives_at_every_size(
-    bundle: Bundle, engine: Engine, shape: tuple[int, int]
+    bundle: Bundle, engine: ReadyEngine, shape: tuple[int, int]
 ) -> None:
     image = picture(shape, 5)
     found = engine.run(image)
-    wanted = reference(bundle.graph(engine.precision).read_bytes(), image)
+    wanted = reference(bundle.graph(engine.info.precision).read_bytes(), image)
     assert list(found) == list(bundle.info.outputs)
-    limit = LIMITS[engine.precision]
+    limit = LIMITS[engine.info.precision]
     for name, output in bundle.info.outputs.items():
         assert str(found[name].dtype) == output.dtype
         assert output.fits(found[name][None].shape, *shape)
@@ -161,7 +161,7 @@ def test_it_gives_what_the_graph_gives_at_every_size(
         assert np.mean(apart <= limit.tolerances * output.tolerance) >= limit.share
 
 
-def test_it_gives_the_same_bytes_each_time_and_leaves_them_alone(engine: Engine) -> None:
+def test_it_gives_the_same_bytes_each_time_and_leaves_them_alone(engine: ReadyEngine) -> None:
     image, other = picture(SHAPES[0], 1), picture(SHAPES[0], 2)
     first = engine.run(image)
     kept = {name: map_.copy() for name, map_ in first.items()}
@@ -173,7 +173,7 @@ def test_it_gives_the_same_bytes_each_time_and_leaves_them_alone(engine: Engine)
         np.testing.assert_array_equal(again[name], map_)
 
 
-def test_several_threads_may_run_it_at_once(engine: Engine) -> None:
+def test_several_threads_may_run_it_at_once(engine: ReadyEngine) -> None:
     images = [picture(SHAPES[i % 2], i) for i in range(12)]
     wanted = [engine.run(image) for image in images]
     with ThreadPoolExecutor(4) as workers:
@@ -183,7 +183,7 @@ def test_several_threads_may_run_it_at_once(engine: Engine) -> None:
             np.testing.assert_array_equal(one[name], map_)
 
 
-def test_it_takes_a_view_of_an_image(engine: Engine) -> None:
+def test_it_takes_a_view_of_an_image(engine: ReadyEngine) -> None:
     image = picture((128, 128))
     wanted = engine.run(np.ascontiguousarray(image[:64, ::-1]))
     for name, map_ in engine.run(image[:64, ::-1]).items():
@@ -203,7 +203,7 @@ def test_it_takes_a_view_of_an_image(engine: Engine) -> None:
     ],
 )
 def test_it_refuses_an_image_that_the_network_cannot_take(
-    engine: Engine, image: npt.NDArray[Any], capfd: pytest.CaptureFixture[str]
+    engine: ReadyEngine, image: npt.NDArray[Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(EngineError, match=rf"{engine.name}: .*takes uint8 \(h, w, 3\).*multiples of 32"):
         engine.run(image)

@@ -35,13 +35,13 @@ def test_labels_are_the_networks_byte_for_byte(colour_bundle: Bundle, threads: i
 
 def test_auto_says_what_it_took_and_why_not_the_others(colour_bundle: Bundle) -> None:
     engine = open_engine(colour_bundle)
-    absent = {text.split(" cannot run")[0] for text in engine.passed_over}
+    absent = {text.split(" cannot run")[0] for text in engine.info.passed_over}
     assert {"tensorrt-int8", "onnx-cuda-float16", "onnx-cpu-int8"} <= absent
-    assert "the bundle colour has no int8 graph, but float32" in engine.passed_over[-1]
+    assert "the bundle colour has no int8 graph, but float32" in engine.info.passed_over[-1]
     assert engine.name in set(ENGINES) - absent
-    assert f"not: {len(absent)} others (perception doctor tells why)" in engine.reason
+    assert f"not: {len(absent)} others (perception doctor says why)" in engine.info.reason
     asked = open_engine(colour_bundle, "onnx-cpu")
-    assert (asked.reason, asked.passed_over) == ("asked for", ())
+    assert (asked.info.reason, asked.info.passed_over) == ("asked for", ())
 
 
 def test_cuda_that_is_asked_for_and_not_installed_is_an_error(
@@ -49,7 +49,9 @@ def test_cuda_that_is_asked_for_and_not_installed_is_an_error(
 ) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     for name, provider in (("onnx-cuda", "CUDA"), ("onnx-tensorrt", "Tensorrt")):
-        with pytest.raises(EngineError, match=rf"has no {provider}.*pip install 'perception\[gpu\]'"):
+        with pytest.raises(
+            EngineError, match=rf"has no {provider}.*its extra \[gpu\]: pip install -e '\.\[gpu\]'"
+        ):
             open_engine(colour_bundle, name)
 
 
@@ -73,7 +75,9 @@ def test_a_missing_onnxruntime_is_named_with_the_extra_that_brings_it(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setitem(sys.modules, "openvino", None)
     for name in ("onnx-cuda", "onnx-tensorrt", "onnx-cpu", "auto"):
-        with pytest.raises(EngineError, match=r"pip install 'perception\[cpu\]'"):
+        with pytest.raises(
+            EngineError, match=r"its extra \[cpu\], or \[gpu\] for NVIDIA GPUs: pip install -e '\.\[cpu\]'"
+        ):
             open_engine(colour_bundle, name)
 
 
@@ -144,10 +148,10 @@ def test_a_bundle_works_from_any_folder(colour_bundle: Bundle, tmp_path: Path) -
 
 def test_auto_takes_the_quantised_network_only_where_it_is_reproduced(tmp_path: Path) -> None:
     engine = open_engine(write_colour_bundle(tmp_path / "wrong", golden_int8=1), "auto")
-    assert engine.precision is Precision.FLOAT32
-    assert "golden.npz: onnx-cpu-int8 reproduces 0.00%" in engine.reason
-    assert "Export the bundle again" in engine.reason
-    assert "onnx-cpu-int8 reproduces 0.00%" in engine.passed_over[-1]
+    assert engine.info.precision is Precision.FLOAT32
+    assert "golden.npz: onnx-cpu-int8 reproduces 0.00%" in engine.info.reason
+    assert "Export the bundle again" in engine.info.reason
+    assert "onnx-cpu-int8 reproduces 0.00%" in engine.info.passed_over[-1]
     with pytest.raises(BundleError, match=r"onnx-cpu-int8 reproduces 0\.00%"):
         open_engine(Bundle.load(tmp_path / "wrong"), "onnx-cpu-int8")
 
@@ -232,7 +236,7 @@ def test_auto_builds_nothing_and_takes_what_was_built(
     said: list[tuple[str, float]] = []
     engine = open_engine(colour_bundle, threads=3, on_build=lambda what, share: said.append((what, share)))
     assert (built, said) == ([], [])
-    (reason,) = (text for text in engine.passed_over if text.startswith("tensorrt cannot"))
+    (reason,) = (text for text in engine.info.passed_over if text.startswith("tensorrt cannot"))
     assert reason == (
         "tensorrt cannot run yet: building tensorrt for colour on GPU 7 takes minutes. "
         "Ask for it by name once; from then on auto takes it where it is the fastest."
@@ -240,5 +244,5 @@ def test_auto_builds_nothing_and_takes_what_was_built(
     open_engine(colour_bundle, "tensorrt", 3, lambda what, share: said.append((what, share)))
     assert said == [("building tensorrt for colour on GPU 7", 0.0)]
     again = open_engine(colour_bundle, threads=3)
-    assert not any(text.startswith("tensorrt cannot") for text in again.passed_over)
-    assert "when it was measured" not in again.reason
+    assert not any(text.startswith("tensorrt cannot") for text in again.info.passed_over)
+    assert "when it was measured" not in again.info.reason

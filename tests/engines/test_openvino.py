@@ -41,7 +41,7 @@ def test_what_was_compiled_is_kept(
     engine = open_engine(colour_bundle, "openvino", 1)
     monkeypatch.setattr(engine, "_compile", None)
     ask(engine, (32, 64))
-    assert engine.notes == ()
+    assert engine.info.notes == ()
 
 
 def test_what_was_kept_and_is_damaged_is_compiled_anew_with_a_word(
@@ -51,9 +51,9 @@ def test_what_was_kept_and_is_damaged_is_compiled_anew_with_a_word(
     (kept,) = cache.glob("*/engine")
     kept.write_bytes(kept.read_bytes()[:-1])
     engine = open_engine(colour_bundle, "openvino", 1)
-    (note,) = engine.notes
+    (note,) = engine.info.notes
     assert str(kept.parent) in note and "is discarded and built anew: its sha256 is" in note
-    assert open_engine(colour_bundle, "openvino", 1).notes == ()
+    assert open_engine(colour_bundle, "openvino", 1).info.notes == ()
 
 
 def test_images_of_all_sizes_do_not_fill_the_disk(colour_bundle: Bundle, cache: Path) -> None:
@@ -92,7 +92,7 @@ def test_where_it_is_not_installed_the_extra_is_named(
     colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(EngineError, match=r"openvino cannot run: .*pip install 'perception\[openvino\]'"):
+    with pytest.raises(EngineError, match=r"openvino cannot run: .*its extra \[openvino\]: "):
         open_engine(colour_bundle, "openvino")
 
 

@@ -13,7 +13,7 @@ import pytest
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
 from perception.engines import selection as choice
-from perception.engines.base import Engine
+from perception.engines.base import EngineInfo, OpenedEngine, ReadyEngine
 from perception.engines.selection import choose, forget
 from perception.errors import BundleError, EngineError
 from tests.conftest import write_colour_bundle
@@ -31,13 +31,9 @@ class Stopwatch:
 class Slow:
     """An engine each of whose runs takes as long as it says; the first one ten times that."""
 
-    precision = Precision.FLOAT32
-
     def __init__(self, name: str, seconds: float, clock: Stopwatch) -> None:
         self.name, self.seconds, self.clock = name, seconds, clock
-        self.reason = ""
-        self.passed_over: tuple[str, ...] = ()
-        self.notes: tuple[str, ...] = ()
+        self.info = EngineInfo(name, Precision.FLOAT32)
         self.shapes: list[tuple[int, ...]] = []
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
@@ -54,10 +50,10 @@ class Machine:
         self.opened: list[str] = []
         self.clock = Stopwatch()
 
-    def openers(self) -> dict[str, Callable[[], Engine]]:
+    def openers(self) -> dict[str, Callable[[], ReadyEngine]]:
         return {name: lambda name=name: self.open(name) for name in self.engines}  # type: ignore[misc]
 
-    def open(self, name: str) -> Engine:
+    def open(self, name: str) -> ReadyEngine:
         self.opened.append(name)
         engine = self.engines[name]
         if isinstance(engine, Exception):
@@ -72,8 +68,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def ask(colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Engine]:
-    def ask(machine: Machine, threads: int = 0, bundle: Bundle = colour_bundle) -> Engine:
+def ask(colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Callable[..., OpenedEngine]:
+    def ask(machine: Machine, threads: int = 0, bundle: Bundle = colour_bundle) -> OpenedEngine:
         machine.opened.clear()
         monkeypatch.setattr(choice, "time", machine.clock)
         return choose(bundle, threads, machine.openers())
@@ -81,7 +77,7 @@ def ask(colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     return ask
 
 
-Ask = Callable[..., Engine]
+Ask = Callable[..., OpenedEngine]
 
 
 def test_the_fastest_is_taken_whatever_its_place(ask: Ask) -> None:
@@ -89,9 +85,9 @@ def test_the_fastest_is_taken_whatever_its_place(ask: Ask) -> None:
     assert engine.name == "b"
     assert engine.reason == "fastest of 3 that run here: 17 ms, a 24 ms, c 50 ms; not: cuda"
     assert engine.passed_over == ("cuda: no driver",)
-    assert isinstance(engine, Slow)
+    assert isinstance(engine.engine, Slow)
     # The largest of 16:9 in 640 × 384 pixels with sides of multiples of 32; once to warm up.
-    assert engine.shapes == [(352, 640, 3)] * (choice.ROUNDS + 1)
+    assert engine.engine.shapes == [(352, 640, 3)] * (choice.ROUNDS + 1)
 
 
 def test_a_run_that_is_slow_once_does_not_decide(ask: Ask) -> None:
@@ -101,15 +97,15 @@ def test_a_run_that_is_slow_once_does_not_decide(ask: Ask) -> None:
 
 def test_slow_networks_are_run_less_often(ask: Ask) -> None:
     engine = ask(Machine(a=choice.SECONDS, b=choice.SECONDS))
-    assert isinstance(engine, Slow)
-    assert len(engine.shapes) == 2
+    assert isinstance(engine.engine, Slow)
+    assert len(engine.engine.shapes) == 2
 
 
 def test_one_that_runs_alone_needs_no_measuring(ask: Ask) -> None:
     machine = Machine(a=EngineError("a: absent"), b=0.01)
     engine = ask(machine)
-    assert isinstance(engine, Slow)
-    assert (engine.reason, engine.shapes) == ("the only one that runs here; not: a", [])
+    assert isinstance(engine.engine, Slow)
+    assert (engine.info.reason, engine.engine.shapes) == ("the only one that runs here; not: a", [])
     assert ask(machine).reason == f"fastest here when it was measured on {date.today()}: no other ran; not: a"
 
 
@@ -122,8 +118,8 @@ def test_the_choice_is_remembered(ask: Ask) -> None:
     today = date.today()
     assert engine.reason == f"fastest here when it was measured on {today} (17 ms, a 24 ms); not: c"
     assert engine.passed_over == ("c: absent",)
-    assert isinstance(engine, Slow)
-    assert engine.shapes == []
+    assert isinstance(engine.engine, Slow)
+    assert engine.engine.shapes == []
 
 
 def test_other_threads_bundles_and_versions_are_measured_anew(
@@ -177,7 +173,7 @@ def test_a_memory_that_cannot_be_written_is_told(ask: Ask, cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     engine = ask(Machine(a=0.024, b=0.017))
     assert engine.name == "b"
-    (note,) = engine.notes
+    (note,) = engine.info.notes
     assert "the choice of b cannot be remembered" in note and str(cache) in note
 
 

@@ -82,7 +82,8 @@ def test_without_a_driver_it_is_an_error_before_tensorrt_is_touched(
 def test_a_missing_tensorrt_is_named_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorrt, "MODULES", ("no_such_module", "nor_this_one"))
     with pytest.raises(
-        EngineError, match=r"'no_such_module'; .*'nor_this_one'.*pip install 'perception\[tensorrt\]'"
+        EngineError,
+        match=r"'no_such_module'; .*'nor_this_one'.*its extra \[tensorrt\], or \[tensorrt-rtx\] for",
     ):
         tensorrt.find_tensorrt(H200)
 
@@ -332,11 +333,11 @@ def test_too_little_memory_is_an_error(driver: FakeDriver, bundle: Bundle) -> No
 @pytest.mark.usefixtures("driver")
 def test_an_engine_is_built_once_and_told_of(bundle: Bundle, builds: list[Shapes]) -> None:
     told: list[tuple[str, float]] = []
-    assert opened(bundle, told=told).notes == ()
+    assert opened(bundle, told=told).info.notes == ()
     what = "building tensorrt for colour on NVIDIA H200"
     assert told == [(what, 0.0), (what, 0.5), (what, 1.0)]
     again: list[tuple[str, float]] = []
-    assert opened(bundle, told=again).notes == ()
+    assert opened(bundle, told=again).info.notes == ()
     assert again == []
     assert builds == [profile(bundle.info.input, (64, 96, 3))]
 
@@ -344,7 +345,7 @@ def test_an_engine_is_built_once_and_told_of(bundle: Bundle, builds: list[Shapes
 @pytest.mark.usefixtures("driver")
 def test_an_engine_of_another_version_is_not_found(bundle: Bundle, builds: list[Shapes]) -> None:
     opened(bundle, fake_tensorrt("11.3.0"))
-    assert opened(bundle, fake_tensorrt("11.4.0")).notes == ()
+    assert opened(bundle, fake_tensorrt("11.4.0")).info.notes == ()
     assert len(builds) == 2
     assert len(list(EngineCache().folder.iterdir())) == 2
 
@@ -366,11 +367,11 @@ def test_an_engine_that_is_not_what_it_was_is_built_anew_with_a_word(
         assert kept.write(key, fake_plan("10.9.0", builds[0])) == ()  # type: ignore[arg-type]
         reason = "the engine is of version 10.9.0, not 11.4.0"
     engine = opened(bundle)
-    (note,) = engine.notes
+    (note,) = engine.info.notes
     assert "discarded and built anew" in note and reason in note
     assert len(builds) == 2
     assert check_golden(bundle, engine) == 1
-    assert opened(bundle).notes == ()
+    assert opened(bundle).info.notes == ()
     assert len(builds) == 2
 
 

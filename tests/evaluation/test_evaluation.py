@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from perception.classes import DRIVE
-from perception.datasets.dataset import Sample, open_dataset
+from perception.datasets.dataset import Sample
 from perception.datasets.drives import open_set
+from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError
-from perception.evaluation.evaluation import Evaluation, true_scene
+from perception.evaluation.evaluation import Evaluation, Judged
 from perception.evaluation.metrics.instances import without_specks
+from perception.evaluation.truth import true_scene
+from perception.frame import Frame
 from perception.scene import Instance, Scene
 
 DRIVE_SPEC = "drive:sim:?seed=2&size=480x270&scene=town&frames=4&rate=10&weather=clear&time=day"
@@ -28,10 +31,14 @@ def true_scenes(drive: list[Sample]) -> list[Scene]:
     return [true_scene(without_specks(sample)) for sample in drive]
 
 
+def judged(sample: Sample, scene: Scene) -> Judged:
+    return Judged(sample, Frame(sample.image, 0, stem=sample.name), scene)
+
+
 def evaluated(drive: list[Sample], scenes: list[Scene]) -> Evaluation:
     evaluation = Evaluation(drive=True)
     for sample, scene in zip(drive, scenes, strict=True):
-        evaluation.add(sample, scene)
+        evaluation.update(judged(sample, scene))
     return evaluation
 
 
@@ -90,7 +97,9 @@ def test_a_set_without_the_truth_has_no_figure() -> None:
         true_scene(sample), instance_map=instances, instances=(Instance(8001, 8, 1.0, (0, 0, 8, 4)),)
     )
     evaluation = Evaluation()
-    assert evaluation.add(sample, scene) == (1.0, None)
+    one = judged(sample, scene)
+    evaluation.update(one)
+    assert (one.confusion.accuracy(), one.pq) == (1.0, None)
     assert evaluation.figures() == {}
 
 
@@ -111,7 +120,8 @@ def test_a_drive_shows_what_the_source_shows(drive: list[Sample]) -> None:
 
 
 def test_evaluation_runs_without_torch() -> None:
-    code = "import sys, perception.training.command; print('torch' in sys.modules)"
+    commands = "perception.training.command, perception.evaluation.command"
+    code = f"import sys, {commands}; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told == "False\n"
 
@@ -119,7 +129,7 @@ def test_evaluation_runs_without_torch() -> None:
 def test_a_network_without_classes_is_scored_by_what_it_gives() -> None:
     sample = open_dataset("sim+depth+key_points:?frames=1&size=320x192&scene=town&weather=clear&seed=5")[0]
     evaluation = Evaluation(labelled=False)
-    evaluation.add(sample, true_scene(sample))
+    evaluation.update(judged(sample, true_scene(sample)))
     assert not evaluation.confusion.counts
     figures = evaluation.figures()
     assert list(figures) == ["depth", "key points"]

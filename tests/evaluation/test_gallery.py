@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from perception.classes import DRIVE
 from perception.datasets.dataset import Sample
-from perception.evaluation.evaluation import true_scene
 from perception.evaluation.gallery import BAR, WIDTH, Gallery
+from perception.evaluation.truth import true_scene
 from perception.frame import Frame
 
 SHAPE = (40, WIDTH)

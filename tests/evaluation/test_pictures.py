@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
@@ -11,8 +10,7 @@ from perception.errors import DataError
 from perception.evaluation.metrics.pictures import HIGHEST_PSNR, PictureEvaluation, PictureScore, psnr, ssim
 from perception.training.losses.pictures import PICTURE_LOSSES, l1, mse
 from perception.training.losses.pictures import ssim as ssim_loss
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 
 def flat(value: int, height: int = 16, width: int = 20) -> Image:

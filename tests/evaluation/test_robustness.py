@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from perception.classes import DRIVE
-from perception.datasets.corruptions import CORRUPTIONS, MUD, SEVERITIES, Image
+from perception.datasets.corruptions import CORRUPTIONS, MUD, SEVERITIES
 from perception.datasets.dataset import Sample
 from perception.errors import ConfigError, DataError
 from perception.evaluation.gallery import BAR, WIDTH
@@ -25,6 +25,7 @@ from perception.evaluation.scoring import Subject
 from perception.frame import Frame
 from perception.health.types import Finding, Level
 from perception.scene import Scene, Status, unknown_scene
+from perception.types import Image
 
 SKY, ROAD = DRIVE.id("sky"), DRIVE.id("road")
 FRAMES = 5

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from calibration.ranges import Method
 from export.exporter import Calibration, export_bundle
-from export.report import Proof
+from export.precision_report import Measurements
 from perception.bundle.bundle import Bundle
 from perception.networks.blocks import ConvNormAct, SeparableConv
 from perception.networks.export_wrapper import Deployed, DeployedSemantic
@@ -96,7 +96,7 @@ def tiny_checkpoint(tiny: Deployed, tmp_path_factory: pytest.TempPathFactory) ->
 @dataclass(frozen=True)
 class Exported:
     bundle: Bundle
-    proof: Proof
+    measured: Measurements
     report: Path
 
 
@@ -104,7 +104,7 @@ class Exported:
 def exported(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """In every precision, with one layer of the quantised ones in float32, and the report of it."""
     folder = tmp_path_factory.mktemp("export")
-    bundle, proof = export_bundle(
+    bundle, measured = export_bundle(
         tiny_checkpoint,
         folder / "bundle",
         name="tiny",
@@ -113,4 +113,4 @@ def exported(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) ->
         validate=[VALIDATION],
         report=folder / "report",
     )
-    return Exported(bundle, proof, folder / "report")
+    return Exported(bundle, measured, folder / "report")

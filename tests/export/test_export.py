@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from export.exporter import golden_images
-from export.float16 import keep_in_half, round_weights
+from export.float16 import round_weights, store_as_float16
 from export.graph import to_onnx
 from export.quantise import fold_normalisation
 from export.validation import ParityError, check_parity, run_onnx
-from perception.networks.drive import DriveNet
+from perception.networks.drive_net import DriveNet
 from perception.networks.export_wrapper import DeployedDrive
 
 IMAGES = golden_images(DeployedDrive(DriveNet()))
@@ -74,7 +74,7 @@ def test_gate_refuses_other_offsets(deployed: DeployedDrive, model: bytes) -> No
 
 
 def test_rounded_weights_kept_in_16_bits_give_the_same_graph(model: bytes) -> None:
-    half = keep_in_half(model)
+    half = store_as_float16(model)
     assert len(half) < 0.55 * len(model)
     image = IMAGES[0]
     answers = run_onnx(model, image), run_onnx(half, image)

@@ -16,8 +16,7 @@ from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.networks.export_wrapper import DeployedMaskRCNN
-from perception.networks.zoo.mask_rcnn import MaskRCNN
+from perception.networks.zoo.mask_rcnn import DeployedMaskRCNN, MaskRCNN
 from perception.perceiver import Perceiver
 from perception.training.config import DataConfig, TrainingConfig
 

@@ -12,8 +12,8 @@ from calibration.ranges import Method
 from export.sensitivity import Listener, with_logits
 from export.tolerances import faults
 from perception.bundle.manifest import GRAPHS, Precision
-from perception.datasets.dataset import open_dataset
-from perception.evaluation.evaluation import Evaluation
+from perception.datasets.opening import open_dataset
+from perception.evaluation.evaluation import Evaluation, Judged
 from perception.frame import Frame
 from perception.networks.export_wrapper import Deployed
 from perception.perceiver import Perceiver
@@ -38,7 +38,8 @@ def test_accuracy_is_that_of_the_node(exported: Exported) -> None:
     perceiver = Perceiver.load(exported.bundle.folder, "onnx-cpu-int8")
     dataset, evaluation = open_dataset(VALIDATION), Evaluation()
     for i in range(len(dataset)):
-        evaluation.add(dataset[i], perceiver.perceive(Frame(dataset[i].image, 0)))
+        frame = Frame(dataset[i].image, 0)
+        evaluation.update(Judged(dataset[i], frame, perceiver.perceive(frame)))
     (said,) = exported.bundle.info.accuracy[Precision.INT8]
     assert said.mean_iou == evaluation.confusion.mean_iou()
     assert said.iou["road"] == evaluation.confusion.iou()[1 << 3]
@@ -72,11 +73,11 @@ def test_symmetric_int8_is_what_tensorrt_takes(exported: Exported) -> None:
 
 
 def test_the_worst_layer_is_left_in_float(exported: Exported) -> None:
-    for precision, layers in exported.proof.sweeps.items():
+    for precision, layers in exported.measured.sweeps.items():
         names = [one.layer for one in layers]
         assert set(names) == {"network.stem.0", "network.body.0.0", "network.body.1.0", "network.head"}
         assert [one.noise for one in layers] == sorted((one.noise for one in layers), reverse=True)
-        assert exported.proof.exact[precision] == names[:1]
+        assert exported.measured.exact[precision] == names[:1]
         graph = _graph(exported, precision)
         tensors = {tensor.name: tensor.data_type for tensor in graph.initializer}
         assert tensors[f"{names[0]}.weight"] == onnx.TensorProto.FLOAT
@@ -97,7 +98,7 @@ def test_what_is_left_in_float_is_exact_in_the_runtime_too(exported: Exported) -
 
 
 def test_auto_takes_the_calibration_with_least_noise(exported: Exported) -> None:
-    said = exported.proof.calibration
+    said = exported.measured.calibration
     noise = {method: float(said.split(f" by {method}")[-2].split()[-1].lstrip("(")) for method in Method}
     assert f"8 frames by {min(noise, key=lambda one: noise[one])}," in said
 
@@ -129,7 +130,7 @@ def test_report_shows_what_each_precision_loses_and_where(exported: Exported) ->
     picture = cv2.imread(str(exported.report / "differences.png"))
     assert picture is not None
     assert picture.shape[1] == 4 * 400
-    worst = [one for each in exported.proof.comparisons for one in each.worst if one.share > 0]
+    worst = [one for each in exported.measured.comparisons for one in each.worst if one.share > 0]
     heights = (round(400 * one.image.shape[0] / one.image.shape[1]) + 22 for one in worst)
     assert picture.shape[0] == sum(heights)
     for one in worst:
@@ -157,4 +158,4 @@ def test_bundle_can_be_trained_on(exported: Exported, tiny: Deployed) -> None:
 
 
 def test_what_passed_is_within_its_limits(exported: Exported) -> None:
-    assert not [fault for one in exported.proof.comparisons for fault in faults(one)]
+    assert not [fault for one in exported.measured.comparisons for fault in faults(one)]

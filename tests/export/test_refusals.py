@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from export.command import export
-from export.comparison import Comparison
 from export.graph import to_onnx
+from export.graph_comparison import Comparison
 from export.tensorrt import check_tensorrt
 from export.tolerances import refuse
 from export.validation import ParityError

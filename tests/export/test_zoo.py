@@ -1,4 +1,4 @@
-"""The networks of the canon, and the others, leave torch by the same gate; TensorRT takes each graph."""
+"""The networks of the model zoo, and the others, leave torch by the same gate; TensorRT takes each graph."""
 
 from importlib.util import find_spec
 
@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from export.exporter import golden_images
-from export.float16 import keep_in_half, round_weights
+from export.float16 import round_weights, store_as_float16
 from export.graph import to_onnx
 from export.tensorrt import check_tensorrt
 from export.validation import ParityError, check_parity
 from perception.networks import efficientnet
 from perception.networks.efficientnet import LITE0
 from perception.networks.zoo import vgg
-from perception.networks.zoo.table import CANON
+from perception.networks.zoo.table import MODEL_ZOO
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks import make_task
 
@@ -37,13 +37,13 @@ def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vgg, "STAGES", (vgg.STAGES[0], *(stage[-1:] for stage in vgg.STAGES[1:])))
 
 
-@pytest.mark.parametrize("name", [*(name for name in CANON if name not in LIKE_OTHERS), *OTHERS])
+@pytest.mark.parametrize("name", [*(name for name in MODEL_ZOO if name not in LIKE_OTHERS), *OTHERS])
 def test_graph_answers_as_torch_and_tensorrt_builds_it(name: str, _few_layers: None) -> None:
     torch.manual_seed(0)
     config = TrainingConfig(network=name, width=0.125, train=(DataConfig(source="sim:"),))
     deployed = make_task(config).deployed
     round_weights(deployed.network)
-    model = keep_in_half(to_onnx(deployed))
+    model = store_as_float16(to_onnx(deployed))
     parity = check_parity(deployed, model, golden_images(deployed)[:2])
     if "labels" in deployed.outputs:
         assert parity.agreement is not None

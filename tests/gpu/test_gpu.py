@@ -71,7 +71,7 @@ def test_an_engine_is_built_once_and_is_warm_when_it_is_opened(
 
     shares.clear()
     engine = open_tensorrt(bundle, 1, precision, lambda what, share: shares.append(share))
-    assert shares == [] and engine.notes == ()
+    assert shares == [] and engine.info.notes == ()
     info = bundle.info.input
     image = np.zeros((*input_size(9, 16, info.pixels, info.multiple), 3), np.uint8)
     times = []

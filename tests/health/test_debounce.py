@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception.health.debounce import Debounce, S
+from perception.health.debounce import Debounce
 from perception.health.types import Condition, Finding, Level
+from perception.types import NS_PER_S
 
 RAISE_S, CLEAR_S = 0.5, 2.0
 LEVELS = st.sampled_from([Level.OK, Level.WARN, Level.ERROR])
@@ -13,7 +14,7 @@ LEVELS = st.sampled_from([Level.OK, Level.WARN, Level.ERROR])
 COURSES = st.lists(st.tuples(LEVELS, st.integers(1, 30)), max_size=12).map(
     lambda runs: [level for level, length in runs for _ in range(length)]
 )
-STEP = S // 10
+STEP = NS_PER_S // 10
 
 
 def finding(level: Level, name: str = "black", reason: str = "") -> list[Finding]:
@@ -48,7 +49,7 @@ def test_it_never_flaps_faster_than_the_times_allow(course: list[Level]) -> None
     changes = [(k, told[k] > told[k - 1]) for k in range(1, len(told)) if told[k] != told[k - 1]]
     for (before, up), (after, up_again) in pairwise(changes):
         if up != up_again:
-            assert (after - before) * STEP >= (RAISE_S if up_again else CLEAR_S) * S
+            assert (after - before) * STEP >= (RAISE_S if up_again else CLEAR_S) * NS_PER_S
 
 
 @given(COURSES, LEVELS)
@@ -60,27 +61,27 @@ def test_a_stall_is_raised_at_once_and_clears_like_the_rest() -> None:
     conditions = Debounce(RAISE_S, CLEAR_S, at_once=["stall"])
     found = [*finding(Level.ERROR, "stall"), *finding(Level.ERROR, "black")]
     assert [one.name for one in conditions.update(found, 0)] == ["stall"]
-    assert [one.name for one in conditions.update([], S)] == ["stall"]
-    assert conditions.update([], 3 * S) == ()
+    assert [one.name for one in conditions.update([], NS_PER_S)] == ["stall"]
+    assert conditions.update([], 3 * NS_PER_S) == ()
 
 
 def test_conditions_tell_the_latest_reason_and_how_long_they_have_been_found() -> None:
     conditions = Debounce(RAISE_S, CLEAR_S)
     conditions.update(finding(Level.WARN, reason="mean 9"), 0)
-    (condition,) = conditions.update(finding(Level.WARN, reason="mean 7"), S)
+    (condition,) = conditions.update(finding(Level.WARN, reason="mean 7"), NS_PER_S)
     assert condition == Condition("black", Level.WARN, "mean 7", 1.0)
-    (condition,) = conditions.update([], 2 * S)
+    (condition,) = conditions.update([], 2 * NS_PER_S)
     assert condition == Condition("black", Level.WARN, "mean 7", 2.0)
 
 
 def test_a_reason_fits_its_level() -> None:
     """An error that has just become a warning is still told with what made it one."""
     conditions = Debounce(RAISE_S, CLEAR_S)
-    for now in (0, S):
+    for now in (0, NS_PER_S):
         conditions.update(finding(Level.ERROR, reason="mean 2"), now)
-    (condition,) = conditions.update(finding(Level.WARN, reason="mean 11"), 2 * S)
+    (condition,) = conditions.update(finding(Level.WARN, reason="mean 11"), 2 * NS_PER_S)
     assert (condition.level, condition.reason) == (Level.ERROR, "mean 2")
-    (condition,) = conditions.update(finding(Level.WARN, reason="mean 11"), 4 * S)
+    (condition,) = conditions.update(finding(Level.WARN, reason="mean 11"), 4 * NS_PER_S)
     assert (condition.level, condition.reason) == (Level.WARN, "mean 11")
 
 

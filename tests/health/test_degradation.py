@@ -3,9 +3,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception.health.degradation import DOWN_AFTER_NS, LONGEST_UP_NS, STEPS, UP_AFTER_NS, Degradation, S
+from perception.health.degradation import DOWN_AFTER_NS, LONGEST_UP_NS, STEPS, UP_AFTER_NS, Degradation
+from perception.types import NS_PER_S
 
-TICK = S // 2
+TICK = NS_PER_S // 2
 # Runs of half-seconds that are too slow, fitting, or have room.
 RUNS = st.lists(st.tuples(st.sampled_from(["slow", "fits", "room"]), st.integers(1, 60)), max_size=15)
 
@@ -76,7 +77,7 @@ def test_the_steps_leave_out_ever_more() -> None:
 def test_down_to_the_last_step_and_up_again() -> None:
     degradation = Degradation()
     down = walk(degradation, ["slow"] * 40)
-    assert [down.index(step) * TICK / S for step in (1, 2, 3)] == [3, 6, 9]
+    assert [down.index(step) * TICK / NS_PER_S for step in (1, 2, 3)] == [3, 6, 9]
     assert down[-1] == 3
-    up = walk(degradation, ["room"] * 80, start=20 * S)
-    assert [up.index(step) * TICK / S for step in (2, 1, 0)] == [10, 20, 30]
+    up = walk(degradation, ["room"] * 80, start=20 * NS_PER_S)
+    assert [up.index(step) * TICK / NS_PER_S for step in (2, 1, 0)] == [10, 20, 30]

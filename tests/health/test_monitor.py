@@ -13,13 +13,13 @@ from perception.frame import Drop, DropReason
 from perception.health.degradation import STEPS
 from perception.health.latency import StageTimes
 from perception.health.monitor import CLEAR_AFTER_S, LATELY_NS, RAISE_AFTER_S, Monitor
-from perception.health.rates import MS, S
 from perception.health.types import Finding, Health, Level, Link, LinkState, NodeState, SinkState
 from perception.node.accounting import Accounting
 from perception.scene import Signal, Status
+from perception.types import NS_PER_MS, NS_PER_S
 
 STREAMING = Link(LinkState.STREAMING, connections=1)
-PERIOD = 40 * MS
+PERIOD = 40 * NS_PER_MS
 
 
 class Camera:
@@ -43,13 +43,13 @@ class Camera:
         return self._run(seconds, None)
 
     def _run(self, seconds: float, interval_ns: int | None) -> Health:
-        end, next_ns = self.now + round(seconds * S), self.now
+        end, next_ns = self.now + round(seconds * NS_PER_S), self.now
         while self.now < end:
             if interval_ns and self.now >= next_ns:
                 next_ns += interval_ns
                 self._frame()
             health = self.ask()
-            self.now += 20 * MS
+            self.now += 20 * NS_PER_MS
         return health
 
     def _frame(self) -> None:
@@ -92,16 +92,16 @@ def test_a_sound_camera_has_nothing_amiss_and_true_figures() -> None:
 def test_a_stall_is_stale_after_two_periods_and_no_signal_after_a_second() -> None:
     camera = Camera()
     camera.frames(3)
-    last = camera.now - 40 * MS  # when the last frame came
+    last = camera.now - 40 * NS_PER_MS  # when the last frame came
     camera.moments.clear()
     camera.silence(2)
     first = {one.signal: one for one in reversed(camera.moments)}
-    assert (first[Signal.STALE].stamp_ns - last) / MS == pytest.approx(80, abs=20)
-    assert (first[Signal.NO_SIGNAL].stamp_ns - last) / MS == pytest.approx(1000, abs=20)
+    assert (first[Signal.STALE].stamp_ns - last) / NS_PER_MS == pytest.approx(80, abs=20)
+    assert (first[Signal.NO_SIGNAL].stamp_ns - last) / NS_PER_MS == pytest.approx(1000, abs=20)
     assert told(first[Signal.STALE]) == {}  # one late frame is no condition
     late = next(one for one in camera.moments if one.conditions)
     assert told(late) == {"stalled": Level.WARN}
-    assert (late.stamp_ns - last) / MS == pytest.approx(80 + 1000 * RAISE_AFTER_S, abs=40)
+    assert (late.stamp_ns - last) / NS_PER_MS == pytest.approx(80 + 1000 * RAISE_AFTER_S, abs=40)
     assert told(first[Signal.NO_SIGNAL]) == {"signal": Level.ERROR, "stalled": Level.WARN}
     assert reason(first[Signal.NO_SIGNAL], "signal") == "no signal: no frame for 1.0 s"
     assert camera.frames(0.1).signal is Signal.OK
@@ -110,7 +110,7 @@ def test_a_stall_is_stale_after_two_periods_and_no_signal_after_a_second() -> No
 
 def test_a_slow_camera_has_four_periods() -> None:
     camera = Camera(rate=0.5)
-    camera.frames(30, interval_ns=2 * S)
+    camera.frames(30, interval_ns=2 * NS_PER_S)
     camera.moments.clear()
     camera.silence(10)
     gone = next(one for one in camera.moments if one.signal is Signal.NO_SIGNAL)
@@ -139,24 +139,24 @@ def test_a_recording_has_no_signal_to_lose() -> None:
     camera = Camera(live=False)
     camera.told["link"] = None
     camera.infer_ms = 500
-    camera.frames(3, interval_ns=200 * MS)
+    camera.frames(3, interval_ns=200 * NS_PER_MS)
     health = camera.silence(5)
     assert (health.signal, health.conditions, health.link) == (Signal.OK, (), "")
 
 
 def test_a_low_rate() -> None:
     camera = Camera()
-    health = camera.frames(5, interval_ns=60 * MS)
+    health = camera.frames(5, interval_ns=60 * NS_PER_MS)
     assert told(health) == {"rate": Level.WARN}
     assert reason(health, "rate") == "low frame rate: 16.7 a second, at least 20.0 (80 % of 25)"
-    assert told(Camera(min_rate=16).frames(5, interval_ns=60 * MS)) == {}
+    assert told(Camera(min_rate=16).frames(5, interval_ns=60 * NS_PER_MS)) == {}
     assert reason(Camera(min_rate=26).frames(5), "rate") == "low frame rate: 25.0 a second, at least 26.0"
 
 
 def test_uneven_frames() -> None:
     camera = Camera()
     for _ in range(60):
-        camera.frames(0.04, interval_ns=20 * MS)  # two soon after one another, then none
+        camera.frames(0.04, interval_ns=20 * NS_PER_MS)  # two soon after one another, then none
         health = camera.silence(0.08)
     assert told(health) == {"jitter": Level.WARN, "rate": Level.WARN}
     assert reason(health, "jitter") == "frames come unevenly: jitter 40 ms, at most 30 ms (half a period)"
@@ -199,7 +199,7 @@ def test_an_engine_above_its_budget() -> None:
         (DropReason.UNDECODABLE, 0.1, Level.WARN),
         (DropReason.UNDECODABLE, 0.8, Level.ERROR),
         (DropReason.SUPERSEDED, 0.6, None),
-        (DropReason.THINNED, 0.6, None),
+        (DropReason.DECIMATED, 0.6, None),
     ],
 )
 def test_frames_that_fail(why: DropReason, share: float, level: Level | None) -> None:
@@ -209,7 +209,7 @@ def test_frames_that_fail(why: DropReason, share: float, level: Level | None) ->
     assert told(health) == ({str(why): level} if level else {})
     assert health.dropped == {str(why): health.captured - health.published}
     camera.published_share = 1
-    assert camera.frames(LATELY_NS / S + CLEAR_AFTER_S + 0.1).conditions == ()
+    assert camera.frames(LATELY_NS / NS_PER_S + CLEAR_AFTER_S + 0.1).conditions == ()
 
 
 def test_frames_come_but_no_scene() -> None:
@@ -254,10 +254,15 @@ FULL = "No space left on device"
             Level.WARN,
             "lets a frame wait for 1500 ms, at most 1000 ms",
         ),
-        (SinkState("web://h", 9, {}), SinkState("web://h", 9, {"queue full": 90}), None, ""),
         (
-            SinkState("web://h", 9, {}),
-            SinkState("web://h", 9, {}, error="port taken"),
+            SinkState("web://h", 9, {}, viewers=True),
+            SinkState("web://h", 9, {"queue full": 90}, viewers=True),
+            None,
+            "",
+        ),
+        (
+            SinkState("web://h", 9, {}, viewers=True),
+            SinkState("web://h", 9, {}, error="port taken", viewers=True),
             Level.WARN,
             "takes nothing: port taken",
         ),
@@ -352,7 +357,7 @@ def test_the_signal_is_what_the_silence_says_at_every_moment(course: list[tuple[
     camera.frames(1)
     camera.moments.clear()
     for what, seconds in course:
-        camera._run(seconds, {"frames": PERIOD, "slow": 70 * MS, "silence": None}[what])
+        camera._run(seconds, {"frames": PERIOD, "slow": 70 * NS_PER_MS, "silence": None}[what])
     for health in camera.moments:
         assert health.silent_ms is not None
         if health.silent_ms > 1001:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from perception.classes import FARTHEST
 from perception.networks.zoo.depth import NEAREST, DeployedDepth, DepthNet
-from perception.simulation import FARTHEST
 
 
 @pytest.mark.parametrize("size", [(64, 32), (32, 96)])

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from perception.networks.blocks import AtrousContext, ConvNormAct, SeparableConv, SkipFusion
-from perception.networks.drive import DriveNet
+from perception.networks.drive_net import DriveNet
 from perception.networks.efficientnet import EfficientNetLite0
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from perception.classes import KEY_POINTS
 from perception.networks.zoo.hourglass import DeployedKeyPoints, Hourglass, HourglassNet
-from perception.simulation import KEY_POINTS
 
 
 @pytest.mark.parametrize("size", [(32, 64), (96, 32)])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from export.float16 import keep_in_half, round_weights
+from export.float16 import round_weights, store_as_float16
 from export.graph import to_onnx
 from export.tensorrt import check_tensorrt
 from export.validation import check_parity
@@ -86,7 +86,7 @@ def test_the_graph_answers_as_the_network(deployed: Deployed) -> None:
         np.ascontiguousarray(scene(*size, 3 * deployed.frames).byte().permute(0, 2, 3, 1).numpy())
         for size in sizes
     ]
-    model = keep_in_half(to_onnx(deployed))
+    model = store_as_float16(to_onnx(deployed))
     check_parity(deployed, model, images)
     check_tensorrt(model, 64 * 96, deployed.frames)
     for image, (height, width) in zip(images, sizes, strict=True):

@@ -1,4 +1,4 @@
-"""Every network of the canon keeps the canon's contract."""
+"""Every network of the model zoo keeps its contract."""
 
 from typing import Literal
 
@@ -12,24 +12,24 @@ from perception.networks.efficientnet import EfficientNetLite0
 from perception.networks.zoo.deeplab import DeepLabV3, DeepLabV3Plus, atrous_rates
 from perception.networks.zoo.fcn import FCN
 from perception.networks.zoo.pspnet import PSPNet
-from perception.networks.zoo.table import CANON
+from perception.networks.zoo.table import MODEL_ZOO
 
 TINY = 0.05  # of the width: 8 channels nearly everywhere
 LOCAL = [
-    name for name in CANON if name not in {"pspnet", "deeplabv3", "deeplabv3+"}
+    name for name in MODEL_ZOO if name not in {"pspnet", "deeplabv3", "deeplabv3+"}
 ]  # no image-level context
 
 
 def tiny(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return CANON[name].build(5, TINY)
+    return MODEL_ZOO[name](5, TINY)
 
 
 def noise(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(1)) * 255
 
 
-@pytest.mark.parametrize("name", CANON)
+@pytest.mark.parametrize("name", MODEL_ZOO)
 def test_logits_of_the_input_size(name: str) -> None:
     network = tiny(name).eval()
     with torch.inference_mode():
@@ -52,7 +52,7 @@ def test_shifts_with_the_image(name: str) -> None:
     assert torch.allclose(moved.roll(-32, 3)[..., middle], logits[..., middle], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", CANON)
+@pytest.mark.parametrize("name", MODEL_ZOO)
 def test_gradient_reaches_every_parameter(name: str) -> None:
     network = tiny(name).train()
     logits = network(noise(2, 3, 64, 64))
@@ -61,13 +61,13 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
     assert unreached == []
 
 
-@pytest.mark.parametrize("name", CANON)
+@pytest.mark.parametrize("name", MODEL_ZOO)
 def test_width_scales_parameters_and_the_encoder_is_named(name: str) -> None:
     def count(network: nn.Module) -> int:
         return sum(p.numel() for p in network.parameters())
 
     with torch.device("meta"):
-        quarter, half = CANON[name].build(5, 0.25), CANON[name].build(5, 0.5)
+        quarter, half = MODEL_ZOO[name](5, 0.25), MODEL_ZOO[name](5, 0.5)
     assert 2 < count(half) / count(quarter) < 4.5
     assert 0 < count(quarter.get_submodule("encoder")) < count(quarter)
     assert hasattr(quarter.encoder, "load_imagenet") == isinstance(quarter.encoder, EfficientNetLite0)

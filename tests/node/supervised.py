@@ -91,7 +91,7 @@ class Supervised:
             cast(Capture, SimpleNamespace(stop=lambda: None, restarts=0)),
             cast(FramesInFlight, SimpleNamespace(abort=self._abort)),
             cast(WorkerPool, SimpleNamespace(count=1, replace_hung=self._replace_hung)),
-            [cast(SinkQueue, SimpleNamespace(state=SINK, tell=self.sink_healths.append))],
+            [cast(SinkQueue, SimpleNamespace(state=SINK, write_health=self.sink_healths.append))],
             self.accounting,
             self.times,
             self.monitor,

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import Precision
+from perception.engines.base import EngineInfo
 from perception.errors import EngineError, PerceptionError, SourceError
 from perception.frame import Drop, Frame
 from perception.health.types import Health, Level, NodeState
@@ -175,9 +177,8 @@ def test_an_engine_that_fails_again_and_again_is_given_up(
 
 def test_values_that_are_no_numbers_are_no_answer(perceiver: Perceiver) -> None:
     class Sick:
-        name, reason, precision = "sick", "for a test", perceiver.engine.precision
-        passed_over: tuple[str, ...] = ()
-        notes: tuple[str, ...] = ()
+        name = "sick"
+        info = EngineInfo(name, Precision.FLOAT32, "for a test")
         runs = 0
 
         def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
@@ -256,9 +257,8 @@ def test_too_slow_steps_down_and_up_again(perceiver: Perceiver, monkeypatch: pyt
     slow.set()
 
     class Weak:
-        name, reason, precision = "weak", "for a test", perceiver.engine.precision
-        passed_over: tuple[str, ...] = ()
-        notes: tuple[str, ...] = ()
+        name = "weak"
+        info = EngineInfo(name, Precision.FLOAT32, "for a test")
 
         def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
             shapes.append(image.shape[0] * image.shape[1])

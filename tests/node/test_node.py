@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
-from perception.engines.base import Engine
+from perception.engines.base import Engine, EngineInfo
 from perception.errors import EngineError, PerceptionError, SinkError, SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Health
@@ -88,7 +88,7 @@ class ListSink:
         self.before()
         self.scenes.append(scene)
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         """It keeps scenes only."""
 
     def close(self) -> None:
@@ -102,9 +102,8 @@ class ListSink:
 class WatchedEngine:
     """The real engine; calls `before` ahead of every run and counts how many run at once."""
 
-    name, reason, precision = "watched", "for a test", Precision.FLOAT32
-    passed_over: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    name = "watched"
+    info = EngineInfo(name, Precision.FLOAT32, "for a test")
 
     def __init__(self, engine: Engine, before: Callable[[int], object]) -> None:
         self.engine, self.before = engine, before

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from perception.bundle.bundle import Bundle
+from perception.bundle.manifest import Precision
 from perception.classes import DRIVE
-from perception.engines.base import Engine, OnBuild
+from perception.engines.base import EngineInfo, OnBuild, ReadyEngine
 from perception.engines.registry import open_engine
 from perception.errors import EngineError
 from perception.frame import Frame
@@ -41,7 +42,7 @@ class SlowBuild:
         self.ended = threading.Event()
         monkeypatch.setattr("perception.perceiver.open_engine", self.open)
 
-    def open(self, bundle: Bundle, engine: str, threads: int, on_build: OnBuild) -> Engine:
+    def open(self, bundle: Bundle, engine: str, threads: int, on_build: OnBuild) -> ReadyEngine:
         try:
             for step in range(10_000):
                 on_build(WHAT, min(step / 100, 0.99))
@@ -134,11 +135,12 @@ def test_what_is_built_and_how_far_it_is_is_told(build: SlowBuild, colour_bundle
     assert told[:3] == [(WHAT, 0.0), (WHAT, 0.01), (WHAT, 0.02)]
     share = int(perceiver.waits_for.removeprefix(f"{WHAT}, ").removesuffix("%").strip())
     assert 0 < share < 100
-    assert perceiver.engine.name == "tensorrt"
+    assert (perceiver.engine.name, perceiver.engine.info) == ("tensorrt", None)
     build.finish.set()
     until_ready(perceiver)
     perceiver.perceive(frame(0))
-    assert (perceiver.engine.name, perceiver.engine.reason) == ("onnx-cpu", "asked for")
+    assert perceiver.engine.name == "tensorrt"  # as it was asked for
+    assert perceiver.engine.info == EngineInfo("onnx-cpu", Precision.FLOAT32, "asked for")
 
 
 def test_a_build_that_fails_ends_the_node_with_what_is_wrong(

@@ -1,4 +1,4 @@
-"""What the supervisor over a node notices, ends and tells; time passes only between its ticks."""
+"""What the supervisor over a node notices, ends and publishes; time passes only between its ticks."""
 
 import logging
 from itertools import pairwise
@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 
 from perception.errors import EngineError, SourceError
-from perception.health.types import Level, Link, LinkState, NodeState, Signal
+from perception.health.types import Level, Link, LinkState, NodeState
+from perception.scene import Signal
 from tests.node.supervised import SINK, URI, Supervised
 
 

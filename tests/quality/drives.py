@@ -7,8 +7,7 @@ import numpy.typing as npt
 from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.scene import Scene, Status, unknown_scene
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 WIDTH, HEIGHT = 320, 180
 PERIOD_NS = 40_000_000

@@ -2,14 +2,12 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from perception.health.types import Finding, Level
 from perception.quality.compression import damage
 from perception.simulation import Drive, parse_options
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from perception.health.types import Finding, Level
 from perception.quality.image import ImageChecks
 from perception.scene import Scene
 from perception.simulation import Drive, parse_options
-from tests.quality.drives import HEIGHT, PERIOD_NS, WIDTH, Image, frame, picture, scene, sensed
+from perception.types import Image
+from tests.quality.drives import HEIGHT, PERIOD_NS, WIDTH, frame, picture, scene, sensed
 
 W, E = Level.WARN, Level.ERROR
 GOOD = 26  # frames before a fault: a second

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from perception.simulation import KEY_POINTS, MIRRORED, Drive, SimulationOptions
+from perception.classes import KEY_POINTS, MIRRORED
+from perception.simulation import Drive, SimulationOptions
 from perception.simulation.canvas import Cutout
 from perception.simulation.figures import Figures, outfit
 from perception.simulation.joints import SHORTEST, visible_key_points

@@ -135,7 +135,7 @@ class FakeSink:
         self._write()
         self.frames.append(frame.sequence)
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         self._write()
 
     def close(self) -> None:

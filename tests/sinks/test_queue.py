@@ -61,7 +61,7 @@ class FakeSink:
         next(self.deeds)()
         self.frames.append(frame.sequence)
 
-    def tell(self, health: Health) -> None:
+    def write_health(self, health: Health) -> None:
         self.told.append(health.published)
 
     def close(self) -> None:
@@ -259,12 +259,12 @@ def test_health_is_told_without_frames_and_only_the_newest() -> None:
     go = Event()
     sink = FakeSink(repeat(lambda: go.wait(5)))
     one = SinkQueue("out.mp4", lambda: sink, Policy.FRESHEST)
-    one.tell(health(1))
+    one.write_health(health(1))
     until(lambda: sink.told == [1])
     one.offer(publication(0))
     until(lambda: one.state.queued == 1 and not one._queue)
     for number in range(2, 9):
-        one.tell(health(number))
+        one.write_health(health(number))
     go.set()
     one.close()
     assert sink.told == [1, 8]
@@ -272,13 +272,13 @@ def test_health_is_told_without_frames_and_only_the_newest() -> None:
 
 def test_a_health_that_cannot_be_told_costs_no_frame_that_was_written() -> None:
     class Deaf(FakeSink):
-        def tell(self, health: Health) -> None:
+        def write_health(self, health: Health) -> None:
             raise FULL_DISK
 
     one = SinkQueue("out.mp4", lambda: Deaf(repeat(nothing)), Policy.FRESHEST)
     one.offer(publication(0))
     until(lambda: one.state.written == 1)
-    one.tell(health())
+    one.write_health(health())
     until(lambda: one.broken)
     one.close()
     assert (one.state.written, one.state.lost) == (1, {})

@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from perception.errors import SinkError
-from perception.health.types import Health, Level, NodeState, Signal
+from perception.health.types import Health, Level, NodeState
+from perception.scene import Signal
 from perception.sinks.base import Sink
 from perception.sinks.queue import SinkQueue
 from perception.types import Policy
@@ -180,14 +181,14 @@ def test_a_sink_that_hangs_at_the_end_is_left_after_the_limit(stage: Stage) -> N
     assert one.state.lost == {"hung": 1}
 
 
-@pytest.mark.parametrize("progress", ["write", "tell"])
+@pytest.mark.parametrize("progress", ["write", "health"])
 def test_whatever_a_closing_sink_gets_done_gives_it_the_limit_again(stage: Stage, progress: str) -> None:
     """It gets something done after 4 s, then nothing: it is left 5 s after that, not 5 s after the close."""
     one = make(stage, [FakeSink()], Policy.EVERY_FRAME)
     if progress == "write":
         one.offer(publication(0))
     else:
-        one.tell(WELL)
+        one.write_health(WELL)
     stage.joins = [(4.0, stage.run), (1e6, lambda: None)]
     start = stage.now
     with pytest.raises(SinkError, match="0 frames are lost"):

@@ -18,8 +18,8 @@ from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
 from perception.health.types import Health, Level, NodeState
 from perception.scene import Signal
-from perception.sinks.limits import folder_limits, video_limits
-from perception.sinks.registry import kind_of, open_sink, place_of
+from perception.sinks.limits import Limits
+from perception.sinks.registry import SINKS, open_sink
 from perception.sinks.segments import Budget, next_dated
 from tests.media import read_video
 from tests.sinks.conftest import MakeScene
@@ -100,7 +100,7 @@ import numpy as np
 from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.scene import Status, unknown_scene
-from perception.sinks import open_sink
+from perception.sinks.registry import open_sink
 noise = np.random.default_rng(0)
 sink = open_sink(sys.argv[1], 25.0, DRIVE)
 for number in range(10**6):
@@ -125,7 +125,7 @@ def test_a_folder_keeps_the_newest_frames(tmp_path: Path, make_scene: MakeScene)
     for sequence in range(80):
         frame, scene = make_scene(sequence)
         sink.write(frame, scene, frame.image)
-        sink.tell(replace(WELL, published=sequence))
+        sink.write_health(replace(WELL, published=sequence))
         largest = max(largest, size(tmp_path) - 1000)
     sink.close()
     assert 50_000 < largest <= 100_000
@@ -190,24 +190,21 @@ def test_an_old_piece_that_cannot_be_removed_is_told(tmp_path: Path, make_scene:
 )
 def test_wrong_options_are_refused_before_anything_is_opened(uri: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        kind_of(uri)
+        SINKS.parse(uri)
 
 
-def test_limits() -> None:
-    assert video_limits("out.mp4").keep is None
-    assert video_limits("out.mp4?megabytes=1.5").piece == 1_500_000
-    both = video_limits("out.mp4?minutes=10&keep=20GB")
-    assert (both.minutes, both.keep, both.piece) == (10, 20 * 10**9, 10**10)
-    assert video_limits("out.mp4?keep=20GB").piece == 10**9
-    assert folder_limits("labels/?keep=5tb").keep == 5 * 10**12
-    assert place_of("a/out.mp4?minutes=1") == Path("a/out.mp4")
-    assert place_of("labels/") == Path("labels")
-    assert place_of("web://127.0.0.1:8080") is None
-    assert (kind_of("out.MP4?minutes=1"), kind_of("a/b?keep=1GB"), kind_of("web://[::1]:80")) == (
-        "video",
-        "folder",
-        "web",
-    )
+@pytest.mark.parametrize(
+    ("uri", "limits"),
+    [
+        ("out.mp4", Limits()),
+        ("out.mp4?megabytes=1.5", Limits(piece=1_500_000)),
+        ("out.mp4?minutes=10&keep=20GB", Limits(10, 10**10, 20 * 10**9)),
+        ("out.mp4?keep=20GB", Limits(piece=10**9, keep=20 * 10**9)),
+        ("labels/?keep=5tb", Limits(piece=25 * 10**10, keep=5 * 10**12)),
+    ],
+)
+def test_limits(uri: str, limits: Limits) -> None:
+    assert SINKS.parse(uri).options == limits
 
 
 def test_the_number_goes_on_where_the_clock_was_set_back(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_after_a_failure_lines_go_on_where_they_were(tmp_path: Path, make_scene:
         sink = opener()
         frame, scene = make_scene(number)
         sink.write(frame, scene, frame.image)
-        sink.tell(Health("front", NodeState.ACTIVE, Signal.OK, Level.WARN, published=number))
+        sink.write_health(Health("front", NodeState.ACTIVE, Signal.OK, Level.WARN, published=number))
         sink.close()
     lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
     assert [line["sequence"] for line in lines] == [0, 1, 2]

@@ -184,11 +184,11 @@ def live(make_scene: MakeScene, sequence: int, stamp_ns: int, host_ns: int) -> t
 def test_silence_shows_from_when_it_was_noticed(tmp_path: Path, make_scene: MakeScene, behind_s: int) -> None:
     """Frames at 5, 5.04 and 10 s of the host's clock, no signal from 7 s on, told again at 8 s."""
     sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
-    sink.tell(SILENT)  # before the first frame there is no size
+    sink.write_health(SILENT)  # before the first frame there is no size
     for sequence, host_ms in enumerate([5000, 5040, 10_000]):
         if sequence == 2:
-            sink.tell(SILENT)
-            sink.tell(replace(SILENT, stamp_ns=8_000_000_000))
+            sink.write_health(SILENT)
+            sink.write_health(replace(SILENT, stamp_ns=8_000_000_000))
         host_ns = host_ms * 1_000_000
         frame, scene = live(make_scene, sequence, host_ns - behind_s * 10**9, host_ns)
         sink.write(frame, scene, frame.image)
@@ -207,8 +207,8 @@ def test_each_silence_is_shown(tmp_path: Path, make_scene: MakeScene) -> None:
         second = 10 * sequence + 1
         frame, scene = live(make_scene, sequence, second * 10**9, second * 10**9)
         sink.write(frame, scene, frame.image)
-        sink.tell(replace(SILENT, stamp_ns=(second + 2) * 10**9))
-        sink.tell(replace(SILENT, stamp_ns=(second + 3) * 10**9))
+        sink.write_health(replace(SILENT, stamp_ns=(second + 2) * 10**9))
+        sink.write_health(replace(SILENT, stamp_ns=(second + 3) * 10**9))
     sink.close()
     assert [round(at) for at, _ in read_video(tmp_path / "out.mp4")] == [0, 2, 10, 12, 20, 22]
 
@@ -217,7 +217,7 @@ def test_a_recording_that_is_only_read_knows_no_silence(tmp_path: Path, make_sce
     sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
     frame, scene = make_scene(0)
     sink.write(frame, scene, frame.image)
-    sink.tell(SILENT)
+    sink.write_health(SILENT)
     sink.close()
     assert len(read_video(tmp_path / "out.mp4")) == 1
 

@@ -19,17 +19,18 @@ from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.scene import Scene, Signal, Status
-from perception.sinks.web import WebSink, open_web, server, viewer
 from perception.sinks.web import protocol as message
+from perception.sinks.web import server, viewer
+from perception.sinks.web.sink import WebSink
 from tests.sinks.conftest import MakeScene
-from tests.sinks.web import HEALTH, page, read, talk, url_of, watched
+from tests.sinks.web import HEALTH, open_web, page, read, talk, url_of, watched
 
 NO_OVERLAY = np.zeros((0, 0, 3), np.uint8)
 
 
 def test_a_port_that_is_taken(make_scene: MakeScene) -> None:
     with page() as sink, pytest.raises(SinkError, match=r"Address already in use.*choose another port"):
-        open_web(sink.uri, DRIVE)
+        open_web(sink.uri)
 
 
 @pytest.mark.parametrize(("width", "labels_size"), [(160, (96, 160)), (640, (96, 640)), (1281, (48, 640))])
@@ -94,7 +95,7 @@ def test_a_viewer_is_told_what_stays_and_then_what_is_new(make_scene: MakeScene)
             sink.write(replace(frame, camera="rear"), replace(scene, camera="rear"), NO_OVERLAY)
             sink.write(*make_scene(3), NO_OVERLAY)
             assert (await next_scene(live))["sequence"] == 3
-            sink.tell(replace(HEALTH, captured=9999))
+            sink.write_health(replace(HEALTH, captured=9999))
             assert (await next_text(live, "health"))["health"]["captured"] == 9999
             start = time.monotonic()
             for _ in range(3):
@@ -103,9 +104,9 @@ def test_a_viewer_is_told_what_stays_and_then_what_is_new(make_scene: MakeScene)
 
     with page() as sink:
         sink.write(*make_scene(0), NO_OVERLAY)
-        sink.tell(replace(HEALTH, captured=1))
-        sink.tell(HEALTH)
-        sink.tell(replace(HEALTH, camera="rear"))
+        sink.write_health(replace(HEALTH, captured=1))
+        sink.write_health(HEALTH)
+        sink.write_health(replace(HEALTH, camera="rear"))
         talk(look)
 
 
@@ -211,7 +212,7 @@ def test_two_cameras_are_written_from_two_threads(make_scene: MakeScene) -> None
         for sequence in range(40):
             frame, scene = make_scene(sequence)
             sink.write(replace(frame, camera=camera), replace(scene, camera=camera), NO_OVERLAY)
-            sink.tell(replace(HEALTH, camera=camera, captured=sequence))
+            sink.write_health(replace(HEALTH, camera=camera, captured=sequence))
 
     async def look(session: ClientSession) -> None:
         async with session.ws_connect(url_of(sink, "/live")) as live:
@@ -250,7 +251,7 @@ def test_closing_tells_viewers_and_waits_for_none(make_scene: MakeScene) -> None
         assert time.monotonic() - start < 2
         sink.close()
         sink.write(*make_scene(0), NO_OVERLAY)  # by a thread that has not heard of it yet
-        sink.tell(HEALTH)
+        sink.write_health(HEALTH)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", sink.address.port))
         assert sink.uri == f"web://127.0.0.1:{sink.address.port}"
@@ -272,7 +273,7 @@ def test_the_newest_frame_is_drawn_with_the_age_it_has_by_now(make_scene: MakeSc
         assert picture is not None
         assert picture.shape == frame.image.shape
         assert picture[:14, :20].mean(axis=(0, 1)).argmax() == 1  # the green field of OK
-        sink.tell(replace(HEALTH, signal=Signal.NO_SIGNAL))
+        sink.write_health(replace(HEALTH, signal=Signal.NO_SIGNAL))
         async with session.get(url_of(sink, "/frame.jpg")) as answer:
             assert json.loads(answer.headers["X-Scene"])["status"] == "no_signal"
             picture = cv2.imdecode(np.frombuffer(await answer.read(), np.uint8), cv2.IMREAD_COLOR)

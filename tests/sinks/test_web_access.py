@@ -5,10 +5,8 @@ from aiohttp import ClientSession, WSServerHandshakeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception.classes import DRIVE
 from perception.errors import ConfigError
-from perception.sinks.web import open_web
-from perception.sinks.web.address import Address
+from perception.sinks.registry import SINKS
 from tests.sinks.web import page, talk, url_of
 
 
@@ -24,9 +22,12 @@ from tests.sinks.web import page, talk, url_of
     ],
 )
 def test_addresses(uri: str, address: tuple[str, int, str], shown: str) -> None:
-    parsed = Address.parse(uri)
+    resolved = SINKS.parse(uri)
+    parsed = resolved.options
     assert (parsed.host, parsed.port, parsed.token) == address
     assert parsed.uri == shown
+    if parsed.token:
+        assert parsed.token not in f"{resolved} {resolved!r} {parsed!r}"
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_addresses(uri: str, address: tuple[str, int, str], shown: str) -> None:
         ("web://192.168.1.7", "can be reached by others"),
         ("web://car.local", "can be reached by others"),
         ("web://127.0.0.1.evil.example", "can be reached by others"),
-        ("web://0.0.0.0:8080?token=", "the token is empty"),
+        ("web://0.0.0.0:8080?token=", "token = '' is refused; it is empty"),
         ("web://127.0.0.1:http", "it is web://HOST:PORT"),
         ("web://127.0.0.1:70000", "it is web://HOST:PORT"),
         ("web://[::1", "it is web://HOST:PORT"),
@@ -49,14 +50,14 @@ def test_addresses(uri: str, address: tuple[str, int, str], shown: str) -> None:
 )
 def test_addresses_that_are_refused(uri: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
-        open_web(uri, DRIVE)
+        SINKS.parse(uri)
 
 
 @given(st.text(), st.text(st.characters(min_codepoint=65, max_codepoint=90), min_size=6))
 def test_no_address_fails_otherwise_nor_tells_its_token(text: str, token: str) -> None:
     uri = f"web://{text}?token={token}"
     try:
-        assert token not in Address.parse(uri).uri
+        assert token not in SINKS.parse(uri).options.uri
     except ConfigError as error:
         assert f"token={token}" not in str(error)
 

@@ -61,7 +61,7 @@ def test_frame_health_metrics_and_readiness_agree(
 
     with page() as sink:
         captured_ns = time.monotonic_ns() - age_ms * MS
-        sink.tell(replace(GOOD, signal=signal))
+        sink.write_health(replace(GOOD, signal=signal))
         values = {"host_ns": captured_ns, "max_age_ms": 600.0, **scene}
         sink.write(*grey_frame(0, **values), NO_OVERLAY)
         talk(look)

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from perception.health.types import Health, NodeState
 from perception.scene import Signal
-from perception.sinks.web import WebSink
 from perception.sinks.web import state as cameras
+from perception.sinks.web.sink import WebSink
 from tests.sinks.web import HEALTH, page, url_of
 
 GOOD = replace(HEALTH, camera="front")
@@ -41,8 +41,10 @@ def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 def test_metrics_are_what_was_told() -> None:
     with page() as sink:
-        sink.tell(HEALTH)
-        sink.tell(replace(HEALTH, camera="rear", captured=7, silent_ms=None, conditions=(), connections=0))
+        sink.write_health(HEALTH)
+        sink.write_health(
+            replace(HEALTH, camera="rear", captured=7, silent_ms=None, conditions=(), connections=0)
+        )
         found = samples(sink)
     front: dict[str, Any] = {"camera": "front"}
     told = {
@@ -105,8 +107,8 @@ def test_ready_while_scenes_are_coming(health: Health, why: str) -> None:
             503,
             '{"ready": false, "reasons": {"": "no node has told anything yet"}}',
         )
-        sink.tell(replace(GOOD, camera="rear"))
-        sink.tell(health)
+        sink.write_health(replace(GOOD, camera="rear"))
+        sink.write_health(health)
         status, text = fetch(sink, "/readyz")
         assert fetch(sink, "/livez") == (200, '{"alive": true, "reasons": {}}')
     assert status == (503 if why else 200)
@@ -118,8 +120,10 @@ def test_ready_while_scenes_are_coming(health: Health, why: str) -> None:
 def test_alive_while_nodes_tell_their_state(monkeypatch: pytest.MonkeyPatch) -> None:
     with page() as sink:
         assert fetch(sink, "/livez")[0] == 503
-        sink.tell(GOOD)
-        sink.tell(replace(GOOD, camera="rear", state=NodeState.FINALIZED))  # it tells no more, in good order
+        sink.write_health(GOOD)
+        sink.write_health(
+            replace(GOOD, camera="rear", state=NodeState.FINALIZED)
+        )  # it tells no more, in good order
         monkeypatch.setattr(cameras, "UNHEARD_MS", -1)
         status, text = fetch(sink, "/livez")
         assert status == 503

@@ -17,8 +17,7 @@ import pytest
 from perception.classes import DRIVE
 from perception.health.types import Condition, Level, NodeState
 from perception.scene import Instance, Lane, Signal, Status
-from perception.sinks.web import open_web
-from tests.sinks.web import HEALTH, page
+from tests.sinks.web import HEALTH, open_web, page
 from tests.sinks.web_tab import GOOD, GREYS, HEIGHT, ROAD, VEHICLE, WIDTH, Feed, Tab, grey_frame, tinted
 
 CHROMIUM = shutil.which("chromium")
@@ -286,7 +285,7 @@ def test_a_node_that_is_gone_shows_as_lost_and_comes_back(desk: Any) -> None:
     age = tab.text("#age")
     time.sleep(0.3)
     assert tab.text("#age") != age  # not a frozen number
-    sink = open_web(f"web://127.0.0.1:{sink.address.port}", DRIVE)
+    sink = open_web(f"web://127.0.0.1:{sink.address.port}")
     feed = Feed(sink)
     try:
         tab.wait("#state", "OK")

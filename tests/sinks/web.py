@@ -14,7 +14,8 @@ from aiohttp import ClientSession
 from perception.classes import DRIVE
 from perception.health.types import Condition, Health, Level, NodeState, SinkState
 from perception.scene import Signal
-from perception.sinks.web import WebSink, open_web
+from perception.sinks.registry import SINKS
+from perception.sinks.web.sink import WebSink
 
 HEALTH = Health(
     camera="front",
@@ -43,9 +44,13 @@ HEALTH = Health(
 )
 
 
+def open_web(uri: str) -> WebSink:
+    return WebSink(SINKS.parse(uri).options, DRIVE)
+
+
 @contextmanager
 def page(uri: str = "web://127.0.0.1:0") -> Iterator[WebSink]:
-    sink = open_web(uri, DRIVE)
+    sink = open_web(uri)
     try:
         yield sink
     finally:

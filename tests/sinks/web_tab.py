@@ -14,7 +14,7 @@ from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.health.types import Health, Level
 from perception.scene import Scene
-from perception.sinks.web import WebSink
+from perception.sinks.web.sink import WebSink
 from tests.sinks.web import HEALTH, url_of
 
 GOOD = replace(HEALTH, level=Level.OK, conditions=())
@@ -58,7 +58,7 @@ class Feed:
         while not self._ended.wait(0.04):
             for camera in self.cameras:
                 if self.health is not None and self.sequence % 5 == 0:
-                    self.sink.tell(replace(self.health, camera=camera))
+                    self.sink.write_health(replace(self.health, camera=camera))
                 if self.scene is not None and camera != self.blind:
                     self.sink.write(*grey_frame(self.sequence, camera, **self.scene), np.zeros(0, np.uint8))
             self.sequence += 1

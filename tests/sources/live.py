@@ -6,7 +6,15 @@ from threading import Thread
 from types import TracebackType
 
 from perception.frame import Drop, Frame
-from perception.sources.base import LiveSource
+from perception.sources.base import LiveSource, is_live
+from perception.sources.registry import open_source
+from perception.types import Policy
+
+
+def live_source(uri: str, camera: str = "front", policy: Policy | None = None) -> LiveSource:
+    source = open_source(uri, policy=policy, camera=camera)
+    assert is_live(source)
+    return source
 
 
 class Reading:

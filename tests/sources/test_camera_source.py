@@ -13,6 +13,12 @@ from perception.sources.registry import open_source
 from tests.sources.live import Reading, until
 
 
+def camera() -> CameraSource:
+    source = open_source("camera:0")
+    assert isinstance(source, CameraSource)
+    return source
+
+
 def packet(pts_us: int | None, whole_ns: int) -> av.Packet:  # type: ignore[type-arg]  # it has none at run time
     """What a driver gives: a presentation time, and when it arrived."""
     given = av.Packet(b"image")
@@ -45,7 +51,7 @@ def test_a_camera_that_is_not_there_is_waited_for(uri: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_device_is_told_in_words(error: OSError, words: str) -> None:
-    assert words in CameraSource("camera:0")._explain(error)
+    assert words in camera()._explain(error)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +59,9 @@ def test_what_is_wrong_with_a_device_is_told_in_words(error: OSError, words: str
     [
         ("camera:", "a camera is a number or a device: camera:0 or camera:/dev/video0"),
         ("camera:front", "a camera is a number or a device"),
-        ("camera:0?size=big", "size=big must look like size=1280x720"),
-        ("camera:0?rate=0", "rate=0 must look like rate=30"),
-        ("camera:0?fps=30", "unknown option 'fps'; there are size, rate, format"),
+        ("camera:0?size=big", "size = 'big' is refused; it must look like 1280x720"),
+        ("camera:0?rate=0", "rate = '0' is refused; it must look like 30"),
+        ("camera:0?fps=30", "unknown option fps; known are size, rate, format"),
     ],
 )
 def test_wrong_options_are_refused(uri: str, words: str) -> None:
@@ -64,7 +70,7 @@ def test_wrong_options_are_refused(uri: str, words: str) -> None:
 
 
 def test_frames_carry_the_drivers_stamps_where_they_are_of_the_monotonic_clock() -> None:
-    source, now = CameraSource("camera:0"), 10**13
+    source, now = camera(), 10**13
     assert source._stamp(packet((now - 30_000_000) // 1000, now)) == now - 30_000_000
     now += 33_000_000
     assert source._stamp(packet(1_790_000_000_000_000, now)) == now  # the wall clock

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from perception.health.types import LinkState
-from perception.sources.stream import StreamSource
 from tests.servers.control import Server
-from tests.sources.live import Reading, until
+from tests.sources.live import Reading, live_source, until
 
 PYTHON = Path("/usr/bin/python3")
 TYPELIB = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
@@ -30,7 +29,7 @@ def server() -> Iterator[Server]:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_frames_come_at_their_rate_and_fresh(server: Server, transport: str) -> None:
-    with Reading(StreamSource(f"{server.url}#transport={transport}")) as reading:
+    with Reading(live_source(f"{server.url}#transport={transport}")) as reading:
         frames = reading.more(35)[15:]
         assert frames[0].image.shape == (192, 320, 3)
         intervals = [(after.stamp_ns - before.stamp_ns) / 1e6 for before, after in pairwise(frames)]
@@ -42,7 +41,7 @@ def test_frames_come_at_their_rate_and_fresh(server: Server, transport: str) -> 
 
 
 def test_it_is_lost_while_it_is_stopped_and_found_again(server: Server) -> None:
-    with Reading(StreamSource(server.url)) as reading:
+    with Reading(live_source(server.url)) as reading:
         reading.more(5)
         server.process.send_signal(signal.SIGSTOP)
         until(lambda: reading.source.link.state is LinkState.LOST, 3)

@@ -13,9 +13,8 @@ import pytest
 
 from perception.errors import ConfigError
 from perception.health.types import LinkState
-from perception.sources.gstreamer import GStreamerSource
 from perception.sources.registry import open_source
-from tests.sources.live import Reading, until
+from tests.sources.live import Reading, live_source, until
 
 LIVE = "gst:videotestsrc is-live=true ! video/x-raw,width=64,height=48,framerate=30/1"
 needs_gst = pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="needs gst-launch-1.0")
@@ -28,7 +27,7 @@ def pipelines(pid: int | None = None) -> list[psutil.Process]:
 
 @needs_gst
 def test_pictures_of_a_pipeline_come_fresh_and_its_process_ends_with_it() -> None:
-    with Reading(GStreamerSource(LIVE, "rear")) as reading:
+    with Reading(live_source(LIVE, "rear")) as reading:
         frames = reading.more(10)
         assert frames[0].image.shape == (48, 64, 3)
         assert frames[0].camera == "rear"
@@ -41,7 +40,7 @@ def test_pictures_of_a_pipeline_come_fresh_and_its_process_ends_with_it() -> Non
 
 @needs_gst
 def test_a_pipeline_that_dies_or_stalls_is_started_again() -> None:
-    with Reading(GStreamerSource(LIVE)) as reading:
+    with Reading(live_source(LIVE)) as reading:
         reading.more(2)
         pipelines()[0].kill()
         until(lambda: reading.source.link.state is LinkState.LOST)
@@ -55,7 +54,7 @@ def test_a_pipeline_that_dies_or_stalls_is_started_again() -> None:
 
 @needs_gst
 def test_why_a_pipeline_does_not_run_is_told_in_its_words() -> None:
-    with Reading(GStreamerSource("gst:nosuchelement")) as reading:
+    with Reading(live_source("gst:nosuchelement")) as reading:
         until(lambda: reading.source.link.state is LinkState.LOST)
         assert 'no element "nosuchelement"' in reading.source.link.reason
 

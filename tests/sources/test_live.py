@@ -14,11 +14,11 @@ import pytest
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import LinkState
 from perception.sources import live
-from perception.sources.stream import StreamSource
+from perception.sources.base import LiveSource
 from perception.types import Policy
 from tests.servers.control import Server
 from tests.servers.pictures import number_of, numbered
-from tests.sources.live import Reading, until
+from tests.sources.live import Reading, live_source, until
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def rtsp() -> Iterator[Server]:
         yield server
 
 
-def after_a_pause(source: StreamSource, seconds: float) -> tuple[Frame, list[Drop], Frame, float]:
+def after_a_pause(source: LiveSource, seconds: float) -> tuple[Frame, list[Drop], Frame, float]:
     """The frames before and after a pause of the reader, the drops between them, the latter's age."""
     frames, drops = list[Frame](), list[Drop]()
     for item in source:
@@ -53,7 +53,7 @@ def after_a_pause(source: StreamSource, seconds: float) -> tuple[Frame, list[Dro
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
 def test_after_a_pause_of_the_reader_frames_are_fresh(kind: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(kind)
-    before, drops, after, age_ms = after_a_pause(StreamSource(server.url), 0.6)
+    before, drops, after, age_ms = after_a_pause(live_source(server.url), 0.6)
     assert age_ms < 350  # of the 600 that the oldest ones waited; a busy machine takes a part
     assert len(drops) > 10
     assert {drop.reason for drop in drops} == {DropReason.BACKLOG}
@@ -65,13 +65,13 @@ def test_after_a_pause_of_the_reader_frames_are_fresh(kind: str, request: pytest
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
 def test_every_frame_comes_to_who_wants_every_frame(kind: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(kind)
-    before, drops, after, _ = after_a_pause(StreamSource(server.url, policy=Policy.EVERY_FRAME), 0.5)
+    before, drops, after, _ = after_a_pause(live_source(server.url, policy=Policy.EVERY_FRAME), 0.5)
     assert not drops
     assert (number_of(after.image) - number_of(before.image)) % server.info.get("loop", 65536) == 1
 
 
 def test_frames_that_were_held_up_on_the_way_are_passed_over(rtsp: Server) -> None:
-    with Reading(StreamSource(rtsp.url)) as reading:
+    with Reading(live_source(rtsp.url)) as reading:
         reading.more(5)
         rtsp.tell("hold")
         time.sleep(0.6)
@@ -86,7 +86,7 @@ def test_frames_that_were_held_up_on_the_way_are_passed_over(rtsp: Server) -> No
 
 def test_the_lag_of_a_stream_is_told(rtsp: Server) -> None:
     """Under every-frame, nothing is passed over: what comes after half a second is half a second old."""
-    with Reading(StreamSource(rtsp.url, policy=Policy.EVERY_FRAME)) as reading:
+    with Reading(live_source(rtsp.url, policy=Policy.EVERY_FRAME)) as reading:
         reading.more(5)
         rtsp.tell("hold")
         time.sleep(0.5)
@@ -98,7 +98,7 @@ def test_the_lag_of_a_stream_is_told(rtsp: Server) -> None:
 
 def test_given_up_packets_are_counted_and_frames_go_on(rtsp: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("perception.sources.connection.MOST", 10)
-    _, drops, after, age_ms = after_a_pause(StreamSource(rtsp.url), 0.8)
+    _, drops, after, age_ms = after_a_pause(live_source(rtsp.url), 0.8)
     assert len(drops) > 15
     assert age_ms < 400  # a key frame comes every sixth of a second
     assert number_of(after.image) < rtsp.info["loop"]
@@ -106,7 +106,7 @@ def test_given_up_packets_are_counted_and_frames_go_on(rtsp: Server, monkeypatch
 
 def test_a_camera_that_answers_nothing_does_not_keep_the_end_waiting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        source = StreamSource(f"rtsp://127.0.0.1:{server.getsockname()[1]}/stream")
+        source = live_source(f"rtsp://127.0.0.1:{server.getsockname()[1]}/stream")
         reading = Reading(source)
         with reading:
             time.sleep(0.2)
@@ -118,7 +118,7 @@ def test_a_camera_that_answers_nothing_does_not_keep_the_end_waiting() -> None:
 def test_stopping_is_quick_while_frames_come_and_while_they_do_not(mjpeg: Server) -> None:
     for told in ("go", "stall"):
         mjpeg.tell("go")
-        with Reading(StreamSource(mjpeg.url)) as reading:
+        with Reading(live_source(mjpeg.url)) as reading:
             reading.more(2)
             mjpeg.tell(told)
             start = time.monotonic()
@@ -132,7 +132,7 @@ def test_a_loss_is_told_once_for_each_reason(
     monkeypatch.setattr(live, "PAUSES_S", (0.01, 0.01))
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with Reading(StreamSource(f"http://user:secret@127.0.0.1:{port}/stream")) as reading:
+    with Reading(live_source(f"http://user:secret@127.0.0.1:{port}/stream")) as reading:
         until(lambda: reading.source.link.state is LinkState.LOST)
         time.sleep(0.2)
         assert reading.source.link.reason == "nothing answers at its port (connection refused)"
@@ -177,7 +177,7 @@ def test_fifty_connections_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(live, "PAUSES_S", (0.001, 0.001))
     camera = Fleeting()
     with camera.server:
-        source = StreamSource(camera.url)
+        source = live_source(camera.url)
         for item in source:
             if source.link.connections == 10 and item.sequence % 3 == 0:
                 files, threads, memory = traces()

@@ -11,11 +11,10 @@ from perception.errors import ConfigError
 from perception.frame import DropReason, Frame
 from perception.health.types import LinkState
 from perception.sources.registry import open_source
-from perception.sources.stream import StreamSource
 from perception.types import Policy
 from tests.servers.control import Server
 from tests.servers.pictures import number_of
-from tests.sources.live import Reading, until
+from tests.sources.live import Reading, live_source, until
 
 SMALL = ("--size", "160x96")
 OPTIONS = {
@@ -57,7 +56,7 @@ def age_ms(server: Server, frame: Frame) -> float:
 def test_frames_come_in_order_stamped_when_they_were_captured(kind: str, fragment: str) -> None:
     with (
         Server(kind, *OPTIONS[kind]) as server,
-        Reading(StreamSource(server.url + fragment, "left")) as reading,
+        Reading(live_source(server.url + fragment, "left")) as reading,
     ):
         frames = reading.more(20)
         numbers = [number_of(frame.image) for frame in frames]
@@ -76,7 +75,7 @@ def test_frames_come_in_order_stamped_when_they_were_captured(kind: str, fragmen
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
 def test_a_silent_camera_is_lost_and_found_again(kind: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(kind)
-    with Reading(StreamSource(server.url)) as reading:
+    with Reading(live_source(server.url)) as reading:
         reading.more(3)
         server.tell("stall")
         link = reading.source.link
@@ -89,7 +88,7 @@ def test_a_silent_camera_is_lost_and_found_again(kind: str, request: pytest.Fixt
 
 
 def test_a_stopped_process_is_lost_and_found_again(rtsp: Server) -> None:
-    with Reading(StreamSource(rtsp.url)) as reading:
+    with Reading(live_source(rtsp.url)) as reading:
         reading.more(3)
         rtsp.process.send_signal(signal.SIGSTOP)
         until(lambda: reading.source.link.state is LinkState.LOST, 3)
@@ -99,7 +98,7 @@ def test_a_stopped_process_is_lost_and_found_again(rtsp: Server) -> None:
 
 
 def test_a_slow_drip_is_silence(mjpeg: Server) -> None:
-    with Reading(StreamSource(mjpeg.url)) as reading:
+    with Reading(live_source(mjpeg.url)) as reading:
         reading.more(3)
         mjpeg.tell("drip")
         until(lambda: reading.source.link.reason == "silent for 1 s", 3)
@@ -110,7 +109,7 @@ def test_a_slow_drip_is_silence(mjpeg: Server) -> None:
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
 def test_a_camera_that_closes_is_connected_to_again(kind: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(kind)
-    with Reading(StreamSource(server.url)) as reading:
+    with Reading(live_source(server.url)) as reading:
         reading.more(3)
         server.tell("close")
         until(lambda: reading.source.link.connections == 2)
@@ -119,7 +118,7 @@ def test_a_camera_that_closes_is_connected_to_again(kind: str, request: pytest.F
 
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
 def test_another_size_comes_as_it_is(kind: str) -> None:
-    with Server(kind, *OPTIONS[kind]) as server, Reading(StreamSource(server.url)) as reading:
+    with Server(kind, *OPTIONS[kind]) as server, Reading(live_source(server.url)) as reading:
         reading.more(3)
         server.tell("size 320x192")
         until(lambda: reading.frames[-1].image.shape == (192, 320, 3))
@@ -128,7 +127,7 @@ def test_another_size_comes_as_it_is(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
 def test_damaged_frames_are_counted_and_not_handed_on(kind: str) -> None:
-    with Server(kind, *OPTIONS[kind]) as server, Reading(StreamSource(server.url)) as reading:
+    with Server(kind, *OPTIONS[kind]) as server, Reading(live_source(server.url)) as reading:
         reading.more(3)
         server.tell("corrupt 5")
         until(lambda: len(reading.drops) >= 3)
@@ -139,7 +138,7 @@ def test_damaged_frames_are_counted_and_not_handed_on(kind: str) -> None:
 
 
 def test_a_clock_that_jumps_moves_no_stamp(rtsp: Server) -> None:
-    with Reading(StreamSource(rtsp.url)) as reading:
+    with Reading(live_source(rtsp.url)) as reading:
         reading.more(3)
         for seconds in (-60, 300):
             rtsp.tell(f"jump {seconds}")
@@ -150,7 +149,7 @@ def test_a_clock_that_jumps_moves_no_stamp(rtsp: Server) -> None:
 
 
 def test_lost_packets_cost_frames_but_not_the_stream(rtsp: Server) -> None:
-    with Reading(StreamSource(rtsp.url + "#transport=udp")) as reading:
+    with Reading(live_source(rtsp.url + "#transport=udp")) as reading:
         reading.more(3)
         rtsp.tell("lose 0.1")
         until(lambda: len(reading.items) > 25)
@@ -161,7 +160,7 @@ def test_lost_packets_cost_frames_but_not_the_stream(rtsp: Server) -> None:
 
 def test_what_a_camera_answers_is_told_in_words(mjpeg: Server) -> None:
     def reason(url: str) -> str:
-        with Reading(StreamSource(url)) as reading:
+        with Reading(live_source(url)) as reading:
             until(lambda: reading.source.link.state is LinkState.LOST)
             return reading.source.link.reason
 
@@ -172,7 +171,7 @@ def test_what_a_camera_answers_is_told_in_words(mjpeg: Server) -> None:
     with Server("rtsp", *OPTIONS["rtsp"], "--user", "me:secret") as server:
         assert "401" in reason(server.url.replace("secret", "wrong"))
         assert "404" in reason(server.url.replace("stream", "other"))
-        with Reading(StreamSource(server.url)) as reading:
+        with Reading(live_source(server.url)) as reading:
             reading.more(1)
             assert reading.source.uri == server.url.replace("secret", "***")
 
@@ -183,13 +182,16 @@ def test_what_a_camera_answers_is_told_in_words(mjpeg: Server) -> None:
         ("rtsp:///stream", r"not a whole address; write it like rtsp://"),
         ("http://camera:port/", r"not a whole address; write it like http://"),
         ("udp://0.0.0.0", r"not a whole address; write it like udp://0.0.0.0:5000"),
-        ("rtsp://me:secret@camera/#speed=9", r"rtsp://me:\*\*\*@camera/#speed=9: unknown option 'speed'"),
-        ("rtsp://camera/#udp", r"unknown option 'udp' behind the #; there is transport=tcp or transport=udp"),
-        ("http://camera/#transport=udp", r"unknown option 'transport'"),
-        ("rtsp://camera/#transport=sctp", r"transport=sctp must be tcp or udp"),
+        (
+            "rtsp://me:secret@camera/#speed=9",
+            r"rtsp://me:\*\*\*@camera/#speed=9: unknown option speed; known are transport",
+        ),
+        ("rtsp://camera/#udp", r"behind the # stands no option such as transport=udp"),
+        ("http://camera/#transport=udp", r"unknown option transport; it takes none"),
+        ("rtsp://camera/#transport=sctp", r"transport = 'sctp' is refused; allowed are tcp and udp"),
         (
             "ftp://me:secret@camera/",
-            r"ftp://me:\*\*\*@camera/: unknown scheme ftp://; a source is a video file",
+            r"ftp://me:\*\*\*@camera/: unknown kind ftp://; a source is a video file",
         ),
         ("push:", "its frames are handed in by the embedding program"),
     ],

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from perception.datasets.dataset import Sample, open_dataset
+from perception.classes import FARTHEST
+from perception.datasets.dataset import Sample
+from perception.datasets.opening import open_dataset
 from perception.errors import DataError
 from perception.evaluation.metrics.depth import DepthScore
-from perception.simulation import FARTHEST
 from perception.training.augmentation import random_view
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks import make_task

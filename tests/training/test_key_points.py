@@ -7,12 +7,13 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from perception.datasets.dataset import Sample, open_dataset
+from perception.classes import KEY_POINTS
+from perception.datasets.dataset import Sample
+from perception.datasets.opening import open_dataset
 from perception.decode.key_points import find_key_points
 from perception.errors import DataError
 from perception.evaluation.metrics.key_points import KeyPointScore, people_without
 from perception.scene import KeyPoint
-from perception.simulation import KEY_POINTS
 from perception.training.augmentation import PASTED, View, paste, random_view
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks import make_task
@@ -53,11 +54,12 @@ def test_people_without_key_points() -> None:
     instances = np.zeros((6, 8), np.int32)
     instances[0:3, 0:2], instances[2:5, 4], instances[5, :] = 9001, PASTED + 9002, 8001
     points = table([HEAD, 1, 2, 20])
-    without = people_without(points, instances)
+    people = instances % PASTED // 1000 == 9
+    without = people_without(points, instances, people)
     np.testing.assert_array_equal(without, instances == PASTED + 9002)
     # The same point, in cells of four pixels: x 5 is cell 1.
-    assert people_without(table([HEAD, 5, 1, 20]), instances, 4).sum() == 3
-    assert people_without(np.zeros((0, 4), np.float32), instances).sum() == 9
+    assert people_without(table([HEAD, 5, 1, 20]), instances, people, 4).sum() == 3
+    assert people_without(np.zeros((0, 4), np.float32), instances, people).sum() == 9
 
 
 def test_heat_is_decoded_to_where_it_came_from() -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from perception.datasets.dataset import open_dataset
+from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError, DataError
-from perception.networks.drive import DriveNet
+from perception.networks.drive_net import DriveNet
 from perception.training.augmentation import PASTED
 from perception.training.checkpoint import load_weights, read_config, read_weights, start_from
 from perception.training.config import DataConfig, TrainingConfig, load_config

@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 
 from perception.classes import DRIVE
 from perception.datasets.class_file import OwnClasses, load_classes
-from perception.datasets.dataset import folder_class_file, open_dataset
+from perception.datasets.opening import folder_class_file, open_dataset
 from perception.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools' decoder

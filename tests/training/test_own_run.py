@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from perception.bundle.bundle import Bundle
-from perception.datasets.dataset import open_dataset
+from perception.datasets.opening import open_dataset
 from perception.training.augmentation import random_view
 from perception.training.config import load_config
 from perception.training.loop import Trainer

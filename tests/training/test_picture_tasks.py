@@ -20,7 +20,7 @@ NETWORKS = ("autoencoder", "autoencoder-fc", "denoise", "super-resolution", "nex
 
 
 def config(network: str, source: str = "camvid:nowhere", **keys: object) -> TrainingConfig:
-    keys = {"crop": (64, 64), "width": 0.25, "moods": False, "paste": 0.0, **keys}
+    keys = {"crop": (64, 64), "width": 0.25, "photometric": False, "paste": 0.0, **keys}
     return TrainingConfig.model_validate({"network": network, "train": [{"source": source}], **keys})
 
 
@@ -82,8 +82,8 @@ def test_what_cannot_be_trained() -> None:
         make_task(config("super-resolution", crop=(96, 64)))
     with pytest.raises(ConfigError, match="for validation"):
         make_task(config("super-resolution", "small:camvid:x"))
-    with pytest.raises(ConfigError, match="moods"):
-        make_task(config("next-frame", moods=True))
+    with pytest.raises(ConfigError, match="photometric"):
+        make_task(config("next-frame", photometric=True))
     with pytest.raises(DataError, match="follow one another"):
         make_task(config("next-frame")).encode(view(), np.random.default_rng(0))
 

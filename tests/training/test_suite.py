@@ -1,5 +1,6 @@
 """A suite of tiny networks: one command trains, exports, runs and compares them, and goes on if stopped."""
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ from typer.testing import CliRunner
 from perception.app.cli import app
 from perception.bundle.bundle import Bundle
 from perception.errors import ConfigError, DataError
+from perception.evaluation.suite import FLAGSHIP, MODEL_ZOO
+from perception.networks.drive_net import DriveNet
+from perception.networks.zoo import table as networks
 from perception.training.suite import load_suite, run_suite
 
 VIEWS = "sim:?frames=2&size=128x96&time=day&weather=clear"
@@ -92,15 +96,26 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         load_suite("canon", tmp_path, Path("data"), {}, ["v-net"])
     path = tmp_path / "odd.yaml"
     path.write_text("networks: {}")
-    with pytest.raises(ConfigError, match="not a suite"):
+    with pytest.raises(ConfigError, match=r"odd\.yaml: the key .* is missing"):
         load_suite(str(path), tmp_path, Path("data"), {})
 
 
-def test_canon_has_every_network_of_the_canon(tmp_path: Path) -> None:
-    from perception.networks.zoo.table import CANON  # noqa: PLC0415
-
+def test_canon_has_every_network_of_the_model_zoo(tmp_path: Path) -> None:
     members = load_suite("canon", tmp_path, Path("data"), {"steps": 7})
-    assert {member.name for member in members} == {*CANON, "drive"}
+    assert {member.name for member in members} == {*MODEL_ZOO, "drive"}
     budgets = {(m.config.steps, m.config.batch, m.config.crop, m.config.train) for m in members}
     assert len(budgets) == 1
     assert members[0].config.steps == 7
+
+
+@pytest.mark.parametrize("name", MODEL_ZOO)
+def test_the_comparison_names_the_file_of_each_network(name: str) -> None:
+    """It is listed without torch, next to the idea; here torch says where the network is written."""
+    written = Path(inspect.getfile(type(networks.MODEL_ZOO[name](2, 0.1))))
+    assert written.parts[-2:] == ("zoo", Path(MODEL_ZOO[name].file).name)
+    assert MODEL_ZOO[name].idea
+    assert MODEL_ZOO.keys() == networks.MODEL_ZOO.keys()
+
+
+def test_the_comparison_names_the_file_of_the_flagship() -> None:
+    assert Path(inspect.getfile(DriveNet)).name == FLAGSHIP.file

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from perception.classes import ClassSet
-from perception.datasets.dataset import Sample, open_dataset
+from perception.datasets.dataset import Sample
+from perception.datasets.opening import open_dataset
 from perception.errors import DataError
 from perception.training.survey import LINE, MOST, WIDTH, Survey, checked, each_sample, picture
 

@@ -32,8 +32,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 SOURCE = "sim:?size=1280x720"
-IN_MEMORY = 16  # frames of the source that the embedding API is measured on, over and over
-REPEATS = 3  # of the measurements that take all cores; their medians count
+IN_MEMORY = 16  # frames of the source, reused in turn to measure the embedding API
+REPEATS = 3  # of the measurements on all cores; their medians count
 
 
 @dataclass(frozen=True)
@@ -98,20 +98,21 @@ def measure(
     """Measure the bundle on the engine with frames of the source.
 
     Args:
-        frames: how many each measurement takes; of a source that has less, all.
+        frames: how many each measurement takes; a shorter source gives all of its frames.
 
     Raises:
         PerceptionError: the bundle, the engine or the source cannot be used.
     """
     some = read_frames(source, min(frames, IN_MEMORY))
     single = Perceiver.load(model, engine)
+    assert single.engine.info is not None  # it was waited for
     stages_ms, engine_ms, perceive_ms = _one_at_a_time(single, list(islice(cycle(some), frames)))
 
     parallel = Perceiver.load(model, engine, threads=1)
     engine_fps, pipeline_fps, pipeline_ratios, cpu_shares = [], [], [], []
     with TemporaryDirectory() as folder:
         recording = _recorded(source, frames, single, Path(folder)) if source.startswith("sim:") else source
-        for _ in range(REPEATS):  # in turn, so that both have the same share of the machine
+        for _ in range(REPEATS):  # alternating, so that both have the same share of the machine
             engine_fps.append(_engine_rate(parallel, list(islice(cycle(some), frames))))
             report = _run_node(parallel, recording, frames, Path(folder))
             pipeline_fps.append(report.fps)
@@ -120,7 +121,7 @@ def measure(
     return Benchmark(
         model=single.model,
         engine=single.engine.name,
-        engine_reason=single.engine.reason,
+        engine_reason=single.engine.info.reason,
         source=source,
         cores=usable_cores(),
         frame=(some[0].height, some[0].width),
@@ -158,7 +159,7 @@ def _one_at_a_time(perceiver: Perceiver, frames: list[Frame]) -> tuple[dict[str,
         _, engine_ms = timed(perceiver.infer, image)
         scene, perceive_ms = timed(perceiver.perceive, frame)
         _, draw_ms = timed(draw, frame, scene, perceiver.classes)
-        once = scene.timings_ms | {"draw": draw_ms, "engine alone": engine_ms, "perceive": perceive_ms}
+        once = {**scene.timings_ms} | {"draw": draw_ms, "engine alone": engine_ms, "perceive": perceive_ms}
         for name, ms in once.items():
             spent.setdefault(name, []).append(ms)
     medians = {name: statistics.median(times) for name, times in spent.items()}

@@ -14,29 +14,30 @@ from perception.app.bench.plot import check_plot, save
 from perception.app.bench.side_by_side import compare, parse_size
 from perception.app.output import AsJson, Model, show
 from perception.app.progress import show_builds
-from perception.engines.registry import ENGINES
+from perception.engines.registry import ENGINES, known_engines
 from perception.errors import ConfigError
 
 
 def bench(
-    source: Annotated[str, typer.Argument(help="What to measure on.")] = SOURCE,
+    source: Annotated[str, typer.Argument(help="Source of the frames.")] = SOURCE,
     model: Model = None,
     engine: Annotated[
         list[str] | None,
         typer.Option(help=f"auto, {', '.join(ENGINES)}; to compare, several [default: all].", metavar="NAME"),
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames of each measurement.", metavar="N", min=1)] = 100,
-    side_by_side: Annotated[bool, typer.Option("--compare", help="Engines side by side, in turn.")] = False,
-    size: Annotated[
-        list[str] | None, typer.Option(help="To compare: bring frames to it.", metavar="WxH")
-    ] = None,
+    side_by_side: Annotated[
+        bool, typer.Option("--compare", help="Compare engines side by side, alternating.")
+    ] = False,
+    size: Annotated[list[str] | None, typer.Option(help="To compare: resize frames.", metavar="WxH")] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(help="To compare: of one run; 0: one a core [default: 1].", min=0)
+        list[int] | None,
+        typer.Option(help="To compare: CPU threads of one run; 0: one a core [default: 1].", min=0),
     ] = None,
     cameras: Annotated[
-        list[int] | None, typer.Option(help="To compare: callers at a time [default: 1].", min=1, max=64)
+        list[int] | None, typer.Option(help="To compare: parallel callers [default: 1].", min=1, max=64)
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="To compare: a picture of it.", metavar="FILE")] = None,
+    plot: Annotated[Path | None, typer.Option(help="To compare: write a plot.", metavar="FILE")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the engine alone, each stage, and the whole pipeline against the engine.
@@ -45,8 +46,10 @@ def bench(
     --cameras, each of which may be given several times.
     """
     engines = engine or []
-    if unknown := [name for name in engines if name not in ("auto", *ENGINES)]:
-        raise ConfigError(f"--engine {unknown[0]}: not known; choose auto or one of {', '.join(ENGINES)}")
+    if unknown := [name for name in engines if name not in ("auto", *known_engines())]:
+        raise ConfigError(
+            f"--engine {unknown[0]}: not known; choose auto or one of {', '.join(known_engines())}"
+        )
     if not side_by_side:
         alone = {
             "--size": size,

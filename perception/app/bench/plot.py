@@ -1,4 +1,4 @@
-"""A comparison drawn by matplotlib, which only the extra `train` brings."""
+"""A comparison as a plot, by matplotlib of the extra `train`."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from perception.errors import ConfigError, SinkError
 
 
 def check_plot(path: Path) -> None:
-    """See that `save` will be able to write, before minutes are spent on measuring.
+    """Check that `save` can write, before minutes are spent on measuring.
 
     Raises:
         ConfigError: the folder does not exist, or the ending is of no known format.

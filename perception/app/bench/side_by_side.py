@@ -27,7 +27,7 @@ from perception.resample import resize
 Item = TypeVar("Item")
 Maps = Mapping[str, npt.NDArray[Any]]
 
-ROUNDS = 10  # in each, every variant has its turn, so that a slow minute of the machine hits all alike
+ROUNDS = 10  # in each, every variant has a turn, so that a slow minute of the machine affects all equally
 REFERENCE = "onnx-cpu"  # the float32 engine that the others' answers are compared with
 LONGEST_SIDE = 8192
 
@@ -46,12 +46,13 @@ def compare(
     """Measure every combination of engine, threads, size and cameras, in turn.
 
     Args:
-        engines: of `perception.engines.ENGINES`; none: all, where those that cannot run are told of.
+        engines: of `perception.engines.registry.known_engines`; none: all of `ENGINES`, and those that
+            cannot run are listed.
         frames: how many each camera of each variant gives, rounded up to a multiple of `ROUNDS`.
         sizes: heights and widths that the source's frames are brought to; none: as they are.
         threads: CPU threads of one run, each at least 0; see `Perceiver.load`.
         cameras: how many call the same engine at a time, each at least 1.
-        progress: passes the turns on while they are taken, such as `rich.progress.track`.
+        progress: wraps the sequence of turns, such as `rich.progress.track`.
         on_build: see `perception.engines.registry.open_engine`.
 
     Raises:
@@ -128,7 +129,7 @@ class _Samples:
     fps: list[float] = field(default_factory=list)
 
     def add(self, call: Callable[[Item], object], items: Sequence[Item], cameras: int, count: int) -> None:
-        """Let so many cameras make so many calls each, all at a time."""
+        """Let that many cameras make `count` calls each, in parallel."""
 
         def shoot(camera: int) -> list[float]:
             return [timed(call, items[(camera + index) % len(items)])[1] for index in range(count)]
@@ -161,7 +162,7 @@ class _Subject:
         self.images = [self.perceiver.prepare(frame) for frame in self.drive]
 
     def take_turn(self, count: int) -> None:
-        cv2.setNumThreads(self.threads or usable_cores())  # it works for `prepare` and `decode`
+        cv2.setNumThreads(self.threads or usable_cores())  # cv2 runs `prepare` and `decode`
         self.network.add(self.perceiver.engine.run, self.images, self.cameras, count)
         self.perceive.add(self.perceiver.perceive, self.drive, self.cameras, count)
 
@@ -213,10 +214,12 @@ def _variants(subjects: Sequence[_Subject]) -> tuple[Variant, ...]:
     for one in subjects:
         network_ms, perceive_ms = Quartiles.of(one.network.ms), Quartiles.of(one.perceive.ms)
         height, width = one.images[0].shape[:2]
+        info = one.perceiver.engine.info
+        assert info is not None  # it has run
         variants.append(
             Variant(
-                engine=one.perceiver.engine.name,
-                precision=one.perceiver.engine.precision,
+                engine=info.name,
+                precision=info.precision,
                 threads=one.threads,
                 frame=(one.drive[0].height, one.drive[0].width),
                 input=(height, width),

@@ -57,7 +57,7 @@ def _suffixed(
 
 
 def _cityscapes(folder: Path) -> list[Files]:
-    """The public tree (leftImg8bit beside gtFine), or images and labels side by side."""
+    """The public tree (leftImg8bit next to gtFine), or images and labels side by side."""
     clips = _suffixed("_leftImg8bit.jpg", "_labelIds.png", "_lanes.png", "_instances.png")(folder)
     truth = Path(*("gtFine" if part == "leftImg8bit" else part for part in folder.parts))
     public = []
@@ -100,7 +100,7 @@ def _yolo(folder: Path) -> list[Files]:
 
 
 def _coco(folder: Path) -> list[Files]:
-    """A folder of images beside `annotations/instances_FOLDER.json`, or one folder above that."""
+    """A folder of images next to `annotations/instances_FOLDER.json`, or one folder above that."""
     beside = [parent / "annotations" / f"instances_{folder.name}.json" for parent in folder.parents[:2]]
     found = [path for path in beside if path.exists()]
     if not found:

@@ -30,7 +30,7 @@ _COMMA10K = OwnClasses(
 
 
 def decode_by(name: str) -> Callable[[Files, Size], Labels]:
-    """Labels by a table of ids; instances as class id × 1000 + k, where they lie beside."""
+    """Labels by a table of ids; instances as class id × 1000 + k, where there is a file of them."""
     table = LABEL_MAPS[name].lookup()
 
     def decode(files: Files, size: Size) -> Labels:
@@ -42,7 +42,7 @@ def decode_by(name: str) -> Callable[[Files, Size], Labels]:
 
 
 def decode_own(files: Files, size: Size, own: OwnClasses) -> Labels:
-    """Labels by one's own table of values or colours; any numbers may tell instances apart."""
+    """Labels by one's own table of values or colours; instances may be numbered in any way."""
     return _grouped(_own_target(files, size, own), files, size, own.class_set, _instance_ids)
 
 
@@ -74,7 +74,7 @@ def decode_penn_fudan(files: Files, size: Size) -> Labels:
 def _grouped(
     target: Bits, files: Files, size: Size, classes: ClassSet, read: Callable[[Path, Size], Ids]
 ) -> Labels:
-    """A target with its instances numbered anew, where `read` finds their numbers in a file beside."""
+    """A target with its instances renumbered, where `read` finds their numbers in a file."""
     if files.instances is None:
         return Labels(target, np.zeros(size, np.uint16))
     return Labels(target, number_instances(read(files.instances, size), target, classes))
@@ -84,7 +84,7 @@ def _cityscapes_groups(path: Path, size: Size) -> Ids:
     """Label id × 1000 + k of the public set, or numbers of the clips: vehicles and people in two files."""
     if path.name.endswith("instanceIds.png"):
         ids = read_ids(path, size)
-        return np.where(ids < 1000, 0, ids).astype(np.uint16)  # a label id alone: not told apart
+        return np.where(ids < 1000, 0, ids).astype(np.uint16)  # a label id alone: a group
     vehicles = read_ids(path, size)  # 255 none
     people = _instance_ids(path.with_name(path.name.replace("_instances", "_people")), size)
     return np.where(people > 0, people, np.where(vehicles == 255, 0, vehicles + 1)).astype(np.uint16)

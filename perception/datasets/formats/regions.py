@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from perception.datasets.class_file import Label, OwnClasses
 from perception.datasets.formats.files import MOST_OF_A_CLASS, Files, Labels, Size, check_size
 from perception.datasets.formats.pixels import EVERYTHING
 from perception.errors import DataError
+from perception.parsing import faults
 
 NO_THINGS = EVERYTHING & ~DRIVE.bits(*DRIVE.things)
 # What may be one of our things; trains, planes and boats are ignored.
@@ -197,8 +198,7 @@ def _parse_coco(path: Path, _changed_ns: int) -> CocoFile:
 
 def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        first: Any = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']} ({error.error_count()} problems)"
+        return f"{faults(error)[0]} ({error.error_count()} problems)"
     return str(error)
 
 

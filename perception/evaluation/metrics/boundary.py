@@ -1,4 +1,4 @@
-"""How well outlines are met: boundary F1."""
+"""Accuracy of outlines: boundary F1."""
 
 from dataclasses import dataclass, field
 
@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from perception.classes import DRIVE, ClassSet
 from perception.evaluation.metrics.semantic import near
+from perception.types import Bools
 
 TOLERANCE = 0.0075  # of the image's diagonal, as Csurka et al. choose
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass
@@ -52,7 +51,7 @@ class BoundaryScore:
 
 
 def outline(mask: Bools, known: Bools) -> Bools:
-    """Pixels of the mask beside a known pixel that is not of it."""
+    """Pixels of the mask next to a known pixel that is not of it."""
     other = (known & ~mask).astype(np.uint8)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     return mask & known & (cv2.dilate(other, cross) > 0)

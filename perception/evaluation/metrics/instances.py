@@ -85,7 +85,7 @@ class MaskPrecision:
             self._append(self._found, one.class_id, masks[one.id], score=one.score)
 
     def result(self) -> dict[str, tuple[float, float]]:
-        """Class → AP over IoU 0.50:0.95, and AP50, of each thing that the set tells apart at all."""
+        """Class → AP over IoU 0.50:0.95, and AP50, of each thing that has instances in the set."""
         told_apart = sorted({one["category_id"] for one in self._truth if not one["iscrowd"]})
         if not told_apart:
             return {}
@@ -220,7 +220,7 @@ class Overlaps:
         """Segments match where they are of one class and their IoU exceeds 0.5; it leaves out void pixels.
 
         A group's pixels stay in it, as in the paper and in COCO's AP: where labels leave much of a road user
-        to nobody, both figures tell of the labels.
+        to no instance, both figures are about the labels.
         """
         found, truth = _class_of(self.found), _class_of(self.truth)
         size = (self.pixels.sum(axis=1) - self.void)[:, None]

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from perception.classes import DRIVE
+from perception.classes import DRIVE, KEY_POINTS
 from perception.scene import KeyPoint
-from perception.simulation import KEY_POINTS
-from perception.training.augmentation import PASTED
-
-Floats = npt.NDArray[np.float32]
+from perception.types import Floats
 
 NEAR = 0.2  # of the person's height
 
@@ -31,7 +28,7 @@ class KeyPointScore:
 
         What is found on people none of whose key points are known counts for nothing.
         """
-        unknown = people_without(truth, instances)
+        unknown = people_without(truth, instances, instances // 1000 == DRIVE.id("pedestrian"))
         height, width = instances.shape
         self.true += np.bincount(truth[:, 0].astype(int), minlength=len(KEY_POINTS))
         free = np.ones(len(truth), bool)
@@ -66,16 +63,16 @@ class KeyPointScore:
 
 
 def people_without(
-    points: Floats, instances: npt.NDArray[np.integer], stride: int = 1
+    points: Floats, instances: npt.NDArray[np.integer], people: npt.NDArray[np.bool_], stride: int = 1
 ) -> npt.NDArray[np.bool_]:
     """Where people are none of whose key points are known: too small, or too much hidden.
 
     Args:
         points: (n, 4) kind, x, y, height.
         instances: (h, w) ids of a sample or, at a stride, of a view.
+        people: (h, w), which of them are people.
     """
     columns, rows = (np.floor((points[:, 1:3] + 0.5) / stride).astype(int)).T
     height, width = instances.shape
     of_points = instances[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
-    people = instances.astype(np.int64) % PASTED // 1000 == DRIVE.id("pedestrian")
     return np.asarray(people & ~np.isin(instances, of_points))

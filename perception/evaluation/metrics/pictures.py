@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.errors import DataError
-
-Image = npt.NDArray[np.uint8]
+from perception.types import Image
 
 WINDOW, SIGMA = 11, 1.5  # px, of SSIM's Gaussian
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -88,7 +87,7 @@ class PictureScore:
 
 
 class PictureEvaluation:
-    """The pictures of a network beside what can be had without one."""
+    """The pictures of a network, compared with enlargement without one."""
 
     def __init__(self) -> None:
         self._scores: dict[str, PictureScore] = {}

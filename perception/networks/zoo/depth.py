@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from perception.bundle.manifest import OutputInfo
+from perception.classes import FARTHEST
 from perception.networks.blocks import SkipFusion, resize, scaled
 from perception.networks.efficientnet import EfficientNetLite0
 from perception.networks.export_wrapper import Deployed
-from perception.simulation import FARTHEST
 
 NEAREST = 0.5  # metres
 _MIDDLE = 12.0  # metres; what an untrained network says
@@ -19,8 +19,8 @@ _MIDDLE = 12.0  # metres; what an untrained network says
 class DepthNet(nn.Module):
     """A U-Net (Ronneberger et al., 2015) on EfficientNet-Lite0 that regresses the logarithm of depth.
 
-    In logarithms an error of a tenth weighs the same at 5 m and at 50 m, as it does to who drives, and what
-    is never seen, the camera's focal length, is only added to all of them (Eigen et al., 2014).
+    In logarithms an error of a tenth weighs the same at 5 m and at 50 m, and the camera's focal length, which
+    is unknown, is a constant added to all of them (Eigen et al., 2014).
 
     Image float32 (n, 3, h, w), BGR 0..255, h and w multiples of 32 → log of metres (n, 1, h, w), enlarged
     bilinearly from stride 2.
@@ -50,8 +50,8 @@ class DepthNet(nn.Module):
 class DeployedDepth(Deployed):
     """The depth network: depth float32 (1, h, w), metres along the camera's axis.
 
-    They are right for a camera with the focal length, relative to the image's size, of those it was taught
-    by. `FARTHEST` stands for all that is as far or further, the sky too.
+    They are right for a camera with the focal length, relative to the image's size, of the training
+    images. `FARTHEST` stands for all that is as far or further, the sky too.
     """
 
     outputs: Mapping[str, OutputInfo] = {"depth": OutputInfo(dtype="float32", layout="NHW", tolerance=0.5)}

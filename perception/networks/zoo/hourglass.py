@@ -7,15 +7,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from perception.bundle.manifest import OutputInfo
+from perception.classes import KEY_POINTS
 from perception.networks.blocks import ConvNormAct, HeatMapHead, ResidualBlock, centred, he_init, scaled
 from perception.networks.export_wrapper import Deployed
-from perception.simulation import KEY_POINTS
 
 STRIDE = 4  # of the heat maps
 
 
 class Hourglass(nn.Module):
-    """Down by two and up again, `depth` times, with a residual block beside each level: the size stays.
+    """Down by two and up again, `depth` times, with a residual block parallel to each level; same size.
 
     (n, channels, h, w), h and w multiples of 2^depth.
     """
@@ -33,7 +33,7 @@ class Hourglass(nn.Module):
 
 
 class HourglassNet(nn.Module):
-    """Hourglasses one after the other: each gives heat maps, which the next one sees beside the features.
+    """Hourglasses one after the other: each gives heat maps, which the next one sees with the features.
 
     Features stay at stride 4 and halve three times in each hourglass, so that any size of multiples of 32
     fits; the paper halves four times, for crops of 256 pixels around one person. Residual blocks are of two

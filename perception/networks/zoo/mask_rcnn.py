@@ -1,15 +1,18 @@
 """The two-stage reference: who is on the road, one box and one mask each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from perception.bundle.manifest import OutputInfo
+from perception.classes import DRIVE
 from perception.networks import boxes as box
 from perception.networks.blocks import ConvNormAct, SeparableConv
 from perception.networks.efficientnet import EfficientNetLite0
+from perception.networks.export_wrapper import Deployed
 from perception.networks.zoo.feature_pyramid import FeaturePyramid
 from perception.networks.zoo.proposals import Anchors, RegionProposals
 from perception.networks.zoo.roi_align import roi_align
@@ -143,3 +146,27 @@ class MaskRCNN(nn.Module):
         scores = box.matrix_nms(boxes, scores)
         scores, best = (scores * (scores > LEAST_SCORE)).flatten(1).topk(self.most)
         return boxes.flatten(1, 2).gather(1, best[..., None].expand(-1, -1, 4)), scores, best // rois
+
+
+class DeployedMaskRCNN(Deployed):
+    """Mask R-CNN: k detections, the best first, all 0 past the last one.
+
+    Boxes float32 (1, k, 4) x0, y0, x1, y1 in pixels of the input, scores float32 (1, k), classes uint8
+    (1, k) class ids, masks float32 (1, k, 28, 28) probabilities over the box.
+    """
+
+    outputs: Mapping[str, OutputInfo] = {
+        "boxes": OutputInfo(dtype="float32", layout="NKD", tolerance=0.5),
+        "scores": OutputInfo(dtype="float32", layout="NK", tolerance=0.01),
+        "classes": OutputInfo(layout="NK"),
+        "masks": OutputInfo(dtype="float32", layout="NKRC", tolerance=0.02),
+    }
+
+    def __init__(self, network: nn.Module, thing_ids: Sequence[int] = DRIVE.thing_ids) -> None:
+        super().__init__(network)
+        self.register_buffer("things", torch.tensor(thing_ids), persistent=False)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        found: Detections = self.network(self.pixels(image))
+        classes = self.get_buffer("things")[found.classes] * (found.scores > 0)
+        return found.boxes, found.scores, classes.to(torch.uint8), found.masks

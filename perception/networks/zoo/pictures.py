@@ -1,4 +1,4 @@
-"""What the networks whose answer is a picture have in common."""
+"""Parts shared by the networks that give a picture."""
 
 from itertools import pairwise
 

@@ -8,7 +8,7 @@ from perception.networks.efficientnet import EfficientNetLite0
 
 
 class PSPNet(nn.Module):
-    """Every pixel sees averages of the whole scene and of its parts beside its own features.
+    """Every pixel sees averages of the whole scene and of its parts together with its own features.
 
     EfficientNet-Lite0 stands for the paper's ResNet; its auxiliary loss inside the encoder is left out.
 

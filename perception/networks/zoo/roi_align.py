@@ -59,7 +59,7 @@ def roi_align(levels: Sequence[Tensor], boxes: Tensor, *, stride: int, size: int
 
 
 def _pick(values: Sequence[int], index: Tensor) -> Tensor:
-    """values[index], int64; in an exported graph the values may be sizes that only running tells."""
+    """values[index], int64; in an exported graph the values may be sizes known only at run time."""
     return torch.stack([(index == i).to(torch.int64) * value for i, value in enumerate(values)]).sum(0)
 
 

@@ -1,14 +1,14 @@
 """Where the live page is served, and who may see it."""
 
 import ipaddress
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from perception.errors import ConfigError
-from perception.redact import masked
+from perception.uri import Uri
 
 GRAMMAR = "web://HOST:PORT, with ?token=SECRET for hosts other than this one"
 HOST, PORT = "127.0.0.1", 8080
+EXAMPLE = f"web://{HOST}:{PORT}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +21,29 @@ class Address:
 
     host: str = HOST
     port: int = PORT
-    token: str = ""
+    token: str = field(default="", repr=False)
 
     @classmethod
-    def parse(cls, uri: str) -> "Address":
+    def read(cls, uri: Uri) -> "Address":
         """The address that `web://HOST:PORT?token=…` names; host and port may be left out.
 
         Raises:
             ConfigError: it is not of this form, or others could look on without a token.
         """
-        start = f"sink {masked(uri)}:"
         try:
-            parts = urlsplit(uri)
+            parts = urlsplit(uri.text)
             host, port = parts.hostname or HOST, PORT if parts.port is None else parts.port
         except ValueError as error:
-            raise ConfigError(f"{start} {error}; it is {GRAMMAR}") from error
-        if parts.scheme != "web" or parts.username or parts.path.strip("/") or parts.fragment:
-            raise ConfigError(f"{start} not a live page's address; it is {GRAMMAR}")
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        token = options.pop("token", None)
-        if options:
-            raise ConfigError(f"{start} unknown option {', '.join(options)}; it is {GRAMMAR}")
-        if token == "":
-            raise ConfigError(f"{start} the token is empty; give one that nobody can guess, or none")
-        if token is None and not is_loopback(host):
-            raise ConfigError(
-                f"{start} {host} can be reached by others, who would see the camera; "
+            raise uri.error(f"{error}; it is {GRAMMAR}") from error
+        if parts.username or parts.path.strip("/") or parts.fragment:
+            raise uri.error(f"not a live page's address; it is {GRAMMAR}")
+        token = uri.options({"token": _token}, parts.query).get("token", "")
+        if not token and not is_loopback(host):
+            raise uri.error(
+                f"{host} can be reached by others, who would see the camera; "
                 "add ?token=SECRET, which they then need, or bind to 127.0.0.1"
             )
-        return cls(host, port, token or "")
+        return cls(host, port, token)
 
     @property
     def uri(self) -> str:
@@ -64,3 +58,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _token(text: str) -> str:
+    if not text:
+        raise ValueError("it is empty; give one that nobody can guess, or none")
+    return text

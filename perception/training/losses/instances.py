@@ -16,9 +16,7 @@ from torch.nn import functional as F
 
 from perception.classes import DRIVE
 from perception.training.augmentation import PASTED, STRIDE, View
-
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+from perception.types import Bools, Floats
 
 LEAST_AREA = 5  # cells; smaller ones are not asked for
 SPREAD = 0.08, 1.0, 6.0  # deviation of a centre's peak: of the instance's size, at least, at most, in cells
@@ -34,7 +32,7 @@ class InstanceTargets:
         centre_mask: (things, h, w): 1 where that is known.
         offsets: (2, h, w): x, y from a cell's middle to its instance's centre, in pixels of the input.
         offset_weight: (1, h, w): 1 / the instance's size; 0 outside of instances.
-        borders: (1, h, w): 1 in cells of an instance beside something else.
+        borders: (1, h, w): 1 in cells of an instance next to something else.
         border_mask: (1, h, w): 1 where that is known.
     """
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from perception.errors import ConfigError
-from perception.networks.zoo.table import CANON
+from perception.networks.zoo.table import MODEL_ZOO
 from perception.training.config import TrainingConfig
 from perception.training.tasks.depth import DepthTask
 from perception.training.tasks.drive import DriveTask
@@ -31,7 +31,7 @@ TASKS: dict[str, Callable[[TrainingConfig], Task]] = {
     "denoise": DenoiseTask,
     "super-resolution": SuperResolutionTask,
     "next-frame": NextFrameTask,
-    **dict.fromkeys(CANON, SemanticTask),
+    **dict.fromkeys(MODEL_ZOO, SemanticTask),
 }
 
 

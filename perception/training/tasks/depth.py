@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from perception.classes import FARTHEST
 from perception.errors import DataError
 from perception.networks.export_wrapper import Deployed
 from perception.networks.zoo.depth import DeployedDepth, DepthNet
-from perception.simulation import FARTHEST
 from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.tasks.task import Batch, as_tensor
@@ -28,7 +28,7 @@ class DepthTask:
     def encode(self, view: View, rng: np.random.Generator) -> Batch:
         if view.depth is None:
             raise DataError("a training set has no depth; train depth on sim+depth:?… alone")
-        # What is in the frame and has no depth is further than any that is told apart.
+        # What is in the frame and has no depth is beyond `FARTHEST`.
         far = (view.target != 0) & (view.depth == 0)
         return {
             "image": as_tensor(view.image),

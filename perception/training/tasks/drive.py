@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perception.networks.drive import DriveMaps, DriveNet
+from perception.networks.drive_net import DriveMaps, DriveNet
 from perception.networks.export_wrapper import Deployed, DeployedDrive, DeployedDriveClasses
 from perception.training.augmentation import View
 from perception.training.config import TrainingConfig

@@ -3,21 +3,19 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from perception.classes import DRIVE, KEY_POINTS
 from perception.errors import DataError
 from perception.evaluation.metrics.key_points import people_without
 from perception.networks.export_wrapper import Deployed
 from perception.networks.zoo.hourglass import STRIDE, DeployedKeyPoints, HourglassNet
-from perception.simulation import KEY_POINTS
-from perception.training.augmentation import View
+from perception.training.augmentation import PASTED, View
 from perception.training.config import TrainingConfig
 from perception.training.tasks.task import Batch, as_tensor
-
-Floats = npt.NDArray[np.float32]
+from perception.types import Floats
 
 SPREAD = 1.5  # cells; deviation of the Gaussian around a key point
 
@@ -34,7 +32,8 @@ class KeyPointsTask:
         points = view.key_points
         if points is None:
             raise DataError("a training set has no key points; train them on sim+key_points:?… alone")
-        known = ~people_without(points, view.instances, STRIDE)
+        people = view.instances % PASTED // 1000 == DRIVE.id("pedestrian")
+        known = ~people_without(points, view.instances, people, STRIDE)
         return {
             "image": as_tensor(view.image),
             "heat": torch.from_numpy(heat_maps(points, *view.instances.shape)),

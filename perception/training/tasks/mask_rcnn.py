@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from perception.errors import ConfigError
-from perception.networks.export_wrapper import DeployedMaskRCNN
-from perception.networks.zoo.mask_rcnn import MaskRCNN
+from perception.networks.zoo.mask_rcnn import DeployedMaskRCNN, MaskRCNN
 from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.losses.detection import LOSS_NAMES, detection_losses

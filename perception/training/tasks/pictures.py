@@ -18,10 +18,11 @@ from perception.networks.zoo.denoiser import Denoiser
 from perception.networks.zoo.next_frame import FRAMES, NextFrame
 from perception.networks.zoo.pictures import DeployedPicture
 from perception.networks.zoo.super_resolution import SCALE, SuperResolution
-from perception.training.augmentation import Image, View
+from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.losses.pictures import PICTURE_LOSSES
 from perception.training.tasks.task import Batch, as_tensor
+from perception.types import Image
 
 NOISE = 20.0  # levels; up to so much Gaussian noise is what an autoencoder has to see through
 
@@ -100,8 +101,8 @@ class NextFrameTask(PictureTask):
     """The frame that follows the two that are shown."""
 
     def __init__(self, config: TrainingConfig) -> None:
-        if config.moods:
-            raise ConfigError("moods: give false; what follows a frame would be of another mood")
+        if config.photometric:
+            raise ConfigError("photometric: give false; the next frame would be augmented otherwise")
         network = NextFrame(config.width)
         super().__init__(network, DeployedPicture(network, frames=FRAMES))
 

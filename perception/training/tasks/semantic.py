@@ -1,4 +1,4 @@
-"""Classes, by any network of the canon."""
+"""Classes, by any network of the model zoo."""
 
 import inspect
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from perception.errors import ConfigError
 from perception.networks.export_wrapper import DeployedSemantic
-from perception.networks.zoo.table import CANON
+from perception.networks.zoo.table import MODEL_ZOO
 from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
 from perception.training.losses.labels import LOSSES
@@ -22,7 +22,7 @@ class SemanticTask:
     stride = 1
 
     def __init__(self, config: TrainingConfig) -> None:
-        build = CANON[config.network].build
+        build = MODEL_ZOO[config.network]
         options = {}
         if config.output_stride is not None:
             if "output_stride" not in inspect.signature(build).parameters:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from perception.networks.export_wrapper import Deployed
-from perception.training.augmentation import Image, View
+from perception.training.augmentation import View
+from perception.types import Image
 
 Batch = dict[str, Tensor]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from perception.errors import SourceError
 from perception.sources.registry import open_source
+from perception.types import NS_PER_S
 from tests.e2e.faults.table import Rows
 
 COMMAND = Path(sys.executable).with_name("perception")
 Values = dict[str, Any]
-S = 1_000_000_000
 START_S = 60.0  # for the node to come up on a machine that has other things to do
 
 
@@ -116,20 +116,22 @@ class Node:
 
     def health(self, since_ns: int, test: Callable[[Values], bool], within_s: float) -> Values:
         """The first line of health from then on that passes, which tells of a state within that time."""
-        last = since_ns + within_s * S
+        last = since_ns + within_s * NS_PER_S
 
         def find() -> Values | None:
             new = (one for one in self.healths if since_ns <= one["stamp_ns"])
             return next((one for one in new if test(one)), None)
 
         found: Values = self.until("health", find, within_s + 5)  # it takes a while to be written
-        assert found["stamp_ns"] < last, f"health: after {(found['stamp_ns'] - since_ns) / S} s: {found}"
+        assert found["stamp_ns"] < last, (
+            f"health: after {(found['stamp_ns'] - since_ns) / NS_PER_S} s: {found}"
+        )
         return found
 
     def told(self, since_ns: int, signal: str, within_s: float) -> float:
         """Seconds until the node told of that signal."""
         found = self.health(since_ns, lambda one: bool(one["signal"] == signal), within_s)
-        return float((found["stamp_ns"] - since_ns) / S)
+        return float((found["stamp_ns"] - since_ns) / NS_PER_S)
 
     def condition(self, since_ns: int, name: str, words: str, within_s: float) -> tuple[str, float]:
         """The reason of the first condition of that name with these words, and seconds until it was told."""
@@ -138,7 +140,7 @@ class Node:
             return bool(reasons(health, name, words))
 
         found = self.health(since_ns, test, within_s)
-        return reasons(found, name, words)[0], (found["stamp_ns"] - since_ns) / S
+        return reasons(found, name, words)[0], (found["stamp_ns"] - since_ns) / NS_PER_S
 
     def event(self, since_ns: int, name: str, words: str, within_s: float) -> tuple[str, float]:
         """The message of the first such event with these words in the log, and seconds until it was heard."""
@@ -148,7 +150,7 @@ class Node:
             return next((one for one in new if words in one["message"]), None)
 
         found = self.until(f"event {name}: {words}", find, within_s)
-        return str(found["message"]), (found["at_ns"] - since_ns) / S
+        return str(found["message"]), (found["at_ns"] - since_ns) / NS_PER_S
 
     def scene(self, since_ns: int, within_s: float, status: str = "ok") -> tuple[Values, float]:
         """The first scene of that status whose frame was captured from then on, and seconds until it was
@@ -159,7 +161,7 @@ class Node:
             return next(new, None)
 
         found = self.until(f"a scene that is {status}", find, within_s)
-        return found, (found["stamp_ns"] - since_ns) / S + found["age_ms"] / 1000
+        return found, (found["stamp_ns"] - since_ns) / NS_PER_S + found["age_ms"] / 1000
 
     def fresh(self, since_ns: int, within_s: float) -> float:
         """Seconds until the first good scene of a frame from then on was published."""

@@ -1,8 +1,8 @@
-"""Each graph beside torch, frame by frame, through the node's own decoding."""
+"""Each graph compared with torch, frame by frame, through the node's own decoding."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,11 @@ import numpy.typing as npt
 from perception.bundle.manifest import Accuracy, Precision
 from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.decode.instances import Maps
-from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.evaluation import Evaluation, Judged
+from perception.evaluation.scoring import score, subject_of
 from perception.frame import Frame
 from perception.perceiver import Perceiver
+from perception.scene import Scene
 
 Labels = npt.NDArray[np.uint8]
 WORST = 1  # frames of a set that are kept to be shown
@@ -37,7 +39,7 @@ class Comparison:
         apart: the largest difference of each output.
         noise: the mean square of its difference, as a share of the variance of torch's.
         instances: how many of each thing the set's labels know.
-        accuracy, reference: what the graph came to, and what torch did.
+        accuracy, reference: the figures of the graph, and of torch.
         worst: where they disagree most, the worst first.
     """
 
@@ -55,11 +57,11 @@ class Comparison:
 
     @property
     def agreement(self) -> float | None:
-        """The share of pixels whose class is torch's; None where the network tells no classes."""
+        """The share of pixels whose class is torch's; None where the network gives no classes."""
         return self.equal / self.pixels if self.pixels else None
 
     def add_maps(self, expected: Maps, found: Maps) -> None:
-        """Count the outputs of one frame, but for ids and lists of boxes, whose differences say nothing."""
+        """Count the outputs of one frame, except ids and lists of boxes: their differences mean nothing."""
         for name, wanted in expected.items():
             if name == "labels" or "boxes" in expected:
                 continue
@@ -104,41 +106,52 @@ def compare_scores(
     reference: Perceiver, rivals: Mapping[Precision, Perceiver], dataset: Dataset
 ) -> Comparisons:
     """The graphs against torch on a labelled data set."""
-    name, labelled, classes = public_name(dataset.name), reference.info.labelled, reference.classes
-    result = {precision: Comparison(name, precision) for precision in rivals}
-    scores = {one: Evaluation(classes, labelled=labelled) for one in (None, *rivals)}
-    for index in range(len(dataset)):
-        sample = dataset[index]
-        frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
-        seen = reference.prepare(frame, [Frame(image, 0) for image in sample.earlier])
-        expected = reference.infer(seen)
-        scene = reference.decode(frame, expected)
-        scores[None].add(sample, scene)
-        things = _things(sample, classes.names)
-        for precision, rival in rivals.items():
-            found = rival.infer(seen)
-            one = result[precision]
-            one.add_maps(expected, found)
-            one.instances += things
-            answer = rival.decode(frame, found)
-            scores[precision].add(sample, answer)
-            if labelled:
-                one.add_labels(sample.name, sample.image, scene.labels, answer.labels)
-    for precision, one in result.items():
-        one.reference = _accuracy(scores[None], name, one, None)
-        one.accuracy = _accuracy(scores[precision], name, one, one.agreement)
-    return result
+    graphs = _Graphs(reference, rivals, public_name(dataset.name))
+    exact = score(replace(subject_of(reference), perceive=graphs.perceive), dataset, graphs, quiet=True)
+    for precision, one in graphs.result.items():
+        one.reference = _accuracy(exact, one, None)
+        one.accuracy = _accuracy(graphs.scores[precision], one, one.agreement)
+    return graphs.result
+
+
+class _Graphs:
+    """Shows each graph what the reference is shown, and compares their answers."""
+
+    def __init__(self, reference: Perceiver, rivals: Mapping[Precision, Perceiver], name: str) -> None:
+        self.reference = reference
+        self.rivals = rivals
+        self.result = {precision: Comparison(name, precision) for precision in rivals}
+        labelled = reference.info.labelled
+        self.scores = {one: Evaluation(reference.classes, labelled=labelled) for one in rivals}
+
+    def perceive(self, frame: Frame, earlier: Sequence[Frame]) -> Scene:
+        """The reference's scene; input and outputs are kept for `update`."""
+        self._seen = self.reference.prepare(frame, earlier)
+        self._expected = self.reference.infer(self._seen)
+        return self.reference.decode(frame, self._expected)
+
+    def update(self, one: Judged) -> None:
+        things = _things(one.sample, one.classes.names)
+        for precision, rival in self.rivals.items():
+            found = rival.infer(self._seen)
+            scene = rival.decode(one.frame, found)
+            self.scores[precision].update(Judged(one.sample, one.frame, scene, one.classes))
+            comparison = self.result[precision]
+            comparison.add_maps(self._expected, found)
+            comparison.instances += things
+            if self.reference.info.labelled:
+                comparison.add_labels(one.sample.name, one.sample.image, one.scene.labels, scene.labels)
 
 
 def _things(sample: Sample, names: tuple[str, ...]) -> Counter[str]:
     return Counter(names[number // 1000] for number in np.unique(sample.instances).tolist() if number)
 
 
-def _accuracy(score: Evaluation, name: str, one: Comparison, agreement: float | None) -> Accuracy:
-    confusion = score.confusion
-    precisions = score.figures().get("mask AP", {})
+def _accuracy(evaluation: Evaluation, one: Comparison, agreement: float | None) -> Accuracy:
+    confusion = evaluation.confusion
+    precisions = evaluation.figures().get("mask AP", {})
     return Accuracy(
-        set=name,
+        set=one.set,
         frames=one.frames,
         agreement=agreement,
         mean_iou=confusion.mean_iou() if confusion.counts else None,

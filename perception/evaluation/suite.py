@@ -1,11 +1,12 @@
-"""Bundles measured side by side: what each network gives, and what it costs."""
+"""Bundles measured side by side: what each network gives, and what it costs. Needs no torch."""
 
-import inspect
 import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -16,12 +17,48 @@ from perception.datasets.dataset import Dataset, public_name
 from perception.errors import BundleError, ConfigError
 from perception.evaluation.scoring import score, subject_of
 from perception.frame import Frame
-from perception.networks.drive import DriveNet
-from perception.networks.zoo.table import CANON
 from perception.perceiver import Perceiver
 
 ROUNDS = 15  # of all networks in turn, so that each has the same share of the machine
 ENGINE = "onnx-cpu"
+
+
+class Origin(NamedTuple):
+    """What a network brought, in which paper, and its file below perception/networks."""
+
+    idea: str
+    paper: str
+    file: str
+
+
+FLAGSHIP = Origin("the flagship", "", "drive_net.py")
+MODEL_ZOO = {
+    "fcn-32s": Origin("a classifier slid over the image", "Long et al. 2015", "zoo/fcn.py"),
+    "fcn-16s": Origin("adds scores of stride 16", "Long et al. 2015", "zoo/fcn.py"),
+    "fcn-8s": Origin("adds scores of strides 16 and 8", "Long et al. 2015", "zoo/fcn.py"),
+    "fcn-8s-lite0": Origin("FCN-8s on EfficientNet-Lite0", "Long et al. 2015", "zoo/fcn.py"),
+    "deconvnet": Origin(
+        "a decoder as deep as the encoder, by unpooling", "Noh et al. 2015", "zoo/deconvnet.py"
+    ),
+    "segnet": Origin(
+        "unpooling without fully connected layers", "Badrinarayanan et al. 2017", "zoo/segnet.py"
+    ),
+    "u-net": Origin("concatenates every level to its counterpart", "Ronneberger et al. 2015", "zoo/unet.py"),
+    "u-net-bilinear": Origin("U-Net, enlarged bilinearly", "Ronneberger et al. 2015", "zoo/unet.py"),
+    "u-net-nearest": Origin("U-Net, enlarged by repetition", "Ronneberger et al. 2015", "zoo/unet.py"),
+    "residual-u-net": Origin("U-Net of residual blocks", "Zhang et al. 2018", "zoo/unet.py"),
+    "dual-frame-u-net": Origin(
+        "takes low frequencies out of the way up", "Han & Ye 2018", "zoo/framelets.py"
+    ),
+    "tight-frame-u-net": Origin(
+        "wavelet pooling, high bands over the skip", "Han & Ye 2018", "zoo/framelets.py"
+    ),
+    "pspnet": Origin("averages over regions of the scene as context", "Zhao et al. 2017", "zoo/pspnet.py"),
+    "deeplabv3": Origin(
+        "atrous convolution at several rates as context", "Chen et al. 2017", "zoo/deeplab.py"
+    ),
+    "deeplabv3+": Origin("DeepLabv3 with a decoder at stride 4", "Chen et al. 2018", "zoo/deeplab.py"),
+}
 
 
 class Row(BaseModel):
@@ -29,13 +66,13 @@ class Row(BaseModel):
 
     Attributes:
         name: of the bundle.
-        idea: what it brought, and whose it is.
+        idea: what it brought, and in which paper.
         file, lines: where it is written, below perception/networks, and how long that is.
         parameters: how many.
         gmacs: billions of multiply-adds for an input of 4:3 at the size it was exported for.
         ms: of one frame of the data set, one thread, float32.
         figures: data set → figure → value, of `Evaluation.values`.
-        checks: what was proved of its graph on exporting, by tool.
+        checks: what each tool found of its graph on export.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -85,19 +122,20 @@ def compare(bundles: Mapping[str, Bundle], datasets: Sequence[Dataset]) -> list[
     for name, bundle in bundles.items():
         network = bundle.info.network
         if network is None:
-            raise BundleError(f"{bundle.folder}: does not tell its network's size; export it again")
-        idea, path = _origin(network.name)
+            raise BundleError(f"{bundle.folder}: does not name its network's size; export it again")
+        origin = MODEL_ZOO.get(network.name, FLAGSHIP)
+        source = resources.files("perception") / "networks" / origin.file
         subject = subject_of(perceivers[name])
         rows.append(
             Row(
                 name=name,
-                idea=idea,
-                file=path.name,
-                lines=len(path.read_text().splitlines()),
+                idea=f"{origin.idea} ({origin.paper})" if origin.paper else origin.idea,
+                file=source.name,
+                lines=len(source.read_text().splitlines()),
                 parameters=network.parameters,
                 gmacs=network.gmacs,
                 ms=times[name],
-                figures={d.name: score(subject, d, drawn=False)[0].values() for d in datasets},
+                figures={d.name: score(subject, d).values() for d in datasets},
                 checks=bundle.info.checks,
             )
         )
@@ -160,16 +198,6 @@ def _times(perceivers: Mapping[str, Perceiver], frame: Frame) -> dict[str, float
             perceiver.infer(images[name])
             spent[name].append(1000 * (time.perf_counter() - start))
     return {name: statistics.median(times) for name, times in spent.items()}
-
-
-def _origin(name: str) -> tuple[str, Path]:
-    """What a network brought, and the file that it is written in."""
-    if name in CANON:
-        entry = CANON[name]
-        idea, kind = f"{entry.idea} ({entry.paper})", type(entry.build(2, 0.1))
-    else:
-        idea, kind = "the flagship", DriveNet
-    return idea, Path(inspect.getfile(kind))
 
 
 def _plot(rows: Sequence[Row], picture: Path) -> None:

@@ -1,4 +1,4 @@
-"""The gate's report: a table of what each precision loses, and a picture of where it disagrees with torch."""
+"""The report of an export: what each precision loses, and a picture of where it disagrees with torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from export.comparison import Comparison, Disagreement
+from export.graph_comparison import Comparison, Disagreement
 from export.sensitivity import Sensitivity
 from perception.bundle.manifest import Accuracy, Precision
 from perception.classes import ClassSet
@@ -23,8 +23,8 @@ TILE = 400  # px wide
 
 
 @dataclass
-class Proof:
-    """All that an export measured.
+class Measurements:
+    """Everything that an export measured.
 
     Attributes:
         checks: what runtimes said of the graphs.
@@ -48,11 +48,11 @@ class Proof:
         return found
 
 
-def tables(proof: Proof) -> list[Table]:
+def tables(measured: Measurements) -> list[Table]:
     """What each set's figures are in torch and, with the change, in each precision; and the sweeps."""
     found = []
-    for name in dict.fromkeys(one.set for one in proof.comparisons):
-        of = [one for one in proof.comparisons if one.set == name]
+    for name in dict.fromkeys(one.set for one in measured.comparisons):
+        of = [one for one in measured.comparisons if one.set == name]
         columns = [Column(one.precision.value, justify="right") for one in of]
         table = Table(
             "figure", Column("torch", justify="right"), *columns, title=f"{name}, {of[0].frames} frames"
@@ -60,12 +60,12 @@ def tables(proof: Proof) -> list[Table]:
         for figure, exact, values in _rows(of):
             table.add_row(figure, exact, *values)
         found.append(table)
-    for precision, layers in proof.sweeps.items():
+    for precision, layers in measured.sweeps.items():
         table = Table(
             "layer", Column("noise", justify="right"), "left in float32", title=f"{precision}: worst layers"
         )
         for one in layers[:SHOWN]:
-            left = "yes" if one.layer in proof.exact.get(precision, ()) else ""
+            left = "yes" if one.layer in measured.exact.get(precision, ()) else ""
             table.add_row(one.layer.removeprefix("network."), f"{one.noise:.2g}", left)
         found.append(table)
     return found
@@ -95,16 +95,16 @@ def _figures(accuracy: Accuracy | None) -> dict[str, float]:
     return mean | iou | {f"AP {name}": value for name, value in accuracy.ap.items()}
 
 
-def write_report(folder: Path, proof: Proof, classes: ClassSet) -> None:
-    """Write report.md and, where classes are told, differences.png."""
+def write_report(folder: Path, measured: Measurements, classes: ClassSet) -> None:
+    """Write report.md and, where the network gives classes, differences.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    said = [*(f"{tool}: {result}" for tool, result in proof.checks.items()), proof.calibration]
+    said = [*(f"{tool}: {result}" for tool, result in measured.checks.items()), measured.calibration]
     text = ["# What leaving torch costs", "\n".join(f"- {line}" for line in said if line)]
-    text += [f"## {table.title}\n\n{markdown(table)}" for table in tables(proof)]
+    text += [f"## {table.title}\n\n{markdown(table)}" for table in tables(measured)]
     (folder / "report.md").write_text("\n\n".join(text))
     rows = [
         _row(one.precision, one.set, worst, classes)
-        for one in proof.comparisons
+        for one in measured.comparisons
         for worst in one.worst
         if worst.share > 0
     ]
@@ -121,7 +121,7 @@ def markdown(table: Table) -> str:
 
 
 def _row(precision: Precision, name: str, worst: Disagreement, classes: ClassSet) -> npt.NDArray[np.uint8]:
-    """The frame, torch's classes, the graph's, and where they differ, with a line that says what it is."""
+    """The frame, torch's classes, the graph's, and where they differ, under a caption."""
     height = round(TILE * worst.image.shape[0] / worst.image.shape[1])
     image = resize(worst.image, *worst.expected.shape)
     differ = (worst.expected != worst.found)[..., None]

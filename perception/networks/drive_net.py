@@ -1,4 +1,4 @@
-"""The flagship: what every pixel is, and whose it is, at camera frame rate on two CPU cores."""
+"""The flagship: the class and the instance of every pixel, at camera frame rate on two CPU cores."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from perception.networks.blocks import AtrousContext, ConvNormAct, SeparableConv, SkipFusion, resize
 from perception.networks.efficientnet import EfficientNetLite0
 
-INSTANCE_STRIDE = 2  # of the maps that tell instances apart
+INSTANCE_STRIDE = 2  # of the maps that separate instances
 OFFSET_UNIT = 32.0  # px: weights stay about 1 that way
 
 
@@ -21,7 +21,7 @@ class DriveMaps(NamedTuple):
         centres: (n, things, h / 2, w / 2), logits of a heat map that peaks at each instance's centre of mass.
         offsets: (n, 2, h / 2, w / 2), x, y from a cell's middle to its instance's centre, in pixels of the
             input.
-        borders: (n, 1, h / 2, w / 2), logits of cells of an instance that lie beside something else.
+        borders: (n, 1, h / 2, w / 2), logits of cells of an instance next to something else.
     """
 
     logits: Tensor

@@ -1,0 +1,66 @@
+"""The one reader of YAML files, and of what pydantic finds wrong in them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from perception.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path, edit: Callable[[str], str] = str) -> dict[str, Any]:
+    """The keys and values of a YAML file; an empty file has none.
+
+    Args:
+        edit: changes its text before it is parsed.
+
+    Raises:
+        ConfigError: it cannot be read, is not YAML, or holds something else than keys with values.
+    """
+    try:
+        values = yaml.safe_load(edit(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: holds a {type(values).__name__}; give keys with values")
+    return {str(key): value for key, value in values.items()}
+
+
+def validate(model: type[Model], values: dict[str, Any], where: Path) -> Model:
+    """The values as the model.
+
+    Raises:
+        ConfigError: some are wrong: all of them by name, after `where`.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {'; '.join(faults(error))}") from error
+
+
+def faults(error: ValidationError) -> list[str]:
+    """What is wrong, a line for each key: its name, its value, and what is allowed."""
+    return [_fault(one) for one in error.errors()]
+
+
+def _fault(one: Any) -> str:
+    name = ".".join(str(part) for part in one["loc"])
+    if one["type"] == "extra_forbidden":
+        return f"unknown key {name}"
+    if one["type"] == "missing":
+        return f"the key {name} is missing"
+    message = one["msg"].removeprefix("Value error, ")
+    message = f"{message[:1].lower()}{message[1:]}"
+    if not name:
+        return message
+    if isinstance(one["input"], dict | bytes):
+        return f"{name}: {message}"
+    return f"{name} = {one['input']!r:.80} is refused: {message}"
