@@ -52,7 +52,7 @@ def test_what_was_kept_and_is_damaged_is_compiled_anew_with_a_word(
     kept.write_bytes(kept.read_bytes()[:-1])
     engine = open_engine(colour_bundle, "openvino", 1)
     (note,) = engine.info.notes
-    assert str(kept.parent) in note and "is discarded and built anew: its sha256 is" in note
+    assert str(kept.parent) in note and "is discarded and built again: its sha256 is" in note
     assert open_engine(colour_bundle, "openvino", 1).info.notes == ()
 
 
