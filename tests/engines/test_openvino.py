@@ -39,7 +39,7 @@ def test_what_was_compiled_is_kept(
     ask(open_engine(colour_bundle, "openvino", 1), (32, 64))
     assert len(list(cache.iterdir())) == 2  # for the golden input and for that one
     engine = open_engine(colour_bundle, "openvino", 1)
-    monkeypatch.setattr(engine, "_compile", None)
+    monkeypatch.setattr(engine.engine, "_compile", None)
     ask(engine, (32, 64))
     assert engine.info.notes == ()
 
