@@ -71,9 +71,7 @@ def load_plugin(entry: metadata.EntryPoint, who: str, kind: type = object) -> An
     else:
         if isinstance(found, kind):
             return found
-        words = f"is a {type(found).__name__}, expected a {kind.__name__}"
+        words = f"is a {type(found).__name__}, expected a {getattr(kind, '__name__', kind)}"
     owner = f"the distribution {entry.dist.name} {entry.dist.version}" if entry.dist else "perception"
-    mend = f"update or remove it: pip uninstall {entry.dist.name}" if entry.dist else "install it again"
-    raise ConfigError(
-        f"{who}: the plug-in {entry.value} of the distribution {owner} {words}; {mend}"
-    ) from fault
+    remedy = f"update or remove it: pip uninstall {entry.dist.name}" if entry.dist else "install it again"
+    raise ConfigError(f"{who}: the plug-in {entry.value} of {owner} {words}; {remedy}") from fault

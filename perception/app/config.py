@@ -66,7 +66,7 @@ class RunConfig(BaseModel):
         min_rate: scenes a second below which quality is stepped down, where frames may be dropped; 0: never.
         give_up: seconds without a frame from a live source after which the run ends; None: never.
         log: how events are written on stderr: for people or for machines.
-        instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
+        instances: how road users are separated: "auto", or one of `perception.decode.instances.WAYS`.
         crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
         denoise: name or folder of a bundle that restores each frame before the network sees it.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.

@@ -7,14 +7,14 @@ import typer
 import typer.core
 
 from perception.errors import ConfigError
-from perception.extras import explain
+from perception.extras import load_plugin, registered
 
 GROUP = "perception.commands"
 
 
 def late_commands() -> dict[str, metadata.EntryPoint]:
     """Commands of other packages, imported only once they are called or listed."""
-    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    return registered(GROUP)
 
 
 class Commands(typer.core.TyperGroup):
@@ -29,12 +29,12 @@ class Commands(typer.core.TyperGroup):
 
 
 def _load(entry: metadata.EntryPoint) -> Any:
-    """The command of an entry point; where a module is missing, one that says what to install."""
+    """The command of an entry point; where it does not load, one that says why and what to do."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     try:
-        app.command(entry.name)(entry.load())
-    except ModuleNotFoundError as error:
-        message = explain(error, f"perception {entry.name}")
+        app.command(entry.name)(load_plugin(entry, f"perception {entry.name}"))
+    except ConfigError as error:
+        message = str(error)
 
         def refuse() -> None:
             raise ConfigError(message)

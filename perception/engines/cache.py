@@ -100,7 +100,7 @@ class EngineCache:
     def discard(self, key: EngineKey, reason: str) -> tuple[str, ...]:
         """Remove an engine that cannot be used; the word on it."""
         shutil.rmtree(self.path(key), ignore_errors=True)
-        return (f"the engine in {self.path(key)} is discarded and built anew: {reason}",)
+        return (f"the engine in {self.path(key)} is discarded and built again: {reason}",)
 
     def _sweep(self) -> None:
         """Remove what builds left that were cut short."""

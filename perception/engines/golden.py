@@ -46,7 +46,7 @@ def check_golden(bundle: Bundle, engine: ReadyEngine) -> float:
     precision = engine.info.precision
     image, expected = bundle.golden(precision)
     found = engine.run(image)
-    path, mend = bundle.folder / "golden.npz", "Export the bundle again, or choose another engine."
+    path, remedy = bundle.folder / "golden.npz", "Export the bundle again, or choose another engine."
     limit = LIMITS[precision]
     shares = []
     for name, wanted in expected.items():
@@ -54,19 +54,19 @@ def check_golden(bundle: Bundle, engine: ReadyEngine) -> float:
         if (got.dtype, got.shape) != (wanted.dtype, wanted.shape):
             raise BundleError(
                 f"{path}: {engine.name} gives {name} as {got.dtype} {got.shape}, "
-                f"expected {wanted.dtype} {wanted.shape}. {mend}"
+                f"expected {wanted.dtype} {wanted.shape}. {remedy}"
             )
         for whose, values in ((f"{path}: the golden output", wanted), (f"{engine.name}: the output", got)):
             if lost := int(np.count_nonzero(~np.isfinite(values))):
                 raise BundleError(
                     f"{whose} {name} holds {lost} values that are not finite, of {values.size}: weights are "
-                    f"damaged, or too large for {precision}. {mend}"
+                    f"damaged, or too large for {precision}. {remedy}"
                 )
         apart = np.abs(got.astype(np.float64) - wanted)
         shares.append(float(np.mean(apart <= limit.tolerances * bundle.info.outputs[name].tolerance)))
         if shares[-1] < limit.share:
             raise BundleError(
                 f"{path}: {engine.name} reproduces {shares[-1]:.2%} of the values of {name}, "
-                f"expected at least {limit.share:.1%}. {mend}"
+                f"expected at least {limit.share:.1%}. {remedy}"
             )
     return min(shares)

@@ -1,4 +1,4 @@
-"""The machine that engines run on, as far as it tells without any library: its CPU, and NVIDIA's driver."""
+"""The machine that engines run on, as far as no library is needed: its CPU, and NVIDIA's driver."""
 
 import os
 import platform

@@ -76,7 +76,7 @@ def open_session(
     model: Path | bytes,
     providers: Mapping[str, Mapping[str, str]],
     threads: int,
-    mend: str = "",
+    remedy: str = "",
     disabled: Sequence[str] = (),
 ) -> Any:
     """A session on the first of the providers; what that cannot run, the others may.
@@ -85,7 +85,7 @@ def open_session(
         name: of the engine.
         model: an ONNX file, or what is in one.
         providers: ONNX Runtime's, with their options.
-        mend: what to do where the first provider does not start.
+        remedy: what to do where the first provider does not start.
         disabled: ONNX Runtime's optimisers that are left out.
 
     Raises:
@@ -117,11 +117,11 @@ def open_session(
             else f"the graph: {error}"
         )
         raise EngineError(f"{name} cannot run: ONNX Runtime refuses {what}") from error
-    check_started(name, next(iter(providers)), session.get_providers(), mend)
+    check_started(name, next(iter(providers)), session.get_providers(), remedy)
     return session
 
 
-def check_started(name: str, wanted: str, started: Sequence[str], mend: str) -> None:
+def check_started(name: str, wanted: str, started: Sequence[str], remedy: str) -> None:
     """A provider whose libraries do not load raises nothing: the session just runs without it.
 
     Raises:
@@ -130,7 +130,7 @@ def check_started(name: str, wanted: str, started: Sequence[str], mend: str) -> 
     if wanted not in started:
         raise EngineError(
             f"{name} cannot run: {wanted} did not start and would leave the work to {', '.join(started)}; "
-            f"{mixed_builds() or mend}"
+            f"{mixed_builds() or remedy}"
         )
 
 

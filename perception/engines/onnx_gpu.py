@@ -38,7 +38,7 @@ _MEND = (
     "it needs an NVIDIA driver, and onnxruntime-gpu in place of onnxruntime: "
     f"pip uninstall onnxruntime, then {hint('gpu')}"
 )
-_SUMS = "sha256.json"  # written last, beside what the TensorRT provider built: else that was cut short
+_SUMS = "sha256.json"  # written last, next to what the TensorRT provider built: else that was cut short
 
 Allocate = Callable[[Shape, npt.DTypeLike], npt.NDArray[Any]]
 
@@ -105,7 +105,7 @@ class _Buffers:
         self._input = OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, device)
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(name, self._input)
-        # Only a run tells the outputs' shapes; it warms up, too.
+        # Only a run gives the outputs' shapes; it warms up, too.
         found = session.run(outputs, {name: self._image})
         self._maps = {n: allocate(map_.shape, map_.dtype) for n, map_ in zip(outputs, found, strict=True)}
         for output, map_ in self._maps.items():
@@ -240,7 +240,7 @@ def is_whole(folder: Path) -> tuple[bool, tuple[str, ...]]:
     except (OSError, ValueError, TypeError) as error:
         fault = str(error)
     shutil.rmtree(folder)
-    return False, (f"the engine in {folder} is discarded and built anew: {fault}",)
+    return False, (f"the engine in {folder} is discarded and built again: {fault}",)
 
 
 def seal(folder: Path) -> None:

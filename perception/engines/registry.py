@@ -1,5 +1,6 @@
 """Engines: one file a runtime, one way in. An engine takes uint8 pixels and gives a bundle's output maps."""
 
+from collections.abc import Callable
 from functools import partial
 
 from perception.bundle.bundle import Bundle
@@ -82,7 +83,7 @@ def _registered(name: str) -> tuple[Opener, Precision]:
         known = ", ".join(known_engines())
         raise EngineError(f"engine {name!r} is not known: choose auto or one of {known}.")
     try:
-        opener: Opener = load_plugin(entry, f"the engine {name}")
+        opener: Opener = load_plugin(entry, f"the engine {name}", Callable)  # type: ignore[call-overload]
     except ConfigError as error:
         raise EngineError(str(error)) from error
     longest_first = sorted(Precision, key=len, reverse=True)

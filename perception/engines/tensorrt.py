@@ -46,7 +46,7 @@ def open_tensorrt(
 
     Args:
         threads: not used: the GPU needs none.
-        on_build: told what is being built and the share done; not called where the engine is in the cache.
+        on_build: called with what is being built and the share done; not where the engine is in the cache.
 
     Raises:
         EngineError: there is no driver, GPU or TensorRT that can run it, or the graph cannot be built.

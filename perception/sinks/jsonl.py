@@ -10,7 +10,7 @@ from perception.sinks.segments import next_dated
 
 
 class LineFile:
-    """Starts anew with its first line.
+    """Its first line replaces what is there.
 
     Args:
         append: go on after what is there instead.

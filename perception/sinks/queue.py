@@ -247,7 +247,7 @@ class SinkQueue:
 
     def _fail(self, failure: SinkError, reason: str) -> None:
         """It takes nothing any more; said once, until it recovers."""
-        # Where every frame counts the node raises it, and in closing `close` tells.
+        # Where every frame counts the node raises it, and in closing `close` does.
         if not self._error and not self._closing and self._policy is Policy.FRESHEST:
             extra = {"event": "sink_broken", "sink": self.uri, "reason": reason}
             _log.warning("%s; its frames are lost until it works again", failure, extra=extra)

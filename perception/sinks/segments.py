@@ -16,8 +16,8 @@ def numbered(path: Path) -> dict[int, Path]:
 
 
 def next_dated(path: Path) -> Path:
-    """A new name such as out-20261121T203357Z-0001.mp4. The number goes on from what is there: it tells the
-    order also where the clock was set back."""
+    """A new name such as out-20261121T203357Z-0001.mp4. The number goes on from what is there, so that the
+    order is right also where the clock was set back."""
     number = max(numbered(path), default=0) + 1
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     return path.with_name(f"{path.stem}-{now}-{number:04d}{path.suffix}")

@@ -112,7 +112,7 @@ class VideoSink:
                     container.mux(self._stream.encode(None))
                 container.close()
         except (av.error.FFmpegError, OSError) as error:
-            if not self._broken:  # else it was told when it broke, and its fragments play up to there
+            if not self._broken:  # else it was reported when it broke, and its fragments play up to there
                 self._broken = True
                 raise self._error(error) from error
         finally:

@@ -5,11 +5,11 @@ from statistics import median
 
 _PAUSE_NS = 250_000_000  # so long a scene may be old at most
 _PAUSE_PERIODS = 2.5  # and where images come more slowly, one of them may be missing
-_KEPT = 5  # intervals that tell the period: few, as a camera slows down at night
+_KEPT = 5  # intervals that give the period: few, as a camera slows down at night
 
 
-class Queued:
-    """Tells it by the arrivals alone, and rather too early than too late.
+class ArrivalClock:
+    """By the arrivals alone, and rather too early than too late.
 
     Where nothing came for a while, because the network or this process stood still, what was sent meanwhile
     comes afterwards: all at once, and as if it were new. So after a pause the images count as taken a period
@@ -27,7 +27,7 @@ class Queued:
         self._arrival, self._waited = None, False
 
     def taken(self, arrival_ns: int) -> int:
-        """When the image was taken that arrived then, in ns by the host's clock; told of each, in order."""
+        """When the image was taken that arrived then, in ns by the host's clock; for each, in order."""
         earlier, self._arrival = self._arrival, arrival_ns
         if earlier is None:
             self._taken = arrival_ns

@@ -41,8 +41,8 @@ class Source(Protocol):
 class LiveSource(Source, Protocol):
     """A camera. Iteration connects, waits for frames, connects again when they stop, and ends at `stop`.
 
-    A camera that is not there, or that falls silent, raises nothing: `link` tells, and it is tried again with
-    growing pauses. Only what no second try can mend raises SourceError.
+    A camera that is not there, or that falls silent, raises nothing: `link` says so, and it is tried
+    again with growing pauses. Only what a second try cannot help raises SourceError.
     """
 
     @property

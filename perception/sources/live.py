@@ -16,7 +16,7 @@ from av.container import InputContainer
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
 from perception.redact import masked
-from perception.sources.arrival_clock import Queued
+from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
 from perception.sources.stream_clock import StreamClock
@@ -26,7 +26,7 @@ from perception.uri import Uri
 OPEN_S = 5.0  # a camera that has not answered by then is not there
 SILENCE_S = 1.0  # a stream without a whole picture for so long is lost
 PAUSES_S = (0.2, 5.0)  # between two tries: doubled from the first up to the last
-GOOD_S = 1.0  # frames for so long, and the pauses start anew
+GOOD_S = 1.0  # frames for so long, and the pauses start again from the first
 BEHIND_NS = 150_000_000  # a frame older than that is passed over where a fresher one waits
 LOW_LATENCY = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "32", "analyzeduration": "0"}
 
@@ -51,7 +51,7 @@ class LiveCamera(ABC):
         self._camera = camera
         self._freshest = policy is not Policy.EVERY_FRAME
         self._link = Link(LinkState.CONNECTING)
-        self._queued = Queued()
+        self._arrivals = ArrivalClock()
         self._clock = StreamClock(patient=not self._freshest)
         self._sequence = 0
         self._stopped = Event()
@@ -107,7 +107,7 @@ class LiveCamera(ABC):
         if stream is not None:
             self._link = replace(self._link, connections=self._link.connections + 1)
             self._clock.restart()
-            self._queued.restart()
+            self._arrivals.restart()
             decoder = Decoder(stream.codec_context)
             while not self._stopped.is_set():
                 given_up, packets = connection.take(SILENCE_S)
@@ -124,8 +124,8 @@ class LiveCamera(ABC):
         for packet in packets:
             arrival_of(packet).stamp_ns = self._stamp(packet)
         if self._clock.jumps > jumps:
-            self.notes[:] = [f"{self.uri}: its clock jumped {self._clock.jumps} times, and was set anew"]
-            _log.warning("%s: its clock jumped, and was set anew", self.uri, extra={"event": "clock_jump"})
+            self.notes[:] = [f"{self.uri}: its clock jumped {self._clock.jumps} times, and was set again"]
+            _log.warning("%s: its clock jumped, and was set again", self.uri, extra={"event": "clock_jump"})
         late = time.monotonic_ns() - arrival_of(packets[0]).stamp_ns > BEHIND_NS
         behind = self._freshest and late and len(packets) > 1
         if behind and (unneeded := decoder.unneeded(packets)):
@@ -145,7 +145,7 @@ class LiveCamera(ABC):
     def _stamp(self, packet: Packet) -> int:
         """When its image was captured, by the host's monotonic clock."""
         pts_ns, began_ns = self._pts_ns(packet), arrival_of(packet).began_ns
-        return self._clock.stamp(pts_ns, self._queued.taken(began_ns) if pts_ns is None else began_ns)
+        return self._clock.stamp(pts_ns, self._arrivals.taken(began_ns) if pts_ns is None else began_ns)
 
     def _pts_ns(self, packet: Packet) -> int | None:
         if not self.clocked or packet.pts is None or packet.time_base is None:

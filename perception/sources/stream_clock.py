@@ -1,10 +1,10 @@
-"""When a frame was captured: a stream's own clock, told in the host's monotonic time."""
+"""When a frame was captured: a stream's own clock, mapped to the host's monotonic time."""
 
 from dataclasses import dataclass
 
-_JUMP_NS = (
-    1_000_000_000  # a step of the stream's clock, against the arrivals, that is no delay but another time
-)
+from perception.types import NS_PER_S
+
+_JUMP_NS = NS_PER_S  # a step of the stream's clock, against the arrivals, that is no delay but another time
 _FORGET = 500e-6  # how fast the quickest transfer is forgotten; two quartz clocks part by up to 200e-6
 # A delay that stays comes of a clock that is off by more, or of a longer way: then it is forgotten as well.
 _LATE_NS, _FORGET_LATE_S = 150_000_000, 10.0
@@ -22,7 +22,7 @@ class StreamClock:
 
     Attributes:
         patient: frames may wait for as long as who reads them takes: no delay is taken for the usual one.
-        jumps: how often the stream's clock was set anew.
+        jumps: how often the stream's clock was set again.
     """
 
     patient: bool = False
@@ -33,7 +33,7 @@ class StreamClock:
     _stamp: int = 0
 
     def restart(self) -> None:
-        """The stream begins anew, with a clock of its own; stamps still never run back."""
+        """The stream begins again, with a clock of its own; stamps still never run back."""
         self._offset = None
 
     def stamp(self, pts_ns: int | None, arrival_ns: int) -> int:

@@ -78,7 +78,7 @@ class VideoSource:
             raise SourceError(
                 f"source {self.uri}: broke after {sequence} frames ({_words(error)})"
             ) from error
-        # Some containers count their frames; others tell how long they play, and sound may play longer.
+        # Some containers count their frames; others say how long they play, and sound may play longer.
         slack = 1.0 if len(self._container.streams) > 1 else 2 / self.rate
         if cut or packets < self._stream.frames or end + slack < self._declared_seconds():
             expected = f" of {self.length}" if self.length and self.length > sequence else ""

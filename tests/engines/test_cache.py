@@ -100,7 +100,7 @@ def test_what_is_not_whole_is_discarded_with_a_word(cache: EngineCache, harm: st
     found, notes = cache.read(KEY)
     assert found is None
     assert len(notes) == 1
-    assert str(cache.path(KEY)) in notes[0] and "discarded and built anew" in notes[0]
+    assert str(cache.path(KEY)) in notes[0] and "discarded and built again" in notes[0]
     assert cache.read(KEY) == (None, ())  # said once
     assert cache.write(KEY, ENGINE) == ()
     assert cache.read(KEY) == (ENGINE, ())

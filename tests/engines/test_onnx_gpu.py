@@ -119,7 +119,7 @@ def test_what_was_built_is_only_used_whole(tmp_path: Path, damage: str) -> None:
         (folder / "sha256.json").write_text("{" if damage == "sums" else "{}")
     whole, (note,) = is_whole(folder)
     assert not whole
-    assert f"the engine in {folder} is discarded and built anew" in note
+    assert f"the engine in {folder} is discarded and built again" in note
     assert not folder.exists()
 
 

@@ -39,7 +39,7 @@ def test_what_was_compiled_is_kept(
     ask(open_engine(colour_bundle, "openvino", 1), (32, 64))
     assert len(list(cache.iterdir())) == 2  # for the golden input and for that one
     engine = open_engine(colour_bundle, "openvino", 1)
-    monkeypatch.setattr(engine, "_compile", None)
+    monkeypatch.setattr(engine.engine, "_compile", None)
     ask(engine, (32, 64))
     assert engine.info.notes == ()
 
@@ -52,7 +52,7 @@ def test_what_was_kept_and_is_damaged_is_compiled_anew_with_a_word(
     kept.write_bytes(kept.read_bytes()[:-1])
     engine = open_engine(colour_bundle, "openvino", 1)
     (note,) = engine.info.notes
-    assert str(kept.parent) in note and "is discarded and built anew: its sha256 is" in note
+    assert str(kept.parent) in note and "is discarded and built again: its sha256 is" in note
     assert open_engine(colour_bundle, "openvino", 1).info.notes == ()
 
 

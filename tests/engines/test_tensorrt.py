@@ -368,7 +368,7 @@ def test_an_engine_that_is_not_what_it_was_is_built_anew_with_a_word(
         reason = "the engine is of version 10.9.0, not 11.4.0"
     engine = opened(bundle)
     (note,) = engine.info.notes
-    assert "discarded and built anew" in note and reason in note
+    assert "discarded and built again" in note and reason in note
     assert len(builds) == 2
     assert check_golden(bundle, engine) == 1
     assert opened(bundle).info.notes == ()

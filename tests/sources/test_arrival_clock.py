@@ -4,14 +4,14 @@ from itertools import accumulate
 
 import pytest
 
-from perception.sources.arrival_clock import Queued
+from perception.sources.arrival_clock import ArrivalClock
 
 MS = 1_000_000
 
 
 def ages_ms(intervals_ms: list[float]) -> list[float]:
     """Of the images that come so long after one another, when they come."""
-    queued = Queued()
+    queued = ArrivalClock()
     arrivals = [round(arrival * MS) for arrival in accumulate(intervals_ms, initial=0.0)]
     return [(arrival - queued.taken(arrival)) / MS for arrival in arrivals][1:]
 
@@ -37,7 +37,7 @@ def test_a_camera_that_slows_down_is_followed() -> None:
 
 
 def test_another_connection_begins_anew() -> None:
-    queued = Queued()
+    queued = ArrivalClock()
     for time in (0, 40, 80, 120):
         queued.taken(time * MS)
     queued.restart()

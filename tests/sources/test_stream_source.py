@@ -145,7 +145,7 @@ def test_a_clock_that_jumps_moves_no_stamp(rtsp: Server) -> None:
             frames = reading.more(15)[5:]
             assert all(-1 < age_ms(rtsp, frame) < 60 for frame in frames)
         assert reading.source.link.connections == 1
-        assert reading.source.notes == [f"{rtsp.url}: its clock jumped 2 times, and was set anew"]
+        assert reading.source.notes == [f"{rtsp.url}: its clock jumped 2 times, and was set again"]
 
 
 def test_lost_packets_cost_frames_but_not_the_stream(rtsp: Server) -> None:
