@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from perception.errors import ConfigError
@@ -21,6 +20,8 @@ def read_yaml(path: Path, edit: Callable[[str], str] = str) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, is not YAML, or holds something else than keys with values.
     """
+    import yaml  # noqa: PLC0415 - takes 50 ms to import, and bundles, which are JSON, need only `faults`
+
     try:
         values = yaml.safe_load(edit(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
