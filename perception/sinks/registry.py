@@ -18,7 +18,7 @@ SINKS = Kinds(
     "sink",
     SinkKind,
     {
-        ".mp4": "perception.sinks.video:KIND",
+        ".mp4": "perception.sinks.rolling:KIND",
         "/": "perception.sinks.folder:KIND",
         "web": "perception.sinks.web.sink:KIND",
     },

@@ -6,8 +6,9 @@ from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.scene import Scene
-from perception.sinks.limits import Limits
-from perception.sinks.segments import Budget, next_dated, numbered
+from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
+from perception.sinks.limits import Limits, video_limits
+from perception.sinks.segments import Budget, next_dated, next_free, numbered
 from perception.sinks.video import VideoSink
 from perception.types import Image
 
@@ -72,3 +73,14 @@ class RollingVideoSink:
         return SinkError(
             f"sink {self.uri}: {error.filename or 'a piece'} cannot be written ({error.strerror})"
         )
+
+
+def _open(given: SinkUri, how: Opening) -> Sink:
+    """In pieces where options ask for it, else as one video."""
+    path = Path(given.uri.place)
+    if given.options != Limits():
+        return RollingVideoSink(path, how.rate, given.options)
+    return VideoSink(next_free(path) if how.again else path, how.rate)
+
+
+KIND = SinkKind("an H.264 video (out.mp4)", _open, read=video_limits, on_disk=True)

@@ -19,9 +19,7 @@ from perception.frame import Frame
 from perception.health.types import Health, Signal
 from perception.overlay.style import RED, WHITE, text_height, text_width, write
 from perception.scene import Scene
-from perception.sinks.base import Opening, Sink, SinkKind, SinkUri, check_writable
-from perception.sinks.limits import Limits, video_limits
-from perception.sinks.segments import next_free
+from perception.sinks.base import check_writable
 from perception.types import Image
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
@@ -192,15 +190,3 @@ def _fit(image: Image, width: int, height: int) -> Image:
     top, left = (height - high) // 2, (width - wide) // 2
     padded = cv2.copyMakeBorder(image, top, height - high - top, left, width - wide - left, border)
     return padded.astype(np.uint8, copy=False)
-
-
-def _open(given: SinkUri, how: Opening) -> Sink:
-    path = Path(given.uri.place)
-    if given.options != Limits():
-        from perception.sinks.rolling import RollingVideoSink  # noqa: PLC0415 - it is made of this one
-
-        return RollingVideoSink(path, how.rate, given.options)
-    return VideoSink(next_free(path) if how.again else path, how.rate)
-
-
-KIND = SinkKind("an H.264 video (out.mp4)", _open, read=video_limits, on_disk=True)
