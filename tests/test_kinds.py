@@ -40,8 +40,8 @@ def test_each_kind_has_a_row_in_the_readme(role: str, kinds: Kinds[Any], uri: st
 
 def test_each_kind_has_an_example() -> None:
     for role, kinds in (("source", SOURCES), ("sink", SINKS)):
-        found = {kinds.parse(uri).kind for uri in EXAMPLES[role]}  # type: ignore[attr-defined]
-        assert len(found) == len({entry.value for entry in kinds._own.values()})  # type: ignore[attr-defined]
+        found = {kinds.parse(uri).kind for uri in EXAMPLES[role]}
+        assert len(found) == len({entry.value for entry in kinds._own.values()})
 
 
 def test_the_help_names_each_kind() -> None:

@@ -76,6 +76,7 @@ class RollingVideoSink:
 
 
 def _open(given: SinkUri, how: Opening) -> Sink:
+    """In pieces where options ask for it, else as one video."""
     path = Path(given.uri.place)
     if given.options != Limits():
         return RollingVideoSink(path, how.rate, given.options)
