@@ -75,7 +75,7 @@ def faults(comparison: Comparison) -> list[str]:
             if not value <= noise
         ]
     found += [
-        f"the output {name} holds values that are not numbers"
+        f"the output {name} holds what is not a number"
         for name, value in comparison.apart.items()
         if np.isnan(value)
     ]

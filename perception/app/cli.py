@@ -26,6 +26,7 @@ from perception.app.run_table import run_table
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
 from perception.classes import DRIVE
+from perception.datasets.categories import IN_DRIVE, SYNONYMS
 from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
@@ -252,6 +253,8 @@ def classes() -> None:
     for label_map in LABEL_MAPS.values():
         if label_map.name != DRIVE.name:
             console.print(_meanings(label_map.name, {str(k): v for k, v in label_map.meaning.items()}))
+    kinds = {name: IN_DRIVE[kind] for kind, names in SYNONYMS.items() for name in (kind, *names)}
+    console.print(_meanings("names of categories", kinds))
     console.print(_meanings("comma10k", {_hex(colour): names for colour, names in COMMA10K.items()}))
 
 

@@ -8,14 +8,16 @@
     rest: crop
 
 A label is the value of a pixel in a label image (0..255); in a colour image, its colour as `[r, g, b]` or
-"#rrggbb"; in COCO's annotations, the id or the name of a category. A label that several classes name may be
-any of them. `rest` is the class of every label that none names, or `ignore`; without it, such a label is an
-error. 255 is ignored unless it is named. `thing` says that the class has instances.
+"#rrggbb"; in the annotations of COCO and YOLO, the id or the name of a category, which is matched
+without case and by the field's synonyms (see `categories`). A label that several classes name may be any of
+them. `rest` is the class of every label that none names, or `ignore`; without it, such a label is an error.
+255 is ignored unless it is named. `thing` says that the class has instances.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -24,6 +26,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from perception.classes import DRIVE, ClassSet
+from perception.datasets.categories import GENERAL, kind_of, plain
 from perception.errors import DataError
 from perception.parsing import read_yaml, validate
 
@@ -133,10 +136,32 @@ class OwnClasses:
             )
         return self._by_colour(label, colours, path)
 
+    @property
+    def by_colour(self) -> bool:
+        """Whether colours have a meaning, and ids have none."""
+        kinds = set(map(type, self.meaning))
+        return tuple in kinds and int not in kinds
+
     def mean(self, labels: tuple[Label, ...]) -> int | None:
-        """Bits of what is known by several labels, a category's name and id; None where it must not be."""
+        """Bits of what is known by several labels, a category's name and id; None where it must not be.
+
+        Names are compared as `categories` says; of synonyms, the same name comes first, then the same kind of
+        object, then the more general kind.
+        """
         named = [self.meaning[label] for label in labels if label in self.meaning]
-        return named[0] if named else self.rest
+        if named:
+            return named[0]
+        for name in (label for label in labels if isinstance(label, str)):
+            kind = kind_of(name)
+            for read, wanted in ((plain, plain(name)), (kind_of, kind), (kind_of, GENERAL.get(kind or ""))):
+                found = [bits for label, bits in self._names if wanted and read(label) == wanted]
+                if found:
+                    return found[0]
+        return self.rest
+
+    @cached_property
+    def _names(self) -> list[tuple[str, int]]:
+        return [(label, bits) for label, bits in self.meaning.items() if isinstance(label, str)]
 
     def unnamed(self, path: Path, counts: Mapping[str, int], unit: str) -> DataError:
         """The error about labels without meaning, the most frequent first."""

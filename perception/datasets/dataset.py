@@ -12,14 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from perception.classes import DRIVE, FARTHEST, ClassSet
 from perception.datasets.class_file import Bits, OwnClasses
-from perception.datasets.formats import Files, Layout, read_image
+from perception.datasets.formats import Files, Layout, read_image, read_labels
 from perception.datasets.label_maps import LABEL_MAPS
+from perception.errors import DataError
 from perception.simulation import Drive, SimulationOptions, Truth
 
 GROUND = DRIVE.bits("road", "lane_marking")
@@ -70,12 +70,16 @@ class ImageDataset:
         self.layout = layout
         self.own = own
 
+    @property
+    def names(self) -> list[str]:
+        return [files.image.stem for files in self.files]
+
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Sample:
         files = self.files[index]
-        image = read_image(files.image, cv2.IMREAD_COLOR)
+        image = read_image(files.image)
         size = image.shape[:2]
         if self.own is None or self.layout.decode_own is None:
             labels = self.layout.decode(files, size)
@@ -83,7 +87,7 @@ class ImageDataset:
             labels = self.layout.decode_own(files, size, self.own)
         target = labels.target
         if files.lanes is not None:
-            target = _paint(target, read_image(files.lanes, cv2.IMREAD_UNCHANGED, size))
+            target = _paint(target, read_labels(files.lanes, size))
         return Sample(files.image.stem, image, target, labels.instances)
 
 
@@ -124,6 +128,29 @@ class SimulatedDataset:
     @lru_cache(maxsize=1)  # noqa: B019 - one drive, kept while its frames are read in order
     def _drive(self, number: int) -> Drive:
         return Drive(replace(self.options, seed=self.options.seed + number))
+
+
+def teaches(dataset: Dataset, sample: Sample) -> bool:
+    """Whether anything can be learnt from a sample, or scored on it: more than that nothing was labelled."""
+    background = 0
+    if isinstance(dataset, ImageDataset) and dataset.layout.background:
+        background = dataset.layout.background if dataset.own is None else dataset.own.rest or 0
+    if any(one is not None for one in (sample.picture, sample.depth, sample.key_points)):
+        return True
+    return bool(np.any((sample.target != 0) & (sample.target != background)))
+
+
+def nothing_known(dataset: Dataset) -> DataError:
+    return DataError(
+        f"{dataset.name}: none of its {len(dataset)} frames is labelled by what can be learnt or scored: no region "
+        "of a known class with a mask (boxes without masks, crowds and ignored categories are unknown)"
+    )
+
+
+def names_of(dataset: Dataset) -> list[str]:
+    """The names of a data set's samples, without reading their images where that can be."""
+    names = getattr(dataset, "names", None)
+    return [dataset[i].name for i in range(len(dataset))] if names is None else list(names)
 
 
 def classes_of(dataset: Dataset) -> ClassSet:

@@ -24,6 +24,10 @@ class SimulatedDrive:
         self.options = parse_options(query)
         self._drive = Drive(self.options)
 
+    @property
+    def names(self) -> list[str]:
+        return [f"{index:06d}" for index in range(len(self))]
+
     def __len__(self) -> int:
         return self.options.frames
 

@@ -10,13 +10,14 @@ import typer
 from rich.console import Console
 
 from perception.datasets.class_file import load_classes
-from perception.datasets.dataset import Dataset, classes_of
+from perception.datasets.dataset import Dataset, classes_of, names_of
 from perception.datasets.drives import open_set
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError
 from perception.evaluation.evaluation import Evaluation
 from perception.evaluation.gallery import Extremes
 from perception.evaluation.metrics.semantic import Confusion
+from perception.evaluation.recording import refuse_missing
 from perception.evaluation.robustness import RobustnessReport, corruptions_of, measure
 from perception.evaluation.robustness import gallery as corrupted_gallery
 from perception.evaluation.robustness import table as robustness_table
@@ -90,6 +91,8 @@ def evaluate(
         )
     else:
         subject = subject_of_files(predictions)
+        for dataset in _open_for(subject, data, classes):
+            refuse_missing(predictions, names_of(dataset))
     if names:
         _evaluate_corrupted(subject, _open_for(subject, data, classes), names, every, output, picture)
         return

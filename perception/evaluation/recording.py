@@ -1,5 +1,7 @@
 """Scenes as the folder sink wrote them, read back."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -54,6 +56,10 @@ class RecordedScenes:
             ) from error
         self._lines = {line.stem: line for line in lines}
 
+    @property
+    def stems(self) -> set[str]:
+        return set(self._lines)
+
     def perceive(self, frame: Frame) -> Scene:
         """The scene of the frame's stem.
 
@@ -97,3 +103,21 @@ class RecordedScenes:
                 "the frame's height and width"
             )
         return image
+
+
+def refuse_missing(folder: Path, names: Sequence[str]) -> None:
+    """Compare the scenes of a folder with the frames to score, before they are scored.
+
+    Raises:
+        DataError: frames have no scene, by their stems, or several frames have the same stem.
+    """
+    known = RecordedScenes(folder).stems
+    counts = Counter(names)
+    missing, twice = [name for name in counts if name not in known], [n for n in counts if counts[n] > 1]
+    for stems, problem in ((missing, "have no scene in it"), (twice, "come several times")):
+        if stems:
+            listed = ", ".join(stems[:10]) + (" …" if len(stems) > 10 else "")
+            raise DataError(
+                f"{folder}: {len(stems)} of {len(counts)} frames to score {problem}: {listed}; write the folder "
+                "by perception run over the same frames"
+            )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from perception.classes import DRIVE, ClassSet
-from perception.datasets.dataset import Dataset, Sample
+from perception.datasets.dataset import Dataset, Sample, nothing_known, teaches
 from perception.datasets.drives import SimulatedDrive
 from perception.evaluation.evaluation import Evaluation, Judged
 from perception.evaluation.recording import RecordedScenes
@@ -58,11 +58,29 @@ def subject_of_files(folder: Path) -> Subject:
 
 
 def score(subject: Subject, dataset: Dataset, *observers: Observer, quiet: bool = False) -> Evaluation:
-    """Every figure of a data set; observers see each frame, too."""
+    """Every figure of a data set; observers see each frame, too.
+
+    Raises:
+        DataError: its labels leave nothing to score.
+    """
     drive = isinstance(dataset, SimulatedDrive)
     evaluation = Evaluation(subject.classes, labelled=subject.labelled, drive=drive)
-    walk(subject, dataset, [evaluation, *observers], title="" if quiet else dataset.name)
+    labels = _Labels(dataset)
+    walk(subject, dataset, [evaluation, labels, *observers], title="" if quiet else dataset.name)
+    if not labels.known or not evaluation.values():
+        raise nothing_known(dataset)
     return evaluation
+
+
+class _Labels:
+    """Whether a data set's labels say anything."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.known = False
+
+    def update(self, one: Judged) -> None:
+        self.known = self.known or teaches(self.dataset, one.sample)
 
 
 def walk(

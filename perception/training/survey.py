@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Column, Table
 
 from perception.classes import ClassSet
-from perception.datasets.dataset import Dataset, Sample, public_name
+from perception.datasets.dataset import Dataset, Sample, nothing_known, public_name, teaches
 from perception.errors import DataError
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.truth import true_scene
@@ -27,14 +27,16 @@ def each_sample(dataset: Dataset) -> Iterator[Sample]:
 
     Raises:
         DataError: after the last, if some cannot be: the first ten of them by name, and how many there are.
+            Or nothing can be learnt from any of them.
     """
-    broken = []
+    broken, known = [], False
     for index in range(len(dataset)):
         try:
             sample = dataset[index]
         except DataError as error:
             broken.append(str(error))
         else:
+            known = known or teaches(dataset, sample)
             yield sample
     if broken:
         more = f"\n  … and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
@@ -43,6 +45,8 @@ def each_sample(dataset: Dataset) -> Iterator[Sample]:
             + "\n  ".join(broken[:NAMED])
             + more
         )
+    if not known:
+        raise nothing_known(dataset)
 
 
 def checked(dataset: Dataset) -> list[Sample]:

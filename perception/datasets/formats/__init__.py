@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from perception.datasets.formats.files import IMAGES, Files, Labels, Layout, read_image
+from perception.datasets.categories import NO_THINGS
+from perception.datasets.formats.coco import decode_coco, decode_coco_own, find_coco
+from perception.datasets.formats.files import IMAGES, Files, Labels, Layout, read_image, read_labels
 from perception.datasets.formats.pixels import (
     decode_by,
     decode_cityscapes,
@@ -13,16 +15,9 @@ from perception.datasets.formats.pixels import (
     decode_own,
     decode_penn_fudan,
 )
-from perception.datasets.formats.regions import (
-    decode_coco,
-    decode_coco_own,
-    decode_yolo,
-    decode_yolo_own,
-    read_coco,
-)
-from perception.errors import DataError
+from perception.datasets.formats.yolo import decode_yolo, decode_yolo_own, find_yolo
 
-__all__ = ["LAYOUTS", "Files", "Labels", "Layout", "read_image"]
+__all__ = ["LAYOUTS", "Files", "Labels", "Layout", "read_image", "read_labels"]
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -92,22 +87,6 @@ def _penn_fudan(folder: Path) -> list[Files]:
     return [Files(image, folder / "PedMasks" / f"{image.stem}_mask.png") for image in images]
 
 
-def _yolo(folder: Path) -> list[Files]:
-    """`images/…/NAME.jpg` and `labels/…/NAME.txt`, polygons; what has none is left out."""
-    images = sorted(p for p in (folder / "images").rglob("*") if p.suffix.lower() in IMAGES)
-    labels = [folder / "labels" / p.relative_to(folder / "images").with_suffix(".txt") for p in images]
-    return [Files(p, label) for p, label in zip(images, labels, strict=True) if label.exists()]
-
-
-def _coco(folder: Path) -> list[Files]:
-    """A folder of images next to `annotations/instances_FOLDER.json`, or one folder above that."""
-    beside = [parent / "annotations" / f"instances_{folder.name}.json" for parent in folder.parents[:2]]
-    found = [path for path in beside if path.exists()]
-    if not found:
-        raise DataError(f"{folder}: no annotations; looked for {' and '.join(map(str, beside))}")
-    return [Files(folder / name, found[0]) for name in sorted(read_coco(found[0]).images)]
-
-
 def _ade(folder: Path) -> list[Files]:
     """`images/SPLIT/NAME.jpg`, which is the folder to name, and `annotations/SPLIT/NAME.png`."""
     labels = folder.parent.with_name("annotations") / folder.name
@@ -122,7 +101,7 @@ LAYOUTS = {
     "comma10k": Layout(_comma10k, decode_comma10k, decode_own),
     "ade": Layout(_ade, decode_by("ade"), decode_own),
     "penn_fudan": Layout(_penn_fudan, decode_penn_fudan),
-    "coco": Layout(_coco, decode_coco, decode_coco_own),
-    "yolo": Layout(_yolo, decode_yolo, decode_yolo_own),
+    "coco": Layout(find_coco, decode_coco, decode_coco_own, NO_THINGS),
+    "yolo": Layout(find_yolo, decode_yolo, decode_yolo_own, NO_THINGS),
     "folder": Layout(_folder, decode_folder, decode_own),
 }

@@ -1,12 +1,13 @@
 """What every layout deals in: a frame's files, and the labels that they hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from perception.classes import ClassSet
 from perception.datasets.class_file import Bits, OwnClasses
@@ -27,6 +28,8 @@ class Files:
     label: Path
     lanes: Path | None = None
     instances: Path | None = None
+    key: str = ""  # the image's name in a label file of several images
+    names: Mapping[int, str] | None = None  # of categories, by number, where the label has numbers
 
 
 @dataclass(frozen=True)
@@ -45,42 +48,69 @@ class Layout:
         find: lists a folder's frames.
         decode: reads the labels of one, of height and width, into the class set `drive`.
         decode_own: the same into one's own classes; None: its labels have no use outside `drive`.
+        background: class bits of `drive` where no region is labelled, if its labels are regions.
     """
 
     find: Callable[[Path], list[Files]]
     decode: Callable[[Files, Size], Labels]
     decode_own: Callable[[Files, Size, OwnClasses], Labels] | None = None
+    background: int = 0
 
 
-def read_image(path: Path, flags: int, size: Size | None = None) -> npt.NDArray[np.uint8]:
-    """Read an 8-bit image file, of height and width where `size` is given.
-
-    Raises:
-        DataError: it is missing, broken, of another depth, or of another size.
-    """
-    image = _read(path, flags, size)
-    if image.dtype != np.uint8:
-        raise DataError(f"{path}: its pixels are {image.dtype}, expected uint8; convert it")
+def read_image(path: Path) -> npt.NDArray[np.uint8]:
+    """Read an image as uint8 (h, w, 3) BGR. Raises DataError where it is missing or broken."""
+    if not path.exists():
+        raise DataError(f"{path}: missing; the data set is incomplete")
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DataError(f"{path}: not a readable image; replace or remove it")
     return np.asarray(image, np.uint8)
 
 
+def read_labels(path: Path, size: Size, *, colours: bool = False) -> npt.NDArray[np.uint8]:
+    """Read a label image: ids uint8 (h, w), or colours uint8 (h, w, 3 or 4), BGR.
+
+    An image with a palette, as VOC, labelme and CVAT write them, holds ids: its indices.
+
+    Args:
+        colours: take the colours of its palette in their place.
+
+    Raises:
+        DataError: it is missing, broken, of another depth, or of another height and width.
+    """
+    label = _read(path, size, colours=colours)
+    if label.dtype != np.uint8:
+        raise DataError(f"{path}: its pixels are {label.dtype}, expected uint8; convert it")
+    return np.asarray(label, np.uint8)
+
+
 def read_ids(path: Path, size: Size) -> Ids:
-    """An image of ids, uint8 or uint16, of height and width."""
-    ids = _read(path, cv2.IMREAD_UNCHANGED, size)
+    """An image of ids, uint8 or uint16, of height and width; of one with a palette, the indices."""
+    ids = _read(path, size)
     if ids.ndim != 2 or ids.dtype not in (np.uint8, np.uint16):
         raise DataError(f"{path}: {ids.dtype} {ids.shape}, expected one channel of uint8 or uint16 ids")
     return ids.astype(np.uint16)
 
 
-def _read(path: Path, flags: int, size: Size | None) -> npt.NDArray[np.generic]:
+def _read(path: Path, size: Size, *, colours: bool = False) -> npt.NDArray[np.generic]:
+    """The pixels as Pillow reads them, which keeps palettes; what has colours, in BGR."""
     if not path.exists():
         raise DataError(f"{path}: missing; the data set is incomplete")
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f"{path}: not a readable image; replace or remove it")
-    if size is not None:
-        check_size(path, image.shape[:2], size)
-    return image
+    try:
+        with Image.open(path) as image:
+            image.load()
+            shown = image.convert("RGB") if image.mode in {"P", "PA"} and colours else image
+            if shown.mode in {"PA", "LA"}:
+                shown = shown.getchannel(0)
+            pixels = np.array(shown)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not a readable image; replace or remove it") from error
+    check_size(path, pixels.shape[:2], size)
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8)
+    if pixels.ndim == 3:
+        return pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
+    return pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels
 
 
 def check_size(path: Path, found: Size, expected: Size) -> None:

@@ -1,6 +1,7 @@
 """Layouts whose labels are images: a value or a colour for each pixel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,11 +18,12 @@ from perception.datasets.formats.files import (
     Size,
     number_instances,
     read_ids,
-    read_image,
+    read_labels,
 )
 from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.errors import DataError
 
+RIDER, TWO_WHEELERS = 25, (32, 33)  # Cityscapes label ids: of riders, of motorcycles and bicycles
 EVERYTHING = (1 << len(DRIVE)) - 1
 _CITYSCAPES = LABEL_MAPS["cityscapes"].lookup()
 _COMMA10K = OwnClasses(
@@ -60,7 +62,9 @@ def decode_cityscapes(files: Files, size: Size) -> Labels:
 
 
 def decode_cityscapes_own(files: Files, size: Size, own: OwnClasses) -> Labels:
-    return _grouped(_own_target(files, size, own), files, size, own.class_set, _cityscapes_groups)
+    joined = [one for one in TWO_WHEELERS if own.mean((one,)) == own.mean((RIDER,))]
+    groups = partial(_cityscapes_groups, two_wheelers=joined)
+    return _grouped(_own_target(files, size, own), files, size, own.class_set, groups)
 
 
 def decode_penn_fudan(files: Files, size: Size) -> Labels:
@@ -80,14 +84,34 @@ def _grouped(
     return Labels(target, number_instances(read(files.instances, size), target, classes))
 
 
-def _cityscapes_groups(path: Path, size: Size) -> Ids:
-    """Label id × 1000 + k of the public set, or numbers of the clips: vehicles and people in two files."""
+def _cityscapes_groups(path: Path, size: Size, two_wheelers: Collection[int] = TWO_WHEELERS) -> Ids:
+    """Label id × 1000 + k of the public set, or numbers of the clips: vehicles and people in two files.
+
+    Riders of the public set are part of the two-wheeler under them, of those with these label ids.
+    """
     if path.name.endswith("instanceIds.png"):
         ids = read_ids(path, size)
-        return np.where(ids < 1000, 0, ids).astype(np.uint16)  # a label id alone: a group
+        return _with_riders(np.where(ids < 1000, 0, ids).astype(np.uint16), two_wheelers)  # below: a group
     vehicles = read_ids(path, size)  # 255 none
     people = _instance_ids(path.with_name(path.name.replace("_instances", "_people")), size)
     return np.where(people > 0, people, np.where(vehicles == 255, 0, vehicles + 1)).astype(np.uint16)
+
+
+def _with_riders(ids: Ids, two_wheelers: Collection[int]) -> Ids:
+    """Public Cityscapes instance ids (h, w) in which each rider has the id of the two-wheeler under them.
+
+    That is the bicycle or motorcycle with the most pixels next to the rider's; riders that touch none keep
+    their own id.
+    """
+    ids = ids.copy()
+    ridden = np.where(np.isin(ids // 1000, [*two_wheelers]), ids, 0)
+    for rider in np.unique(ids[ids // 1000 == RIDER]).tolist():
+        around = cv2.dilate((ids == rider).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        touched = np.bincount(ridden[around])
+        touched[0] = 0
+        if touched.any():
+            ids[ids == rider] = touched.argmax()
+    return ids
 
 
 def _instance_ids(path: Path, size: Size) -> Ids:
@@ -96,12 +120,12 @@ def _instance_ids(path: Path, size: Size) -> Ids:
 
 
 def _own_target(files: Files, size: Size, own: OwnClasses) -> Bits:
-    return own.decode(read_image(files.label, cv2.IMREAD_UNCHANGED, size), files.label)
+    return own.decode(read_labels(files.label, size, colours=own.by_colour), files.label)
 
 
 def _values(files: Files, size: Size) -> npt.NDArray[np.uint8]:
     """The label's class ids, uint8 (h, w)."""
-    label = read_image(files.label, cv2.IMREAD_UNCHANGED, size)
+    label = read_labels(files.label, size)
     if label.ndim != 2:
         raise DataError(
             f"{files.label}: a label of shape {label.shape}, expected one channel of class ids; convert it"

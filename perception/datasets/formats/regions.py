@@ -1,232 +1,151 @@
-"""Layouts whose labels are regions, each of one category: YOLO's polygons, COCO's JSON."""
+"""Labels that are regions, each of one category, drawn into one map: what YOLO and COCO have in common."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
-from pydantic import BaseModel, Field, ValidationError
 
 from perception.classes import DRIVE
+from perception.datasets.categories import NO_THINGS, drive_bits, kind_of
 from perception.datasets.class_file import Label, OwnClasses
-from perception.datasets.formats.files import MOST_OF_A_CLASS, Files, Labels, Size, check_size
-from perception.datasets.formats.pixels import EVERYTHING
+from perception.datasets.formats.files import MOST_OF_A_CLASS, Labels, Size
 from perception.errors import DataError
-from perception.parsing import faults
 
-NO_THINGS = EVERYTHING & ~DRIVE.bits(*DRIVE.things)
-# What may be one of our things; trains, planes and boats are ignored.
-_THINGS = {
-    "person": "pedestrian", "bicycle": "two_wheeler", "car": "vehicle", "motorcycle": "two_wheeler",
-    "bus": "vehicle", "truck": "vehicle",
-}  # fmt: skip
-_IGNORED = {"airplane", "train", "boat"}
-_YOLO_NAMES = ("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat")
+_TWO_WHEELERS = {"bicycle", "motorcycle", "two wheeler"}
 
 
 @dataclass(frozen=True)
 class Region:
-    """`mask` bool (h, w); a category has a number and perhaps a name; a crowd is many in one region."""
+    """`mask` bool (h, w).
 
-    number: int
+    Attributes:
+        label: how messages call the category.
+        known_as: the category's name and number, in the order in which a class file is asked for them.
+        name: of the category; None where the file has only numbers.
+        crowd: many in one region, or one that is known by its box alone: its pixels are unknown.
+    """
+
+    label: str
+    known_as: tuple[Label, ...]
     name: str | None
     mask: npt.NDArray[np.bool_]
     crowd: bool = False
 
 
-def decode_yolo(files: Files, size: Size) -> Labels:
-    return _drive(_yolo(files.label, size), size)
-
-
-def decode_yolo_own(files: Files, size: Size, own: OwnClasses) -> Labels:
-    return _own(_yolo(files.label, size), size, own, files.label)
-
-
-def decode_coco(files: Files, size: Size) -> Labels:
-    return _drive(_coco(files, size), size)
-
-
-def decode_coco_own(files: Files, size: Size, own: OwnClasses) -> Labels:
-    return _own(_coco(files, size), size, own, files.label)
-
-
-def _in_order(regions: Iterable[Region]) -> list[Region]:
-    """What lies before others comes last: crowds are behind all, the small before the large."""
-    return sorted(regions, key=lambda region: (not region.crowd, -np.count_nonzero(region.mask)))
-
-
-def _drive(regions: Iterable[Region], size: Size) -> Labels:
+def drive_labels(regions: Iterable[Region], size: Size, path: Path) -> Labels:
     """Road users; all else is none of them.
 
-    Who sits on a two-wheeler is a part of it in the `drive` set and a person here: such a person is either.
+    Who sits on a two-wheeler is a part of it in the `drive` set. A rider joins the two-wheeler with the most
+    contact; a person, as which COCO labels riders, is either.
+
+    Raises:
+        DataError: a category of a name that is in no table.
     """
-    target = np.full(size, NO_THINGS, np.uint32)
-    instances = np.zeros(size, np.uint16)
     regions = _in_order(regions)
+    _refuse_unnamed(
+        regions, lambda one: None if one.name is None else drive_bits(one.name), path, _unnamed_in_drive
+    )
+    target, instances = np.full(size, NO_THINGS, np.uint32), np.zeros(size, np.uint16)
     ridden = np.zeros(size, bool)
     for region in regions:
-        ridden |= region.mask & (_THINGS.get(region.name or "") == "two_wheeler")
+        ridden |= region.mask & (_kind(region) in _TWO_WHEELERS)
+    with_rider = _joined(regions, lambda _: True)
     for k, region in enumerate(regions, start=1):
-        inside, thing = region.mask, _THINGS.get(region.name or "")
-        rides = thing == "pedestrian" and ridden[inside].sum() > 0.1 * inside.sum()
-        if region.name in _IGNORED or (thing and region.crowd):
+        inside, bits = region.mask, drive_bits(region.name or "") or 0
+        thing = bits.bit_length() - 1
+        counts = thing in DRIVE.thing_ids and bits == 1 << thing
+        rides = _kind(region) == "person" and ridden[inside].sum() > 0.1 * inside.sum()
+        if not bits or (region.crowd and bits != NO_THINGS):
             target[inside], instances[inside] = 0, 0
         elif rides:
             target[inside], instances[inside] = DRIVE.bits("pedestrian", "two_wheeler"), 0
-        elif thing:
-            target[inside] = DRIVE.bits(thing)
-            instances[inside] = 1000 * DRIVE.id(thing) + k if k <= MOST_OF_A_CLASS else 0
+        elif counts:
+            number = with_rider.get(k, k)
+            target[inside] = bits
+            instances[inside] = 1000 * thing + number if number <= MOST_OF_A_CLASS else 0
+        elif bits != NO_THINGS:
+            target[inside], instances[inside] = bits, 0
     return Labels(target, instances)
 
 
-def _own(regions: Iterable[Region], size: Size, own: OwnClasses, path: Path) -> Labels:
-    """One's own classes by number or name; where no region is, the rest of them, or nothing is known."""
-    target = np.full(size, own.rest or 0, np.uint32)
-    instances = np.zeros(size, np.uint16)
-    unnamed: Counter[str] = Counter()
-    for k, region in enumerate(_in_order(regions), start=1):
-        known_as: tuple[Label, ...] = tuple(
-            label for label in (region.name, region.number) if label is not None
-        )
-        bits = own.mean(known_as)
-        if bits is None:
-            unnamed[str(known_as[0])] += 1
-            continue
-        thing = bits.bit_length() - 1
-        told_apart = thing in own.class_set.thing_ids and bits == 1 << thing and k <= MOST_OF_A_CLASS
-        target[region.mask] = 0 if region.crowd else bits
-        instances[region.mask] = 1000 * thing + k if told_apart and not region.crowd else 0
-    if unnamed:
-        raise own.unnamed(path, unnamed, "regions")
-    return Labels(target, instances)
-
-
-def _yolo(path: Path, size: Size) -> Iterator[Region]:
-    """Polygons, a line each: class x y x y …, in shares of width and height."""
-    height, width = size
-    if not path.exists():
-        raise DataError(f"{path}: missing; the data set is incomplete")
-    for line in path.read_text().splitlines():
-        try:
-            number, *sides = line.split()
-            corners = np.array(sides, np.float64).reshape(-1, 2) * (width, height)
-            kind, points = int(number), np.rint(corners).astype(np.int32)
-        except ValueError as error:
-            raise DataError(f"{path}: {line[:40]!r} is not `class x y x y …`: {error}") from error
-        mask = np.zeros(size, np.uint8)
-        cv2.fillPoly(mask, [points], 1)
-        yield Region(kind, _YOLO_NAMES[kind] if kind < len(_YOLO_NAMES) else None, mask > 0)
-
-
-class _Category(BaseModel):
-    id: int
-    name: str
-
-
-class _Image(BaseModel):
-    id: int
-    file_name: str
-    height: Annotated[int, Field(gt=0)]
-    width: Annotated[int, Field(gt=0)]
-
-
-class _Rle(BaseModel):
-    counts: str | list[int]
-    size: tuple[int, int]
-
-
-class _Annotation(BaseModel):
-    image_id: int
-    category_id: int
-    segmentation: _Rle | list[list[float]]
-    iscrowd: bool = False
-
-
-class _Coco(BaseModel):
-    images: list[_Image]
-    annotations: list[_Annotation]
-    categories: list[_Category]
-
-
-@dataclass(frozen=True)
-class CocoFile:
-    """One annotations file: images by file name, with their annotations; names of categories."""
-
-    images: dict[str, _Image]
-    annotations: dict[int, list[_Annotation]]
-    names: dict[int, str]
-
-    def image(self, path: Path) -> _Image:
-        """The entry of a file, whose name here may hold a folder."""
-        names = ("/".join(path.parts[-n:]) for n in range(1, len(path.parts)))
-        return next(self.images[name] for name in names if name in self.images)
-
-
-def read_coco(path: Path) -> CocoFile:
-    """Read `instances_*.json`, once unless it changes.
+def own_labels(regions: Iterable[Region], size: Size, own: OwnClasses, path: Path) -> Labels:
+    """One's own classes by number or name; where no region is, the rest of them, or nothing is known.
 
     Raises:
-        DataError: it is not JSON, or not COCO's, or names images or categories that it does not have.
+        DataError: a category that the class file does not name.
     """
-    return _parse_coco(path, path.stat().st_mtime_ns)
+    regions = _in_order(regions)
+    _refuse_unnamed(regions, lambda one: own.mean(one.known_as), path, own.unnamed)
+    target, instances = np.full(size, own.rest or 0, np.uint32), np.zeros(size, np.uint16)
+    with_rider = _joined(regions, lambda pair: own.mean(pair[0].known_as) == own.mean(pair[1].known_as))
+    for k, region in enumerate(regions, start=1):
+        bits = own.mean(region.known_as) or 0
+        thing, number = bits.bit_length() - 1, with_rider.get(k, k)
+        counts = thing in own.class_set.thing_ids and bits == 1 << thing and number <= MOST_OF_A_CLASS
+        target[region.mask] = 0 if region.crowd else bits
+        instances[region.mask] = 1000 * thing + number if counts and not region.crowd else 0
+    return Labels(target, instances)
 
 
-@lru_cache(maxsize=4)
-def _parse_coco(path: Path, _changed_ns: int) -> CocoFile:
-    try:
-        file = _Coco.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not COCO's instances: {_first(error)}") from error
-    annotations: dict[int, list[_Annotation]] = {image.id: [] for image in file.images}
-    names = {category.id: category.name for category in file.categories}
-    for number, one in enumerate(file.annotations):
-        if one.image_id not in annotations or one.category_id not in names:
-            raise DataError(
-                f"{path}: annotation {number} is of image {one.image_id} and category {one.category_id}, "
-                "which the file does not hold"
-            )
-        annotations[one.image_id].append(one)
-    return CocoFile({image.file_name: image for image in file.images}, annotations, names)
+def rasterise(polygons: list[list[float]], size: Size) -> npt.NDArray[np.bool_]:
+    """The union of polygons [x, y, x, y, …] in pixels as bool (h, w), by pycocotools' own rasteriser.
+
+    Pixel centres lie at half-integer coordinates, so a polygon from 10 to 20 covers ten pixels. Polygons of
+    fewer than three corners cover nothing.
+    """
+    polygons = [polygon for polygon in polygons if len(polygon) >= 6]
+    if not polygons:
+        return np.zeros(size, bool)
+    return np.asarray(coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, *size)))) > 0
 
 
-def _first(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return f"{faults(error)[0]} ({error.error_count()} problems)"
-    return str(error)
+def box_corners(left: float, top: float, right: float, bottom: float) -> list[float]:
+    return [left, top, right, top, right, bottom, left, bottom]
 
 
-def _coco(files: Files, size: Size) -> Iterator[Region]:
-    file = read_coco(files.label)
-    image = file.image(files.image)
-    check_size(files.label, (image.height, image.width), size)
-    for one in file.annotations[image.id]:
-        mask = _decode_mask(one.segmentation, size, files)
-        yield Region(one.category_id, file.names[one.category_id], mask, one.iscrowd)
+def _in_order(regions: Iterable[Region]) -> list[Region]:
+    """Regions in the foreground come last: crowds are behind all, the small before the large."""
+    return sorted(regions, key=lambda region: (not region.crowd, -np.count_nonzero(region.mask)))
 
 
-def _decode_mask(segmentation: _Rle | list[list[float]], size: Size, files: Files) -> npt.NDArray[np.bool_]:
-    """A run-length code, compressed or not, or the union of polygons, as bool (h, w)."""
-    try:
-        if isinstance(segmentation, list):
-            polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
-            if not polygons:
-                return np.zeros(size, bool)
-            code = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
-        elif isinstance(segmentation.counts, str):
-            check_size(files.label, segmentation.size, size)
-            code = {"size": list(size), "counts": segmentation.counts.encode()}
-        else:
-            check_size(files.label, segmentation.size, size)
-            code = coco_mask.frPyObjects({"size": list(size), "counts": segmentation.counts}, *size)
-        return np.asarray(coco_mask.decode(code)) > 0
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"{files.label}: a region of {files.image.name} cannot be decoded: {error}"
-        ) from error
+def _kind(region: Region) -> str | None:
+    return None if region.name is None else kind_of(region.name)
+
+
+def _joined(regions: Sequence[Region], same: Callable[[tuple[Region, Region]], bool]) -> dict[int, int]:
+    """Which two-wheeler each rider belongs to, by their numbers from 1 on: the one with the most contact."""
+    numbered = list(enumerate(regions, start=1))
+    wheels = [(k, one) for k, one in numbered if _kind(one) in _TWO_WHEELERS and not one.crowd]
+    joined = {}
+    for k, rider in numbered:
+        if _kind(rider) != "rider" or rider.crowd:
+            continue
+        around = cv2.dilate(rider.mask.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        contact = {w: np.count_nonzero(around & one.mask) for w, one in wheels if same((rider, one))}
+        if any(contact.values()):
+            joined[k] = max(contact, key=lambda w: contact[w])
+    return joined
+
+
+def _refuse_unnamed(
+    regions: Iterable[Region],
+    meaning: Callable[[Region], int | None],
+    path: Path,
+    error: Callable[[Path, Counter[str], str], DataError],
+) -> None:
+    unnamed = Counter(region.label for region in regions if meaning(region) is None)
+    if unnamed:
+        raise error(path, unnamed, "regions")
+
+
+def _unnamed_in_drive(path: Path, unnamed: Counter[str], unit: str) -> DataError:
+    listed = ", ".join(f"{name} ({n} {unit})" for name, n in unnamed.most_common(10))
+    return DataError(
+        f"{path}: no class of `drive` is known for the categories {listed}; rename them (`perception "
+        "classes` lists the names), or give a class file that says what they mean"
+    )
