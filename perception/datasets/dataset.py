@@ -142,8 +142,8 @@ def teaches(dataset: Dataset, sample: Sample) -> bool:
 
 def nothing_known(dataset: Dataset) -> DataError:
     return DataError(
-        f"{dataset.name}: none of its {len(dataset)} frames is labelled by what can be learnt or scored: no region "
-        "of a known class with a mask (boxes without masks, crowds and ignored categories are unknown)"
+        f"{dataset.name}: none of its {len(dataset)} frames has a label to learn from or to score: no region "
+        "of a known class has a mask (boxes without masks, crowds and ignored categories are unknown)"
     )
 
 

@@ -118,6 +118,6 @@ def refuse_missing(folder: Path, names: Sequence[str]) -> None:
         if stems:
             listed = ", ".join(stems[:10]) + (" …" if len(stems) > 10 else "")
             raise DataError(
-                f"{folder}: {len(stems)} of {len(counts)} frames to score {problem}: {listed}; write the folder "
-                "by perception run over the same frames"
+                f"{folder}: {len(stems)} of {len(counts)} frames to score {problem}: {listed}; write the "
+                "folder by perception run over the same frames"
             )

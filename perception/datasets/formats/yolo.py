@@ -109,7 +109,7 @@ def _numbers(line: str, path: Path) -> tuple[int, npt.NDArray[np.float64]]:
         raise DataError(f"{said} is not `class x y x y …`: give a class from 0 on and coordinates")
     if corners.min() < -ROUNDING or corners.max() > 1 + ROUNDING:
         raise DataError(
-            f"{said} has coordinates outside 0 to 1, as in pixels; divide x by the width and y by the height of "
-            "the image"
+            f"{said} has coordinates outside 0 to 1, as in pixels; divide x by the width and y by the height "
+            "of the image"
         )
     return kind, corners
