@@ -36,6 +36,8 @@ def test_classes_and_every_map_are_shown() -> None:
         assert f"{name} in drive" in result.output
     for colour in COMMA10K:
         assert "#" + bytes(colour).hex() in result.output
+    words = result.output.replace("│", " ").replace(",", " ").split()
+    assert {"pedestrian", "motorbike", "van", "cyclist", "lorry"} <= set(words)  # names of categories
     assert "sidewalk or vegetation" in result.output  # IDD-Lite's 1 is a partial label
 
 

@@ -208,6 +208,8 @@ def test_a_number_that_the_names_do_not_hold_is_an_error(tmp_path: Path) -> None
         only(yolo(tmp_path, f"2 {shares(SQUARE)}", data="names: [car, person]"))
     with pytest.raises(DataError, match="names: expected a list, or a mapping"):
         only(yolo(tmp_path, f"0 {shares(SQUARE)}", data="names: 80"))
+    with pytest.raises(DataError, match="hold key points"):
+        only(yolo(tmp_path, f"0 {shares(SQUARE)}", data="names: [car]\nkpt_shape: [17, 2]"))
     (tmp_path / "data.yaml").write_text("names: [car]")
     (tmp_path / "other.yaml").write_text("names: [person]")
     with pytest.raises(DataError, match="their names differ"):

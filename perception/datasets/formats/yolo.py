@@ -53,6 +53,8 @@ def read_names(folder: Path) -> Mapping[int, str] | None:
 
 def _names(path: Path) -> dict[int, str] | None:
     raw = read_yaml(path)
+    if "kpt_shape" in raw:
+        raise DataError(f"{path}: its labels hold key points (kpt_shape); give a set of polygons or boxes")
     names = raw.get("names")
     if names is None:
         return None
