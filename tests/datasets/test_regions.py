@@ -1,88 +1,35 @@
 """COCO and YOLO files of other tools. What is right is from pycocotools, or from how the input was built."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
 
 from perception.classes import DRIVE
 from perception.datasets.categories import NO_THINGS
-from perception.datasets.class_file import ClassFile, OwnClasses
-from perception.datasets.dataset import Sample
 from perception.datasets.opening import open_dataset
 from perception.errors import DataError
+from tests.datasets.label_files import (
+    HEIGHT,
+    PEDESTRIAN,
+    SQUARE,
+    TWO_WHEELER,
+    VEHICLE,
+    WIDTH,
+    coco,
+    judged,
+    only,
+    own_of,
+    polygon,
+    shares,
+    yolo,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools' decoder
-
-HEIGHT, WIDTH = 40, 60
-VEHICLE, PEDESTRIAN, TWO_WHEELER = (DRIVE.bits(name) for name in DRIVE.things)
-SQUARE = [10.0, 10.0, 20.0, 10.0, 20.0, 20.0, 10.0, 20.0]
-
-
-def image(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
-
-
-def yolo(root: Path, *lines: str, data: str | None = None, name: str = "data.yaml") -> str:
-    image(root / "images" / "a.png")
-    (root / "labels").mkdir(exist_ok=True)
-    (root / "labels" / "a.txt").write_text("\n".join(lines))
-    if data is not None:
-        (root / name).write_text(data)
-    return f"yolo:{root}"
-
-
-def shares(points: list[float]) -> str:
-    return " ".join(str(value / side) for value, side in zip(points, [WIDTH, HEIGHT] * 99, strict=False))
-
-
-def coco(
-    root: Path, categories: dict[int, str], *annotations: dict[str, Any], files: tuple[str, ...] = ("a.png",)
-) -> str:
-    """Annotations of the first image, unless they say of which."""
-    for name in files:
-        image(root / "val" / name)
-    (root / "annotations").mkdir(exist_ok=True)
-    content = {
-        "images": [
-            {"id": i, "file_name": name, "height": HEIGHT, "width": WIDTH}
-            for i, name in enumerate(files, start=1)
-        ],
-        "annotations": [
-            {"id": i, "image_id": 1, "iscrowd": 0, **one} for i, one in enumerate(annotations, start=1)
-        ],
-        "categories": [{"id": i, "name": name} for i, name in categories.items()],
-    }
-    (root / "annotations" / "instances_val.json").write_text(json.dumps(content))
-    return f"coco:{root / 'val'}"
-
-
-def polygon(category: int, points: list[float], **more: Any) -> dict[str, Any]:
-    return {"category_id": category, "segmentation": [points], **more}
-
-
-def only(spec: str, own: OwnClasses | None = None) -> Sample:
-    return open_dataset(spec, own)[0]
-
-
-def judged(root: Path) -> npt.NDArray[np.bool_]:
-    """The union of all masks, by pycocotools."""
-    coco_file = COCO(str(root / "annotations" / "instances_val.json"))
-    return np.asarray(np.any([coco_file.annToMask(one) for one in coco_file.dataset["annotations"]], axis=0))
-
-
-def own_of(*classes: dict[str, Any], rest: str | None = None) -> OwnClasses:
-    listed = [{"colour": [i, i, i], "thing": True, **one} for i, one in enumerate(classes)]
-    return ClassFile.model_validate({"name": "own", "classes": listed, "rest": rest}).own("here")
-
 
 # Geometry
 
@@ -160,74 +107,6 @@ def test_shares_may_be_rounded_beyond_the_border(tmp_path: Path) -> None:
 def test_lines_that_are_no_region_are_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(DataError, match=r"a\.txt: .* is not `class x y x y …`"):
         only(yolo(tmp_path, line))
-
-
-# Names of categories
-
-
-@pytest.mark.parametrize(
-    ("name", "bits"),
-    [
-        ("Car", VEHICLE), ("van", VEHICLE), ("vehicle", VEHICLE), ("Person", PEDESTRIAN),
-        ("pedestrian", PEDESTRIAN), ("rider", TWO_WHEELER), ("motorbike", TWO_WHEELER), ("train", 0),
-        ("Chair", NO_THINGS),
-    ],
-)  # fmt: skip
-def test_coco_categories_by_the_fields_names(tmp_path: Path, name: str, bits: int) -> None:
-    sample = only(coco(tmp_path, {1: name}, polygon(1, SQUARE)))
-    assert sample.target[15, 15] == bits
-    assert (sample.target[0] == NO_THINGS).all()
-
-
-def test_unknown_categories_are_an_error_that_names_them(tmp_path: Path) -> None:
-    spec = coco(tmp_path, {1: "saucer", 2: "Car", 3: "gnome"}, *[polygon(i, SQUARE) for i in (1, 1, 2, 3)])
-    with pytest.raises(DataError, match=r"categories saucer \(2 regions\), gnome \(1 regions\); rename them"):
-        only(spec)
-
-
-@pytest.mark.parametrize(
-    ("data", "name"),
-    [
-        ("names: [Car, pedestrian]", "data.yaml"),
-        ("names: {0: Car, 1: pedestrian}\ntrain: images", "coco8.yml"),
-        ("names: {'0': Car, '1': pedestrian}", "../data.yaml"),
-        ("Car\npedestrian\n", "classes.txt"),
-        ("Car\npedestrian", "obj.names"),
-    ],
-)
-def test_names_of_a_yolo_set_are_read(tmp_path: Path, data: str, name: str) -> None:
-    root = tmp_path / "set"
-    root.mkdir()
-    sample = only(yolo(root, f"1 {shares(SQUARE)}", "0 0.6 0.6 0.9 0.6 0.9 0.9", data=data, name=name))
-    assert sample.target[15, 15] == PEDESTRIAN
-    assert sample.target[26, 52] == VEHICLE
-
-
-def test_a_number_that_the_names_do_not_hold_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"categories 2 \(1 regions\)"):
-        only(yolo(tmp_path, f"2 {shares(SQUARE)}", data="names: [car, person]"))
-    with pytest.raises(DataError, match="names: expected a list, or a mapping"):
-        only(yolo(tmp_path, f"0 {shares(SQUARE)}", data="names: 80"))
-    with pytest.raises(DataError, match="hold key points"):
-        only(yolo(tmp_path, f"0 {shares(SQUARE)}", data="names: [car]\nkpt_shape: [17, 2]"))
-    (tmp_path / "data.yaml").write_text("names: [car]")
-    (tmp_path / "other.yaml").write_text("names: [person]")
-    with pytest.raises(DataError, match="their names differ"):
-        only(f"yolo:{tmp_path}")
-
-
-def test_numbers_without_names_are_cocos_and_that_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        sample = only(yolo(tmp_path, f"3 {shares(SQUARE)}"))
-    assert sample.target[15, 15] == TWO_WHEELER
-    assert "no data.yaml with names" in caplog.text
-
-
-def test_a_class_file_s_number_beats_cocos_name_of_it(tmp_path: Path) -> None:
-    own = own_of({"name": "walker", "labels": ["person"]}, {"name": "car", "labels": [0]})
-    assert only(yolo(tmp_path, f"0 {shares(SQUARE)}"), own).target[15, 15] == 0b10
 
 
 # Crowds
