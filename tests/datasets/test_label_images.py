@@ -61,7 +61,9 @@ def test_a_palette_is_read_by_index_in_every_layout(
     write(tmp_path / label_path, Image.fromarray(IDS))
     grey = open_dataset(f"{layout}:{tmp_path / folder}")[0]
     write(tmp_path / label_path, with_palette(IDS))
-    assert np.ndim(cv2.imread(str(tmp_path / label_path), cv2.IMREAD_UNCHANGED)) == 3  # the trap
+    expanded = cv2.imread(str(tmp_path / label_path), cv2.IMREAD_UNCHANGED)
+    assert expanded is not None
+    assert expanded.ndim == 3  # the trap
     palette = open_dataset(f"{layout}:{tmp_path / folder}")[0]
     np.testing.assert_array_equal(palette.target, grey.target)
     np.testing.assert_array_equal(palette.instances, grey.instances)

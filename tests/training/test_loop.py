@@ -120,11 +120,11 @@ def test_the_mix_is_the_same_for_the_same_seed_and_pastes_road_users() -> None:
 def test_recipe_mistakes_are_named(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     for text, message in (
-        ("train: [{source: 'sim:'}]\nlearning: 1", "learning: Extra"),
+        ("train: [{source: 'sim:'}]\nlearning: 1", "unknown key learning"),
         ("train: [{source: 'sim:'}]\nsteps: -5", "steps: .*-5"),
         ("train: []", "train: "),
-        ("- 1", "mapping"),
-        ("a: [", "cannot be read as YAML"),
+        ("- 1", "give keys with values"),
+        ("a: [", "not YAML"),
     ):
         recipe.write_text(text)
         with pytest.raises(ConfigError, match=message):
