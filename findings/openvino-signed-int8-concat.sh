@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # OpenVINO rounds signed quantised activations to whole numbers when a Concat stands before the convolution.
 #
-# Package:    openvino 2026.4.1 (CPU); 2024.6.0 does the same
+# Package:    openvino 2026.4.1 (CPU); 2025.3.0 and 2025.4.1 do the same
 # Behaviour:  Two tensors, quantised as int8 with one scale, go through Concat into a QDQ convolution. The
 #             convolution sees whole numbers only: with a scale of 0.01, values from -1 to 1 become -1, 0
 #             or 1 (up to 0.63 gives 0). With a scale of 1 it is right, and so is uint8 with zero point 128.
