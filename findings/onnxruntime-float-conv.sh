@@ -26,8 +26,8 @@ x = np.full((1, 2, 4, 4), 250, np.float32)
 
 def model(computed):
     constants = {
-        "scale": np.float32(1), "zero": np.uint8(0), "y_scale": np.float32(0.5), "w": weights, "bias": np.zeros(2, np.float32),
-        "steps": np.zeros(2, np.int32), "step": np.float32(1),
+        "scale": np.float32(1), "zero": np.uint8(0), "y_scale": np.float32(0.5),
+        "w": weights, "bias": np.zeros(2, np.float32), "steps": np.zeros(2, np.int32), "step": np.float32(1),
     }
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["x_int"]),

@@ -52,7 +52,8 @@ def model(shapes):
 
 def means(shapes, fixed):
     values = {
-        "x": np.random.default_rng(1).random((1, CHANNELS, 6, 6), np.float32), "small": np.ones((1, 1, 3, 3), np.float32)
+        "x": np.random.default_rng(1).random((1, CHANNELS, 6, 6), np.float32),
+        "small": np.ones((1, 1, 3, 3), np.float32),
     }
     read = core.read_model(model(shapes))
     if fixed:

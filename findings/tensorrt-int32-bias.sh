@@ -12,7 +12,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet tensorrt-rtx==1.7.1.116 onnxruntime==1.32.0 onnx==1.23.2 numpy==2.4.6 sympy==1.14.0
+"$work/venv/bin/pip" install --quiet tensorrt-rtx==1.7.1.116 onnxruntime==1.32.0 onnx==1.23.2 \
+    numpy==2.4.6 sympy==1.14.0
 cd "$work"
 "$work/venv/bin/python" - <<'PYTHON'
 import logging

@@ -22,7 +22,10 @@ STEPS = {"Cast": {"to": TensorProto.FLOAT}, "Transpose": {"perm": [0, 3, 1, 2]}}
 
 def parse(first, second):
     graph = helper.make_graph(
-        [helper.make_node(first, ["image"], ["t"], **STEPS[first]), helper.make_node(second, ["t"], ["y"], **STEPS[second])],
+        [
+            helper.make_node(first, ["image"], ["t"], **STEPS[first]),
+            helper.make_node(second, ["t"], ["y"], **STEPS[second]),
+        ],
         "g",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 8, 8, 3])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 8, 8])],
