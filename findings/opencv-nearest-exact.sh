@@ -7,7 +7,7 @@
 #             all pairs of lengths from 1 to 128, 5.0 agrees with Pillow in all, 4.14 differs in 3183 of 16384.
 #             So a label map that is resized by either version has other labels along edges.
 # Seen:       4 -> 6 pixels: 4.14 gives 0 1 1 2 3 3, 5.0 and Pillow 0 1 1 2 2 3; 3183 and 0 lengths differ
-# What we do: resize labels by INTER_NEAREST, and pin no test to the flag.
+# What we do: enlarge label maps by this flag, ask for it which pixel is taken, and pin no test to the answer.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -7,7 +7,7 @@
 #             with data only and no __init__.py, is imported as a namespace package. hatchling adds the
 #             project's folder to the path, and a package there comes before a namespace. Both are right elsewhere.
 # Seen:       next to a folder "widgetlib": setuptools: the empty folder; hatchling: the installed package
-# What we do: the README names the limit; building with hatchling would remove it.
+# What we do: build with hatchling, and test that the installed package wins next to such a folder.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
