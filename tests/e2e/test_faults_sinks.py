@@ -3,8 +3,8 @@
 import json
 import resource
 import shutil
-import statistics
 import socket
+import statistics
 import subprocess
 import time
 from collections.abc import Iterator
