@@ -4,12 +4,4 @@ from perception.simulation.camera import Intrinsics, Pose
 from perception.simulation.drive import Drive, Rendering, Truth
 from perception.simulation.options import SimulationOptions, parse_options
 
-__all__ = [
-    "Drive",
-    "Intrinsics",
-    "Pose",
-    "Rendering",
-    "SimulationOptions",
-    "Truth",
-    "parse_options",
-]
+__all__ = ["Drive", "Intrinsics", "Pose", "Rendering", "SimulationOptions", "Truth", "parse_options"]

@@ -7,15 +7,13 @@ from perception.simulation.camera import View
 from perception.simulation.look import Look
 from perception.simulation.road import Road
 from perception.simulation.textures import noise, sky, to_image
-from perception.types import Image
+from perception.types import Image, Rng
 
 
 class Backdrop:
     """Sky and far hills, as a panorama wide enough for every heading of the drive."""
 
-    def __init__(
-        self, road: Road, look: Look, rng: np.random.Generator, width: int, height: int, focal: float
-    ) -> None:
+    def __init__(self, road: Road, look: Look, rng: Rng, width: int, height: int, focal: float) -> None:
         self._turn = road.bend.steepest + 0.05
         self._focal = focal
         wide = width + 2 * int(np.ceil(self._turn * focal)) + 2

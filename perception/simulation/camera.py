@@ -29,7 +29,6 @@ class Pose:
         pitch: radians against the road's own slope at the station, nose down positive.
         yaw: radians against the road's direction, to the right positive.
         heading: radians of the camera's plan direction, to the right positive.
-        elevation: metres of the road at the station.
         mirrored: traffic keeps to the left; offsets and bends are mirrored.
     """
 
@@ -39,7 +38,6 @@ class Pose:
     pitch: float
     yaw: float
     heading: float
-    elevation: float
     mirrored: bool
 
 

@@ -14,17 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.textures import Sprite
-from perception.types import Image
+from perception.types import Doubles, Floats, Image
 
 SHIFT = 4  # binary digits of a pixel's fraction in polygon corners
 _LIMIT = 1 << 15  # corners further out than this many pixels are drawn there
 
 Colour = tuple[float, float, float]
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in the image
 Light = tuple[float, Colour]  # gain, and the haze to add
 _PLAIN: Light = (1.0, (0.0, 0.0, 0.0))
 
 
-def fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+def fixed(points: Doubles) -> npt.NDArray[np.int32]:
     """Pixel coordinates (n, 2) as the fixed-point numbers that OpenCV draws."""
     limited = np.minimum(np.maximum(points, -_LIMIT), _LIMIT)
     return np.asarray(np.rint(limited * (1 << SHIFT)), np.int32)
@@ -34,7 +35,7 @@ def fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
 class Polygon:
     """A convex planar face of one colour. `points` (n, 3) are u, v, depth; rows from `clip` on are hidden."""
 
-    points: npt.NDArray[np.float64]
+    points: Doubles
     corners: npt.NDArray[np.int32]
     colour: Colour
     label: int
@@ -49,24 +50,16 @@ class Polygon:
         if not self.detail:
             cv2.fillConvexPoly(target[: self.clip], self.corners, (value,), cv2.LINE_8, SHIFT)
 
-    def fill_depth(self, target: npt.NDArray[np.float32]) -> None:
+    def fill_depth(self, target: Floats) -> None:
         if not self.detail:
-            height, width = target.shape
-            low, high = np.floor(self.points[:, :2].min(0)) - 1, np.ceil(self.points[:, :2].max(0)) + 2
-            x0, y0 = (int(x) for x in np.clip(low, 0, (width, self.clip)))
-            x1, y1 = (int(x) for x in np.clip(high, 0, (width, min(self.clip, height))))
-            if x1 > x0 and y1 > y0:
-                mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-                corners = self.corners - np.array([x0, y0], np.int32) * (1 << SHIFT)
-                cv2.fillConvexPoly(mask, corners, (255,), cv2.LINE_8, SHIFT)
-                cv2.copyTo(plane_depth(self.points, x0, y0, x1, y1), mask, target[y0:y1, x0:x1])
+            fill_face_depth(target, self.points, self.corners, self.clip)
 
 
 @dataclass(slots=True)
 class Faces:
     """Those `faces`, in this order, of a mesh of convex faces that `starts` cuts the `points` (n, 3) into."""
 
-    points: npt.NDArray[np.float64]
+    points: Doubles
     starts: list[int]
     faces: list[int]
     colours: list[Colour]  # of the faces in `faces`
@@ -88,23 +81,27 @@ class Faces:
                 part = self.corners[self.starts[face] : self.starts[face + 1]]
                 cv2.fillConvexPoly(shown, part, (value,), cv2.LINE_8, SHIFT)
 
-    def fill_depth(self, target: npt.NDArray[np.float32]) -> None:
-        for face, colour in zip(self.faces, self.colours, strict=True):
-            part = slice(self.starts[face], self.starts[face + 1])
-            Polygon(
-                self.points[part],
-                self.corners[part],
-                colour,
-                self.label,
-                self.instance,
-                self.clip,
-                self.detail[face],
-            ).fill_depth(target)
+    def fill_depth(self, target: Floats) -> None:
+        for face in self.faces:
+            if not self.detail[face]:
+                part = slice(self.starts[face], self.starts[face + 1])
+                fill_face_depth(target, self.points[part], self.corners[part], self.clip)
 
 
-def plane_depth(
-    points: npt.NDArray[np.float64], x0: int, y0: int, x1: int, y1: int
-) -> npt.NDArray[np.float32]:
+def fill_face_depth(target: Floats, points: Doubles, corners: npt.NDArray[np.int32], clip: int) -> None:
+    """Write the depth of a convex face (see `Polygon`) into the pixels that it covers."""
+    height, width = target.shape
+    low, high = np.floor(points[:, :2].min(0)) - 1, np.ceil(points[:, :2].max(0)) + 2
+    x0, y0 = (int(x) for x in np.clip(low, 0, (width, clip)))
+    x1, y1 = (int(x) for x in np.clip(high, 0, (width, min(clip, height))))
+    if x1 > x0 and y1 > y0:
+        mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        shifted = corners - np.array([x0, y0], np.int32) * (1 << SHIFT)
+        cv2.fillConvexPoly(mask, shifted, (255,), cv2.LINE_8, SHIFT)
+        cv2.copyTo(plane_depth(points, x0, y0, x1, y1), mask, target[y0:y1, x0:x1])
+
+
+def plane_depth(points: Doubles, x0: int, y0: int, x1: int, y1: int) -> Floats:
     """Depth of the plane through `points` (n, 3: u, v, depth) at the pixels of a box.
 
     Its inverse is linear in u and v.
@@ -120,7 +117,7 @@ def plane_depth(
 class _Masked(ABC):
     """Something textured: `box` x0, y0, x1, y1 in the image, its colours and the mask they show through."""
 
-    box: tuple[int, int, int, int]
+    box: Box
     label: int
     instance: int
 
@@ -132,7 +129,7 @@ class _Masked(ABC):
     def mask(self) -> Image: ...
 
     @abstractmethod
-    def depth(self) -> npt.NDArray[np.float32]: ...
+    def depth(self) -> Floats: ...
 
     def paint(self, image: Image) -> None:
         x0, y0, x1, y1 = self.box
@@ -143,7 +140,7 @@ class _Masked(ABC):
         plane = np.full((y1 - y0, x1 - x0), value, target.dtype)
         cv2.copyTo(plane, self.mask, target[y0:y1, x0:x1])
 
-    def fill_depth(self, target: npt.NDArray[np.float32]) -> None:
+    def fill_depth(self, target: Floats) -> None:
         x0, y0, x1, y1 = self.box
         cv2.copyTo(self.depth(), self.mask, target[y0:y1, x0:x1])
 
@@ -153,9 +150,9 @@ class Cutout(_Masked):
     """An upright sprite that faces the camera, over the pixels `frame`, of which `box` shows."""
 
     sprite: Sprite
-    frame: tuple[int, int, int, int]
+    frame: Box
     distance: float
-    box: tuple[int, int, int, int]
+    box: Box
     light: Light
     label: int
     instance: int
@@ -176,16 +173,11 @@ class Cutout(_Masked):
             return lit(cv2.resize(picture, (x1 - x0, y1 - y0)), light)
         rows, columns = picture.shape[:2]
         across, up = (x1 - x0) / columns, (y1 - y0) / rows
-        transform = np.array(
-            [
-                [across, 0, x0 - self.box[0] + across / 2 - 0.5],
-                [0, up, y0 - self.box[1] + up / 2 - 0.5],
-                [0, 0, 1],
-            ]
-        )
+        left, top = x0 - self.box[0] + across / 2 - 0.5, y0 - self.box[1] + up / 2 - 0.5
+        transform = np.array([[across, 0, left], [0, up, top], [0, 0, 1]])
         return enlarged(picture, transform, self.box, across, up, light)
 
-    def depth(self) -> npt.NDArray[np.float32]:
+    def depth(self) -> Floats:
         x0, y0, x1, y1 = self.box
         return np.full((y1 - y0, x1 - x0), self.distance, np.float32)
 
@@ -198,11 +190,11 @@ class Panel(_Masked):
     """
 
     texture: Sprite
-    points: npt.NDArray[np.float64]
-    corners: npt.NDArray[np.float64]
+    points: Doubles
+    corners: Doubles
     across: float
     up: float
-    box: tuple[int, int, int, int]
+    box: Box
     light: Light
     label: int
     instance: int = 0
@@ -224,7 +216,7 @@ class Panel(_Masked):
         cv2.fillConvexPoly(mask, fixed(self.points[:, :2] - (x0, y0)), (255,), cv2.LINE_8, SHIFT)
         return mask
 
-    def depth(self) -> npt.NDArray[np.float32]:
+    def depth(self) -> Floats:
         return plane_depth(self.points, *self.box)
 
 
@@ -235,7 +227,7 @@ class Glow:
     u: float
     v: float
     radius: float
-    box: tuple[int, int, int, int]
+    box: Box
     colour: Colour
     label = instance = 0
 
@@ -249,7 +241,7 @@ class Glow:
     def fill(self, target: npt.NDArray[Any], value: int) -> None:
         pass
 
-    def fill_depth(self, target: npt.NDArray[np.float32]) -> None:
+    def fill_depth(self, target: Floats) -> None:
         pass
 
 
@@ -266,12 +258,7 @@ def _disc(colour: Colour) -> Image:
 
 
 def enlarged(
-    picture: Image,
-    transform: npt.NDArray[np.float64],
-    box: tuple[int, int, int, int],
-    across: float,
-    up: float,
-    light: Light,
+    picture: Image, transform: Doubles, box: Box, across: float, up: float, light: Light
 ) -> npt.NDArray[Any]:
     """A lit picture under a 3×3 transform, over a box; what is much enlarged is warped small and resized."""
     width, height = box[2] - box[0], box[3] - box[1]
@@ -280,10 +267,10 @@ def enlarged(
     small = (-(-width // step_x), -(-height // step_y))
     # Samples are about as far apart as pixels of the level, so that the nearest serves, but for what is near.
     flags = cv2.INTER_NEAREST if step_x * step_y < 4 else cv2.INTER_LINEAR
-    warped = cv2.warpPerspective(
-        picture, shrink @ transform, small, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    border = cv2.BORDER_REPLICATE
+    warped = lit(
+        cv2.warpPerspective(picture, shrink @ transform, small, flags=flags, borderMode=border), light
     )
-    warped = lit(warped, light)
     if step_x == step_y == 1:
         return warped
     return cv2.resize(warped, (small[0] * step_x, small[1] * step_y))[:height, :width]

@@ -14,7 +14,7 @@ from perception.simulation.ground import Ground
 from perception.simulation.ground_texture import GroundTexture
 from perception.simulation.joints import visible_key_points
 from perception.simulation.look import make_look
-from perception.simulation.options import SCENES, TIMES, WEATHERS, SimulationOptions
+from perception.simulation.options import CHOICES, SimulationOptions
 from perception.simulation.road import make_road
 from perception.simulation.sensor import Sensor
 from perception.simulation.stage import Stage
@@ -34,13 +34,8 @@ class Truth:
 
     def __init__(self, view: View, stage: Stage, ground: Ground, backdrop: Backdrop, world: World) -> None:
         self.pose, self.intrinsics = view.pose, view.intrinsics
-        self._view, self._stage, self._ground, self._backdrop, self._world = (
-            view,
-            stage,
-            ground,
-            backdrop,
-            world,
-        )
+        self._view, self._stage, self._ground = view, stage, ground
+        self._backdrop, self._world = backdrop, world
 
     @cached_property
     def labels(self) -> npt.NDArray[np.uint8]:
@@ -81,16 +76,14 @@ class Truth:
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
-        """The painted lines up to 100 m ahead, from left to right, in pieces between side streets."""
+        """The painted lines up to 100 m ahead, from left to right, in segments between side streets."""
         k, view = self.intrinsics, self._view
         ahead = np.concatenate([np.arange(1.5, 30, 0.5), np.arange(30, 100, 2.0)])
         open_road = ~view.hidden(ahead) & ~self._world.street(view.pose.station + ahead)
         lanes = []
         for line in self._world.road.lines:
             points = view.project(view.pose.station + ahead, line.d, 0.0)[:, :2]
-            inside = (
-                (points >= -0.5).all(1) & (points[:, 0] < k.width - 0.5) & (points[:, 1] < k.height - 0.5)
-            )
+            inside = (points >= -0.5).all(1) & (points < (k.width - 0.5, k.height - 0.5)).all(1)
             seen = open_road & inside
             for piece in np.split(np.arange(len(ahead)), np.flatnonzero(np.diff(seen)) + 1):
                 if len(piece) > 1 and seen[piece[0]]:
@@ -114,17 +107,10 @@ class Drive:
         self.options = options
         rng = np.random.default_rng([options.seed, 0])
         # Every choice is drawn, also those that are given, so that a given one changes nothing else.
-        auto = {
-            name: str(rng.choice(all_of[1:], p=_SHARES[name]))
-            for name, all_of in (("weather", WEATHERS), ("time", TIMES), ("scene", SCENES))
-        }
+        auto = {name: str(rng.choice(CHOICES[name][1:], p=shares)) for name, shares in _SHARES.items()}
+        given = {name: getattr(options, name) for name in auto}
         self.weather, self.time, self.scene = (
-            auto[name] if given == "auto" else given
-            for name, given in (
-                ("weather", options.weather),
-                ("time", options.time),
-                ("scene", options.scene),
-            )
+            auto[name] if value == "auto" else value for name, value in given.items()
         )
         width, height = options.size
         focal = float(rng.uniform(0.72, 1.0)) * max(width, height)
@@ -153,16 +139,9 @@ class Drive:
         bounce = 0.0022 * np.sin(7.3 * time + a) + 0.0035 * np.sin(1.7 * time + b)
         offset = self.road.ego + 0.16 * float(np.sin(0.31 * time + c))
         yaw = 0.012 * float(np.sin(0.23 * time + d))
-        return Pose(
-            station,
-            offset,
-            self._height + 0.012 * float(np.sin(8.1 * time + b)),
-            self._pitch + float(bounce),
-            yaw,
-            float(np.arctan(self.road.bend.slope(station))) + yaw,
-            float(self.road.hill.at(station)),
-            self._mirrored,
-        )
+        height, pitch = self._height + 0.012 * float(np.sin(8.1 * time + b)), self._pitch + float(bounce)
+        heading = float(np.arctan(self.road.bend.slope(station))) + yaw
+        return Pose(station, offset, height, pitch, yaw, heading, self._mirrored)
 
     def render(self, index: int) -> Rendering:
         """Frame `index`, counted from 0."""
@@ -171,14 +150,8 @@ class Drive:
         station = view.pose.station
         stage = Stage(view, self.look, time)
         stage.play(self.world.actors(station, time))
-        ground = Ground(
-            self._texture,
-            view,
-            self.look,
-            self.world.marks(station),
-            self.world.street(station + view.ahead),
-            self.motion.speed,
-        )
+        marks, street = self.world.marks(station), self.world.street(station + view.ahead)
+        ground = Ground(self._texture, view, self.look, marks, street, self.motion.speed)
         ground.shadows = stage.shadows
         truth = Truth(view, stage, ground, self._backdrop, self.world)
         image = np.empty((self.intrinsics.height, self.intrinsics.width, 3), np.uint8)

@@ -8,6 +8,7 @@ import numpy as np
 from perception.classes import KEY_POINTS
 from perception.simulation.look import Look
 from perception.simulation.textures import Sprite, noise, to_image
+from perception.types import Rng
 
 PHASES = 8
 _SCALE = 80  # sprite pixels a metre
@@ -34,20 +35,14 @@ class Outfit:
     bag: bool
 
 
-def outfit(rng: np.random.Generator) -> Outfit:
+def outfit(rng: Rng) -> Outfit:
     def pick(colours: tuple[tuple[int, int, int], ...]) -> tuple[int, int, int]:
         return colours[int(rng.integers(len(colours)))]
 
     hair = pick(((25, 28, 32), (40, 55, 80), (90, 130, 165), (120, 120, 122), (30, 35, 55)))
-    return Outfit(
-        pick(_SKINS),
-        hair,
-        pick(_CLOTHES),
-        pick(_CLOTHES[:6] + _CLOTHES[10:12]),
-        float(rng.uniform(0.85, 1.2)),
-        bool(rng.random() < 0.2),
-        bool(rng.random() < 0.35),
-    )
+    skin, top, trousers = pick(_SKINS), pick(_CLOTHES), pick(_CLOTHES[:6] + _CLOTHES[10:12])
+    build, skirt, bag = float(rng.uniform(0.85, 1.2)), bool(rng.random() < 0.2), bool(rng.random() < 0.35)
+    return Outfit(skin, hair, top, trousers, build, skirt, bag)
 
 
 class _Sketch:
@@ -130,11 +125,8 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
             sketch.oval(x, 0.05 + step, 0.065, 0.05, shoes)
             reach = sign * (0.245 * b)
             hand = 0.95 + 0.06 * sign * swing
-            sketch.limb(
-                [(sign * 0.19 * b, shoulder - 0.07), (reach, 1.17), (reach, hand)],
-                0.1 * b,
-                _dim(who.top, 0.86),
-            )
+            arm = [(sign * 0.19 * b, shoulder - 0.07), (reach, 1.17), (reach, hand)]
+            sketch.limb(arm, 0.1 * b, _dim(who.top, 0.86))
             sketch.oval(reach, hand - 0.03, 0.045, 0.055, who.skin)
             sketch.joint(f"{side}_hand", reach, hand - 0.03)
             sketch.joint(f"{side}_foot", x, 0.05 + step)
@@ -149,9 +141,8 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
         sketch.oval(x, 1.2, 0.12, 0.19 if back or aside else 0.12, _dim(who.trousers, 0.6))
     sketch.limb([(0, shoulder), (0.01, shoulder + 0.1)], 0.1, _dim(who.skin, 0.85))
     sketch.oval(0.01 if aside else 0, shoulder + 0.2, 0.095, 0.125, who.skin)
-    sketch.oval(
-        -0.03 if aside else 0, shoulder + (0.22 if back else 0.26), 0.1, 0.12 if back else 0.075, who.hair
-    )
+    crown, high = (0.22, 0.12) if back else (0.26, 0.075)
+    sketch.oval(-0.03 if aside else 0, shoulder + crown, 0.1, high, who.hair)
     sketch.joint("head", 0, shoulder + 0.2)
     sketch.joint("neck", 0, shoulder)
     sketch.joint("hips", 0, hip)
@@ -181,9 +172,8 @@ def _rider(who: Outfit, phase: int, back: bool, motor: bool) -> _Sketch:
         sketch.limb([(sign * 0.09, 0.98), (x * 1.15, knee), (x, up)], 0.13, _dim(who.trousers, 0.9))
         sketch.oval(x, up - 0.04, 0.06, 0.05, black)
         grip = 0.34 if motor else 0.27
-        sketch.limb(
-            [(sign * 0.18, 1.43), (sign * 0.31, 1.22), (sign * grip, 1.06)], 0.095, _dim(who.top, 0.85)
-        )
+        arm = [(sign * 0.18, 1.43), (sign * 0.31, 1.22), (sign * grip, 1.06)]
+        sketch.limb(arm, 0.095, _dim(who.top, 0.85))
     torso = [(0.15, 0.93), (0.21, 1.4), (0.12, 1.52)]
     sketch.shape([*torso, *[(-x, y) for x, y in reversed(torso)]], who.top)
     if who.bag and back:
@@ -215,7 +205,3 @@ class Figures:
         if key not in self._sprites:
             self._sprites[key] = _rider(who, phase % PHASES, back, motor).sprite(self.look, _HEIGHT)
         return self._sprites[key]
-
-
-def pool(rng: np.random.Generator, count: int) -> tuple[Outfit, ...]:
-    return tuple(outfit(rng) for _ in range(count))

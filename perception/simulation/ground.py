@@ -13,24 +13,18 @@ from perception.simulation.canvas import SHIFT, fixed
 from perception.simulation.ground_texture import JUNCTION, LEVELS, PERIOD, RESERVE, GroundTexture
 from perception.simulation.look import Look
 from perception.simulation.painting import YELLOW, Marks
-from perception.types import Image
+from perception.types import Bools, Image
 
 _NOTHING = np.zeros((0, 0), np.float32)
 
 
 class Ground:
-    """The ground of one frame. `side_street` tells for stations whether a side street crosses there."""
+    """The ground of one frame. `side_street` says for each row whether a side street crosses there."""
 
     instance = 0
 
     def __init__(
-        self,
-        texture: GroundTexture,
-        view: View,
-        look: Look,
-        marks: Marks,
-        side_street: npt.NDArray[np.bool_],
-        speed: float,
+        self, texture: GroundTexture, view: View, look: Look, marks: Marks, side_street: Bools, speed: float
     ) -> None:
         self.texture, self.view, self.look = texture, view, look
         k = view.intrinsics
@@ -58,15 +52,13 @@ class Ground:
         if len(corners) and self.size[0]:
             points = view.project(corners[..., 0], corners[..., 1], 0.0)
             shown = ~view.hidden(corners[..., 0].min(1) - view.pose.station)
-            shown &= (corners[..., 0].max(1) - view.pose.station > 1.0) & (
-                points[..., 1].max(1) >= self.first
-            )
+            shown &= corners[..., 0].max(1) - view.pose.station > 1.0
+            shown &= points[..., 1].max(1) >= self.first
             points[..., 1] -= self.first
             integers = fixed(points[..., :2].reshape(-1, 2)).reshape(-1, 4, 2)
             for index in np.flatnonzero(shown):
-                cv2.fillConvexPoly(
-                    mask, integers[index], (int(self._marks.strength[index]),), cv2.LINE_8, SHIFT
-                )
+                strength = int(self._marks.strength[index])
+                cv2.fillConvexPoly(mask, integers[index], (strength,), cv2.LINE_8, SHIFT)
         return mask
 
     def paint(self, image: Image) -> None:
@@ -101,9 +93,8 @@ class Ground:
         wear = self.texture.wear
         line = ((station % PERIOD) * self.texture.density / 2).astype(np.int32) % wear.shape[0]
         across, start = self._lines[y].T
-        column = np.clip((across * (x - self.view.intrinsics.cx) + start) / 2, 0, wear.shape[1] - 1).astype(
-            np.int32
-        )
+        column = (across * (x - self.view.intrinsics.cx) + start) / 2
+        column = np.clip(column, 0, wear.shape[1] - 1).astype(np.int32)
         cover = wear[line[y], column] * (strength & 127).astype(np.float32) * np.float32(1 / 127)
         paint = self.texture.paint.astype(np.float32)[(strength >= YELLOW).astype(np.int8)]
         flat = ground.reshape(-1, 3)
@@ -150,15 +141,9 @@ class Ground:
     def fill_labels(self, labels: Image) -> None:
         if not self.size[0]:
             return
-        rows = np.broadcast_to(self.street.astype(np.float32)[:, None], self.size)
-        part = labels[self.first :]
-        part[:] = cv2.remap(
-            self.texture.classes,
-            self._columns(1),
-            np.ascontiguousarray(rows),
-            cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        rows = np.ascontiguousarray(np.broadcast_to(self.street.astype(np.float32)[:, None], self.size))
+        part, nearest, border = labels[self.first :], cv2.INTER_NEAREST, cv2.BORDER_REPLICATE
+        part[:] = cv2.remap(self.texture.classes, self._columns(1), rows, nearest, borderMode=border)
         part[self.paint_mask > 0] = DRIVE.id("lane_marking")
 
     def fill_depth(self, depth: npt.NDArray[np.float32]) -> None:

@@ -10,6 +10,7 @@ from perception.classes import DRIVE
 from perception.simulation.look import Look
 from perception.simulation.road import Road
 from perception.simulation.textures import noise, to_image
+from perception.types import Rng
 
 PERIOD = 32.0  # metres after which the ground's texture repeats
 JUNCTION = 12.0  # metres along the road that a side street takes
@@ -32,7 +33,7 @@ class GroundTexture:
     `atlas` holds all levels one above the other, each padded by a row that continues it.
     """
 
-    def __init__(self, road: Road, look: Look, rng: np.random.Generator, density: float) -> None:
+    def __init__(self, road: Road, look: Look, rng: Rng, density: float) -> None:
         self.density = density  # pixels a metre, across and along
         self.left = road.edges[0] - 14.0
         width = round((road.edges[1] + 14.0 - self.left) * density)
@@ -51,9 +52,8 @@ class GroundTexture:
         self.offsets, row = np.zeros((2, LEVELS)), 0
         for section, length in enumerate((PERIOD, JUNCTION)):
             used = materials if section == 0 else np.zeros_like(materials)
-            picture: npt.NDArray[Any] = (
-                _surface(rng, used, round(length * density), road, density, tone, d) * factor
-            )
+            surface = _surface(rng, used, round(length * density), road, density, tone, d)
+            picture: npt.NDArray[Any] = surface * factor
             if look.beams:
                 picture *= _pools(road, d, picture.shape[0], density)
             for level in range(LEVELS):
@@ -61,9 +61,8 @@ class GroundTexture:
                 levels.append(np.concatenate([picture[-1:], picture, picture[:1]]))
                 row += len(levels[-1])
                 size = (width, max(picture.shape[0] // 2, 1))
-                picture = cv2.blur(
-                    cv2.resize(picture, size, interpolation=cv2.INTER_AREA), (2 * level + 1, 1)
-                )
+                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+                picture = cv2.blur(picture, (2 * level + 1, 1))
         self.atlas = to_image(np.concatenate(levels))
         rows = round(PERIOD * density / 2)
         worn = 0.5 + 0.9 * noise(rng, rows, width // 2, 40, 5)
@@ -72,13 +71,7 @@ class GroundTexture:
 
 
 def _surface(
-    rng: np.random.Generator,
-    materials: npt.NDArray[Any],
-    rows: int,
-    road: Road,
-    density: float,
-    tone: float,
-    d: Any,
+    rng: Rng, materials: npt.NDArray[Any], rows: int, road: Road, density: float, tone: float, d: Any
 ) -> npt.NDArray[np.float32]:
     width = len(materials)
     palette = np.array([*_COLOURS.values(), (90, 120, 110)], np.float32)

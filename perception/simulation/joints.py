@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 from perception.simulation.canvas import Cutout
 
-SHORTEST = 12  # px; the joints of smaller people cannot be told apart
+SHORTEST = 12  # px; the joints of smaller people cannot be separated
 
 
 def visible_key_points(
     items: Iterable[object], instance_map: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.float32]:
-    """Those joints of the figures among `items` whose pixel of the instance map shows the figure.
+    """The joints of the figures among `items` that the instance map shows as the figure's own.
 
     Returns:
         float32 (n, 4): index in `KEY_POINTS`, x, y and the person's height in px.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.types import Doubles
+from perception.types import Doubles, Rng
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,12 @@ class Look:
         return self.beams * math.exp(-((right / width) ** 2)) * 1.6 / (1 + (distance / 16) ** 2)
 
 
-def make_look(weather: str, time: str, rng: np.random.Generator) -> Look:
+def make_look(weather: str, time: str, rng: Rng) -> Look:
     """A look for this weather (clear, cloudy, rain, fog) and time (day, dusk, night)."""
-    azimuth, height = (
-        rng.uniform(0, 2 * np.pi),
-        rng.uniform(0.35, 1.1) if time == "day" else rng.uniform(0.06, 0.2),
-    )
-    sun_direction = np.array(
-        [np.sin(azimuth) * np.cos(height), np.cos(azimuth) * np.cos(height), np.sin(height)]
-    )
+    azimuth = rng.uniform(0, 2 * np.pi)
+    height = rng.uniform(0.35, 1.1) if time == "day" else rng.uniform(0.06, 0.2)
+    right, ahead = np.sin(azimuth) * np.cos(height), np.cos(azimuth) * np.cos(height)
+    sun_direction = np.array([right, ahead, np.sin(height)])
     overcast = {"clear": 0.0, "cloudy": 0.75, "rain": 1.0, "fog": 1.0}[weather]
     warm = rng.uniform(-0.05, 0.07)
     tint = np.array([1 - warm, 1.0, 1 + warm])

@@ -11,11 +11,12 @@ from perception.types import Doubles
 
 Colour = tuple[float, float, float]  # BGR under white light
 Point = tuple[float, float, float]
+Span = Sequence[float]  # from, to
 TYRE, BLACK, RIM = (26, 26, 27), (32, 32, 34), (128, 130, 132)
 
 
 class Kind(TypedDict, total=False):
-    """What a face is besides its form.
+    """What a face is, apart from its form.
 
     `detail` faces lie on the face before them and change the image only; a `lamp` shines at night; a face is
     drawn from `finest` pixels a metre on.
@@ -72,35 +73,19 @@ class MeshBuilder:
         ahead, right, up = outward
         self.face(np.asarray(points) * (1, -1, 1), (ahead, -right, up), colour, **kind)
 
-    def end(
-        self,
-        a: float,
-        across: Sequence[float],
-        up: Sequence[float],
-        ahead: int,
-        colour: Colour,
-        **kind: Unpack[Kind],
-    ) -> None:
+    def end(self, a: float, across: Span, up: Span, ahead: int, colour: Colour, **kind: Unpack[Kind]) -> None:
         """An upright rectangle across the vehicle; `ahead` is 1 if it looks ahead, -1 if back."""
         (b0, b1), (h0, h1) = across, up
         self.face([(a, b0, h0), (a, b1, h0), (a, b1, h1), (a, b0, h1)], (ahead, 0, 0), colour, **kind)
 
     def ends(
-        self,
-        a: float,
-        across: Sequence[float],
-        up: Sequence[float],
-        ahead: int,
-        colour: Colour,
-        **kind: Unpack[Kind],
+        self, a: float, across: Span, up: Span, ahead: int, colour: Colour, **kind: Unpack[Kind]
     ) -> None:
         """Such a rectangle and its mirror image."""
         for sign in (1, -1):
             self.end(a, [sign * b for b in across], up, ahead, colour, **kind)
 
-    def flanks(
-        self, b: float, along: Sequence[float], up: Sequence[float], colour: Colour, **kind: Unpack[Kind]
-    ) -> None:
+    def flanks(self, b: float, along: Span, up: Span, colour: Colour, **kind: Unpack[Kind]) -> None:
         """Upright rectangles along both sides of the vehicle."""
         (a0, a1), (h0, h1) = along, up
         self.pair([(a0, b, h0), (a1, b, h0), (a1, b, h1), (a0, b, h1)], (0, 1, 0), colour, **kind)
@@ -108,12 +93,8 @@ class MeshBuilder:
     def wheels(self, a: float, b: float, radius: float) -> None:
         """The outer sides of an axle's wheels."""
         angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-        for scale, colour, finest in (
-            (1.18, BLACK, 8.0),
-            (1.0, TYRE, 0.0),
-            (0.62, RIM, 10.0),
-            (0.2, BLACK, 30.0),
-        ):
+        rings = ((1.18, BLACK, 8.0), (1.0, TYRE, 0.0), (0.62, RIM, 10.0), (0.2, BLACK, 30.0))
+        for scale, colour, finest in rings:
             r = radius * scale
             ring = np.stack([a + r * np.cos(angle), np.full(12, b), radius + r * np.sin(angle)], 1)
             if scale > 1:  # the arch

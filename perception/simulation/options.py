@@ -7,9 +7,11 @@ from urllib.parse import parse_qsl
 
 from perception.errors import ConfigError
 
-WEATHERS = ("auto", "clear", "cloudy", "rain", "fog")
-TIMES = ("auto", "day", "dusk", "night")
-SCENES = ("auto", "town", "country", "highway")
+CHOICES = {
+    "weather": ("auto", "clear", "cloudy", "rain", "fog"),
+    "time": ("auto", "day", "dusk", "night"),
+    "scene": ("auto", "town", "country", "highway"),
+}
 SMALLEST, WIDEST, HIGHEST = 16, 3840, 2160
 
 
@@ -37,18 +39,14 @@ class SimulationOptions:
     def __post_init__(self) -> None:
         width, height = self.size
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
-        _require(
-            SMALLEST <= width <= WIDEST, "size", f"{width}x{height}", f"a width of {SMALLEST} to {WIDEST}"
-        )
-        _require(
-            SMALLEST <= height <= HIGHEST, "size", f"{width}x{height}", f"a height of {SMALLEST} to {HIGHEST}"
-        )
+        size = f"{width}x{height}"
+        _require(SMALLEST <= width <= WIDEST, "size", size, f"a width of {SMALLEST} to {WIDEST}")
+        _require(SMALLEST <= height <= HIGHEST, "size", size, f"a height of {SMALLEST} to {HIGHEST}")
         _require(math.isfinite(self.rate) and 0.1 <= self.rate <= 1000, "rate", self.rate, "0.1 to 1000 Hz")
         _require(1 <= self.frames <= 10**9, "frames", self.frames, "1 to 1000000000")
-        for name, allowed in (("weather", WEATHERS), ("time", TIMES), ("scene", SCENES)):
-            _require(
-                getattr(self, name) in allowed, name, getattr(self, name), "one of " + ", ".join(allowed)
-            )
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            _require(value in allowed, name, value, "one of " + ", ".join(allowed))
 
 
 def parse_options(query: str) -> SimulationOptions:

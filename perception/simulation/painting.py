@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from perception.simulation.ground_texture import JUNCTION
 from perception.simulation.road import Road
-from perception.types import Doubles
+from perception.types import Bools, Doubles, Rng
 
 YELLOW = 128  # added to the strength 1..127 of a mark for yellow paint
 
@@ -17,18 +17,14 @@ YELLOW = 128  # added to the strength 1..127 of a mark for yellow paint
 class Marks:
     """Painted quadrilaterals: `corners` (n, 4, 2) of station and offset, `strength` (n,) 1..127, + YELLOW."""
 
-    corners: npt.NDArray[np.float64]
+    corners: Doubles
     strength: npt.NDArray[np.int64]
 
 
-def line_pieces(
-    road: Road,
-    station: float,
-    street: Callable[[Doubles], npt.NDArray[np.bool_]],
-    paint: int,
-    reach: float = 130.0,
+def line_segments(
+    road: Road, station: float, street: Callable[[Doubles], Bools], paint: int, reach: float = 130.0
 ) -> Marks:
-    """The road's lines ahead of a station, cut into short pieces and left out where a `street` crosses."""
+    """The road's lines ahead of a station, cut into short segments and left out where a `street` crosses."""
     corners, strength = [], []
     for line in road.lines:
         if line.kind == "dashed":
@@ -55,9 +51,7 @@ def line_pieces(
     return Marks(np.concatenate(corners), np.concatenate(strength))
 
 
-def town_marks(
-    road: Road, rng: np.random.Generator, start: float, block: float, street: bool
-) -> list[tuple[Doubles, float]]:
+def town_marks(road: Road, rng: Rng, start: float, block: float, street: bool) -> list[tuple[Doubles, float]]:
     """Crossings, stop lines and arrows of a block: (4, 2) corners, and the share of paint left."""
     marks: list[tuple[Doubles, float]] = []
     edge = road.edges[1] - (2.2 if road.parking else 0.0)

@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 
 from perception.simulation.look import Look
-from perception.simulation.textures import Sprite
+from perception.simulation.textures import Sprite, to_image
+from perception.types import Rng
 
 
-def sign_face(rng: np.random.Generator, look: Look) -> tuple[Sprite, float]:
+def sign_face(rng: Rng, look: Look) -> tuple[Sprite, float]:
     """A sign's picture and its height in metres."""
     size, kind = 96, int(rng.integers(6))
     face, mask = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
@@ -26,9 +27,8 @@ def sign_face(rng: np.random.Generator, look: Look) -> tuple[Sprite, float]:
         corners = np.array([(48, 48 - flip * 42), (4, 48 + flip * 36), (92, 48 + flip * 36)], np.int32)
         cv2.fillConvexPoly(mask, corners, (255,))
         cv2.fillConvexPoly(face, corners, red)
-        cv2.fillConvexPoly(
-            face, ((corners - corners.mean(0)) * 0.7 + corners.mean(0)).astype(np.int32), white
-        )
+        inner = (corners - corners.mean(0)) * 0.7 + corners.mean(0)
+        cv2.fillConvexPoly(face, inner.astype(np.int32), white)
         if kind == 2:
             cv2.line(face, (48, 38), (48, 60), black, 6)
             cv2.circle(face, (48, 71), 4, black, -1)
@@ -37,11 +37,11 @@ def sign_face(rng: np.random.Generator, look: Look) -> tuple[Sprite, float]:
         face[4:92, 10:86] = blue if kind == 4 else (60, 205, 240)
         cv2.circle(face, (48, 40), 18, white if kind == 4 else black, 5)
         cv2.line(face, (26, 74), (70, 74), white if kind == 4 else black, 6)
-    lit = face * (look.ambient + 0.5 * look.sun)
-    return Sprite.of(np.clip(lit, 0, 255).astype(np.uint8), mask, 1.0), float(rng.uniform(0.6, 0.95))
+    lit = to_image(face * (look.ambient + 0.5 * look.sun))
+    return Sprite.of(lit, mask, 1.0), float(rng.uniform(0.6, 0.95))
 
 
-def board(rng: np.random.Generator, look: Look) -> Sprite:
+def board(rng: Rng, look: Look) -> Sprite:
     """A wide direction board."""
     face = np.zeros((96, 200, 3), np.uint8)
     face[:] = [(96, 110, 20), (150, 85, 25), (70, 120, 30)][int(rng.integers(3))]
@@ -50,15 +50,14 @@ def board(rng: np.random.Generator, look: Look) -> Sprite:
         left = 14
         for _ in range(int(rng.integers(1, 4))):
             wide = int(rng.integers(18, 60))
-            cv2.rectangle(
-                face, (left, 16 + 25 * row), (min(left + wide, 160), 28 + 25 * row), (232, 235, 235), -1
-            )
+            corner = (min(left + wide, 160), 28 + 25 * row)
+            cv2.rectangle(face, (left, 16 + 25 * row), corner, (232, 235, 235), -1)
             left += wide + 10
     cv2.arrowedLine(face, (178, 76), (178, 22), (235, 238, 238), 5, tipLength=0.35)
-    return Sprite.of(np.clip(face * (look.ambient + 0.5 * look.sun), 0, 255).astype(np.uint8), None, 1.0)
+    return Sprite.of(to_image(face * (look.ambient + 0.5 * look.sun)), None, 1.0)
 
 
-def fence_textures(rng: np.random.Generator, look: Look) -> dict[str, Sprite]:
+def fence_textures(rng: Rng, look: Look) -> dict[str, Sprite]:
     """Pictures of guard rail, planks, railings, wall and hedge, 6 m wide."""
     light = look.ambient + 0.45 * look.sun
     rail = np.zeros((24, 128, 3), np.float32) + np.array([168, 170, 170])
@@ -74,12 +73,7 @@ def fence_textures(rng: np.random.Generator, look: Look) -> dict[str, Sprite]:
     wall[::8] *= 0.7
     wall[:5] *= 1.15
     hedge = np.zeros((64, 256, 3), np.float32) + np.array([42, 82, 62])
-    hedge *= (
-        cv2.resize(rng.uniform(0.45, 1.35, (22, 86)), (256, 64))[..., None]
-        * np.linspace(1.1, 0.7, 64)[:, None, None]
-    )
+    leaves = cv2.resize(rng.uniform(0.45, 1.35, (22, 86)), (256, 64))[..., None]
+    hedge *= leaves * np.linspace(1.1, 0.7, 64)[:, None, None]
     pictures = {"rail": rail, "planks": planks, "railings": railings, "wall": wall, "hedge": hedge}
-    return {
-        name: Sprite.of(np.clip(p * light, 0, 255).astype(np.uint8), None, 1.0)
-        for name, p in pictures.items()
-    }
+    return {name: Sprite.of(to_image(picture * light), None, 1.0) for name, picture in pictures.items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from perception.types import Doubles
+from perception.types import Doubles, Rng
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,6 @@ class Road:
     hill: Profile
     bands: tuple[Band, ...]
     lines: tuple[Line, ...]
-    lane_width: float
     ahead: tuple[float, ...]
     oncoming: tuple[float, ...]
     ego: float
@@ -86,24 +85,24 @@ class Road:
     lamps: tuple[float, ...] = ()
 
 
-def _waves(rng: np.random.Generator, slope: float, wavelength: tuple[float, float]) -> Profile:
-    """Three waves whose slopes sum to at most `slope`."""
+def _waves(rng: Rng, slope: float, wavelength: tuple[float, float]) -> Profile:
+    """Three waves with slopes that sum to at most `slope`."""
     wavenumber = 2 * np.pi / rng.uniform(*wavelength, 3)
     share = rng.dirichlet(np.ones(3)) * slope * rng.uniform(0.2, 1.0)
     return Profile(np.stack([share / wavenumber, wavenumber, rng.uniform(0, 2 * np.pi, 3)], axis=1))
 
 
-def make_road(scene: str, rng: np.random.Generator) -> Road:
+def make_road(scene: str, rng: Rng) -> Road:
     """A road of the given scene (town, country, highway)."""
     return {"town": _town, "country": _country, "highway": _highway}[scene](rng)
 
 
-def _dashes(rng: np.random.Generator, scale: float) -> tuple[float, float]:
+def _dashes(rng: Rng, scale: float) -> tuple[float, float]:
     dash = rng.uniform(0.8, 1.3) * scale
     return dash * rng.uniform(2.0, 3.2), dash
 
 
-def _town(rng: np.random.Generator) -> Road:
+def _town(rng: Rng) -> Road:
     lanes, width = int(rng.choice([1, 1, 2])), rng.uniform(2.9, 3.5)
     parking = 2.2 if rng.random() < 0.65 else 0.0
     edge = lanes * width + parking + 0.3
@@ -122,9 +121,8 @@ def _town(rng: np.random.Generator) -> Road:
         Band(front, 60, "paving"),
     )
     period, dash = _dashes(rng, 3.0)
-    painted = rng.random() < 0.85
     lines = []
-    if painted:
+    if rng.random() < 0.85:
         solid = rng.random() < 0.3
         centre_dash = period if solid else dash
         yellow = bool(rng.random() < 0.25)
@@ -144,7 +142,6 @@ def _town(rng: np.random.Generator) -> Road:
         _waves(rng, 0.035, (250, 500)),
         bands,
         tuple(lines),
-        width,
         ahead,
         tuple(-d for d in ahead),
         float(rng.choice(ahead)),
@@ -155,7 +152,7 @@ def _town(rng: np.random.Generator) -> Road:
     )
 
 
-def _country(rng: np.random.Generator) -> Road:
+def _country(rng: Rng) -> Road:
     width, shoulder = rng.uniform(2.8, 3.7), rng.uniform(0.25, 1.2)
     edge = width + shoulder
     dirt = rng.uniform(0.3, 1.0)
@@ -182,7 +179,6 @@ def _country(rng: np.random.Generator) -> Road:
         _waves(rng, 0.07, (280, 600)),
         bands,
         tuple(lines),
-        width,
         (width / 2,),
         (-width / 2,),
         width / 2,
@@ -191,7 +187,7 @@ def _country(rng: np.random.Generator) -> Road:
     )
 
 
-def _highway(rng: np.random.Generator) -> Road:
+def _highway(rng: Rng) -> Road:
     lanes, width = int(rng.choice([2, 3, 3, 4])), rng.uniform(3.4, 3.8)
     shoulder, inner, median = rng.uniform(1.5, 3.0), rng.uniform(0.5, 1.2), rng.uniform(1.5, 8.0)
     right = lanes * width + shoulder
@@ -219,7 +215,6 @@ def _highway(rng: np.random.Generator) -> Road:
         _waves(rng, 0.035, (500, 1000)),
         bands,
         tuple(lines),
-        width,
         ahead,
         tuple(other - d for d in ahead),
         float(rng.choice(ahead)),

@@ -1,4 +1,4 @@
-"""What stands beside the road: buildings, trees, poles, signs and fences."""
+"""What stands next to the road: buildings, trees, poles, signs and fences."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +14,34 @@ from perception.types import Doubles
 
 BUILDING, POLE, SIGN, FENCE = (DRIVE.id(name) for name in ("building", "pole", "traffic_sign", "fence"))
 VEGETATION = DRIVE.id("vegetation")
-UP, TOWARDS = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
+TOWARDS = np.array([0.0, -1.0, 0.0])
+Place = tuple[float, float]  # station, offset
+Points = list[tuple[float, float, float]]  # station, offset, height
+
+
+def _upright(near: Place, far: Place, low: float, high: float) -> Points:
+    """A rectangle between two places, clockwise from its near upper corner."""
+    return [(*near, high), (*far, high), (*far, low), (*near, low)]
+
+
+def _across(s: float, left: float, right: float, low: float, high: float) -> Points:
+    """A rectangle across the road, clockwise from its lower left corner."""
+    return [(s, left, low), (s, left, high), (s, right, high), (s, right, low)]
+
+
+def _level(s0: float, s1: float, left: float, right: float, height: float) -> Points:
+    """A level rectangle, clockwise from its near left corner."""
+    return [(s0, left, height), (s1, left, height), (s1, right, height), (s0, right, height)]
+
+
+def _part(first: float, last: float, rows: int) -> Doubles:
+    """The corners of a texture's columns `first` to `last`, in the order of `_upright`."""
+    return np.array([(first, 0), (last, 0), (last, rows), (first, rows)], float)
 
 
 @dataclass
 class Building:
-    """A house from station s0 to s1 whose front stands at offset d, with its near end."""
+    """A house from station s0 to s1 with its front at offset d, and its near end."""
 
     s0: float
     s1: float
@@ -47,23 +69,11 @@ class Building:
         h, e, r = self.front.metres, self.front.metres + self.ridge, self.ridge * 0.2
         outer = self.d + np.sign(self.d) * self.depth
         middle = (self.d + outer) / 2
-        points = np.array(
-            [
-                (s0, self.d, h),
-                (self.s1, self.d, h),
-                (self.s1, self.d, 0),
-                (s0, self.d, 0),
-                (self.s0, self.d, h),
-                (self.s0, outer, h),
-                (self.s0, outer, 0),
-                (self.s0, self.d, 0),
-                (s0, self.d - np.sign(self.d) * 0.3, h - r),
-                (self.s1, self.d - np.sign(self.d) * 0.3, h - r),
-                (self.s1, middle, e),
-                (s0, middle, e),
-                (self.s0, middle, e),
-            ]
-        )
+        front = _upright((s0, self.d), (self.s1, self.d), 0, h)
+        end = _upright((self.s0, self.d), (self.s0, outer), 0, h)
+        eaves = self.d - np.sign(self.d) * 0.3
+        roof = [(s0, eaves, h - r), (self.s1, eaves, h - r), (self.s1, middle, e), (s0, middle, e)]
+        points = np.array([*front, *end, *roof, (self.s0, middle, e)])
         if self.look.shadows:
             base = points[[3, 2]]
             points = np.concatenate([points, base, base + cast(self.look, h)])
@@ -74,21 +84,14 @@ class Building:
         if len(points) > 13 and points[3, 2] < 90:
             stage.shadow(hull(points[13:]))
         if self.detached and self.s0 > station + 1:
-            wide = self.depth * DENSITY
-            rows = self.end.shape[0]
-            stage.panel(
-                self.end, points[4:8], np.array([(0, 0), (wide, 0), (wide, rows), (0, rows)], float), BUILDING
-            )
+            stage.panel(self.end, points[4:8], _part(0, self.depth * DENSITY, self.end.shape[0]), BUILDING)
             if self.ridge:
-                gable = np.array(self.end.average)
-                stage.shaded(points[[4, 12, 5]], gable, BUILDING)
+                stage.shaded(points[[4, 12, 5]], np.array(self.end.average), BUILDING)
         if self.ridge:
             stage.shaded(points[8:12], self.roof, BUILDING)
         first = (max(self.s0, min(station + 0.7, self.s1)) - self.s0 + self.shift) * DENSITY
         last = (self.s1 - self.s0 + self.shift) * DENSITY
-        rows = self.front.shape[0]
-        corners = np.array([(first, 0), (last, 0), (last, rows), (first, rows)], float)
-        stage.panel(self.front, points[:4], corners, BUILDING)
+        stage.panel(self.front, points[:4], _part(first, last, self.front.shape[0]), BUILDING)
 
 
 @dataclass
@@ -113,9 +116,8 @@ class Plant:
         angle = np.linspace(0, 2 * np.pi, 10, endpoint=False)
         size = self.metres * 0.3
         disc = np.stack([size * np.cos(angle), size * np.sin(angle), np.zeros(10)], 1)
-        return self.s + 0.4 * abs(self.d), np.concatenate(
-            [foot[None], foot + disc + cast(self.look, self.metres * 0.6)]
-        )
+        shadow = foot + disc + cast(self.look, self.metres * 0.6)
+        return self.s + 0.4 * abs(self.d), np.concatenate([foot[None], shadow])
 
     def draw(self, stage: Stage, points: Doubles) -> None:
         if len(points) > 1 and points[0, 2] < 90:
@@ -142,16 +144,10 @@ class Pole:
 
     @cached_property
     def _placed(self) -> tuple[float, Doubles]:
-        inward = -np.sign(self.d) * self.arm
-        head = self.height - (0.5 if self.lights is not None else 0.0)
-        return self.s, np.array(
-            [
-                (self.s, self.d, 0.0),
-                (self.s, self.d, self.height),
-                (self.s, self.d + inward, self.height + 0.25 * bool(self.arm)),
-                (self.s, self.d + inward, head),
-            ]
-        )
+        over = self.d - np.sign(self.d) * self.arm
+        tip, head = self.height + 0.25 * bool(self.arm), self.height - 0.5 * (self.lights is not None)
+        places = ((self.d, 0.0), (self.d, self.height), (over, tip), (over, head))
+        return self.s, np.array([(self.s, d, h) for d, h in places])
 
     def draw(self, stage: Stage, points: Doubles) -> None:
         focal = stage.view.intrinsics.focal
@@ -160,9 +156,8 @@ class Pole:
         half = max(self.radius * focal / foot[2], 0.45)
         lit = self.colour * (stage.look.ambient + 0.5 * stage.look.sun)
         left, right = np.array([-half, 0, 0]), np.array([half, 0, 0])
-        stage.shaded(
-            np.stack([foot + left, top + left * 0.7, top + right * 0.7, foot + right]), lit, POLE, beam
-        )
+        shaft = np.stack([foot + left, top + left * 0.7, top + right * 0.7, foot + right])
+        stage.shaded(shaft, lit, POLE, beam)
         if half > 1.5:
             shade = np.stack([foot + right * 0.2, top + right * 0.1, top + right * 0.7, foot + right])
             gain, haze = stage.light(foot[2], beam)
@@ -188,10 +183,8 @@ class Pole:
         stage.shaded(box, np.array([34.0, 36, 34]) * stage.look.ambient * 1.4, SIGN)
         for k, colour in enumerate(((50.0, 50.0, 245.0), (40.0, 180.0, 250.0), (130.0, 235.0, 60.0))):
             angle = np.linspace(0, 2 * np.pi, 10, endpoint=False)
-            r = 0.115 * unit
-            disc = at + np.stack(
-                [r * np.cos(angle), r * np.sin(angle) + (k - 1) * 0.3 * unit, np.zeros(10)], 1
-            )
+            r, down = 0.115 * unit, (k - 1) * 0.3 * unit
+            disc = at + np.stack([r * np.cos(angle), r * np.sin(angle) + down, np.zeros(10)], 1)
             on = k == self.lights
             blue, green, red = (c if on else c * 0.16 for c in colour)
             stage.polygon(disc, (blue, green, red), SIGN, detail=True)
@@ -224,9 +217,8 @@ class Sign:
         half = np.array([max(0.04 * stage.view.intrinsics.focal / points[0, 2], 0.4), 0, 0])
         for k in range(1, len(points), 2):
             foot, top = points[k], points[k + 1]
-            stage.shaded(
-                np.stack([foot - half, top - half, top + half, foot + half]), post, POLE, stage.beam(points)
-            )
+            shaft = np.stack([foot - half, top - half, top + half, foot + half])
+            stage.shaded(shaft, post, POLE, stage.beam(points))
         # Signs throw headlights back, so that they are bright at night.
         stage.cutout(self.sprite, points[0], SIGN, 0, self.metres, min(stage.beam(points) * 2.5 + 0.2, 6.0))
 
@@ -247,15 +239,8 @@ class Fence:
 
     def place(self, station: float, time: float) -> tuple[float, Doubles]:
         s0 = min(max(self.s0, station + 0.7), self.s1)
-        return self.s1 + 0.05 * abs(self.d), np.array(
-            [
-                (s0, self.d, self.high),
-                (self.s1, self.d, self.high),
-                (self.s1, self.d, self.low),
-                (s0, self.d, self.low),
-                (self.s1, self.d, 0.0),
-            ]
-        )
+        panel = _upright((s0, self.d), (self.s1, self.d), self.low, self.high)
+        return self.s1 + 0.05 * abs(self.d), np.array([*panel, (self.s1, self.d, 0.0)])
 
     def draw(self, stage: Stage, points: Doubles) -> None:
         if self.post is not None:
@@ -263,11 +248,9 @@ class Fence:
             post = np.stack([points[4] - half, points[1] - half, points[1] + half, points[4] + half])
             stage.shaded(post, self.post, self.label)
         rows, columns = self.texture.shape
-        first = columns * (
-            1 - (self.s1 - max(self.s0, min(stage.view.pose.station + 0.7, self.s1))) / (self.s1 - self.s0)
-        )
-        corners = np.array([(first, 0), (columns, 0), (columns, rows), (first, rows)], float)
-        stage.panel(self.texture, points[:4], corners, self.label)
+        start = max(self.s0, min(stage.view.pose.station + 0.7, self.s1))
+        first = columns * (1 - (self.s1 - start) / (self.s1 - self.s0))
+        stage.panel(self.texture, points[:4], _part(first, columns, rows), self.label)
 
 
 @dataclass
@@ -283,25 +266,12 @@ class Bridge:
 
     def place(self, station: float, time: float) -> tuple[float, Doubles]:
         s0, s1, low, high = max(self.s, station + 0.6), max(self.s + 9.0, station + 0.7), 5.6, 7.4
-        points = [
-            (s0, self.left, low),
-            (s1, self.left, low),
-            (s1, self.right, low),
-            (s0, self.right, low),
-            (self.s, self.left, low),
-            (self.s, self.left, high),
-            (self.s, self.right, high),
-            (self.s, self.right, low),
-        ]
+        points = _level(s0, s1, self.left, self.right, low) + _across(
+            self.s, self.left, self.right, low, high
+        )
         for d in self.pillars:
-            points += [
-                (self.s + 4, d - 0.5, 0),
-                (self.s + 4, d - 0.5, low),
-                (self.s + 4, d + 0.5, low),
-                (self.s + 4, d + 0.5, 0),
-            ]
-        points += [(s0, self.left, 0), (s1, self.left, 0), (s1, self.right, 0), (s0, self.right, 0)]
-        return self.s + 9.0, np.array(points, float)
+            points += _across(self.s + 4, d - 0.5, d + 0.5, 0, low)
+        return self.s + 9.0, np.array(points + _level(s0, s1, self.left, self.right, 0), float)
 
     def draw(self, stage: Stage, points: Doubles) -> None:
         concrete = np.array([150.0, 156, 160])

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.look import Look
-from perception.types import Image
+from perception.types import Image, Rng
 
 _SPARE = 97  # pixels by which the noise is larger than the image, to shift it about
 
@@ -13,7 +13,7 @@ _SPARE = 97  # pixels by which the noise is larger than the image, to shift it a
 class Sensor:
     """Turns a clean rendering into a camera image; the same frame index always gives the same noise."""
 
-    def __init__(self, look: Look, rng: np.random.Generator, width: int, height: int) -> None:
+    def __init__(self, look: Look, rng: Rng, width: int, height: int) -> None:
         self._look, self._seed = look, int(rng.integers(2**31))
         shape = (height + _SPARE, width + _SPARE)
         grey = rng.normal(0, look.noise * 0.8, shape).astype(np.float32)
@@ -23,7 +23,7 @@ class Sensor:
         self._noise = np.clip(field + 128, 0, 255).astype(np.uint8)
         self._blur_width = max(round(width / 420), 1) | 1
 
-    def _streaks(self, rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float32]:
+    def _streaks(self, rng: Rng, height: int, width: int) -> npt.NDArray[np.float32]:
         layer = np.zeros((height, width), np.float32)
         slant = rng.uniform(-0.15, 0.15)
         for _ in range(int(rng.integers(150, 500))):

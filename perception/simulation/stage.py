@@ -56,9 +56,8 @@ class Stage:
         together = np.concatenate([points for _, _, points in cast])
         projected = self.view.project(together[:, 0], together[:, 1], together[:, 2])
         start = 0
-        for (_, actor, points), self.clip, self.lean, self.rise in zip(
-            cast, clips, leans, rises, strict=True
-        ):
+        each = zip(cast, clips, leans, rises, strict=True)
+        for (_, actor, points), self.clip, self.lean, self.rise in each:
             actor.draw(self, projected[start : start + len(points)])
             start += len(points)
 
@@ -82,22 +81,6 @@ class Stage:
         """A convex face in its final colour."""
         self.items.append(Polygon(points, fixed(points[:, :2]), colour, label, instance, self.clip, detail))
 
-    def polygons(
-        self,
-        vertices: Doubles,
-        starts: list[int],
-        faces: list[int],
-        colours: list[Colour],
-        label: int,
-        instance: int,
-        detail: list[bool],
-    ) -> None:
-        """Those `faces` of a mesh of convex faces, which `starts` cuts its projected vertices into."""
-        corners = fixed(vertices[:, :2])
-        self.items.append(
-            Faces(vertices, starts, faces, colours, detail, label, instance, self.clip, corners)
-        )
-
     def shaded(self, points: Doubles, colour: Doubles, label: int, beam: float = 0.0) -> None:
         """A convex face in a lit colour, with haze by its distance."""
         gain, haze = self.light(float(points[0, 2]), beam)
@@ -109,20 +92,14 @@ class Stage:
             self.shadows.append(fixed(points[:, :2] - (0, self.view.horizon)))
 
     def cutout(
-        self,
-        sprite: Sprite,
-        foot: Doubles,
-        label: int,
-        instance: int = 0,
-        metres: float | None = None,
-        beam: float = 0.0,
+        self, sprite: Sprite, foot: Doubles, label: int, instance: int, metres: float, beam: float
     ) -> None:
         """A sprite standing on its projected foot (3,)."""
         u, v, depth = foot.tolist()
         if depth < 1.2:
             return
         rows, columns = sprite.shape
-        tall = (metres or sprite.metres) * self.view.intrinsics.focal / depth
+        tall = metres * self.view.intrinsics.focal / depth
         wide = tall * columns / rows
         frame = (round(u - wide / 2), round(v - tall), round(u + wide / 2), round(v))
         box = self._box(*frame)

@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.look import Look
-from perception.types import Image
-
-Grey = npt.NDArray[np.float32]
+from perception.types import Bools, Floats, Image, Rng
 
 
-def noise(rng: np.random.Generator, height: int, width: int, cell: float, octaves: int = 4) -> Grey:
-    """float32 (height, width), about -1..1: cloudy noise whose coarsest cells are `cell` pixels wide."""
+def noise(rng: Rng, height: int, width: int, cell: float, octaves: int = 4) -> Floats:
+    """float32 (height, width), about -1..1: cloudy noise with coarsest cells `cell` pixels wide."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         step = max(cell / 2**octave, 1.0)
@@ -44,18 +42,8 @@ class Sprite:
 
     @classmethod
     def of(cls, colours: Image, mask: Image | None, metres: float) -> "Sprite":
-        all_colours, all_masks = (
-            [colours],
-            [np.full(colours.shape[:2], 255, np.uint8) if mask is None else mask],
-        )
-        while min(all_colours[-1].shape[:2]) >= 8:
-            height, width = all_colours[-1].shape[:2]
-            size = (width // 2, height // 2)
-            all_colours.append(
-                cv2.resize(all_colours[-1], size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-            )
-            all_masks.append(cv2.resize(all_masks[-1], size, interpolation=cv2.INTER_AREA).astype(np.uint8))
-        return cls(tuple(all_colours), tuple(all_masks), metres)
+        mask = np.full(colours.shape[:2], 255, np.uint8) if mask is None else mask
+        return cls(_levels(colours), _levels(mask), metres)
 
     @cached_property
     def average(self) -> list[float]:
@@ -71,7 +59,17 @@ class Sprite:
         return min(max(math.floor(0.3 - math.log2(max(scale, 1e-6))), 0), len(self.colours) - 1)
 
 
-def tree(rng: np.random.Generator, light: Look) -> Sprite:
+def _levels(picture: Image) -> tuple[Image, ...]:
+    """The picture, and half of it as long as that has sides of 4 pixels at least."""
+    levels = [picture]
+    while min(levels[-1].shape[:2]) >= 8:
+        height, width = levels[-1].shape[:2]
+        smaller = cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        levels.append(smaller.astype(np.uint8))
+    return tuple(levels)
+
+
+def tree(rng: Rng, light: Look) -> Sprite:
     """A broad-leaved tree or a conifer, about 5 to 12 m high."""
     height, width = 256, 208
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -79,11 +77,8 @@ def tree(rng: np.random.Generator, light: Look) -> Sprite:
     crown = np.full((height, width), -1.0, np.float32)
     top_light = np.zeros((height, width), np.float32)
     if conifer:
-        half = (
-            (y / height)
-            * rng.uniform(50, 75)
-            * (0.75 + 0.25 * np.abs(np.sin(y / height * rng.uniform(14, 22))))
-        )
+        broad, tiers = rng.uniform(50, 75), rng.uniform(14, 22)
+        half = (y / height) * broad * (0.75 + 0.25 * np.abs(np.sin(y / height * tiers)))
         crown = 1 - np.abs(x - width / 2) / np.maximum(half, 1)
         crown[int(height * 0.93) :] = -1
         top_light = -(x - width / 2) / np.maximum(half, 1) * 0.4
@@ -116,7 +111,7 @@ def tree(rng: np.random.Generator, light: Look) -> Sprite:
     return Sprite.of(to_image(colours * light_factor), mask, float(rng.uniform(5, 12)))
 
 
-def bush(rng: np.random.Generator, light: Look) -> Sprite:
+def bush(rng: Rng, light: Look) -> Sprite:
     """A shrub, 1 to 2.5 m high."""
     height, width = 96, 128
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -136,9 +131,7 @@ _WALLS = (
 DENSITY = 18  # texture pixels a metre of a building front
 
 
-def front(
-    rng: np.random.Generator, look: Look, lateral: float, storeys: int, shops: float
-) -> tuple[Sprite, Sprite]:
+def front(rng: Rng, look: Look, lateral: float, storeys: int, shops: float) -> tuple[Sprite, Sprite]:
     """A building front, 14 m wide, and its picture in the light of the house's near end.
 
     `lateral` is the direction it faces along the offset, -1 or 1; `shops` is how likely there is one.
@@ -147,10 +140,8 @@ def front(
     metres = base + (storeys - 1) * storey + rng.uniform(0.3, 1.0)
     height, width = int(metres * DENSITY), 14 * DENSITY
     wall = np.array(_WALLS[rng.integers(len(_WALLS))], np.float32) * rng.uniform(0.75, 1.1)
-    colours = (
-        wall
-        * (1 + 0.07 * noise(rng, height, width, 40, 3) + 0.04 * noise(rng, height, width, 2, 1))[..., None]
-    )
+    grain = 1 + 0.07 * noise(rng, height, width, 40, 3) + 0.04 * noise(rng, height, width, 2, 1)
+    colours = wall * grain[..., None]
     if rng.random() < 0.45:  # brick courses
         colours[:: int(rng.integers(3, 5))] *= 0.88
     glass = np.zeros((height, width), bool)
@@ -168,13 +159,7 @@ def front(
 
 
 def _windows(
-    rng: np.random.Generator,
-    look: Look,
-    colours: Grey,
-    glass: npt.NDArray[np.bool_],
-    storeys: int,
-    storey: float,
-    base: float,
+    rng: Rng, look: Look, colours: Floats, glass: Bools, storeys: int, storey: float, base: float
 ) -> None:
     height, width = colours.shape[:2]
     columns = int(rng.integers(4, 8))
@@ -205,9 +190,7 @@ def _windows(
                 colours[y1 - int(0.4 * DENSITY) : y1 + 3, max(x0 - 5, 0) : x1 + 5] = frame * 0.55
 
 
-def _ground_floor(
-    rng: np.random.Generator, look: Look, colours: Grey, glass: npt.NDArray[np.bool_], base: float, shop: bool
-) -> None:
+def _ground_floor(rng: Rng, look: Look, colours: Floats, glass: Bools, base: float, shop: bool) -> None:
     height, width = colours.shape[:2]
     top = int(height - (base - 0.5) * DENSITY)
     left = 4
@@ -220,11 +203,8 @@ def _ground_floor(
             colours[top + 4 : top + 9, left + 6 : right - 6 : 3] = 255 - colour
             y0, y1 = top + int(0.65 * DENSITY), height - int(rng.uniform(0.1, 0.6) * DENSITY)
             on = look.night and rng.random() < 0.6
-            pane = (
-                np.linspace(95, 45, y1 - y0)[:, None, None]
-                * np.array([1.05, 1, 0.92])
-                * rng.uniform(0.6, 1.2)
-            )
+            pane = np.linspace(95, 45, y1 - y0)[:, None, None] * np.array([1.05, 1, 0.92])
+            pane = pane * rng.uniform(0.6, 1.2)
             colours[y0:y1, left:right] = np.array([150, 205, 235]) * rng.uniform(0.6, 1.0) if on else pane
             colours[y0:y1, left:right] += 18 * noise(rng, y1 - y0, right - left, 12, 2)[..., None]
             glass[top:y1, left:right] = on
@@ -242,7 +222,7 @@ def _ground_floor(
         left = right + int(rng.uniform(0.1, 0.8) * DENSITY) + 3
 
 
-def sky(rng: np.random.Generator, look: Look, height: int, width: int, far: int) -> Image:
+def sky(rng: Rng, look: Look, height: int, width: int, far: int) -> Image:
     """uint8 (height, width, 3): the sky down to the horizon; clouds are computed small and enlarged.
 
     `far` is the width of the view, which sets the size of the clouds.

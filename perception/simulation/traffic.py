@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 
 from perception.classes import DRIVE
+from perception.simulation.canvas import Faces
+from perception.simulation.canvas import fixed as pixels
 from perception.simulation.figures import PHASES, Figures, Outfit
 from perception.simulation.look import Look
 from perception.simulation.mesh import Mesh
 from perception.simulation.stage import Stage
 from perception.simulation.vehicles import bus, car, truck, van
-from perception.types import Doubles
+from perception.types import Doubles, Rng
 
 VEHICLE, PEDESTRIAN, TWO_WHEELER = (DRIVE.id(name) for name in DRIVE.things)
 Path = Callable[[float], tuple[float, float]]  # time → station, offset
@@ -77,14 +79,14 @@ class LitMesh:
 class Fleet:
     """The vehicles of a drive, and how dense the traffic is (1 is usual)."""
 
-    def __init__(self, scene: str, look: Look, rng: np.random.Generator) -> None:
+    def __init__(self, scene: str, look: Look, rng: Rng) -> None:
         meshes = [car(rng) for _ in range(9)] + [make(rng) for make in (van, van, truck, bus)]
         self._meshes = {heading: [LitMesh(mesh, look, heading) for mesh in meshes] for heading in (1, -1)}
         share = np.array([1.0] * 9 + ([0.5, 0.5, 0.3, 0.5] if scene == "town" else [0.6, 0.6, 1.6, 0.15]))
         self._mix = np.cumsum(share / share.sum())
         self.density = float(rng.choice([0.4, 1.0, 1.8]))
 
-    def pick(self, rng: np.random.Generator, heading: int) -> LitMesh:
+    def pick(self, rng: Rng, heading: int) -> LitMesh:
         """A vehicle that heads along the road (1) or against it (-1)."""
         return self._meshes[heading][int(np.searchsorted(self._mix, rng.random()))]
 
@@ -128,9 +130,9 @@ class Vehicle:
         lamps = lit.lamps[shown]
         shine = np.where(lamps, 1.0, 1.0 + beam * 0.7)[:, None]
         colours = np.minimum(lit.colours[shown] * shine, 255) * gain + haze
-        stage.polygons(
-            vertices, lit.starts, shown.tolist(), colours.tolist(), VEHICLE, self.instance, mesh.detail
-        )
+        look = shown.tolist(), colours.tolist(), mesh.detail
+        corners = pixels(vertices[:, :2])
+        stage.items.append(Faces(vertices, lit.starts, *look, VEHICLE, self.instance, stage.clip, corners))
         if stage.look.time != "day":
             for face in shown[lamps].tolist():
                 front = mesh.normals[face, 0] > 0.5
@@ -201,4 +203,4 @@ class Rider:
         stage.shadow(points[1:5])
         if stage.look.shadows:
             stage.shadow(hull(points[1:]))
-        stage.cutout(sprite, points[0], TWO_WHEELER, self.instance, None, stage.beam(points))
+        stage.cutout(sprite, points[0], TWO_WHEELER, self.instance, sprite.metres, stage.beam(points))

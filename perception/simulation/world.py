@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from perception.simulation.ground_texture import JUNCTION
 from perception.simulation.look import Look
-from perception.simulation.painting import Marks, line_pieces
+from perception.simulation.painting import Marks, line_segments
 from perception.simulation.road import Road
 from perception.simulation.stage import Actor
 from perception.simulation.surroundings import BLOCK, Surroundings
 from perception.simulation.traffic import VEHICLE, Fleet, LitMesh, Motion, Vehicle, fixed
-from perception.types import Doubles
+from perception.types import Doubles, Rng
 
 _AHEAD = 340.0  # metres
 
@@ -47,7 +47,7 @@ class World:
     def marks(self, station: float) -> Marks:
         """All paint from the camera on to where it gets too thin to see."""
         blocks = [self._surroundings.block(int(np.floor(station / BLOCK)) + k) for k in (0, 1, 2)]
-        lines = line_pieces(self.road, station, self.street, self._surroundings.paint)
+        lines = line_segments(self.road, station, self.street, self._surroundings.paint)
         return Marks(
             np.concatenate([lines.corners, *(block.marks.corners for block in blocks)]),
             np.concatenate([lines.strength, *(block.marks.strength for block in blocks)]),
@@ -64,24 +64,16 @@ class World:
         crossing = np.array([has.get(int(k), False) for k in index], bool)
         return crossing & (stations - index * BLOCK < JUNCTION)
 
-    def _make_streams(self, rng: np.random.Generator) -> list[tuple[float, float, float, int]]:
+    def _make_streams(self, rng: Rng) -> list[tuple[float, float, float, int]]:
         """Of each lane: offset, speed along the road, mean distance between vehicles, number."""
-        streams = []
+        streams, density = [], self._fleet.density
         for number, d in enumerate(self.road.ahead):
             if d != self.road.ego:
-                streams.append(
-                    (
-                        d,
-                        self.motion.speed + rng.uniform(-3, 3.5),
-                        rng.uniform(25, 60) / self._fleet.density,
-                        number,
-                    )
-                )
+                speed = self.motion.speed + rng.uniform(-3, 3.5)
+                streams.append((d, speed, rng.uniform(25, 60) / density, number))
         pace = self.motion.speed * rng.uniform(0.8, 1.2)
-        for number, d in enumerate(self.road.oncoming):
-            streams.append(
-                (d, -pace - rng.uniform(0, 2), rng.uniform(25, 65) / self._fleet.density, 5 + number)
-            )
+        for number, d in enumerate(self.road.oncoming, 5):
+            streams.append((d, -pace - rng.uniform(0, 2), rng.uniform(25, 65) / density, number))
         return streams
 
     def _moving(self, station: float, time: float) -> Iterator[Actor]:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from perception.errors import ConfigError
 from perception.simulation import SimulationOptions, parse_options
-from perception.simulation.options import SCENES, TIMES, WEATHERS
+from perception.simulation.options import CHOICES
 
 
 @given(
@@ -12,9 +12,9 @@ from perception.simulation.options import SCENES, TIMES, WEATHERS
     width=st.integers(16, 3840),
     height=st.integers(16, 2160),
     rate=st.floats(0.1, 1000),
-    weather=st.sampled_from(WEATHERS),
-    time=st.sampled_from(TIMES),
-    scene=st.sampled_from(SCENES),
+    weather=st.sampled_from(CHOICES["weather"]),
+    time=st.sampled_from(CHOICES["time"]),
+    scene=st.sampled_from(CHOICES["scene"]),
     frames=st.integers(1, 10**9),
 )
 def test_every_allowed_value_is_read_back(
