@@ -17,7 +17,7 @@ from perception.uri import Resolved, Uri
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What a sink takes at a time."""
+    """What a sink takes for each frame."""
 
     frame: Frame
     scene: Scene
@@ -28,7 +28,7 @@ class Sink(Protocol):
     """Takes what the node publishes, in the order of the frames, from one thread.
 
     Attributes:
-        uri: what the user called it, without credentials.
+        uri: as the user wrote it, without credentials.
         wants_overlay: whether it needs the overlay drawn; else it may be given an empty one.
     """
 
@@ -67,7 +67,7 @@ class Opening:
     Attributes:
         rate: the source's nominal frame rate.
         classes: what scenes hold.
-        again: in the same run, after a failure: all that is there stays.
+        again: after a failure in the same run: all that is there stays.
     """
 
     rate: float
@@ -77,11 +77,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class SinkKind:
-    """What a kind of sink says of itself, next to its class; see `perception.uri.Kind`.
+    """What a kind of sink declares; see `perception.uri.Kind`.
 
     Attributes:
         shared: one sink takes the scenes of all cameras.
-        viewers: it shows scenes to viewers, who come and go: one that is gone costs nobody a scene.
+        viewers: it shows scenes to viewers, who come and go: a viewer that leaves costs no scene.
     """
 
     grammar: str
@@ -96,7 +96,7 @@ SinkUri: TypeAlias = Resolved[SinkKind]
 
 
 def check_writable(path: Path, room: int = 0) -> bool:
-    """Find out, before any work, whether the file can be written, with so many bytes more.
+    """Check, before any work, that the file can be written, with `room` more bytes.
 
     Returns:
         Whether it is new.

@@ -43,9 +43,9 @@ class FolderSink:
 
     A folder that exists is reused: files of the same names are replaced, those of other names stay, also the
     pictures of an earlier run; scenes.jsonl and health.jsonl are replaced at their first lines. With `again`
-    they go on. Where all must fit into `limits.keep`, the oldest frames' files are removed, also those of
-    earlier runs, and the lines laid aside in pieces such as scenes-20261121T203357Z-0001.jsonl, which count
-    and go as well.
+    they are continued. Where all must fit into `limits.keep`, lines are rotated into segments such as
+    scenes-20261121T203357Z-0001.jsonl, and the oldest frames' files and segments are removed, also those of
+    earlier runs.
 
     Raises:
         SinkError: the folder or a file cannot be written.
@@ -57,11 +57,9 @@ class FolderSink:
         self, folder: Path, classes: ClassSet, limits: Limits | None = None, *, again: bool = False
     ) -> None:
         limits = limits or Limits()
-        self.uri = str(folder)
-        self._folder = folder
-        self._classes = classes
+        self.uri, self._folder, self._classes = str(folder), folder, classes
         self._lines, self._healths = (
-            LineFile(folder / name, append=again, piece=limits.piece) for name in (_LINES, _HEALTH)
+            LineFile(folder / name, append=again, segment=limits.segment) for name in (_LINES, _HEALTH)
         )
         self._budget = None if limits.keep is None else Budget(limits.keep)
         self._stem = ""
@@ -101,13 +99,13 @@ class FolderSink:
         data = cv2.imencode(path.suffix, image, how)[1]
         try:
             file = path.open("wb")
-        except OSError as error:  # and what stands there is not ours to remove
+        except OSError as error:  # what is there is not ours to remove
             raise self._error(path, error) from error
         try:
             with file:
                 file.write(data.tobytes())
         except OSError as error:
-            with suppress(OSError):  # where it cannot be removed either, the first error says why
+            with suppress(OSError):  # where removal fails too, the first error says why
                 path.unlink()  # half an image would be taken for a whole one
             raise self._error(path, error) from error
         if self._budget is not None:
@@ -124,7 +122,7 @@ class FolderSink:
             raise self._error(Path(error.filename or lines.path), error) from error
 
     def _note_all(self, budget: Budget) -> None:
-        """What earlier runs have left, by its age."""
+        """Count what earlier runs have left, the oldest first."""
         files = [path for path in self._folder.iterdir() if _OF_A_FRAME.fullmatch(path.name)]
         files += [path for lines in (self._lines, self._healths) for path in numbered(lines.path).values()]
         found = sorted((path.stat().st_mtime_ns, path) for path in files)
@@ -175,12 +173,7 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
     }
     if scene.key_points:
         values["key_points"] = [
-            {
-                "name": one.name,
-                "x": round(one.x, 2),
-                "y": round(one.y, 2),
-                "score": round(one.score, 4),
-            }
+            {"name": one.name, "x": round(one.x, 2), "y": round(one.y, 2), "score": round(one.score, 4)}
             for one in scene.key_points
         ]
     if scene.latent is not None:

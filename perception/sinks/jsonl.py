@@ -1,4 +1,4 @@
-"""A file of lines that are whole or not there."""
+"""A file of JSON lines, each of which is whole or absent."""
 
 import errno
 import os
@@ -10,16 +10,16 @@ from perception.sinks.segments import next_dated
 
 
 class LineFile:
-    """Its first line replaces what is there.
+    """The first line written replaces what is there.
 
     Args:
-        append: go on after what is there instead.
-        piece: bytes at which it is laid aside under a dated name, as is what was there before; None: never.
+        append: add to what is there instead.
+        segment: bytes at which it is renamed to a dated name, as is what was there before; None: never.
     """
 
-    def __init__(self, path: Path, *, append: bool = False, piece: int | None = None) -> None:
+    def __init__(self, path: Path, *, append: bool = False, segment: int | None = None) -> None:
         self.path = path
-        self._append, self._piece = append, piece
+        self._append, self._segment = append, segment
         self._file: FileIO | None = None
 
     @property
@@ -31,33 +31,33 @@ class LineFile:
         return self._file is None
 
     def write(self, line: bytes) -> Path | None:
-        """Add a line; where an earlier part was laid aside for it, the name of that.
+        """Add a line; returns the dated name of what was renamed before it, if anything was.
 
         Raises:
-            OSError: it cannot be written, and what was written of it is taken back.
+            OSError: it cannot be written; a part that was written is truncated.
         """
-        aside = self._lay_aside()
+        aside = self._rotate()
         file = self._file = self._file or self.path.open("ab" if self._append else "wb", buffering=0)
         start = file.tell()
         try:
-            if not os.fstat(file.fileno()).st_nlink:  # removed: what is written there, nobody sees
+            if not os.fstat(file.fileno()).st_nlink:  # removed: nobody would see what is written there
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
             written = file.write(line)
-            if written != len(line):  # a full disk takes a part first; the next write says why
+            if written != len(line):  # a full disk takes a part first; the next write raises why
                 file.write(line[written:])
         except OSError:
-            with suppress(OSError):  # where nothing can be taken back either, the first error says why
+            with suppress(OSError):  # where truncation fails too, the first error says why
                 file.truncate(start)
             raise
         return aside
 
-    def _lay_aside(self) -> Path | None:
-        if self._piece is None:
+    def _rotate(self) -> Path | None:
+        if self._segment is None:
             return None
         if self._file is None:
             full = not self._append and self.path.exists() and self.path.stat().st_size > 0
         else:
-            full = self._file.tell() >= self._piece
+            full = self._file.tell() >= self._segment
         if not full:
             return None
         self.close()

@@ -1,4 +1,4 @@
-"""What stands behind the question mark of a sink's URI: `out.mp4?minutes=10&keep=20GB`."""
+"""The options of a sink's URI: `out.mp4?minutes=10&keep=20GB`."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from perception.uri import Uri
 
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-# A share of `keep` is what a single piece may be, and so what at most goes at a time.
+# A share of `keep` is what a single segment may be, and so what at most goes at a time.
 _SHARE, _SHARE_BY_TIME = 20, 2
 
 
@@ -15,13 +15,13 @@ class Limits:
     """How large the files of a sink become.
 
     Attributes:
-        minutes: of video in a piece, by the stream's own time.
-        piece: bytes of a piece.
+        minutes: of video in a segment, by the stream's own time.
+        segment: bytes of a segment.
         keep: bytes of all that the sink has written there, in this run and before; the oldest goes first.
     """
 
     minutes: float | None = None
-    piece: int | None = None
+    segment: int | None = None
     keep: int | None = None
 
 
@@ -34,26 +34,24 @@ def video_limits(uri: Uri) -> Limits:
     values = uri.options({"minutes": _number, "megabytes": _number, "keep": _size})
     minutes, keep = values.get("minutes"), values.get("keep")
     if "megabytes" in values:
-        piece = round(10**6 * values["megabytes"])
-        if keep is not None and piece > keep:
-            raise uri.error(
-                f"megabytes = {values['megabytes']:g} is refused; allowed is what fits into "
-                f"keep = {keep / 10**6:g}MB"
-            )
-        return Limits(minutes, piece, keep)
+        segment = round(10**6 * values["megabytes"])
+        if keep is not None and segment > keep:
+            given, allowed = f"megabytes = {values['megabytes']:g}", f"keep = {keep / 10**6:g}MB"
+            raise uri.error(f"{given} is refused; allowed is what fits into {allowed}")
+        return Limits(minutes, segment, keep)
     if keep is not None:
         return Limits(minutes, keep // (_SHARE if minutes is None else _SHARE_BY_TIME), keep)
     return Limits(minutes)
 
 
 def folder_limits(uri: Uri) -> Limits:
-    """Of `keep`; a piece is one of the files with lines.
+    """Of `keep`; a segment is one of the files with lines.
 
     Raises:
         ConfigError: another option, or a wrong value.
     """
     keep = uri.options({"keep": _size}).get("keep")
-    return Limits(piece=None if keep is None else keep // _SHARE, keep=keep)
+    return Limits(segment=None if keep is None else keep // _SHARE, keep=keep)
 
 
 def _number(text: str) -> float:

@@ -1,4 +1,4 @@
-"""One sink with its own queue, thread and account, so that none can hold up the node or another one."""
+"""A sink's own queue, thread and account, so that no sink can hold up the node or another sink."""
 
 import logging
 import time
@@ -25,9 +25,10 @@ _log = logging.getLogger(__name__)
 class SinkQueue:
     """Hands frames and health to one sink, in order, in a thread of its own.
 
-    A sink that fails loses the frame at hand and those that wait, is closed, and is opened again after a
-    pause that doubles; meanwhile its frames are lost, under the same reason. Each is accounted for: offered
-    = written + lost + queued, at every moment. What a video holds back to fill a fragment counts as written.
+    A sink that fails loses the frame that it was writing and those that wait, is closed, and is opened again
+    after a pause that doubles; until then its frames are lost, for the same reason. Each is accounted for:
+    offered = written + lost + queued, at every moment. What a video holds back to fill a fragment counts as
+    written.
 
     Args:
         opener: opens the sink: now, and again after each failure, then so that what is there stays.
@@ -53,7 +54,7 @@ class SinkQueue:
         self._opener, self._policy, self._capacity = opener, policy, capacity
         sink = opener()
         self.wants_overlay = sink.wants_overlay
-        self._changed = Condition()  # guards all below
+        self._changed = Condition()  # protects all below
         self._accepts = True
         self._queue: deque[tuple[float, Publication]] = deque()  # with when each was offered
         self._writing: tuple[float, Publication] | None = None
@@ -73,23 +74,16 @@ class SinkQueue:
 
     @property
     def state(self) -> SinkState:
-        """Its account. From any thread, as the two below."""
+        """Its account. This and the two below may be called from any thread."""
         with self._changed:
             waiting = ([self._writing] if self._writing else []) + list(self._queue)
             oldest_ms = 1000 * (time.monotonic() - waiting[0][0]) if waiting else 0.0
-            return SinkState(
-                self.uri,
-                self._written,
-                dict(self._lost),
-                len(waiting),
-                oldest_ms,
-                self._error,
-                self._viewers,
-            )
+            account = self._written, dict(self._lost), len(waiting), oldest_ms
+            return SinkState(self.uri, *account, self._error, self._viewers)
 
     @property
     def failure(self) -> SinkError | None:
-        """The first one, also when it has recovered."""
+        """The first failure, even once the sink has recovered."""
         return self._first_failure
 
     @property
@@ -98,7 +92,7 @@ class SinkQueue:
         return bool(self._error)
 
     def offer(self, publication: Publication) -> None:
-        """Put a frame in the queue, from one thread. Under `freshest` it never waits."""
+        """Put a frame in the queue, from one thread. Under `freshest` it never blocks."""
         with self._changed:
             if self._policy is Policy.EVERY_FRAME and not self._changed.wait_for(self._has_room, _PATIENCE_S):
                 self._fail(SinkError(f"sink {self.uri}: {_HUNG} for {_PATIENCE_S:.0f} s"), _HUNG)
@@ -115,13 +109,13 @@ class SinkQueue:
         return len(self._queue) < self._capacity or not self._accepts
 
     def write_health(self, health: Health) -> None:
-        """Leave this for the sink in place of an earlier one that still waits. It never waits."""
+        """Replace the health that waits for the sink, if any. It never blocks."""
         with self._changed:
             self._health = health
             self._changed.notify_all()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Write what is queued and close the sink; one that gets nothing done for so long is abandoned.
+        """Write what is queued and close the sink; it is abandoned after `timeout_s` without progress.
 
         Calling it again does nothing.
 
@@ -152,30 +146,28 @@ class SinkQueue:
         with self._changed:
             lost = self._lose(_HUNG)
             self._health = None
-            message = (
-                f"sink {self.uri}: {_HUNG} for {timeout_s:g} s while it was closed; {lost} frames are lost"
-            )
-            self._fail(SinkError(message), _HUNG)
+            what = f"{_HUNG} for {timeout_s:g} s while it was closed; {lost} frames are lost"
+            self._fail(SinkError(f"sink {self.uri}: {what}"), _HUNG)
 
     def _run(self, first: Sink) -> None:
-        """In the thread: feed the sink up to the end, and have it opened again when it fails."""
+        """In the thread: feed the sink until it is closed; open it again when it fails."""
         sink: Sink | None = first
         pause_s, longest_s = _BACK_OFF_S
         while sink is not None:
             written = self._written
-            self._guard(self._feed, sink)
-            self._guard(sink.close)
+            self._attempt(self._feed, sink)
+            self._attempt(sink.close)
             if self._written > written:
                 pause_s = _BACK_OFF_S[0]
             sink = None
             while sink is None and not self._closes_within(pause_s):
                 pause_s = min(2 * pause_s, longest_s)
-                sink = self._guard(self._opener)
+                sink = self._attempt(self._opener)
             with self._changed:
                 self._accepts = sink is not None and not self._closing
 
-    def _guard(self, step: Callable[..., _T], *given: Sink) -> _T | None:
-        """None where the step failed."""
+    def _attempt(self, step: Callable[..., _T], *given: Sink) -> _T | None:
+        """The step's result; None where it failed."""
         try:
             return step(*given)
         except Exception as error:  # noqa: BLE001 — kept as a failure; `close` raises what is a fault
@@ -183,7 +175,7 @@ class SinkQueue:
             return None
 
     def _feed(self, sink: Sink) -> None:
-        """Until it is closed and nothing waits."""
+        """Write until the queue is closed and nothing waits."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._health or self._closing)
@@ -215,15 +207,11 @@ class SinkQueue:
             self._kept_up = self._lost.total()
             self._changed.notify_all()
         if recovered:
-            _log.info(
-                "sink %s: takes frames again; %d were lost",
-                self.uri,
-                lost,
-                extra={"event": "sink_recovered", "sink": self.uri, "lost": lost},
-            )
+            extra = {"event": "sink_recovered", "sink": self.uri, "lost": lost}
+            _log.info("sink %s: takes frames again; %d were lost", self.uri, lost, extra=extra)
 
     def _break(self, error: Exception) -> None:
-        """The frame at hand and those that wait are lost."""
+        """Lose the frame that is being written and those that wait."""
         reason = _reason(error)
         if isinstance(error, SinkError):
             failure = error
@@ -237,7 +225,7 @@ class SinkQueue:
             self._fail(failure, reason)
 
     def _lose(self, reason: str) -> int:
-        """All that waits; how many that is."""
+        """Drop all that waits; returns how many frames that were."""
         lost = len(self._queue) + (self._writing is not None)
         if lost:
             self._lost[reason] += lost
@@ -246,8 +234,8 @@ class SinkQueue:
         return lost
 
     def _fail(self, failure: SinkError, reason: str) -> None:
-        """It takes nothing any more; said once, until it recovers."""
-        # Where every frame counts the node raises it, and in closing `close` does.
+        """Take nothing more until it recovers; logged once."""
+        # Under `every-frame` the node raises it, and while closing `close` does.
         if not self._error and not self._closing and self._policy is Policy.FRESHEST:
             extra = {"event": "sink_broken", "sink": self.uri, "reason": reason}
             _log.warning("%s; its frames are lost until it works again", failure, extra=extra)
@@ -262,7 +250,7 @@ class SinkQueue:
 
 
 def _reason(error: Exception) -> str:
-    """In few words, so that an account has few of them: what the system says, where it was asked."""
+    """The cause in few words, so that an account has few reasons: the system's own words where it has any."""
     if not isinstance(error, (PerceptionError, OSError)):
         return f"fault in the sink: {type(error).__name__}"
     for one in (error, error.__cause__):

@@ -1,4 +1,4 @@
-"""A video in pieces, such as out-20261121T203357Z-0001.mp4, so that weeks of it fit on a disk."""
+"""A video in segments, such as out-20261121T203357Z-0001.mp4, so that weeks of it fit on a disk."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from perception.types import Image
 
 
 class RollingVideoSink:
-    """Overlays as MP4 pieces, each a video by itself, of as many minutes and bytes as `limits` say.
+    """Overlays as MP4 segments, each a video by itself, of as many minutes and bytes as `limits` say.
 
-    None is overwritten; where all must fit into `limits.keep`, the oldest go first, also those of earlier
-    runs: every file next to the path that is named as a piece of it. What is held back to fill a fragment,
-    half a second, may come on top.
+    None is overwritten. Where all must fit into `limits.keep`, the oldest are removed first, also those of
+    earlier runs: every file next to the path that is named as a segment of it. The half second that is held
+    back to fill a fragment may exceed that.
 
     Raises:
-        SinkError: a piece cannot be written, or an old one not be removed.
+        SinkError: a segment cannot be written, or an old one not be removed.
     """
 
     wants_overlay = True
@@ -32,8 +32,8 @@ class RollingVideoSink:
         self._budget = None if limits.keep is None else Budget(limits.keep)
         try:
             if self._budget is not None:
-                for piece in numbered(path).values():
-                    self._budget.note(piece.name, piece, piece.stat().st_size)
+                for segment in numbered(path).values():
+                    self._budget.note(segment.name, segment, segment.stat().st_size)
             self._open()
         except OSError as error:
             raise self._error(error) from error
@@ -41,38 +41,37 @@ class RollingVideoSink:
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         try:
             if self._full():
-                self._piece.close()  # which brings its last half second, and its index
+                self._segment.close()  # which writes its last half second and its index
                 self._make_room()
                 self._open()
-            self._piece.write(frame, scene, overlay)
+            self._segment.write(frame, scene, overlay)
             self._make_room()
         except OSError as error:
             raise self._error(error) from error
 
     def write_health(self, health: Health) -> None:
-        self._piece.write_health(health)
+        self._segment.write_health(health)
 
     def close(self) -> None:
-        self._piece.close()
+        self._segment.close()
 
     def _make_room(self) -> None:
         if self._budget is not None:
-            self._budget.note(self._file.name, self._file, self._piece.size)
+            self._budget.note(self._file.name, self._file, self._segment.size)
             self._budget.trim()
 
     def _full(self) -> bool:
         limits = self._limits
-        late = limits.minutes is not None and self._piece.seconds >= 60 * limits.minutes
-        return late or (limits.piece is not None and self._piece.size >= limits.piece)
+        late = limits.minutes is not None and self._segment.seconds >= 60 * limits.minutes
+        return late or (limits.segment is not None and self._segment.size >= limits.segment)
 
     def _open(self) -> None:
         self._file = next_dated(self._path)
-        self._piece = VideoSink(self._file, self._rate)
+        self._segment = VideoSink(self._file, self._rate)
 
     def _error(self, error: OSError) -> SinkError:
-        return SinkError(
-            f"sink {self.uri}: {error.filename or 'a piece'} cannot be written ({error.strerror})"
-        )
+        what = error.filename or "a segment"
+        return SinkError(f"sink {self.uri}: {what} cannot be written ({error.strerror})")
 
 
 def _open(given: SinkUri, how: Opening) -> Sink:

@@ -1,14 +1,15 @@
-"""Names of the pieces that a long recording is cut into, and the room that all of them may take."""
+"""Names of the segments that a long recording is cut into, and the room that all of them may take."""
 
 import re
 import time
+from itertools import chain, count
 from pathlib import Path
 
 _DATED = r"-\d{8}T\d{6}Z-(\d{4,})"
 
 
 def numbered(path: Path) -> dict[int, Path]:
-    """The dated pieces of this file that are there, by their numbers, the oldest first."""
+    """The dated segments of this file that are there, by their numbers, the oldest first."""
     pattern = re.compile(re.escape(path.stem) + _DATED + re.escape(path.suffix))
     names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     found = {int(match[1]): path.with_name(match[0]) for match in map(pattern.fullmatch, names) if match}
@@ -16,8 +17,8 @@ def numbered(path: Path) -> dict[int, Path]:
 
 
 def next_dated(path: Path) -> Path:
-    """A new name such as out-20261121T203357Z-0001.mp4. The number goes on from what is there, so that the
-    order is right also where the clock was set back."""
+    """A new name such as out-20261121T203357Z-0001.mp4. Its number follows the greatest that is there:
+    the order is right even where the clock was set back."""
     number = max(numbered(path), default=0) + 1
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     return path.with_name(f"{path.stem}-{now}-{number:04d}{path.suffix}")
@@ -25,11 +26,8 @@ def next_dated(path: Path) -> Path:
 
 def next_free(path: Path) -> Path:
     """The path, or where that is taken, the first free one of out-2.mp4, out-3.mp4 and so on."""
-    free, number = path, 1
-    while free.exists():
-        number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return free
+    names = chain([path], (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2)))
+    return next(name for name in names if not name.exists())
 
 
 class Budget:
@@ -47,13 +45,13 @@ class Budget:
         self._total += size - files.get(path, 0)
         files[path] = size
 
-    def trim(self, besides: int = 0) -> None:
-        """Remove the oldest groups until all, with so many bytes besides, fits; the newest one stays.
+    def trim(self, extra: int = 0) -> None:
+        """Remove the oldest groups until the rest and `extra` bytes fit; the newest group stays.
 
         Raises:
             OSError: a file cannot be removed.
         """
-        while self._total + besides > self._limit and len(self._groups) > 1:
+        while self._total + extra > self._limit and len(self._groups) > 1:
             files = self._groups.pop(next(iter(self._groups)))
             self._total -= sum(files.values())
             for path in files:

@@ -76,7 +76,7 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
     }
 
 
-def test_what_a_network_gives_beside_classes_is_written_where_it_is_there(
+def test_what_a_network_gives_next_to_classes_is_written_where_it_is_there(
     tmp_path: Path, make_scene: MakeScene
 ) -> None:
     frame, plain = make_scene(0, 4, 6)
@@ -102,7 +102,7 @@ def test_what_a_network_gives_beside_classes_is_written_where_it_is_there(
     assert not {"000001.picture.png", "000001.depth.png"} & {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_folder_is_reused_and_its_lines_start_anew(tmp_path: Path, make_scene: MakeScene) -> None:
+def test_a_folder_is_reused_and_its_lines_start_again(tmp_path: Path, make_scene: MakeScene) -> None:
     (tmp_path / "mine.txt").write_text("stays")
     write(tmp_path, [make_scene(0), make_scene(1)])
     write(tmp_path, [make_scene(5)])
@@ -124,7 +124,7 @@ def test_without_a_frame_no_file_is_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["000000.labels.png", "000000.overlay.jpg", "scenes.jsonl"])
-def test_a_folder_in_the_place_of_a_file_is_told_and_stays(
+def test_a_folder_in_the_place_of_a_file_is_reported_and_stays(
     tmp_path: Path, make_scene: MakeScene, name: str
 ) -> None:
     (tmp_path / name).mkdir()
@@ -133,7 +133,7 @@ def test_a_folder_in_the_place_of_a_file_is_told_and_stays(
     assert (tmp_path / name).is_dir()
 
 
-def test_a_file_that_may_not_be_written_is_told_and_stays(
+def test_a_file_that_may_not_be_written_is_reported_and_stays(
     tmp_path: Path, make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = tmp_path / "000000.labels.png"

@@ -15,7 +15,7 @@ from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health, Level, NodeState
 from perception.scene import Scene, Signal, Status, unknown_scene
-from perception.sinks import queue as outlet
+from perception.sinks import queue as sink_queue
 from perception.sinks.base import Publication
 from perception.sinks.queue import SinkQueue
 from perception.types import Policy
@@ -26,7 +26,7 @@ Deed = Callable[[], object]
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet, "_BACK_OFF_S", (0.01, 0.05))
+    monkeypatch.setattr(sink_queue, "_BACK_OFF_S", (0.01, 0.05))
 
 
 def publication(sequence: int) -> Publication:
@@ -54,7 +54,7 @@ class FakeSink:
         self.uri = "fake:"
         self.deeds, self.closing = deeds, closing
         self.frames: list[int] = []
-        self.told: list[int] = []
+        self.healths: list[int] = []
         self.closed = 0
 
     def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
@@ -62,7 +62,7 @@ class FakeSink:
         self.frames.append(frame.sequence)
 
     def write_health(self, health: Health) -> None:
-        self.told.append(health.published)
+        self.healths.append(health.published)
 
     def close(self) -> None:
         self.closed += 1
@@ -180,7 +180,7 @@ def test_under_every_frame_a_broken_sink_makes_nobody_wait() -> None:
 
 
 def test_under_every_frame_a_hung_sink_makes_nobody_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(sink_queue, "_PATIENCE_S", 0.05)
     go = Event()
     sink = FakeSink(repeat(lambda: go.wait(5)))
     one = SinkQueue("out.mp4", lambda: sink, Policy.EVERY_FRAME, capacity=1)
@@ -224,7 +224,7 @@ def test_one_that_is_slow_to_end_is_waited_for() -> None:
     assert sink.frames == [0, 1, 2, 3]
 
 
-def test_a_file_that_cannot_be_finished_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_cannot_be_finished_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     for policy in Policy:
         sink = FakeSink(repeat(nothing), closing=fail(SinkError("sink out.mp4: cannot be finished")))
         one = SinkQueue("out.mp4", lambda sink=sink: sink, policy)  # type: ignore[misc]
@@ -255,22 +255,22 @@ def test_wrong_use_fails_at_once() -> None:
         SinkQueue("out.mp4", fail(SinkError("below a file")), Policy.FRESHEST)  # type: ignore[arg-type]
 
 
-def test_health_is_told_without_frames_and_only_the_newest() -> None:
+def test_health_is_written_without_frames_and_only_the_newest() -> None:
     go = Event()
     sink = FakeSink(repeat(lambda: go.wait(5)))
     one = SinkQueue("out.mp4", lambda: sink, Policy.FRESHEST)
     one.write_health(health(1))
-    until(lambda: sink.told == [1])
+    until(lambda: sink.healths == [1])
     one.offer(publication(0))
     until(lambda: one.state.queued == 1 and not one._queue)
     for number in range(2, 9):
         one.write_health(health(number))
     go.set()
     one.close()
-    assert sink.told == [1, 8]
+    assert sink.healths == [1, 8]
 
 
-def test_a_health_that_cannot_be_told_costs_no_frame_that_was_written() -> None:
+def test_a_health_that_cannot_be_written_costs_no_frame_that_was_written() -> None:
     class Deaf(FakeSink):
         def write_health(self, health: Health) -> None:
             raise FULL_DISK
@@ -326,7 +326,7 @@ def test_the_account_is_exact_at_every_moment(
         return sinks[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outlet, "_BACK_OFF_S", (0.0005, 0.002))
+        patch.setattr(sink_queue, "_BACK_OFF_S", (0.0005, 0.002))
         one = SinkQueue("out.mp4", opener, policy, capacity)
         for sequence in range(frames):
             one.offer(publication(sequence))

@@ -69,7 +69,7 @@ def test_a_close_ends_the_pause_and_opens_nothing(stage: Stage) -> None:
     assert stage.pauses == [] and one.broken
 
 
-def test_a_sink_opened_while_the_outlet_was_closed_takes_nothing_more(stage: Stage) -> None:
+def test_a_sink_opened_while_the_queue_was_closed_takes_nothing_more(stage: Stage) -> None:
     """A frame that came then would wait for ever."""
     late = FakeSink(close=lambda: one.offer(publication(1)))
 

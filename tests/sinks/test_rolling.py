@@ -28,7 +28,7 @@ NAME = re.compile(r"out-\d{8}T\d{6}Z-(\d{4})\.mp4")
 WELL = Health("front", NodeState.ACTIVE, Signal.OK, Level.OK)
 
 
-def pieces(folder: Path) -> list[Path]:
+def segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if NAME.fullmatch(path.name))
 
 
@@ -36,7 +36,7 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def test_pieces_of_some_minutes(tmp_path: Path, make_scene: MakeScene) -> None:
+def test_segments_of_some_minutes(tmp_path: Path, make_scene: MakeScene) -> None:
     """27 frames, one each 5 s: those at 0 to 60, 65 to 125 and 130 s."""
     (tmp_path / "out.mp4").write_text("of another run")
     sink = open_sink(f"{tmp_path}/out.mp4?minutes=1", 25.0, DRIVE)
@@ -45,13 +45,13 @@ def test_pieces_of_some_minutes(tmp_path: Path, make_scene: MakeScene) -> None:
         sink.write(frame, scene, frame.image)
     sink.close()
     sink.close()  # does nothing
-    seconds = [[round(at) for at, _ in read_video(piece)] for piece in pieces(tmp_path)]
+    seconds = [[round(at) for at, _ in read_video(segment)] for segment in segments(tmp_path)]
     assert seconds == [list(range(0, 61, 5)), list(range(0, 61, 5)), [0]]  # each counts from its own start
-    assert [NAME.fullmatch(piece.name)[1] for piece in pieces(tmp_path)] == ["0001", "0002", "0003"]  # type: ignore[index]
+    assert [NAME.fullmatch(segment.name)[1] for segment in segments(tmp_path)] == ["0001", "0002", "0003"]  # type: ignore[index]
     assert (tmp_path / "out.mp4").read_text() == "of another run"
 
 
-def test_pieces_of_some_bytes_within_bounds(tmp_path: Path, make_scene: MakeScene) -> None:
+def test_segments_of_some_bytes_within_bounds(tmp_path: Path, make_scene: MakeScene) -> None:
     """Each frame of noise takes some 10 to 20 kB: the newest half megabyte of them stays."""
     (tmp_path / "out-mine.mp4").write_bytes(b"")
     (tmp_path / "inner-out-20200101T000000Z-0001.mp4").write_bytes(b"")
@@ -66,12 +66,12 @@ def test_pieces_of_some_bytes_within_bounds(tmp_path: Path, make_scene: MakeScen
     sink.close()
     assert 300_000 < largest <= 500_000 + 30_000  # a fragment, here one frame, and an index
     assert not old.exists()
-    left = pieces(tmp_path)
-    numbers = [int(NAME.fullmatch(piece.name)[1]) for piece in left]  # type: ignore[index]
+    left = segments(tmp_path)
+    numbers = [int(NAME.fullmatch(segment.name)[1]) for segment in left]  # type: ignore[index]
     assert numbers == list(range(numbers[0], numbers[0] + len(left))) and numbers[0] > 42
-    for piece in left[:-1]:
-        assert 100_000 <= piece.stat().st_size < 200_000
-        assert read_video(piece)
+    for segment in left[:-1]:
+        assert 100_000 <= segment.stat().st_size < 200_000
+        assert read_video(segment)
     assert {"out-mine.mp4", "inner-out-20200101T000000Z-0001.mp4"} <= {one.name for one in tmp_path.iterdir()}
 
 
@@ -87,13 +87,13 @@ def test_nothing_of_an_earlier_run_is_overwritten(tmp_path: Path, make_scene: Ma
     assert len(before) == 3
 
 
-def test_without_a_frame_no_piece_is_left(tmp_path: Path) -> None:
+def test_without_a_frame_no_segment_is_left(tmp_path: Path) -> None:
     open_sink(f"{tmp_path}/out.mp4?keep=1GB", 25.0, DRIVE).close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kill_leaves_pieces_that_play(tmp_path: Path) -> None:
-    """A process of its own writes, tells how many, and is killed."""
+def test_a_kill_leaves_segments_that_play(tmp_path: Path) -> None:
+    """Another process writes, prints how many frames, and is killed."""
     code = """
 import sys
 import numpy as np
@@ -113,7 +113,7 @@ for number in range(10**6):
         assert process.stdout is not None
         written = next(int(line) for line in process.stdout if int(line) == 40)
         os.kill(process.pid, signal.SIGKILL)
-    played = [len(read_video(piece)) for piece in pieces(tmp_path)]
+    played = [len(read_video(segment)) for segment in segments(tmp_path)]
     assert len(played) >= 2 and all(played)
     assert sum(played) >= written - 3  # half a second of 5 a second
 
@@ -155,7 +155,7 @@ def test_a_folder_keeps_the_newest_frames(tmp_path: Path, make_scene: MakeScene)
     assert not list(tmp_path.glob("0000*.labels.png")) and (tmp_path / "000539.labels.png").exists()
 
 
-def test_an_old_piece_that_cannot_be_removed_is_told(tmp_path: Path, make_scene: MakeScene) -> None:
+def test_an_old_segment_that_cannot_be_removed_is_reported(tmp_path: Path, make_scene: MakeScene) -> None:
     (tmp_path / "out-20200101T000000Z-0001.mp4").mkdir()
     (tmp_path / "out-20200101T000000Z-0001.mp4" / "x").write_bytes(b"")
     sink = open_sink(f"{tmp_path}/out.mp4?keep=1kB", 25.0, DRIVE)
@@ -197,10 +197,10 @@ def test_wrong_options_are_refused_before_anything_is_opened(uri: str, message: 
     ("uri", "limits"),
     [
         ("out.mp4", Limits()),
-        ("out.mp4?megabytes=1.5", Limits(piece=1_500_000)),
+        ("out.mp4?megabytes=1.5", Limits(segment=1_500_000)),
         ("out.mp4?minutes=10&keep=20GB", Limits(10, 10**10, 20 * 10**9)),
-        ("out.mp4?keep=20GB", Limits(piece=10**9, keep=20 * 10**9)),
-        ("labels/?keep=5tb", Limits(piece=25 * 10**10, keep=5 * 10**12)),
+        ("out.mp4?keep=20GB", Limits(segment=10**9, keep=20 * 10**9)),
+        ("labels/?keep=5tb", Limits(segment=25 * 10**10, keep=5 * 10**12)),
     ],
 )
 def test_limits(uri: str, limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""The files of a sink within their budget, and the names of pieces."""
+"""The files of a sink within their budget, and the names of segments."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_the_only_group_stays_even_where_it_is_larger_than_all_may_be(tmp_path: 
     note(budget, tmp_path / "a", 100)
     budget.trim()
     assert names(tmp_path) == {"a"}
-    budget.trim(besides=1000)
+    budget.trim(extra=1000)
     assert names(tmp_path) == {"a"}
 
 
@@ -45,13 +45,13 @@ def test_no_more_groups_go_than_have_to(tmp_path: Path) -> None:
     assert names(tmp_path) == {"b", "c", "d", "e"}  # exactly 10
 
 
-def test_room_besides_is_kept_free(tmp_path: Path) -> None:
+def test_extra_room_is_kept_free(tmp_path: Path) -> None:
     budget = Budget(10)
     for name in "abc":
         note(budget, tmp_path / name, 3)
-    budget.trim(besides=1)
+    budget.trim(extra=1)
     assert names(tmp_path) == {"a", "b", "c"}
-    budget.trim(besides=2)
+    budget.trim(extra=2)
     assert names(tmp_path) == {"b", "c"}
 
 
@@ -70,7 +70,7 @@ def test_a_group_that_grows_is_the_newest_and_counts_once(tmp_path: Path) -> Non
     note(budget, tmp_path / "b", 4)
     note(budget, tmp_path / "a", 6)
     budget.trim()
-    assert names(tmp_path) == {"a", "b"}  # 6 and 4: what "a" had before is not counted besides
+    assert names(tmp_path) == {"a", "b"}  # 6 and 4: what "a" had before is not counted twice
     note(budget, tmp_path / "c", 1)
     budget.trim()
     assert names(tmp_path) == {"a", "c"}
@@ -86,7 +86,7 @@ def test_a_file_that_somebody_has_removed_counts_no_more_once_it_would_go(tmp_pa
     assert names(tmp_path) == {"b", "c"}
 
 
-def test_only_dated_pieces_of_this_very_file_are_numbered(tmp_path: Path) -> None:
+def test_only_dated_segments_of_this_very_file_are_numbered(tmp_path: Path) -> None:
     # By number, not by date: the clock may have been set back.
     mine = {
         2: "out-20261122T203357Z-0002.mp4",
@@ -104,7 +104,7 @@ def test_only_dated_pieces_of_this_very_file_are_numbered(tmp_path: Path) -> Non
     assert next_dated(tmp_path / "out.mp4").name.endswith("Z-12346.mp4")
 
 
-def test_in_a_folder_that_is_not_there_the_first_piece_is_the_first(tmp_path: Path) -> None:
+def test_in_a_folder_that_is_not_there_the_first_segment_is_the_first(tmp_path: Path) -> None:
     assert numbered(tmp_path / "none" / "out.mp4") == {}
     assert next_dated(tmp_path / "none" / "out.mp4").name.endswith("Z-0001.mp4")
 

@@ -1,4 +1,4 @@
-"""Disks that fill and folders that vanish, under real sinks in their outlets: what is lost, what recovers."""
+"""Disks that fill and folders that vanish, under real sinks in their queues: what is lost, what recovers."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ import pytest
 from perception.classes import DRIVE
 from perception.health.types import Health, Level, NodeState
 from perception.scene import Signal
-from perception.sinks import queue as outlet
+from perception.sinks import queue as sink_queue
 from perception.sinks.base import Publication
 from perception.sinks.queue import SinkQueue
 from perception.sinks.registry import reopening
@@ -43,7 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet, "_BACK_OFF_S", (0.02, 0.1))
+    monkeypatch.setattr(sink_queue, "_BACK_OFF_S", (0.02, 0.1))
 
 
 def frames_in(video: Path) -> int:
@@ -53,28 +53,28 @@ def frames_in(video: Path) -> int:
 
 
 class Feed:
-    """Frames of noise, which fill a disk soon, into an outlet, until something is so."""
+    """Frames of noise, which fill a disk soon, into a sink queue, until a condition holds."""
 
     def __init__(self, uri: str, make_scene: MakeScene) -> None:
-        self.outlet = SinkQueue(uri, reopening(uri, 25.0, DRIVE), Policy.FRESHEST)
+        self.queue = SinkQueue(uri, reopening(uri, 25.0, DRIVE), Policy.FRESHEST)
         self.offered = 0
         self._make_scene, self._noise = make_scene, np.random.default_rng(0)
 
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20
         while not condition():
-            assert time.monotonic() < deadline, self.outlet.state
+            assert time.monotonic() < deadline, self.queue.state
             frame, scene = self._make_scene(self.offered)
             noise = self._noise.integers(0, 256, (96, 160, 3), np.uint8)
-            self.outlet.offer(Publication(frame, scene, noise))
+            self.queue.offer(Publication(frame, scene, noise))
             self.offered += 1
-            state = self.outlet.state
+            state = self.queue.state
             assert state.written + sum(state.lost.values()) + state.queued == self.offered
             time.sleep(0.003)
 
     def more(self, frames: int) -> None:
-        written = self.outlet.state.written
-        self.until(lambda: self.outlet.state.written >= written + frames and not self.outlet.broken)
+        written = self.queue.state.written
+        self.until(lambda: self.queue.state.written >= written + frames and not self.queue.broken)
 
 
 @pytest.mark.parametrize("sink", SINKS)
@@ -86,17 +86,17 @@ def test_a_full_disk_costs_frames_until_there_is_room(
     other = small_disk / "other"
     with other.open("wb") as file:
         file.write(bytes(1_500_000))
-    feed.until(lambda: feed.outlet.broken)
-    assert FULL in feed.outlet.state.lost and feed.outlet.state.error == FULL
-    lost = feed.outlet.state.lost[FULL]
-    feed.until(lambda: feed.outlet.state.lost[FULL] > lost + 50)
+    feed.until(lambda: feed.queue.broken)
+    assert FULL in feed.queue.state.lost and feed.queue.state.error == FULL
+    lost = feed.queue.state.lost[FULL]
+    feed.until(lambda: feed.queue.state.lost[FULL] > lost + 50)
     assert all(path.stat().st_size for path in small_disk.glob("*.mp4"))  # tries leave nothing behind
     other.unlink()
     for path in small_disk.glob("labels/0*"):
         path.unlink()
     feed.more(15)
-    feed.outlet.close()
-    state = feed.outlet.state
+    feed.queue.close()
+    state = feed.queue.state
     assert set(state.lost) <= {FULL, "queue full"} and state.queued == 0
     if sink == "labels/":
         stems = [json.loads(line)["stem"] for line in (small_disk / "labels/scenes.jsonl").open()]
@@ -110,15 +110,15 @@ def test_a_full_disk_costs_frames_until_there_is_room(
 
 
 @pytest.mark.parametrize("sink", SINKS)
-def test_a_folder_that_vanishes_is_made_anew(tmp_path: Path, make_scene: MakeScene, sink: str) -> None:
+def test_a_folder_that_vanishes_is_made_again(tmp_path: Path, make_scene: MakeScene, sink: str) -> None:
     folder = tmp_path / "deep" / "folder"
     feed = Feed(f"{folder}/{sink}", make_scene)
     feed.more(3)
     shutil.rmtree(tmp_path / "deep", ignore_errors=True)  # it is written to meanwhile
-    feed.until(lambda: feed.outlet.failure is not None)
+    feed.until(lambda: feed.queue.failure is not None)
     feed.more(15)
-    feed.outlet.close()
-    assert "No such file or directory" in feed.outlet.state.lost
+    feed.queue.close()
+    assert "No such file or directory" in feed.queue.state.lost
     if sink == "labels/":
         assert len((folder / "labels/scenes.jsonl").read_text().splitlines()) >= 15
     else:
@@ -126,15 +126,15 @@ def test_a_folder_that_vanishes_is_made_anew(tmp_path: Path, make_scene: MakeSce
         assert len(read_video(video)) >= 15
 
 
-def test_lines_whose_file_was_removed_are_not_written_into_nothing(
+def test_lines_of_a_file_that_was_removed_are_not_written_into_nothing(
     tmp_path: Path, make_scene: MakeScene
 ) -> None:
     feed = Feed(f"{tmp_path}/labels/", make_scene)
     feed.more(3)
     (tmp_path / "labels/scenes.jsonl").unlink()
-    feed.until(lambda: feed.outlet.failure is not None)
+    feed.until(lambda: feed.queue.failure is not None)
     feed.more(3)
-    feed.outlet.close()
+    feed.queue.close()
     assert (tmp_path / "labels/scenes.jsonl").read_text().count("\n") >= 3
 
 

@@ -77,7 +77,7 @@ def test_nothing_is_encoded_while_nobody_looks_on(
         talk(look_at_another)
 
 
-def test_a_viewer_is_told_what_stays_and_then_what_is_new(make_scene: MakeScene) -> None:
+def test_a_viewer_gets_what_stays_and_then_what_is_new(make_scene: MakeScene) -> None:
     async def look(session: ClientSession) -> None:
         async with session.ws_connect(url_of(sink, "/live")) as live:
             hello = await live.receive_json()
@@ -111,7 +111,7 @@ def test_a_viewer_is_told_what_stays_and_then_what_is_new(make_scene: MakeScene)
 
 
 def noise(sequence: int, make_scene: MakeScene) -> tuple[Frame, Scene]:
-    """A frame whose message is large: 350 kB."""
+    """A frame with a large message: 350 kB."""
     frame, scene = make_scene(sequence, 480, 640)
     image = np.random.default_rng(sequence).integers(0, 256, frame.image.shape, np.uint8)
     return replace(frame, image=image), scene
@@ -166,7 +166,7 @@ def test_a_viewer_that_reads_nothing_for_long_is_disconnected(
     assert [one.event for one in caplog.records if hasattr(one, "event")] == ["page", "viewer_dropped"]
 
 
-def test_more_viewers_than_may_look_on_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_viewers_than_may_watch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_VIEWERS", 2)
 
     async def look(session: ClientSession) -> None:
@@ -174,7 +174,7 @@ def test_more_viewers_than_may_look_on_are_refused(monkeypatch: pytest.MonkeyPat
         async with session.ws_connect(url), session.ws_connect(url) as second:
             async with session.get(url) as refused:
                 assert refused.status == 503
-                assert "2 viewers look on already" in await refused.text()
+                assert "2 viewers watch already" in await refused.text()
             await second.close()
             async with session.ws_connect(url):
                 pass
@@ -231,7 +231,7 @@ def test_two_cameras_are_written_from_two_threads(make_scene: MakeScene) -> None
         assert set(sink._server.cameras.all()) == {"front", "rear"}
 
 
-def test_closing_tells_viewers_and_waits_for_none(make_scene: MakeScene) -> None:
+def test_closing_disconnects_viewers_and_waits_for_none(make_scene: MakeScene) -> None:
     async def look(session: ClientSession) -> None:
         async with session.ws_connect(url_of(sink, "/live"), max_msg_size=0) as live:
             await live.send_str("front")
@@ -266,9 +266,9 @@ def test_the_newest_frame_is_drawn_with_the_age_it_has_by_now(make_scene: MakeSc
         scene = replace(scene, host_ns=time.monotonic_ns() - 60_000_000)
         sink.write(frame, scene, NO_OVERLAY)
         async with session.get(url_of(sink, "/frame.jpg?camera=front")) as answer:
-            told = json.loads(answer.headers["X-Scene"])
-            assert (told["sequence"], told["status"]) == (7, "ok")
-            assert 60 <= told["age_ms"] < 2000
+            trust = json.loads(answer.headers["X-Scene"])
+            assert (trust["sequence"], trust["status"]) == (7, "ok")
+            assert 60 <= trust["age_ms"] < 2000
             picture = cv2.imdecode(np.frombuffer(await answer.read(), np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None
         assert picture.shape == frame.image.shape

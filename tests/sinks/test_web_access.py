@@ -54,7 +54,7 @@ def test_addresses_that_are_refused(uri: str, why: str) -> None:
 
 
 @given(st.text(), st.text(st.characters(min_codepoint=65, max_codepoint=90), min_size=6))
-def test_no_address_fails_otherwise_nor_tells_its_token(text: str, token: str) -> None:
+def test_no_address_fails_otherwise_nor_shows_its_token(text: str, token: str) -> None:
     uri = f"web://{text}?token={token}"
     try:
         assert token not in SINKS.parse(uri).options.uri
@@ -82,7 +82,7 @@ def test_with_a_token_every_address_needs_it(path: str) -> None:
             assert by_header.status == by_query.status
         for probe in ("/livez", "/readyz"):
             async with session.get(url_of(sink, probe)) as asked:
-                assert asked.status == 503  # as nothing was told, and not 401
+                assert asked.status == 503  # as no health was reported, and not 401
 
     with page(f"web://0.0.0.0:0?token={TOKEN}") as sink:
         assert TOKEN not in sink.uri

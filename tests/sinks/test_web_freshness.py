@@ -28,7 +28,7 @@ MS = 1_000_000
             Signal.OK,
             {},
             Status.STALE,
-        ),  # a node whose network hangs: health is good, and nothing new comes
+        ),  # its network hangs: health is good, and nothing new comes
         (20, Signal.STALE, {}, Status.OK),
         (20, Signal.OK, {"reasons": ("the picture is black",)}, Status.UNRELIABLE),
         (20, Signal.OK, {"status": Status.NOT_READY}, Status.NOT_READY),

@@ -1,4 +1,4 @@
-"""What the live page tells machines: metrics, liveness, readiness."""
+"""What the live page reports to machines: metrics, liveness, readiness."""
 
 import urllib.request
 from dataclasses import replace
@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from perception.health.types import Health, NodeState
 from perception.scene import Signal
-from perception.sinks.web import state as cameras
+from perception.sinks.web import state
 from perception.sinks.web.sink import WebSink
 from tests.sinks.web import HEALTH, page, url_of
 
@@ -39,7 +39,7 @@ def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
     return f"perception_{name}", frozenset(labels.items())
 
 
-def test_metrics_are_what_was_told() -> None:
+def test_metrics_are_those_of_the_health() -> None:
     with page() as sink:
         sink.write_health(HEALTH)
         sink.write_health(
@@ -47,7 +47,7 @@ def test_metrics_are_what_was_told() -> None:
         )
         found = samples(sink)
     front: dict[str, Any] = {"camera": "front"}
-    told = {
+    expected = {
         key("frames_captured_total", **front): 1234,
         key("frames_published_total", **front): 1200,
         key("frames_dropped_total", **front, reason="superseded"): 20,
@@ -83,11 +83,11 @@ def test_metrics_are_what_was_told() -> None:
         key("frames_captured_total", camera="rear"): 7,
         key("reconnects_total", camera="rear"): 0,
     }
-    assert {name: found.get(name) for name in told} == pytest.approx(told)
+    assert {name: found.get(name) for name in expected} == pytest.approx(expected)
     assert key("silent_seconds", camera="rear") not in found  # none came yet: not known
     assert 0 <= found[key("told_seconds", **front)] < 5
     dropped = found[key("frames_dropped_total", **front, reason="superseded")] + 10
-    assert told[key("frames_captured_total", **front)] == 1200 + dropped + 4
+    assert expected[key("frames_captured_total", **front)] == 1200 + dropped + 4
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_ready_while_scenes_are_coming(health: Health, why: str) -> None:
     with page() as sink:
         assert fetch(sink, "/readyz") == (
             503,
-            '{"ready": false, "reasons": {"": "no node has told anything yet"}}',
+            '{"ready": false, "reasons": {"": "no node has reported anything yet"}}',
         )
         sink.write_health(replace(GOOD, camera="rear"))
         sink.write_health(health)
@@ -117,16 +117,16 @@ def test_ready_while_scenes_are_coming(health: Health, why: str) -> None:
     )
 
 
-def test_alive_while_nodes_tell_their_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alive_while_nodes_report_their_state(monkeypatch: pytest.MonkeyPatch) -> None:
     with page() as sink:
         assert fetch(sink, "/livez")[0] == 503
         sink.write_health(GOOD)
         sink.write_health(
             replace(GOOD, camera="rear", state=NodeState.FINALIZED)
-        )  # it tells no more, in good order
-        monkeypatch.setattr(cameras, "UNHEARD_MS", -1)
+        )  # it ended in order and reports no more
+        monkeypatch.setattr(state, "UNHEARD_MS", -1)
         status, text = fetch(sink, "/livez")
         assert status == 503
-        assert '"front": "its node has told nothing for 0 s; allowed are' in text
+        assert '"front": "its node has reported nothing for 0 s; allowed are' in text
         assert "rear" not in text
         assert fetch(sink, "/readyz")[0] == 503

@@ -1,4 +1,4 @@
-"""The live page in a real browser: it shows what it is told, and when it cannot, it says so."""
+"""The live page in a real browser: it shows what the node sends, and says so when it cannot."""
 
 import importlib.util
 import re
@@ -92,7 +92,7 @@ def test_the_picture_changes_and_has_the_frames_colours(tab: Tab) -> None:
     assert tab.complaints == []
 
 
-def test_the_numbers_are_what_was_told(tab: Tab, feed: Feed) -> None:
+def test_the_numbers_are_those_of_the_health(tab: Tab, feed: Feed) -> None:
     feed.health = HEALTH
     feed.scene = {
         "timings_ms": {"infer": 14.25, "decode": 3.0},
@@ -110,14 +110,14 @@ def test_the_numbers_are_what_was_told(tab: Tab, feed: Feed) -> None:
     assert tab.text("#rate-keys").split("\n")[-1].endswith("published 29.3")
     assert "age p99 66.0" in tab.text("#age-keys")
     assert tab.text("#balance") == "each is accounted for"
-    ledger = {row[0]: int(row[1]) for row in tab.cells("#ledger")}
-    assert ledger == {
+    accounting = {row[0]: int(row[1]) for row in tab.cells("#accounting")}
+    assert accounting == {
         "captured": 1234,
         "= published": 1200,
         "+ dropped": 30,
         "superseded": 20,
         "undecodable": 10,
-        "+ in hand": 4,
+        "+ in flight": 4,
         "published stale": 7,
         "published unreliable": 6,
         "published not ready": 5,
@@ -191,7 +191,7 @@ def test_freezing_stops_the_picture_but_not_the_state(tab: Tab, feed: Feed) -> N
     assert tab.page.get_attribute("#freeze", "aria-pressed") == "true"
     before, sequence = tab.pixels(), int(tab.text("#sequence"))
     feed.health = replace(GOOD, captured=5000, published=4966)
-    tab.wait("#ledger", "5000")
+    tab.wait("#accounting", "5000")
     for _ in range(4):
         np.testing.assert_array_equal(tab.pixels(), before)
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A node whose pictures are known to the pixel, and a tab of a browser that shows them."""
+"""A node with pictures that are known to the pixel, and a tab of a browser that shows them."""
 
 import base64
 import threading
@@ -41,7 +41,7 @@ def tinted(grey: int, class_id: int) -> npt.NDArray[np.float64]:
 
 
 class Feed:
-    """A node that publishes and tells, in a thread of its own, until it is told to stop."""
+    """A node that publishes scenes and health, in its own thread, until `stop`."""
 
     def __init__(self, sink: WebSink) -> None:
         self.sink = sink
@@ -78,7 +78,7 @@ class Tab:
         self._listeners = {
             "request": lambda request: self.requests.append(request.url),
             "websocket": lambda socket: self.requests.append(socket.url),
-            "console": lambda told: self.complaints.append(f"{told.type}: {told.text}"),
+            "console": lambda line: self.complaints.append(f"{line.type}: {line.text}"),
             "pageerror": lambda error: self.complaints.append(str(error)),
         }
         for event, listener in self._listeners.items():

@@ -25,10 +25,10 @@ class Address:
 
     @classmethod
     def read(cls, uri: Uri) -> "Address":
-        """The address that `web://HOST:PORT?token=…` names; host and port may be left out.
+        """The address in `web://HOST:PORT?token=…`; host and port may be left out.
 
         Raises:
-            ConfigError: it is not of this form, or others could look on without a token.
+            ConfigError: it is not of this form, or others could watch without a token.
         """
         try:
             parts = urlsplit(uri.text)

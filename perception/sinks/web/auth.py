@@ -1,4 +1,4 @@
-"""Who is let in, and what browsers may do with what they get."""
+"""Which requests are allowed, and what browsers may do with the answers."""
 
 import hmac
 from urllib.parse import urlsplit
@@ -16,15 +16,15 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-OPEN = {"/livez", "/readyz"}  # what starts and restarts the node asks these, and knows no token
+OPEN = {"/livez", "/readyz"}  # asked by what starts and restarts the node, which knows no token
 
 
-class Guard:
+class Auth:
     """Refuses requests that a stranger sent, or had somebody's browser send.
 
-    Without a token the loopback is the only fence, and a browser on this machine is inside of it. So names
-    that are not the loopback's are refused, as a page elsewhere may have its own name resolve to it (DNS
-    rebinding), and so are requests that a page of another origin began.
+    Without a token the loopback is the only protection, and a browser on this machine is inside it. So hosts
+    other than the loopback are refused, as a page elsewhere may let its own name resolve to it (DNS
+    rebinding), and so are requests of a page of another origin.
     """
 
     def __init__(self, address: Address) -> None:
@@ -32,20 +32,20 @@ class Guard:
         self._cookie = f"perception-{address.port}"  # browsers keep one jar for all ports of a host
 
     def admit(self, response: web.StreamResponse) -> None:
-        """Let the page load its own files, whose addresses carry no token."""
+        """Let the page load its own files: their addresses carry no token."""
         if self._address.token:
             response.set_cookie(self._cookie, self._address.token, httponly=True, samesite="Strict")
 
     @property
     def middleware(self) -> Middleware:
         @web.middleware
-        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             self._check_names(request)
             if request.path not in OPEN:
                 self._check_token(request)
             return await handler(request)
 
-        return guard
+        return check
 
     def _check_names(self, request: web.Request) -> None:
         if is_loopback(self._address.host) and not is_loopback(_name(request.host)):
@@ -59,11 +59,8 @@ class Guard:
 
     def _check_token(self, request: web.Request) -> None:
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        shown = (
-            request.query.get("token")
-            or (bearer if scheme.lower() == "bearer" else "")
-            or request.cookies.get(self._cookie, "")
-        )
+        shown = request.query.get("token") or (bearer if scheme.lower() == "bearer" else "")
+        shown = shown or request.cookies.get(self._cookie, "")
         if self._address.token and not hmac.compare_digest(shown.encode(), self._address.token.encode()):
             raise web.HTTPUnauthorized(
                 text="This address needs the node's token: add ?token=SECRET, as in the sink's URI.",
@@ -72,7 +69,7 @@ class Guard:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """To every answer, errors too."""
+    """Add `HEADERS` to every answer, errors too."""
     response.headers.update(HEADERS)
     fixed = request.path == "/" or request.path.startswith("/static/")
     response.headers["Cache-Control"] = "no-cache" if fixed else "no-store"

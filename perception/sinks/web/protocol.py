@@ -1,4 +1,4 @@
-"""One scene with its picture, as browsers get it."""
+"""What the node sends to browsers: scenes with their pictures, health, and signs of life."""
 
 import json
 import time
@@ -58,7 +58,7 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
 
 
 def greeting(classes: ClassSet, cameras: list[str]) -> str:
-    """What a viewer is told first: all that stays."""
+    """The first message to a viewer: what does not change."""
     legend = [
         {"id": i, "name": name, "colour": colour}
         for i, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
@@ -71,7 +71,7 @@ def tick(skipped: int, viewers: int) -> str:
     return _text("tick", skipped=skipped, viewers=viewers)
 
 
-def report(health: dict[str, Any]) -> str:
+def health_text(health: dict[str, Any]) -> str:
     """A camera's health, `Health.as_json`."""
     return _text("health", health=health)
 

@@ -18,7 +18,7 @@ from perception.errors import SinkError
 from perception.overlay import draw
 from perception.scene import Scene
 from perception.sinks.web.address import Address
-from perception.sinks.web.auth import Guard, add_headers
+from perception.sinks.web.auth import Auth, add_headers
 from perception.sinks.web.metrics import CONTENT_TYPE, Metrics
 from perception.sinks.web.protocol import greeting
 from perception.sinks.web.state import Cameras
@@ -30,7 +30,7 @@ HEARTBEAT_S = 20.0
 # Of the kernel's buffer for each viewer: about two scenes. It grows to several MB by itself, in which a slow
 # viewer's pictures would grow old instead of being skipped.
 SEND_BUFFER = 1 << 17
-GOODBYE_S = 0.7  # for viewers to answer that they heard of the end
+GOODBYE_S = 0.7  # for viewers to confirm that they were closed
 
 
 class Server:
@@ -49,7 +49,7 @@ class Server:
         self.cameras = Cameras(classes, self._on_news)
         self._classes = classes
         self._viewers: set[Viewer] = set()
-        self._guard = Guard(self.address)
+        self._auth = Auth(self.address)
         self._metrics = Metrics(self.cameras, lambda: self._viewers)
         self._drawing = asyncio.Lock()
         self._open, self._lock = True, threading.Lock()
@@ -59,7 +59,7 @@ class Server:
         self._runner = self._do(self._start(listening))
 
     def close(self) -> None:
-        """Tell the viewers, and end within 2 s. Calling it again does nothing."""
+        """Close all connections, and end within 2 s. Calling it again does nothing."""
         with self._lock:
             if not self._open:
                 return
@@ -73,7 +73,7 @@ class Server:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start(self, listening: socket.socket) -> web.AppRunner:
-        app = web.Application(middlewares=[self._guard.middleware])
+        app = web.Application(middlewares=[self._auth.middleware])
         app.on_response_prepare.append(add_headers)
         app.router.add_static("/static", STATIC)
         for path, handler in {
@@ -100,7 +100,7 @@ class Server:
         await self._runner.cleanup()
 
     def _on_news(self, camera: str | None) -> None:
-        """From the node's threads."""
+        """Called from the node's threads."""
         with self._lock:
             if self._open:
                 self._loop.call_soon_threadsafe(self._wake, camera)
@@ -117,13 +117,13 @@ class Server:
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         response = web.FileResponse(STATIC / "index.html")
-        self._guard.admit(response)
+        self._auth.admit(response)
         return response
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket: a viewer sends the name of the camera to watch, or nothing to watch none."""
         if len(self._viewers) >= MOST_VIEWERS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_VIEWERS} viewers look on already: no more can.")
+            raise web.HTTPServiceUnavailable(text=f"{MOST_VIEWERS} viewers watch already: no more can.")
         # The pictures are compressed; compressing them again would cost more than all the rest. A scene
         # counts as sent once the kernel has nearly all of it: scenes that wait here would grow old.
         live = web.WebSocketResponse(
@@ -148,16 +148,10 @@ class Server:
         return live
 
     async def _health(self, request: web.Request) -> web.StreamResponse:
-        cameras = {
-            name: camera.health and camera.health.as_json() for name, camera in self.cameras.all().items()
-        }
-        viewers = [
-            {"camera": viewer.camera, "sent": viewer.sent, "skipped": viewer.skipped}
-            for viewer in self._viewers
-        ]
-        scenes = {
-            name: _trust(now[1]) for name, one in self.cameras.all().items() if (now := one.scene_now())
-        }
+        known = self.cameras.all().items()
+        cameras = {name: camera.health and camera.health.as_json() for name, camera in known}
+        scenes = {name: _trust(now[1]) for name, one in known if (now := one.scene_now())}
+        viewers = [{"camera": one.camera, "sent": one.sent, "skipped": one.skipped} for one in self._viewers]
         return web.json_response({"cameras": cameras, "scenes": scenes, "viewers": viewers})
 
     async def _measure(self, request: web.Request) -> web.StreamResponse:
@@ -170,10 +164,10 @@ class Server:
         return self._verdict("ready", {name: one.not_ready() for name, one in self.cameras.all().items()})
 
     def _verdict(self, word: str, objections: dict[str, str]) -> web.Response:
-        """200 where there are cameras and no objection to any, else 503; and why."""
+        """200 where there are cameras and no objection to any, else 503, with the reasons."""
         reasons = {name: why for name, why in objections.items() if why}
         if not objections:
-            reasons = {"": "no node has told anything yet"}
+            reasons = {"": "no node has reported anything yet"}
         answer = {word: not reasons, "reasons": reasons}
         return web.json_response(answer, status=503 if reasons else 200)
 

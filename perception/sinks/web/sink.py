@@ -20,7 +20,7 @@ LOG = logging.getLogger("perception.sinks")
 class WebSink:
     """One page for all cameras of a process; each camera may `write` and `write_health` from its own thread.
 
-    It costs next to nothing while nobody looks on, and one encoding a frame however many do: overlays are
+    It costs next to nothing while nobody watches, and one encoding a frame however many do: overlays are
     drawn in the browsers.
 
     Raises:
@@ -43,7 +43,7 @@ class WebSink:
             raise SinkError(f"sink {self.uri}: a frame of {size} cannot be encoded ({error})") from error
 
     def write_health(self, health: Health) -> None:
-        self._server.cameras.tell(health)
+        self._server.cameras.report(health)
 
     def close(self) -> None:
         self._server.close()

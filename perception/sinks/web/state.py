@@ -1,4 +1,4 @@
-"""The newest of each camera, as the node's threads leave it for the server's."""
+"""The newest scene and health of each camera, written by the node's threads, read by the server's."""
 
 import threading
 import time
@@ -10,10 +10,10 @@ from perception.classes import ClassSet
 from perception.frame import Frame
 from perception.health.types import Health, NodeState
 from perception.scene import Scene, Signal, Status
-from perception.sinks.web.protocol import encode, now_ms, report
+from perception.sinks.web.protocol import encode, health_text, now_ms
 
 REMEMBERED = 90  # healths, for a new viewer's plots: a minute's, one each second and some at once
-UNHEARD_MS = 5000  # a node that publishes no health for so long hangs
+UNHEARD_MS = 5000  # a node that publishes no health for so long counts as hung
 _OUTDATED = (Status.STALE, Status.NOT_READY, Status.NO_SIGNAL)
 
 
@@ -24,16 +24,16 @@ class Camera:
     Attributes:
         newest: frame and scene.
         message: how many there were with this one, and the newest itself.
-        health, told_ms: the newest, and when it was told.
-        past: the last healths as texts for viewers; `told` counts all of them.
+        health, reported_ms: the newest health, and when it was reported.
+        past: the last healths as texts for viewers; `reports` counts all of them.
     """
 
     newest: tuple[Frame, Scene] | None = None
     message: tuple[int, bytes] = (0, b"")
     health: Health | None = None
-    told_ms: float = 0.0
+    reported_ms: float = 0.0
     past: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    told: int = 0
+    reports: int = 0
 
     def scene_now(self) -> tuple[Frame, Scene] | None:
         """The newest scene as of now, see `Scene.as_of`; None before the first."""
@@ -46,11 +46,13 @@ class Camera:
     def hangs(self) -> str:
         """Why its node is taken for dead; empty: it is alive, or has ended in order."""
         if self.health is None:
-            return "its node has told nothing yet"
-        silent_ms = now_ms() - self.told_ms
+            return "its node has reported nothing yet"
+        silent_ms = now_ms() - self.reported_ms
         if silent_ms <= UNHEARD_MS or self.health.state is NodeState.FINALIZED:
             return ""
-        return f"its node has told nothing for {silent_ms / 1000:.0f} s; allowed are {UNHEARD_MS // 1000} s"
+        return (
+            f"its node has reported nothing for {silent_ms / 1000:.0f} s; allowed are {UNHEARD_MS // 1000} s"
+        )
 
     def not_ready(self) -> str:
         """Why no scenes are coming; empty: they are."""
@@ -70,10 +72,10 @@ class Camera:
 
 
 class Cameras:
-    """All cameras by name. `publish` and `tell` come from one thread a camera, the rest from the server's.
+    """All cameras by name. `publish` and `report` run in one thread a camera, the rest in the server's.
 
     Args:
-        on_news: called in those threads with the camera whose message is new, or with None where all
+        on_news: called in those threads with the camera that has a new message, or with None where all
             viewers are concerned.
     """
 
@@ -88,18 +90,18 @@ class Cameras:
             return dict(self._all)
 
     def publish(self, frame: Frame, scene: Scene) -> None:
-        """Keep it, and encode it where somebody looks on."""
+        """Keep it, and encode it where somebody watches."""
         camera = self._camera(frame.camera)
         camera.newest = frame, scene
         if frame.camera in self.watched:
             camera.message = camera.message[0] + 1, encode(frame, scene, self._classes)
             self._on_news(frame.camera)
 
-    def tell(self, health: Health) -> None:
+    def report(self, health: Health) -> None:
         camera = self._camera(health.camera)
-        camera.health, camera.told_ms = health, now_ms()
-        camera.past.append(report(health.as_json()))
-        camera.told += 1
+        camera.health, camera.reported_ms = health, now_ms()
+        camera.past.append(health_text(health.as_json()))
+        camera.reports += 1
         self._on_news(None)
 
     def _camera(self, name: str) -> Camera:

@@ -1,4 +1,4 @@
-"""One browser that looks on: it always gets the newest, and skips what it is too slow for."""
+"""One browser that watches: it always gets the newest, and skips what it is too slow for."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from aiohttp import WSCloseCode, web
 from perception.sinks.web.protocol import tick
 from perception.sinks.web.state import Cameras
 
-TICK_S = 0.4  # between signs of life: the page believes the node lost after a second of silence
+TICK_S = 0.4  # between signs of life: the page takes the node for lost after a second of silence
 PATIENCE_S = 10.0  # a viewer that takes no byte for so long is gone
 
 _log = logging.getLogger("perception.sinks.web")
@@ -19,7 +19,7 @@ class Viewer:
     """Sends one WebSocket what is new, in a task of its own, as fast as it is read and no faster.
 
     Attributes:
-        camera: whose picture it watches; empty: none.
+        camera: the one that it watches; empty: none.
         sent, skipped: scenes of that camera that it got, and that were too old once it was free again.
     """
 
@@ -30,10 +30,10 @@ class Viewer:
         self._socket, self._transport, self._cameras = socket, request.transport, cameras
         self._news = asyncio.Event()
         self._last = 0  # number of the last message of its camera
-        self._told: dict[str, int] = {}
+        self._reports: dict[str, int] = {}
 
     def watch(self, camera: str) -> None:
-        """From now on, this camera: nothing of what was before."""
+        """Send scenes of this camera from now on, none from before."""
         self.camera, self._last = camera, 0
         if camera in (known := self._cameras.all()):
             self._last = known[camera].message[0]
@@ -42,11 +42,11 @@ class Viewer:
         self._news.set()
 
     async def send(self, greeting: str) -> None:
-        """Until it is cancelled, or the viewer is gone."""
+        """Send until it is cancelled, or the viewer is gone."""
         try:
             await self._say(greeting)
             for name, camera in self._cameras.all().items():
-                self._told[name] = camera.told
+                self._reports[name] = camera.reports
                 for text in tuple(camera.past):
                     await self._say(text)
             await self._send_news()
@@ -55,10 +55,10 @@ class Viewer:
             _log.info(words, PATIENCE_S, extra={"event": "viewer_dropped"})
             self.drop()
         except ConnectionError:
-            pass  # it left; who reads from it learns that too
+            pass  # it left; the reader of its socket ends as well
 
     async def close(self) -> None:
-        """Tell it that the node is going away."""
+        """Close the connection, as the node has ended."""
         await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node has ended")
 
     def drop(self) -> None:
@@ -74,8 +74,8 @@ class Viewer:
                 ticked = clock()
                 await self._say(tick(self.skipped, self.count))
             for name, camera in self._cameras.all().items():
-                if self._told.get(name, 0) != camera.told:
-                    self._told[name] = camera.told
+                if self._reports.get(name, 0) != camera.reports:
+                    self._reports[name] = camera.reports
                     await self._say(camera.past[-1])
             await self._send_scene()
             with suppress(TimeoutError):

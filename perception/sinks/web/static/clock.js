@@ -2,8 +2,8 @@
 
 const SPAN_MS = 30_000;
 
-// Of the messages in the last half minute or minute, the one that took least on its way tells how far the two
-// clocks are apart. So what is slower than that one shows as age.
+// Of the messages in the last half minute or minute, the one that took least on its way gives the offset of the
+// two clocks: what is slower than that one shows as age.
 export class Clock {
   #current = Infinity;
   #previous = Infinity;

@@ -1,7 +1,7 @@
-// The WebSocket to the node, which opens itself again.
+// The WebSocket to the node, which reconnects by itself.
 
 import { Clock } from "./clock.js";
-import { parseScene } from "./message.js";
+import { parseScene } from "./protocol.js";
 
 const SILENT_MS = 1000; // the node gives a sign of life more often than twice a second
 const HOPELESS_MS = 5000; // after so long, a new connection is quicker than this one
@@ -51,7 +51,7 @@ export class Connection {
     socket.onopen = () => {
       this.#tries = 0;
       this.#heard = performance.now();
-      this.clock = new Clock(); // another node, maybe, on a machine that was started anew
+      this.clock = new Clock(); // another node, maybe, on a machine that was restarted
       if (this.#camera) socket.send(this.#camera);
     };
     socket.onmessage = ({ data }) => this.#take(data);

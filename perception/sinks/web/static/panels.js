@@ -1,4 +1,4 @@
-// Tables of what the node tells.
+// Tables of what the node reports.
 
 import { colourOf } from "./picture.js";
 
@@ -6,7 +6,7 @@ const MOST_ROWS = 10;
 
 export const element = (id) => document.getElementById(id);
 
-// Text that is set only where it changes: what reads pages aloud would else repeat it.
+// Set text only where it changes: a screen reader would repeat it otherwise.
 export function say(id, text) {
   const where = element(id);
   if (where.textContent !== String(text)) where.textContent = text;
@@ -23,7 +23,7 @@ export function duration(ms) {
 
 export function showHealth(health) {
   showConditions(health);
-  showLedger(health);
+  showAccounting(health);
   const sinks = health.sinks.map((sink) => {
     const lost = Object.entries(sink.lost);
     const one = row([sink.uri, sink.written, lost.reduce((sum, [, count]) => sum + count, 0), sink.queued]);
@@ -41,19 +41,19 @@ function showConditions(health) {
     item.append(node("b", one.level.toUpperCase()), node("span", one.reason), node("i", duration(1000 * one.since_s)));
     return item;
   });
-  if (!items.length) items.push(node("li", "Nothing is amiss."));
+  if (!items.length) items.push(node("li", "All is well."));
   const facts = [`node ${health.state}`, `signal ${health.signal}`];
   if (health.link) facts.push(`link ${health.link}`);
   if (health.connections > 1) facts.push(`reconnects ${health.connections - 1}`);
   if (health.restarts) facts.push(`restarts ${health.restarts}`);
-  if (health.step) facts.push(`stepped down: ${health.step}`);
+  if (health.step) facts.push(`degraded: ${health.step}`);
   const last = node("li", facts.join(" · "));
   last.className = "faint";
   fill("conditions", [...items, last]);
 }
 
-// Captured = published + dropped + in hand, and whether that holds.
-function showLedger(health) {
+// Captured = published + dropped + in flight, and whether that holds.
+function showAccounting(health) {
   const reasons = Object.entries(health.dropped);
   const dropped = reasons.reduce((sum, [, count]) => sum + count, 0);
   const holds = health.captured === health.published + dropped + health.in_hand;
@@ -64,12 +64,12 @@ function showLedger(health) {
     ["= published", health.published],
     ["+ dropped", dropped],
     ...reasons.map(([reason, count]) => [reason, count, "part"]),
-    ["+ in hand", health.in_hand],
+    ["+ in flight", health.in_hand],
   ];
   for (const [name, count] of [["stale", health.stale], ["unreliable", health.unreliable], ["not ready", health.not_ready]]) {
     if (count) rows.push([`published ${name}`, count, "faint"]);
   }
-  fill("ledger", rows.map(([name, count, kind]) => {
+  fill("accounting", rows.map(([name, count, kind]) => {
     const one = row([name, count]);
     if (kind) one.className = kind;
     return one;
@@ -98,7 +98,7 @@ export function showScene(scene) {
     cells.firstChild.prepend(swatch);
     return cells;
   });
-  fill("instances", rows.length ? rows : [empty(scene.left_out.includes("instances") ? "not looked for: the node has stepped down" : "none in sight", 4)]);
+  fill("instances", rows.length ? rows : [empty(scene.left_out.includes("instances") ? "not looked for: the node has degraded" : "none in sight", 4)]);
 }
 
 function fill(id, children) {
