@@ -1,4 +1,4 @@
-"""What every engine is, whatever runtime it stands on."""
+"""What every engine is, on any runtime."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from perception.bundle.manifest import InputInfo, Precision
 from perception.errors import EngineError
 from perception.types import Image
 
-# Called with what is being built, for people, and the share done, 0 to 1: with 0 before anything is built, so
-# that raising an EngineError there declines the building.
+# Called with what is being built, for people, and the share done, 0 to 1; first with 0, before anything is
+# built: an EngineError raised there declines the building.
 OnBuild = Callable[[str, float], None]
 
 
@@ -25,7 +25,7 @@ class EngineInfo:
         name: such as "onnx-cpu".
         precision: of the bundle's graph that it runs.
         reason: why this engine runs and not another, in one sentence.
-        passed_over: why each engine that "auto" tried and did not take was not taken, in full.
+        passed_over: why "auto" did not take each of the other engines that it tried, in full.
         notes: what else people should know, such as a damaged cache that was discarded.
     """
 
@@ -100,10 +100,7 @@ class OpenedEngine:
 
 
 def check_image(name: str, info: InputInfo, image: Image) -> None:
-    """Whether the network can take the image.
-
-    Args:
-        name: of the engine.
+    """Check that the network can take the image; `name` is the engine's.
 
     Raises:
         EngineError: it has another shape or type.

@@ -1,4 +1,4 @@
-"""What one run at a time may use, such as buffers: kept for the next run."""
+"""Buffers that one run at a time may use, kept for the next run."""
 
 import threading
 from collections import OrderedDict
@@ -8,13 +8,13 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Shape = tuple[int, ...]
-SHAPES = 4  # whose things are kept: cameras have one each, and a folder of pictures must not fill the memory
+SHAPES = 4  # that buffers are kept for: a camera has one, and a folder of pictures must not fill the memory
 
 
-class Pool(Generic[Item]):
-    """Lends things made for one shape of image; each to one borrower at a time.
+class BufferPool(Generic[Item]):
+    """Lends buffers made for one shape of image, each to one borrower at a time.
 
-    It holds as many of a shape as were borrowed at once, for the shapes that were borrowed last.
+    It holds as many of a shape as were borrowed at once, for the `SHAPES` shapes that were borrowed last.
     """
 
     def __init__(self, make: Callable[[Shape], Item]) -> None:
@@ -24,7 +24,7 @@ class Pool(Generic[Item]):
 
     @contextmanager
     def lent(self, shape: Shape) -> Iterator[Item]:
-        """One for images of that shape; what an error passes through is not lent again."""
+        """One for images of that shape; it is not lent again where the borrower raises an error."""
         with self._lock:
             idle = self._idle.setdefault(shape, [])
             self._idle.move_to_end(shape)

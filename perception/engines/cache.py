@@ -9,10 +9,11 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-Shape = tuple[int, ...]
+from perception.engines.buffers import Shape
 
+Notes = tuple[str, ...]  # for people, on what is unusual
 _ENGINE, _SUM, _KEY = "engine", "engine.sha256", "key.json"
-_FORGOTTEN_S = 86_400  # a draft this old is of a build that was cut short
+_FORGOTTEN_S = 86_400  # a draft this old is of a build that was interrupted
 
 
 def cache_folder() -> Path:
@@ -22,7 +23,7 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class EngineKey:
-    """All that a built engine depends on: where one of these differs, it is another engine.
+    """All that a built engine depends on: where one of these differs, another one is built.
 
     Attributes:
         graph: sha256 of the ONNX file.
@@ -59,8 +60,8 @@ class EngineCache:
         """The folder of an engine, whether it is there or not."""
         return self.folder / key.digest
 
-    def read(self, key: EngineKey) -> tuple[bytes | None, tuple[str, ...]]:
-        """The engine, or None where it is not there; and a word on one that is not whole: it is discarded."""
+    def read(self, key: EngineKey) -> tuple[bytes | None, Notes]:
+        """The engine, or None where there is none; with a note on one that is damaged: it is discarded."""
         path = self.path(key) / _ENGINE
         if not path.parent.exists():
             return None, ()
@@ -74,10 +75,10 @@ class EngineCache:
             return None, self.discard(key, f"its sha256 is {found}, expected {expected[:64]!r}")
         return engine, ()
 
-    def write(self, key: EngineKey, engine: bytes) -> tuple[str, ...]:
-        """Keep an engine in place of any older one; a word where that fails, as on a full disk.
+    def write(self, key: EngineKey, engine: bytes) -> Notes:
+        """Keep an engine in place of any older one; a note where that fails, as on a full disk.
 
-        It is written elsewhere and put in place as a whole, so that a power cut leaves nothing to be read.
+        It is written to a draft folder, which is then renamed, so that a power cut leaves no part of one.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -97,13 +98,13 @@ class EngineCache:
             return (f"the engine is not kept for the next start: {self.folder} cannot be written ({error})",)
         return ()
 
-    def discard(self, key: EngineKey, reason: str) -> tuple[str, ...]:
-        """Remove an engine that cannot be used; the word on it."""
+    def discard(self, key: EngineKey, reason: str) -> Notes:
+        """Remove an engine that cannot be used; a note that says so."""
         shutil.rmtree(self.path(key), ignore_errors=True)
         return (f"the engine in {self.path(key)} is discarded and built again: {reason}",)
 
     def _sweep(self) -> None:
-        """Remove what builds left that were cut short."""
+        """Remove what interrupted builds have left."""
         for draft in self.folder.glob("draft-*"):
             if time.time() - draft.stat().st_mtime > _FORGOTTEN_S:
                 shutil.rmtree(draft, ignore_errors=True)

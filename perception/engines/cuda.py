@@ -1,7 +1,7 @@
 """The GPU as an engine needs it: streams, pinned memory, memory on the device, and copies between them.
 
-Over pycuda where it is installed, else over cuda-bindings. Whether there is a driver at all is asked of the
-driver itself: TensorRT crashes where there is none, and neither package need be installed to know.
+By pycuda where it is installed, else by cuda-bindings. Whether there is a driver is found by loading it:
+TensorRT crashes where there is none, and that needs neither package.
 """
 
 import ctypes
@@ -45,7 +45,7 @@ class Gpu:
 
 
 class Stream(Protocol):
-    """Work on the GPU, one piece after the other. The arrays to copy are pinned ones."""
+    """A queue of work on the GPU. The arrays to copy are pinned ones."""
 
     handle: int
 
@@ -61,9 +61,9 @@ class Memory(Protocol):
 
 
 class Device(Protocol):
-    """The first GPU. All the rest is to be called while it is `active` in the calling thread.
+    """The first GPU. Its other methods, and those of what they return, need it `active` in the thread.
 
-    What the driver refuses, such as for lack of memory, leaves the `active` block as an EngineError.
+    Faults of the driver, such as a lack of memory, leave the `active` block as an EngineError.
     """
 
     def active(self) -> AbstractContextManager[None]: ...
@@ -154,7 +154,7 @@ class _Memory:
 
 
 class _BindingsDevice:
-    """Over `cuda.bindings.driver`, whose functions return an error code and what they give."""
+    """By `cuda.bindings.driver`: its functions return an error code and their results."""
 
     def __init__(self) -> None:
         from cuda.bindings import driver  # noqa: PLC0415 - optional
@@ -165,7 +165,7 @@ class _BindingsDevice:
         self._context = self.call("cuDevicePrimaryCtxRetain", self.call("cuDeviceGet", 0))
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """What the driver's function gives.
+        """The result of the driver's function.
 
         Raises:
             EngineError: it reports a fault.
@@ -224,7 +224,7 @@ class _BindingsStream:
 
 
 class _PycudaDevice:
-    """Over `pycuda.driver`, whose objects free themselves."""
+    """By `pycuda.driver`: its objects free themselves."""
 
     def __init__(self) -> None:
         from pycuda import driver  # noqa: PLC0415 - optional

@@ -1,4 +1,4 @@
-"""The golden run: an engine is only used once it has given what the bundle says it must."""
+"""The self-test: an engine is only used once it has reproduced the outputs that the bundle holds."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Limit:
 
     Attributes:
         share: of the values of an output that must agree.
-        tolerances: times the output's tolerance that a value may differ and still agree.
+        tolerances: how many times the output's tolerance a value may differ and still agree.
     """
 
     share: float
@@ -38,7 +38,7 @@ LIMITS = {
 
 
 def check_golden(bundle: Bundle, engine: ReadyEngine) -> float:
-    """Run the golden input; the least share of values, over the outputs, that come out as they must.
+    """Run the golden input; the least share of values, over all outputs, that are as expected.
 
     Raises:
         BundleError: an output differs by more than rounding explains, or holds values that are no numbers.
@@ -56,10 +56,10 @@ def check_golden(bundle: Bundle, engine: ReadyEngine) -> float:
                 f"{path}: {engine.name} gives {name} as {got.dtype} {got.shape}, "
                 f"expected {wanted.dtype} {wanted.shape}. {remedy}"
             )
-        for whose, values in ((f"{path}: the golden output", wanted), (f"{engine.name}: the output", got)):
+        for what, values in ((f"{path}: the golden output", wanted), (f"{engine.name}: the output", got)):
             if lost := int(np.count_nonzero(~np.isfinite(values))):
                 raise BundleError(
-                    f"{whose} {name} holds {lost} values that are not finite, of {values.size}: weights are "
+                    f"{what} {name} holds {lost} values that are not finite, of {values.size}: weights are "
                     f"damaged, or too large for {precision}. {remedy}"
                 )
         apart = np.abs(got.astype(np.float64) - wanted)

@@ -14,7 +14,7 @@ from perception.types import Image
 
 
 class _Build:
-    """How far the thread that builds is, and whether it shall stop."""
+    """The progress of the thread that builds, and whether it must stop."""
 
     def __init__(self) -> None:
         self.doing = ""
@@ -31,7 +31,7 @@ class _Build:
 class LazyEngine:
     """Stands for an engine while it is built, and runs that engine from then on; see `Engine`.
 
-    At the end of the process, or once it is not used any more, the building is broken off.
+    At the end of the process, or once it is garbage-collected, the building is broken off.
     """
 
     def __init__(self, name: str, build: _Build, opening: Call[ReadyEngine]) -> None:

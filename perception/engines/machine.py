@@ -1,4 +1,4 @@
-"""The machine that engines run on, as far as no library is needed: its CPU, and NVIDIA's driver."""
+"""The machine that engines run on, as far as the system itself describes it: its CPU and NVIDIA's driver."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ def processor() -> str:
 
 
 def instructions() -> str:
-    """What the CPU can beyond what all can, such as "avx512_vnni": a virtual machine may hide some."""
+    """Optional instructions of the CPU, such as "avx512_vnni": a virtual machine may hide some."""
     return _cpuinfo("flags") or _cpuinfo("Features")
 
 
@@ -34,7 +34,7 @@ def _cpuinfo(key: str) -> str:
 
 
 def graphics() -> tuple[str, ...]:
-    """What NVIDIA's driver says of itself and of each GPU; nothing where there is none."""
+    """What NVIDIA's driver reports of itself and of each GPU; nothing where there is none."""
     files = (_DRIVER / "version", *sorted(_DRIVER.glob("gpus/*/information")))
     return tuple(file.read_text() for file in files if file.is_file())
 

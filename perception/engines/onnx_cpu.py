@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, and what its engines on GPUs share with that."""
+"""ONNX Runtime on the CPU, and what it shares with the engines on GPUs."""
 
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -20,7 +20,7 @@ from perception.types import Image
 CPU = "CPUExecutionProvider"
 BUILDS = ("onnxruntime", "onnxruntime-gpu")  # distributions of the one module
 NAMES = {Precision.FLOAT32: "onnx-cpu", Precision.INT8: "onnx-cpu-int8"}
-_SILENT = 4  # ONNX Runtime's log level "fatal": what it would print below that, it raises too
+_SILENT = 4  # ONNX Runtime's log level "fatal": all that it would print below that it raises as well
 
 
 class OnnxEngine:
@@ -65,7 +65,7 @@ def open_graph(graph: bytes, precision: Precision = Precision.FLOAT32) -> OnnxEn
     Raises:
         EngineError: ONNX Runtime is not installed, or refuses the graph.
     """
-    # As TensorRT, for which the CPU stands here, leave in float32 what is not quantised.
+    # Leave in float32 what is not quantised, as TensorRT does, which the CPU stands in for here.
     disabled = ("WeightBiasQuantization",) if precision is Precision.SYMMETRIC_INT8 else ()
     session = open_session("onnx-cpu", graph, {CPU: {}}, 0, disabled=disabled)
     return OnnxEngine(EngineInfo("onnx-cpu", precision, "the graph is in no bundle yet"), session)
@@ -122,10 +122,10 @@ def open_session(
 
 
 def check_started(name: str, wanted: str, started: Sequence[str], remedy: str) -> None:
-    """A provider whose libraries do not load raises nothing: the session just runs without it.
+    """Check the session's providers: one that cannot load its libraries is left out without an error.
 
     Raises:
-        EngineError: the provider that was wanted is not among those that started.
+        EngineError: the wanted provider is not among those that started.
     """
     if wanted not in started:
         raise EngineError(
@@ -161,7 +161,7 @@ def load_runtime(name: str) -> ModuleType:
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises: its own exceptions have no base of their own."""
+    """What ONNX Runtime raises: its exceptions have no common base class."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 
     own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, read without the package `onnx`."""
+"""Facts from an ONNX file, read without the package `onnx`."""
 
 import re
 from collections.abc import Iterator
@@ -43,18 +43,15 @@ def layers(graph: bytes) -> Iterator[tuple[str, str]]:
 
 
 def named(path: Path, message: str) -> str:
-    """Which layers a runtime's complaint about operators is about, to be added to it."""
+    """The layers that a runtime's error message about operators concerns, to be appended to it."""
     try:
         found = [(name, operator) for name, operator in layers(path.read_bytes()) if name]
     except (ValueError, OSError):
-        return ""  # then that is what the complaint is about
+        return ""  # then the message is about that
     words = set(re.findall(r"\w+", message))
-    of = [
-        f"{operator} in the layer {name!r}"
-        for name, operator in found
-        if operator in words and name not in message
-    ]
-    return f" ({', '.join(of[:3])}{', …' if of[3:] else ''})" if of else ""
+    concerned = [(name, operator) for name, operator in found if operator in words and name not in message]
+    first = ", ".join(f"{operator} in the layer {name!r}" for name, operator in concerned[:3])
+    return f" ({first}{', …' if concerned[3:] else ''})" if concerned else ""
 
 
 def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -70,7 +67,7 @@ def _fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview
             if tag & 7 == 2:
                 size, rest = _varint(rest)
             if size is None or size > len(rest):
-                raise ValueError("not a protobuf message, or one that was cut short")
+                raise ValueError("not a protobuf message, or a truncated one")
             value, rest = rest[:size], rest[size:]
         yield tag >> 3, value
 
@@ -81,4 +78,4 @@ def _varint(rest: memoryview) -> tuple[int, memoryview]:
         value |= (byte & 127) << 7 * place
         if byte < 128:
             return value, rest[place + 1 :]
-    raise ValueError("not a protobuf message, or one that was cut short")
+    raise ValueError("not a protobuf message, or a truncated one")

@@ -1,4 +1,4 @@
-"""ONNX Runtime on NVIDIA GPUs: its CUDA provider, and its TensorRT provider, which wants TensorRT 10."""
+"""ONNX Runtime on NVIDIA GPUs: its CUDA provider, and its TensorRT provider, which needs TensorRT 10."""
 
 import contextlib
 import ctypes
@@ -20,8 +20,8 @@ import numpy.typing as npt
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import GRAPHS, InputInfo, Precision
 from perception.engines.base import EngineInfo, OnBuild, check_image
-from perception.engines.buffers import Pool, Shape
-from perception.engines.cache import EngineKey, cache_folder
+from perception.engines.buffers import BufferPool, Shape
+from perception.engines.cache import EngineKey, Notes, cache_folder
 from perception.engines.cuda import Gpu, check_driver, connect, find_gpu
 from perception.engines.onnx_cpu import CPU, errors, load_runtime, mixed_builds, open_session
 from perception.engines.tensorrt import check_profile
@@ -34,11 +34,11 @@ CUDA_NAMES = {Precision.FLOAT32: "onnx-cuda", Precision.FLOAT16: "onnx-cuda-floa
 TENSORRT_NAMES = {Precision.FLOAT32: "onnx-tensorrt", Precision.FLOAT16: "onnx-tensorrt-float16"}
 # The heuristic choice of algorithms keeps label maps the same from run to run; a timed one does not.
 _CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-_MEND = (
+_REMEDY = (
     "it needs an NVIDIA driver, and onnxruntime-gpu in place of onnxruntime: "
     f"pip uninstall onnxruntime, then {hint('gpu')}"
 )
-_SUMS = "sha256.json"  # written last, next to what the TensorRT provider built: else that was cut short
+_SUMS = "sha256.json"  # written last, next to what the TensorRT provider built; missing: it was interrupted
 
 Allocate = Callable[[Shape, npt.DTypeLike], npt.NDArray[Any]]
 
@@ -46,8 +46,8 @@ Allocate = Callable[[Shape, npt.DTypeLike], npt.NDArray[Any]]
 class BoundEngine:
     """An ONNX Runtime session that reads and writes memory of its own, made once for each shape of image.
 
-    ONNX Runtime computes each run on a stream of its own, so that of several threads one's image goes up
-    while another's network runs; one stream for all, given by us, would put them behind one another.
+    ONNX Runtime computes each run on a stream of its own, so that one thread's image is uploaded while
+    another's network runs; a stream of ours for all runs would serialise them.
     """
 
     def __init__(
@@ -59,21 +59,19 @@ class BoundEngine:
         device: str,
         allocate: Allocate,
         shapes: Shapes | None = None,
-        notes: tuple[str, ...] = (),
+        notes: Notes = (),
     ) -> None:
-        """Make it ready.
-
-        Args:
-            device: where the session's first provider computes, in ONNX Runtime's words.
-            allocate: gives an array on the host.
-            shapes: the least, the usual and the greatest shape that the session takes; None: it takes all.
+        """Args:
+        device: where the session's first provider computes, as ONNX Runtime calls it.
+        allocate: gives an array on the host.
+        shapes: the least, the usual and the greatest shape that the session takes; None: it takes all.
         """
         self.name, self.info = name, EngineInfo(name, precision, notes=notes)
         self._input = bundle.info.input
         self._shapes = shapes
         self._errors = errors()
         outputs = list(bundle.info.outputs)
-        self._buffers = Pool(
+        self._buffers = BufferPool(
             lambda shape: _Buffers(session, bundle.info.input.name, outputs, shape, device, allocate)
         )
 
@@ -81,7 +79,7 @@ class BoundEngine:
         """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""
         check_image(self.name, self._input, image)
         if self._shapes is not None:
-            # The provider would build another engine for another shape, for minutes, in mid-run.
+            # The provider would build another engine for another shape, which takes minutes, during the run.
             check_profile(self.name, self._shapes, image.shape)
         try:
             with self._buffers.lent((1, *image.shape)) as buffers:
@@ -91,7 +89,7 @@ class BoundEngine:
 
 
 class _Buffers:
-    """The input on the device, and the input and the outputs on the host, of one run at a time."""
+    """The input on the device, and the input and outputs on the host, of one run at a time."""
 
     def __init__(
         self, session: Any, name: str, outputs: list[str], shape: Shape, device: str, allocate: Allocate
@@ -129,7 +127,7 @@ def open_cuda(
     """
     name = CUDA_NAMES[precision]
     find_cuda(name, load_runtime(name), CUDA)
-    session = open_session(name, bundle.graph(precision), {CUDA: _CUDA_OPTIONS, CPU: {}}, threads, _MEND)
+    session = open_session(name, bundle.graph(precision), {CUDA: _CUDA_OPTIONS, CPU: {}}, threads, _REMEDY)
     return _on_gpu(name, precision, session, bundle)
 
 
@@ -146,14 +144,8 @@ def open_tensorrt(
     gpu = find_cuda(name, runtime, TENSORRT)
     load_tensorrt_10(name)
     shapes = bundle_profile(bundle)
-    key = EngineKey(
-        graph=bundle.info.files[GRAPHS[precision]],
-        gpu=gpu.name,
-        capability=gpu.capability,
-        driver=gpu.driver,
-        builder=f"onnxruntime {runtime.__version__}",
-        shapes=shapes,
-    )
+    graph, builder = bundle.info.files[GRAPHS[precision]], f"onnxruntime {runtime.__version__}"
+    key = EngineKey(graph, gpu.name, gpu.capability, gpu.driver, builder, shapes)
     folder = cache_folder() / "onnx-tensorrt" / key.digest
     built, notes = is_whole(folder)
     what = f"building {name} for {bundle.info.name} on {gpu.name}"
@@ -162,7 +154,7 @@ def open_tensorrt(
     folder.mkdir(parents=True, exist_ok=True)
     options = tensorrt_options(bundle.info.input, shapes, precision, folder)
     providers = {TENSORRT: options, CUDA: _CUDA_OPTIONS, CPU: {}}
-    session = open_session(name, bundle.graph(precision), providers, threads, _MEND)
+    session = open_session(name, bundle.graph(precision), providers, threads, _REMEDY)
     engine = _on_gpu(name, precision, session, bundle, shapes, notes)
     if not built:
         engine.run(np.zeros(shapes[1][1:], np.uint8))
@@ -181,7 +173,7 @@ def find_cuda(name: str, runtime: ModuleType, provider: str) -> Gpu:
     if provider not in runtime.get_available_providers():
         raise EngineError(
             f"{name} cannot run: onnxruntime {runtime.__version__} as installed has no {provider}; "
-            f"{mixed_builds() or _MEND}"
+            f"{mixed_builds() or _REMEDY}"
         )
     try:
         gpu = find_gpu()
@@ -189,7 +181,9 @@ def find_cuda(name: str, runtime: ModuleType, provider: str) -> Gpu:
         check_driver(gpu, int(major) if major else None, "onnxruntime-gpu")
     except EngineError as error:
         raise EngineError(f"{name} cannot run: {error}") from error
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it misses; `open_session` finds that too
+    with contextlib.redirect_stdout(
+        io.StringIO()
+    ):  # it prints what is missing; `open_session` reports that as well
         runtime.preload_dlls()
     return gpu
 
@@ -228,8 +222,8 @@ def tensorrt_options(info: InputInfo, shapes: Shapes, precision: Precision, fold
     }
 
 
-def is_whole(folder: Path) -> tuple[bool, tuple[str, ...]]:
-    """Whether what was built there is as it was sealed; what is not is discarded, with a word."""
+def is_whole(folder: Path) -> tuple[bool, Notes]:
+    """Whether what was built there is as it was sealed; if not, it is discarded, with a note."""
     if not folder.exists():
         return False, ()
     try:
@@ -244,14 +238,14 @@ def is_whole(folder: Path) -> tuple[bool, tuple[str, ...]]:
 
 
 def seal(folder: Path) -> None:
-    """Say of what was built there that it is whole."""
+    """Record the checksums of what was built there, as it is whole."""
     sums = {path.name: _sha256(path) for path in sorted(folder.glob("*.engine"))}
     draft = folder / f"{_SUMS}.draft"
     draft.write_text(json.dumps(sums))
     draft.replace(folder / _SUMS)
 
 
-def left_to_the_cpu(assigned: Iterable[Any]) -> tuple[str, ...]:
+def left_to_the_cpu(assigned: Iterable[Any]) -> Notes:
     """A note on the parts of the graph that do not run on the GPU, from ONNX Runtime's assignment."""
     nodes = Counter((part.ep_name, node.op_type) for part in assigned for node in part.get_nodes())
     left = {kind: count for (provider, kind), count in nodes.items() if provider == CPU}
@@ -267,15 +261,15 @@ def _on_gpu(
     session: Any,
     bundle: Bundle,
     shapes: Shapes | None = None,
-    notes: tuple[str, ...] = (),
+    notes: Notes = (),
 ) -> BoundEngine:
     allocate, slow = pinned_memory()
     left = left_to_the_cpu(session.get_provider_graph_assignment_info())
     return BoundEngine(name, precision, session, bundle, "cuda", allocate, shapes, (*slow, *left, *notes))
 
 
-def pinned_memory() -> tuple[Allocate, tuple[str, ...]]:
-    """What allocates memory that the GPU reads by itself; ordinary memory, with a note, where it cannot."""
+def pinned_memory() -> tuple[Allocate, Notes]:
+    """An allocator of memory that the GPU reads directly; else of ordinary memory, with a note."""
     try:
         device = connect()
     except EngineError as error:

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the bundle's ONNX file as it is, INT8 on the instructions made for it."""
+"""OpenVINO on the CPU: the bundle's ONNX file as it is, INT8 by the CPU's INT8 instructions."""
 
 import threading
 from functools import cache, lru_cache
@@ -10,8 +10,8 @@ import numpy.typing as npt
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import GRAPHS, Precision
 from perception.engines.base import EngineInfo, OnBuild, check_image
-from perception.engines.buffers import SHAPES, Pool, Shape
-from perception.engines.cache import EngineCache, EngineKey, cache_folder
+from perception.engines.buffers import SHAPES, BufferPool, Shape
+from perception.engines.cache import EngineCache, EngineKey, Notes, cache_folder
 from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
@@ -21,7 +21,7 @@ NAMES = {Precision.FLOAT32: "openvino", Precision.INT8: "openvino-int8"}
 
 
 class OpenVinoEngine:
-    """A network that is compiled for each size of image that it is shown, and kept for the latest few.
+    """A network that is compiled for each size of image, and kept for the latest few.
 
     OpenVINO would compile it once for all sizes, but then it is slower, and with INT8 it is wrong. Compiling
     takes a second or two; what was compiled for the first few sizes is kept for the next start, too.
@@ -29,7 +29,7 @@ class OpenVinoEngine:
 
     def __init__(self, name: str, precision: Precision, bundle: Bundle, threads: int, version: str) -> None:
         self.name, self._precision = name, precision
-        self._notes: tuple[str, ...] = ()
+        self._notes: Notes = ()
         self._info = bundle.info
         self._path = bundle.graph(precision)
         self._version = version
@@ -46,7 +46,7 @@ class OpenVinoEngine:
         self._lock = threading.Lock()
         self._kept = 0
         self._compiled = lru_cache(SHAPES)(self._load)
-        self._requests = Pool(self._request)
+        self._requests = BufferPool(self._request)
 
     @property
     def info(self) -> EngineInfo:
@@ -61,7 +61,7 @@ class OpenVinoEngine:
                 maps = request.infer({self._info.input.name: image[None]}, share_inputs=True)
             except RuntimeError as error:
                 raise EngineError(f"{self.name}: the run failed: {_tidy(error)}") from error
-        # Where nodes were joined, an output also goes by the names of those before it.
+        # Where nodes were fused, an output also has the names of those before it.
         found = {name: map_[0] for output, map_ in maps.items() for name in output.get_names()}
         return {name: found[name] for name in self._info.outputs}
 
@@ -72,14 +72,8 @@ class OpenVinoEngine:
     def _load(self, shape: Shape) -> Any:
         """The network for one shape from the cache, else compiled and put there."""
         cache = EngineCache(cache_folder() / "openvino")
-        key = EngineKey(
-            graph=self._info.files[GRAPHS[self._precision]],
-            gpu=processor(),
-            capability=(0, 0),
-            driver=instructions(),
-            builder=f"openvino {self._version}",
-            shapes=(shape, shape, shape),
-        )
+        graph, builder = self._info.files[GRAPHS[self._precision]], f"openvino {self._version}"
+        key = EngineKey(graph, processor(), (0, 0), instructions(), builder, (shape, shape, shape))
         data, notes = cache.read(key)
         if data is not None:
             try:
@@ -97,9 +91,9 @@ class OpenVinoEngine:
         from openvino import frontend  # noqa: PLC0415
 
         kinds = ("Initialization", "NotImplemented", "OpConversion", "OpValidation", "General")
-        failures = tuple(getattr(frontend, f"{kind}Failure") for kind in kinds)  # without a base of their own
+        failures = tuple(getattr(frontend, f"{kind}Failure") for kind in kinds)  # without a common base class
         try:
-            # `Core.read_model` would try a damaged file as every format it knows, and print their complaints.
+            # `Core.read_model` would try a damaged file as every format it knows, and print their errors.
             onnx = frontend.FrontEndManager().load_by_framework("onnx")
             model = onnx.convert(onnx.load(str(self._path)))
             model.reshape({self._info.input.name: list(shape)})
@@ -112,9 +106,9 @@ class OpenVinoEngine:
 
 @cache
 def _core() -> Any:
-    """The one of the process, for good.
+    """OpenVINO's core, one for the life of the process.
 
-    With the last one OpenVINO unloads what runs on CPUs, and frees the stack that it has put in place for the
+    With its last core OpenVINO unloads its CPU plugin, which frees the stack that it has installed for the
     process's signal handlers: the next signal, such as that of Ctrl-C, would crash the process.
     """
     from openvino import Core  # noqa: PLC0415 (see `open_openvino`)
@@ -132,7 +126,7 @@ def open_openvino(
     """
     name = NAMES[precision]
     try:
-        import openvino  # noqa: PLC0415 (a runtime that few have: only where it is wanted)
+        import openvino  # noqa: PLC0415 (optional: imported where it is asked for)
     except ImportError as error:
         raise EngineError(
             f"{name} cannot run: openvino does not import ({error}); {hint('openvino')}"

@@ -1,4 +1,4 @@
-"""Engines: one file a runtime, one way in. An engine takes uint8 pixels and gives a bundle's output maps."""
+"""All engines by name, and `open_engine`. An engine takes uint8 pixels and gives a bundle's output maps."""
 
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +33,7 @@ ENGINES = (*_TABLE, *FOR_DEVELOPMENT)
 
 
 def known_engines() -> tuple[str, ...]:
-    """The names of all, with those of other distributions."""
+    """The names of all engines, those of other distributions too."""
     return tuple(dict.fromkeys((*ENGINES, *registered(GROUP))))
 
 
@@ -44,7 +44,7 @@ def open_engine(
 
     Args:
         engine: one of `known_engines`, or "auto": those of `ENGINES` that run here are timed, and the choice
-            is remembered; it builds nothing that takes minutes, but takes what was built before.
+            is remembered; it builds nothing that takes minutes, but takes what is in the cache.
         threads: CPU threads that one run uses; 0: one for each physical core usable.
         on_build: called with what is being built, and the share done, while an engine is built.
 
@@ -93,7 +93,7 @@ def _registered(name: str) -> tuple[Opener, Precision]:
 def _building(on_build: OnBuild | None, what: str, share: float) -> None:
     if on_build is not None:
         on_build(what, share)
-    selection.forget()  # what was chosen while this engine was not there
+    selection.forget()  # they were made without this engine
 
 
 def _decline(name: str, what: str, share: float) -> None:

@@ -23,9 +23,9 @@ from perception.extras import DISTRIBUTION
 from perception.resample import input_size
 
 ROUNDS = 5  # timed runs of each engine, after one to warm up
-FEW = 3  # engines that cannot run are named, more are counted
+FEW = 3  # so many engines that cannot run are named; more are counted
 SECONDS = 2.0  # after which no further round begins
-# Distributions whose versions decide which engines run, and how fast.
+# Distributions: their versions decide which engines run, and how fast.
 RUNTIMES = (
     DISTRIBUTION, "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx", "pycuda",
     "cuda-bindings",
@@ -38,8 +38,8 @@ class Choice(BaseModel):
     Attributes:
         ms: the least time of a run, by the name of each engine that ran, in ms; none where there was but one.
         absent: names of those that cannot run here.
-        wrong: what is wrong with each one that ran and did not reproduce the golden output.
-        passed_over: why each one that was not measured was not, in full.
+        wrong: the fault of each one that ran and did not reproduce the golden output.
+        passed_over: why each of the others was not measured, in full.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,7 +61,7 @@ class Choice(BaseModel):
         else:
             first = "the only one that runs here"
             first = f"fastest of {len(times)} that run here: {', '.join(times)}" if times else first
-        # That an engine cannot run is usual and said in short; that one answers wrongly is said in full.
+        # That an engine cannot run is usual and reported in short; wrong answers are reported in full.
         few = len(self.absent) <= FEW
         names = ", ".join(self.absent) if few else f"{len(self.absent)} others (perception doctor says why)"
         absent = (f"not: {names}",) if self.absent else ()
@@ -73,7 +73,7 @@ def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], Read
 
     Args:
         threads: that the engines are opened with.
-        openers: by name, the first wins where they are equally fast; an opener raises EngineError where its
+        openers: by name, of equally fast ones the first is taken; an opener raises EngineError where its
             engine cannot run here, and BundleError where it answers wrongly.
 
     Raises:
@@ -86,7 +86,7 @@ def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], Read
         try:
             return _explained(openers[choice.engine](), choice, True)
         except (EngineError, BundleError):
-            pass  # something has changed that the key does not hold: all are measured again
+            pass  # something changed that is not part of the key: all are measured again
     opened, refusals = _open_all(openers)
     ms = _times(opened, bundle.info.input) if len(opened) > 1 else {}
     name = min(ms, key=ms.__getitem__, default=next(iter(opened)))
@@ -107,7 +107,7 @@ def choose(bundle: Bundle, threads: int, openers: Mapping[str, Callable[[], Read
 
 
 def forget() -> None:
-    """Forget all choices: an engine was built that they did not know."""
+    """Forget all choices, as an engine was built since."""
     shutil.rmtree(_folder(), ignore_errors=True)
 
 
@@ -128,7 +128,7 @@ def _open_all(
             refusals[name] = error
     if opened:
         return opened, refusals
-    # A network that runs and answers wrongly is the bundle's fault; one that does not run is the machine's.
+    # That a network answers wrongly is the bundle's fault; that it does not run is the machine's.
     wrong = [refusal for refusal in refusals.values() if isinstance(refusal, BundleError)]
     if wrong:
         raise wrong[-1]
@@ -159,7 +159,7 @@ def _folder() -> Path:
 
 
 def _recall(path: Path) -> Choice | None:
-    """What was chosen; None where nothing was, or nothing that can be read: it is then measured again."""
+    """The remembered choice; None where there is none that can be read: engines are then measured again."""
     try:
         return Choice.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -174,7 +174,7 @@ def _remember(path: Path, choice: Choice) -> None:
 
 
 def _key(bundle: Bundle, threads: int) -> str:
-    """Of all that a choice depends on."""
+    """A hash of all that a choice depends on."""
     machine = (physical_cores(), processor(), instructions(), graphics(), versions())
     facts = (bundle.info.model_dump_json(), threads, machine)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

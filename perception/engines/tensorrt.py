@@ -1,6 +1,6 @@
 """TensorRT itself, through `tensorrt`, or `tensorrt_rtx` where only that is installed.
 
-An engine belongs to one kind of GPU and one version of TensorRT. It is built at its first start, which takes
+An engine belongs to one kind of GPU and one version of TensorRT. It is built at the first start, which takes
 minutes, and kept in the cache.
 """
 
@@ -20,10 +20,10 @@ import numpy.typing as npt
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import GRAPHS, Precision
 from perception.engines.base import EngineInfo, OnBuild, check_image
-from perception.engines.buffers import Pool
-from perception.engines.cache import EngineCache, EngineKey
+from perception.engines.buffers import BufferPool, Shape
+from perception.engines.cache import EngineCache, EngineKey, Notes
 from perception.engines.cuda import Device, Gpu, check_driver, connect, find_gpu
-from perception.engines.tensorrt_build import Shape, Shapes, build, bundle_profile, logger
+from perception.engines.tensorrt_build import Shapes, build, bundle_profile, logger
 from perception.errors import EngineError
 from perception.extras import hint
 
@@ -137,7 +137,7 @@ class TensorrtEngine:
             self._engine, notes = self._load(bundle, precision, gpu, on_build)
         self.info = EngineInfo(name, precision, notes=notes)
         self._turn = Semaphore(AT_ONCE)
-        self._lanes = Pool(self._lane)
+        self._lanes = BufferPool(self._lane)
         self._warm_up()
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
@@ -152,19 +152,11 @@ class TensorrtEngine:
         with self._turn, self._device.active(), self._lanes.lent(image.shape) as lane:
             return lane.run(image)
 
-    def _load(
-        self, bundle: Bundle, precision: Precision, gpu: Gpu, on_build: OnBuild
-    ) -> tuple[Any, tuple[str, ...]]:
+    def _load(self, bundle: Bundle, precision: Precision, gpu: Gpu, on_build: OnBuild) -> tuple[Any, Notes]:
         """The engine from the cache, else built and put there; and notes on a damaged cache."""
         trt, cache = self._trt, EngineCache()
-        key = EngineKey(
-            graph=bundle.info.files[GRAPHS[precision]],
-            gpu=gpu.name,
-            capability=gpu.capability,
-            driver=gpu.driver,
-            builder=f"{trt.__name__} {trt.__version__}",
-            shapes=self._shapes,
-        )
+        graph, builder = bundle.info.files[GRAPHS[precision]], f"{trt.__name__} {trt.__version__}"
+        key = EngineKey(graph, gpu.name, gpu.capability, gpu.driver, builder, self._shapes)
         plan, notes = cache.read(key)
         if plan is not None:
             engine = self._runtime.deserialize_cuda_engine(plan)
@@ -173,12 +165,12 @@ class TensorrtEngine:
             notes = cache.discard(key, self._log.taken())
         what = f"building {self.name} for {bundle.info.name} on {gpu.name}"
         on_build(what, 0.0)
-        graph = bundle.graph(precision).read_bytes()
-        plan = build(trt, graph, self._shapes, lambda share: on_build(what, share))
+        onnx = bundle.graph(precision).read_bytes()
+        plan = build(trt, onnx, self._shapes, lambda share: on_build(what, share))
         on_build(what, 1.0)
         engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
-            raise EngineError(f"{key.builder} does not load what it built: {self._log.taken()}")
+            raise EngineError(f"{builder} does not load what it built: {self._log.taken()}")
         return engine, notes + cache.write(key, plan)
 
     def _warm_up(self) -> None:
@@ -196,7 +188,7 @@ class TensorrtEngine:
 
 
 class _Lane:
-    """What one frame of one shape takes on its way: a context, a stream, and memory on both sides."""
+    """What the run of one frame of one shape needs: a context, a stream, and memory on both sides."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""From an ONNX graph to a TensorRT engine: what its parser and builder say, how far they are, and Ctrl-C.
+"""From an ONNX graph to a TensorRT engine, with the parser's and builder's errors, progress, and Ctrl-C.
 
-Serves `tensorrt` and `tensorrt_rtx`, whose Python API is the same; the latter needs no GPU for this.
+Serves `tensorrt` and `tensorrt_rtx`, which have the same Python API; the latter needs no GPU for this.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from typing import Any
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import InputInfo
 from perception.engines.background import call_in_background
+from perception.engines.buffers import Shape
 from perception.engines.onnx_file import opset
 from perception.errors import EngineError
 from perception.resample import input_size
 
-Shape = tuple[int, ...]
 Shapes = tuple[Shape, Shape, Shape]
 
-LEAST, MOST = 0.25, 4.0  # times the pixels of the network's input, which an engine must take
-OPSETS = range(9, 26)  # that NVIDIA's parser is documented for; others it reads as if they were one of these
+LEAST, MOST = 0.25, 4.0  # times the pixels of the network's input: an engine takes that range
+OPSETS = range(9, 26)  # that NVIDIA's parser is documented for; it reads others as if they were one of these
 _POLL_S = 0.2
 
 
@@ -29,7 +29,7 @@ def profile(info: InputInfo, golden: Shape | None = None, any_smaller: bool = Fa
 
     Args:
         golden: shape (h, w, 3 · frames) of an input that must be among them, whatever its size.
-        any_smaller: also the smallest ones, as a network that gives a picture sees them of small frames.
+        any_smaller: also the smallest ones, which a network that gives a picture sees of small frames.
     """
     if info.size is not None:
         sizes = [info.size] * 3
@@ -50,7 +50,7 @@ def bundle_profile(bundle: Bundle) -> Shapes:
 
 
 def build(
-    trt: ModuleType, graph: bytes, shapes: Shapes, tell: Callable[[float], None] = lambda share: None
+    trt: ModuleType, graph: bytes, shapes: Shapes, on_share: Callable[[float], None] = lambda share: None
 ) -> bytes:
     """The engine, serialised.
 
@@ -58,18 +58,18 @@ def build(
         trt: the module `tensorrt` or `tensorrt_rtx`.
         graph: the ONNX file's.
         shapes: what `profile` gives.
-        tell: told the share done, 0 to 1, at once and from time to time; what it raises ends the building.
+        on_share: called with the share done, 0 to 1, again and again; an error in it ends the building.
 
     Raises:
         EngineError: the graph cannot be built; the message names each layer that is at fault.
     """
     progress = _progress(trt)
-    # In a thread of its own: here a signal such as Ctrl-C is noticed at once, inside the builder never.
+    # In its own thread: this one handles a signal such as Ctrl-C at once, the builder never does.
     building = call_in_background(lambda: _build(trt, graph, shapes, progress), "builder")
     try:
-        tell(0.0)
+        on_share(0.0)
         while wait([building.future], _POLL_S).not_done:
-            tell(progress.share)
+            on_share(progress.share)
     except BaseException:
         progress.stopped = True
         raise
@@ -79,7 +79,7 @@ def build(
 
 
 def logger(trt: Any) -> Any:
-    """An `ILogger` that keeps what TensorRT complains of until `taken`, instead of printing it."""
+    """An `ILogger` that keeps TensorRT's errors until `taken`, instead of printing them."""
 
     class Logger(trt.ILogger):  # type: ignore[misc] # the base is known only where TensorRT is
         def __init__(self) -> None:
@@ -141,7 +141,7 @@ def _fault(error: Any) -> str:
 
 
 def _progress(trt: Any) -> Any:
-    """An `IProgressMonitor`: `share` is what is done, 0 to 1; once it is `stopped`, the builder gives up."""
+    """An `IProgressMonitor`: `share` is what is done, 0 to 1; once it is `stopped`, the builder stops."""
 
     class Progress(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -159,8 +159,8 @@ def _progress(trt: Any) -> Any:
             with self._lock:
                 if phase in self._phases:
                     self._phases[phase][2] = step + 1
-                # Phases of a phase are a part of its next step; one that ended, and whose parent has not
-                # counted it yet, must not let the share fall.
+                # Phases of a phase are a part of its next step; the share must not fall between the end
+                # of one and the step of its parent.
                 self.share = max(self.share, min(1.0, self._done(None)))
             return not self.stopped
 

@@ -29,7 +29,7 @@ class Result(Enum):
 
 
 class FakeDriver:
-    """Memory on the "GPU" is memory of this process, and a stream does at once what it is told.
+    """Memory on the "GPU" is memory of this process, and a stream does everything at once.
 
     Attributes:
         memory: what is allocated and not freed, by address: on the GPU and pinned.
@@ -132,7 +132,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
 
 
 def fake_tensorrt(version: str = "11.4.0", during_run: Callable[[], object] = lambda: None) -> Any:
-    """A module like `tensorrt`, whose engines call `during_run` in each run; False makes it fail."""
+    """A module like `tensorrt`: its engines call `during_run` in each run; False makes it fail."""
 
     class Logger:
         Severity = Enum("Severity", ["INTERNAL_ERROR", "ERROR", "WARNING"])

@@ -1,4 +1,4 @@
-"""Engines that are kept: found again under the same key only, and never half of one."""
+"""Engines that are kept: found again under the same key only, and never a part of one."""
 
 import errno
 import json
@@ -107,7 +107,7 @@ def test_what_is_not_whole_is_discarded_with_a_word(cache: EngineCache, harm: st
 
 
 @given(st.binary(max_size=200), st.data())
-def test_any_part_of_an_engine_is_told_from_the_whole(
+def test_any_part_of_an_engine_is_distinguished_from_the_whole(
     tmp_path_factory: pytest.TempPathFactory, engine: bytes, data: st.DataObject
 ) -> None:
     cache = EngineCache(tmp_path_factory.mktemp("cache"))
@@ -124,7 +124,7 @@ def test_what_a_power_cut_leaves_is_never_read(cache: EngineCache) -> None:
     assert cache.read(KEY) == (None, ())
     cache.write(KEY, ENGINE)
     assert cache.read(KEY) == (ENGINE, ())
-    assert draft.exists()  # it may be of a build that goes on beside this one
+    assert draft.exists()  # it may be of another build that is still running
     day_old = time.time() - 90_000
     os.utime(draft, (day_old, day_old))
     cache.write(KEY, ENGINE)

@@ -88,7 +88,7 @@ def test_unknown_names_and_thread_counts_are_refused(colour_bundle: Bundle) -> N
         open_engine(colour_bundle, threads=-1)
 
 
-def spoilt(
+def corrupted(
     bundle: Bundle,
     folder: Path,
     model: bytes | None = None,
@@ -114,7 +114,7 @@ def test_an_engine_that_does_not_reproduce_the_golden_output_is_refused(
         wrong.flat[: labels.size // 100] = (wrong.flat[: labels.size // 100] + 1) % 12
         return wrong
 
-    bundle = spoilt(colour_bundle, tmp_path / "wrong", change=one_percent_wrong)
+    bundle = corrupted(colour_bundle, tmp_path / "wrong", change=one_percent_wrong)
     with pytest.raises(
         BundleError, match=r"golden\.npz: onnx-cpu reproduces 99\.01%.*at least 99\.9%.*[Ee]xport"
     ):
@@ -127,7 +127,7 @@ def test_a_few_pixels_of_rounding_are_not_a_fault(colour_bundle: Bundle, tmp_pat
         wrong.flat[:4] = (wrong.flat[:4] + 1) % 12
         return wrong
 
-    bundle = spoilt(colour_bundle, tmp_path / "nearly", change=four_wrong)
+    bundle = corrupted(colour_bundle, tmp_path / "nearly", change=four_wrong)
     assert check_golden(bundle, open_engine(bundle)) == pytest.approx(1 - 4 / (64 * 96))
 
 
@@ -135,7 +135,7 @@ def test_a_few_pixels_of_rounding_are_not_a_fault(colour_bundle: Bundle, tmp_pat
 def test_a_graph_that_does_not_load_is_an_error_without_a_word_on_stderr(
     colour_bundle: Bundle, tmp_path: Path, model: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    bundle = spoilt(colour_bundle, tmp_path / "cut", model=model)
+    bundle = corrupted(colour_bundle, tmp_path / "cut", model=model)
     with pytest.raises(EngineError, match=r"refuses .*model\.onnx"):
         open_engine(bundle, "onnx-cpu")
     assert capfd.readouterr() == ("", "")
@@ -186,12 +186,12 @@ def test_what_the_runtime_does_not_know_is_named(
     sets = [helper.make_opsetid("", opset), helper.make_opsetid("acme", 1)]
     model = helper.make_model(graph, opset_imports=sets, ir_version=9).SerializeToString()
     with pytest.raises(EngineError, match=r"onnx-cpu cannot run: ONNX Runtime refuses") as refusal:
-        open_engine(spoilt(colour_bundle, tmp_path / "odd", model=model), "onnx-cpu")
+        open_engine(corrupted(colour_bundle, tmp_path / "odd", model=model), "onnx-cpu")
     assert all(fault in str(refusal.value) for fault in faults)
 
 
 def test_values_that_are_not_finite_are_named(tmp_path: Path) -> None:
-    """A weight that is not a number, in a graph whose golden output was made with it, and without it."""
+    """A weight that is not a number, with golden outputs that were made with it, and without it."""
     plain = measured(tmp_path / "plain")
     model = onnx.load(plain.graph())
     tenth = next(one for one in model.graph.initializer if one.name == "tenth")

@@ -42,5 +42,5 @@ def test_any_bytes_give_a_number_none_or_a_value_error(data: bytes) -> None:
 
 
 def test_a_file_that_was_cut_short_is_an_error() -> None:
-    with pytest.raises(ValueError, match="cut short"):
+    with pytest.raises(ValueError, match="truncated"):
         opset(colour_graph()[:-40])

@@ -11,7 +11,7 @@ import pytest
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import InputInfo, Precision
 from perception.engines import onnx_gpu
-from perception.engines.buffers import SHAPES, Pool
+from perception.engines.buffers import SHAPES, BufferPool
 from perception.engines.cuda import Gpu
 from perception.engines.onnx_cpu import CPU, check_started, mixed_builds, open_session
 from perception.engines.onnx_gpu import BoundEngine, is_whole, left_to_the_cpu, seal, tensorrt_options
@@ -26,7 +26,7 @@ def image(*shape: int) -> Any:
 
 
 def bound(bundle: Bundle, made: list[tuple[int, ...]], **more: Any) -> BoundEngine:
-    """On the CPU; `made` tells the shapes of all memory that it takes."""
+    """On the CPU; `made` lists the shapes of all memory that it takes."""
 
     def allocate(shape: tuple[int, ...], dtype: Any) -> Any:
         made.append(shape)
@@ -62,27 +62,27 @@ def test_a_shape_outside_the_profile_is_refused(colour_bundle: Bundle) -> None:
         engine.run(image(32, 96))
 
 
-def test_a_pool_keeps_what_was_lent_last_and_nothing_that_failed() -> None:
+def test_buffers_are_kept_for_the_shapes_lent_last_and_nothing_that_failed() -> None:
     made: list[tuple[int, ...]] = []
 
     def make(shape: tuple[int, ...]) -> tuple[int, ...]:
         made.append(shape)
         return shape
 
-    pool = Pool(make)
-    with pool.lent((1,)), pool.lent((1,)):  # two at a time
+    buffers = BufferPool(make)
+    with buffers.lent((1,)), buffers.lent((1,)):  # two at a time
         pass
-    with pool.lent((1,)), pool.lent((1,)):
+    with buffers.lent((1,)), buffers.lent((1,)):
         pass
     assert made == [(1,), (1,)]
     for side in range(2, SHAPES + 2):
-        with pool.lent((side,)):
+        with buffers.lent((side,)):
             pass
-    with pytest.raises(ValueError, match="broken"), pool.lent((2,)):
+    with pytest.raises(ValueError, match="broken"), buffers.lent((2,)):
         raise ValueError("broken")
     made.clear()
     for side in (2, 1):
-        with pool.lent((side,)):
+        with buffers.lent((side,)):
             pass
     assert made == [(2,), (1,)]  # the one failed, the other was the oldest
 
@@ -183,7 +183,7 @@ def test_without_tensorrt_10_its_provider_says_so(tmp_path: Path, monkeypatch: p
     assert "pip install 'tensorrt>=10,<11', or choose tensorrt, for TensorRT 11" in str(refusal.value)
 
 
-def test_memory_that_is_not_pinned_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_is_not_pinned_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise EngineError("neither pycuda nor cuda-bindings imports")
 

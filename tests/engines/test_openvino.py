@@ -15,7 +15,7 @@ from perception.engines.buffers import SHAPES
 from perception.engines.registry import open_engine
 from perception.errors import EngineError
 from tests.conftest import colour_graph, nearest_colour
-from tests.engines.test_engines import spoilt
+from tests.engines.test_engines import corrupted
 from tests.graphs import NODE
 
 pytest.importorskip("openvino", exc_type=ImportError)
@@ -44,7 +44,7 @@ def test_what_was_compiled_is_kept(
     assert engine.info.notes == ()
 
 
-def test_what_was_kept_and_is_damaged_is_compiled_anew_with_a_word(
+def test_what_was_kept_and_is_damaged_is_compiled_again_with_a_note(
     colour_bundle: Bundle, cache: Path
 ) -> None:
     open_engine(colour_bundle, "openvino", 1)
@@ -84,7 +84,7 @@ def test_a_graph_that_it_does_not_know_is_an_error_without_a_word_on_stderr(
         sets = [helper.make_opsetid("", 18), helper.make_opsetid("acme", 1)]
         model = helper.make_model(graph, opset_imports=sets, ir_version=9).SerializeToString()
     with pytest.raises(EngineError, match=rf"openvino cannot run: OpenVINO refuses .*model\.onnx: .*{fault}"):
-        open_engine(spoilt(colour_bundle, tmp_path / "odd", model=model), "openvino")
+        open_engine(corrupted(colour_bundle, tmp_path / "odd", model=model), "openvino")
     assert capfd.readouterr() == ("", "")
 
 

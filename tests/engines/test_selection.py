@@ -29,7 +29,7 @@ class Stopwatch:
 
 
 class Slow:
-    """An engine each of whose runs takes as long as it says; the first one ten times that."""
+    """An engine with runs that take as long as it says; the first one ten times that."""
 
     def __init__(self, name: str, seconds: float, clock: Stopwatch) -> None:
         self.name, self.seconds, self.clock = name, seconds, clock
@@ -122,7 +122,7 @@ def test_the_choice_is_remembered(ask: Ask) -> None:
     assert engine.engine.shapes == []
 
 
-def test_other_threads_bundles_and_versions_are_measured_anew(
+def test_other_threads_bundles_and_versions_are_measured_again(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(a=0.024, b=0.017)
@@ -140,7 +140,7 @@ def test_other_threads_bundles_and_versions_are_measured_anew(
 
 
 @pytest.mark.parametrize("fault", [EngineError("b: the driver has gone"), BundleError("b: other labels")])
-def test_one_that_fails_by_now_is_measured_anew(ask: Ask, fault: Exception) -> None:
+def test_one_that_fails_by_now_is_measured_again(ask: Ask, fault: Exception) -> None:
     machine = Machine(a=0.024, b=0.017, c=0.03)
     ask(machine)
     machine.engines["b"] = fault
@@ -157,7 +157,7 @@ def test_one_that_fails_by_now_is_measured_anew(ask: Ask, fault: Exception) -> N
     [b"", b"\xff", b"{}", b"[]", b'{"engine": "b"}', None],
     ids=["empty", "bytes", "{}", "[]", "cut", "tpu"],
 )
-def test_a_damaged_memory_is_measured_anew(ask: Ask, cache: Path, data: bytes | None) -> None:
+def test_a_damaged_memory_is_measured_again(ask: Ask, cache: Path, data: bytes | None) -> None:
     machine = Machine(a=0.024, b=0.017)
     ask(machine)
     (file,) = cache.iterdir()
@@ -168,7 +168,7 @@ def test_a_damaged_memory_is_measured_anew(ask: Ask, cache: Path, data: bytes | 
     assert json.loads(file.read_bytes())["engine"] == "b"
 
 
-def test_a_memory_that_cannot_be_written_is_told(ask: Ask, cache: Path) -> None:
+def test_a_memory_that_cannot_be_written_is_noted(ask: Ask, cache: Path) -> None:
     cache.parent.mkdir(parents=True)
     cache.write_text("a file where the folder should be")
     engine = ask(Machine(a=0.024, b=0.017))
@@ -177,7 +177,7 @@ def test_a_memory_that_cannot_be_written_is_told(ask: Ask, cache: Path) -> None:
     assert "the choice of b cannot be remembered" in note and str(cache) in note
 
 
-def test_what_is_forgotten_is_measured_anew(ask: Ask) -> None:
+def test_what_is_forgotten_is_measured_again(ask: Ask) -> None:
     machine = Machine(a=0.024, b=0.017)
     forget()  # nothing yet
     ask(machine)
@@ -186,7 +186,7 @@ def test_what_is_forgotten_is_measured_anew(ask: Ask) -> None:
     assert machine.opened == ["a", "b"]
 
 
-def test_wrong_answers_are_told_in_full_and_are_the_bundles_fault(ask: Ask) -> None:
+def test_wrong_answers_are_reported_in_full_and_are_the_bundles_fault(ask: Ask) -> None:
     wrong = BundleError("golden.npz: b reproduces 0 %")
     engine = ask(Machine(a=EngineError("a: absent"), b=wrong, c=0.01))
     assert engine.reason == "the only one that runs here; not: a; golden.npz: b reproduces 0 %"

@@ -88,7 +88,7 @@ def test_a_missing_tensorrt_is_named_with_the_extra_that_brings_it(monkeypatch: 
         tensorrt.find_tensorrt(H200)
 
 
-def test_versions_that_do_not_fit_are_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_do_not_fit_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     check_tensorrt(fake_tensorrt("11.4.0"), H200)
     with pytest.raises(
         EngineError, match=r"tensorrt 8\.6\.1 is too old, 10 is needed: pip install --upgrade"
@@ -161,7 +161,7 @@ def test_an_engine_is_built_without_a_gpu_and_kept_byte_for_byte(rtx: Any, tmp_p
         ),
         (graph(helper.make_node("Relu", ["x"], ["y"]), opset=99), ["ONNX opset 99, expected 9 to 25"]),
         (graph(helper.make_node("Relu", ["x"], ["y"]), opset=5), ["ONNX opset 5, expected 9 to 25"]),
-        (colour_graph()[:-40], ["cannot read the graph", "cut short"]),
+        (colour_graph()[:-40], ["cannot read the graph", "truncated"]),
         (b"", ["cannot read the graph: it is empty"]),
     ],
 )  # fmt: skip
@@ -181,7 +181,9 @@ def test_what_the_builder_says_is_in_the_error(rtx: Any) -> None:
         build(rtx, colour_graph(), upside_down)
 
 
-def test_whatever_stops_the_telling_stops_the_building(rtx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_report_of_progress_stops_the_building(
+    rtx: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("perception.engines.tensorrt_build._POLL_S", 0.001)
 
     def interrupted(share: float) -> None:
@@ -211,9 +213,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Shapes]:
     """The profiles that engines were built for."""
     built: list[Shapes] = []
 
-    def fake(trt: Any, graph: bytes, shapes: Shapes, tell: Callable[[float], None]) -> bytes:
+    def fake(trt: Any, graph: bytes, shapes: Shapes, on_share: Callable[[float], None]) -> bytes:
         assert graph == colour_graph()
-        tell(0.5)
+        on_share(0.5)
         built.append(shapes)
         return fake_plan(trt.__version__, shapes)
 
@@ -221,10 +223,10 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Shapes]:
     return built
 
 
-def opened(bundle: Bundle, trt: Any = None, told: list[tuple[str, float]] | None = None) -> TensorrtEngine:
+def opened(bundle: Bundle, trt: Any = None, reports: list[tuple[str, float]] | None = None) -> TensorrtEngine:
     def on_build(what: str, share: float) -> None:
-        if told is not None:
-            told.append((what, share))
+        if reports is not None:
+            reports.append((what, share))
 
     trt = trt or fake_tensorrt()
     return TensorrtEngine("tensorrt", Precision.FLOAT32, bundle, trt, H200, cuda.connect(), on_build)
@@ -331,13 +333,13 @@ def test_too_little_memory_is_an_error(driver: FakeDriver, bundle: Bundle) -> No
 
 
 @pytest.mark.usefixtures("driver")
-def test_an_engine_is_built_once_and_told_of(bundle: Bundle, builds: list[Shapes]) -> None:
-    told: list[tuple[str, float]] = []
-    assert opened(bundle, told=told).info.notes == ()
+def test_an_engine_is_built_once_and_reported(bundle: Bundle, builds: list[Shapes]) -> None:
+    reports: list[tuple[str, float]] = []
+    assert opened(bundle, reports=reports).info.notes == ()
     what = "building tensorrt for colour on NVIDIA H200"
-    assert told == [(what, 0.0), (what, 0.5), (what, 1.0)]
+    assert reports == [(what, 0.0), (what, 0.5), (what, 1.0)]
     again: list[tuple[str, float]] = []
-    assert opened(bundle, told=again).info.notes == ()
+    assert opened(bundle, reports=again).info.notes == ()
     assert again == []
     assert builds == [profile(bundle.info.input, (64, 96, 3))]
 
@@ -352,7 +354,7 @@ def test_an_engine_of_another_version_is_not_found(bundle: Bundle, builds: list[
 
 @pytest.mark.usefixtures("driver")
 @pytest.mark.parametrize("harm", ["cut", "foreign"])
-def test_an_engine_that_is_not_what_it_was_is_built_anew_with_a_word(
+def test_an_engine_that_is_not_what_it_was_is_built_again_with_a_note(
     bundle: Bundle, builds: list[Shapes], harm: str
 ) -> None:
     opened(bundle)
