@@ -27,12 +27,12 @@ from perception.errors import BundleError
 from perception.parsing import faults
 
 SHIPPED = Path(__file__).parents[1] / "models"
-_MEND = "Export the bundle again, or reinstall perception if it is a shipped one."
+_REMEDY = "Export the bundle again, or reinstall perception if it is a shipped one."
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle on disk whose description was parsed and whose files match their checksums."""
+    """A bundle on disk, with a parsed description and files that match their checksums."""
 
     folder: Path
     info: BundleInfo
@@ -49,10 +49,8 @@ class Bundle:
         for name, expected in bundle.info.files.items():
             found = _sha256(_read(folder / name))
             if found != expected:
-                raise BundleError(
-                    f"{folder / name}: sha256 is {found}, bundle.json expects {expected}: "
-                    f"the file was altered or cut short. {_MEND}"
-                )
+                what = f"sha256 is {found}, bundle.json expects {expected}: the file was altered or cut short"
+                raise _fault(folder / name, what)
         return bundle
 
     @cached_property
@@ -88,35 +86,29 @@ class Bundle:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(f"{path}: not a readable npz archive ({error}). {_MEND}") from error
+            raise _fault(path, f"not a readable npz archive ({error})") from error
         found = {name: str(array.dtype) for name, array in arrays.items()}
         if found != expected:
-            raise BundleError(f"{path}: holds the arrays {found}, expected {expected}. {_MEND}")
+            raise _fault(path, f"holds the arrays {found}, expected {expected}")
         image = arrays.pop("image")
         channels = 3 * self.info.input.frames
         if image.ndim != 4 or (image.shape[0], image.shape[3]) != (1, channels):
-            raise BundleError(f"{path}: image is {image.shape}, expected (1, h, w, {channels}). {_MEND}")
+            raise _fault(path, f"image is {image.shape}, expected (1, h, w, {channels})")
         if image.shape[1:3] != (self.info.input.size or image.shape[1:3]):
-            raise BundleError(
-                f"{path}: image is {image.shape}, the graph takes {self.info.input.size}. {_MEND}"
-            )
+            raise _fault(path, f"image is {image.shape}, the graph takes {self.info.input.size}")
         for name, array in arrays.items():
             output = self.info.outputs[name.partition(".")[0]]
             if not output.fits(array.shape, *image.shape[1:3]):
-                raise BundleError(
-                    f"{path}: {name} is {array.shape}, expected {output.layout} at stride {output.stride} "
-                    f"and scale {output.scale} of an image {image.shape}. {_MEND}"
-                )
-        self._check_channels(path, arrays)
+                wanted = f"{output.layout} at stride {output.stride} and scale {output.scale}"
+                raise _fault(path, f"{name} is {array.shape}, expected {wanted} of an image {image.shape}")
+        for name, axis, count in (("picture", 3, 3), ("key_points", 1, len(self.info.key_points))):
+            if name in arrays and arrays[name].shape[axis] != count:
+                raise _fault(path, f"{name} is {arrays[name].shape}, expected {count} channels")
         return image[0], {name: arrays[golden_name(name, precision)][0] for name in self.info.outputs}
 
-    def _check_channels(self, path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        """Colours of a picture, and a heat map for each key point."""
-        for name, axis, wanted in (("picture", 3, 3), ("key_points", 1, len(self.info.key_points))):
-            if name in arrays and arrays[name].shape[axis] != wanted:
-                raise BundleError(
-                    f"{path}: {name} is {arrays[name].shape}, expected {wanted} channels. {_MEND}"
-                )
+
+def _fault(path: Path, what: str) -> BundleError:
+    return BundleError(f"{path}: {what}. {_REMEDY}")
 
 
 def golden_name(output: str, precision: Precision) -> str:
@@ -149,7 +141,7 @@ def write_bundle(
     if target.exists() and any(target.iterdir()) and not (target / "bundle.json").exists():
         raise BundleError(f"{target}: holds other files than a bundle's; give a new folder")
     folder = target.with_name(target.name + ".draft")
-    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut short
+    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted attempt
     try:
         folder.mkdir(parents=True, exist_ok=True)
         golden: dict[str, Any] = {"image": golden_image}
@@ -197,14 +189,14 @@ def _parse(path: Path) -> BundleInfo:
     try:
         return BundleInfo.model_validate_json(_read(path))
     except ValidationError as error:
-        raise BundleError(f"{path}: {'; '.join(faults(error))}. {_MEND}") from error
+        raise _fault(path, "; ".join(faults(error))) from error
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise BundleError(f"{path}: the file is missing from the bundle. {_MEND}") from error
+        raise _fault(path, "the file is missing from the bundle") from error
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error}") from error
 

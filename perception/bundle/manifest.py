@@ -1,4 +1,4 @@
-"""What bundle.json says: a network's classes, input, outputs, origin and measured figures."""
+"""The content of bundle.json: a network's classes, input, outputs, origin and measured figures."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -141,9 +141,9 @@ class Metric(_Strict):
 
 
 class Accuracy(_Strict):
-    """How a graph fared against torch when it was exported, on one data set of `frames` frames.
+    """The figures of a graph next to torch's when it was exported, on one data set of `frames` frames.
 
-    `agreement` is the share of pixels whose class is torch's; `mean_iou`, `iou` by class and `ap` (mask AP)
+    `agreement` is the share of pixels with torch's class; `mean_iou`, `iou` by class and `ap` (mask AP)
     by class are against the labels. What the network does not give, or the set does not label, is left out.
     """
 
@@ -156,10 +156,10 @@ class Accuracy(_Strict):
 
 
 class BundleDescription(_Strict):
-    """What an author says of a bundle; the checksums come when it is written.
+    """All of bundle.json but the checksums, which are added when it is written.
 
-    `key_points` names the channels of the output of that name; `checks` tells which runtimes were tried on
-    the graph when it was exported, and how they fared; `accuracy` how each precision did.
+    `key_points` names the channels of the output of that name; `checks` holds which runtimes were tried on
+    the graph when it was exported, with their results; `accuracy` the figures of each precision.
     """
 
     format: Literal[1] = 1
@@ -177,7 +177,7 @@ class BundleDescription(_Strict):
 
     @property
     def labelled(self) -> bool:
-        """Whether it tells classes or instances."""
+        """Whether it gives classes or instances."""
         return bool({"labels", "boxes"} & set(self.outputs))
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from tests.conftest import write_colour_bundle
 @pytest.fixture
 def folder(colour_bundle: Bundle, tmp_path: Path) -> Path:
     """A copy of the colour bundle to spoil."""
-    return Path(shutil.copytree(colour_bundle.folder, tmp_path / "spoilt"))
+    return Path(shutil.copytree(colour_bundle.folder, tmp_path / "corrupted"))
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -39,8 +39,8 @@ def test_a_written_bundle_loads_as_it_was_described(colour_bundle: Bundle) -> No
 
 def test_a_bare_name_means_a_shipped_bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "SHIPPED", folder.parent)
-    assert Bundle.load("spoilt").folder == folder
-    with pytest.raises(BundleError, match=r"'other'.*there are: spoilt"):
+    assert Bundle.load("corrupted").folder == folder
+    with pytest.raises(BundleError, match=r"'other'.*there are: corrupted"):
         Bundle.load("other")
 
 
