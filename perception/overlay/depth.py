@@ -12,7 +12,7 @@ from perception.scene import Scene
 from perception.types import Image
 
 BAND = 1 << 15  # pixels tinted at a time, so that what they pass through stays in the cache
-STEPS_PER_M = 20  # distances that are told apart
+STEPS_PER_M = 20  # distances that have colours of their own
 MARKS_M = (5, 10, 20, 50, 100)  # in the legend
 
 
@@ -20,8 +20,8 @@ MARKS_M = (5, 10, 20, 50, 100)  # in the legend
 class DepthTint:
     """Every pixel tinted with the colour of its distance, red at `near` m to blue at `far` m, black at 0.
 
-    Colours go with the logarithm of the distance: near ones, which matter most, are told apart best. A legend
-    stands at the bottom. `share` is that of the colour in the blend.
+    Colours go with the logarithm of the distance: near ones, which matter most, differ most. A legend is
+    at the bottom. `share` is that of the colour in the blend.
     """
 
     share: float = 0.7

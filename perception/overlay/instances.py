@@ -7,12 +7,11 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.overlay.style import BLACK, Colour, line_width, text_height, text_width, write
 from perception.scene import Instance, Scene
-from perception.types import Image
+from perception.types import Doubles, Image
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 LINE_SHARE = 0.06  # of the shorter side of a road user's box, at most
@@ -93,17 +92,14 @@ class InstanceLabels:
 
 
 def _texts(instance: Instance, classes: ClassSet) -> list[str]:
-    """From the longest to the shortest."""
+    """The texts of its label, from the longest to the shortest."""
     name, score = classes.names[instance.class_id], f"{instance.score:.0%}"
     if instance.track is None:
         return [f"{name}  {score}", name]
     return [f"{name} {instance.track}  {score}", f"{instance.track}"]
 
 
-def _overlaps(
-    bar: tuple[float, float, float, float], boxes: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _overlaps(bar: tuple[float, float, float, float], boxes: Doubles) -> Doubles:
     """Area that a box shares with each of the others, (n, 4)."""
     sides = np.minimum(bar[2:], boxes[:, 2:]) - np.maximum(bar[:2], boxes[:, :2])
-    areas: npt.NDArray[np.float64] = np.maximum(sides, 0).prod(axis=1)
-    return areas
+    return np.asarray(np.maximum(sides, 0).prod(axis=1))

@@ -42,7 +42,7 @@ class LaneBoundaries:
 def _ribbons(
     lane: Lane, instance_map: npt.NDArray[np.uint16], top: float, line: float
 ) -> list[npt.NDArray[np.int32]]:
-    """Polygons of what is to be seen of a boundary; `top` is the row of the farthest end of any."""
+    """Polygons of the visible parts of a boundary; `top` is the row of the farthest end of any boundary."""
     height, width = instance_map.shape
     x, y = lane.points.T.astype(np.float64)
     length = np.append(0.0, np.cumsum(np.hypot(x[1:] - x[:-1], y[1:] - y[:-1])))
@@ -66,7 +66,5 @@ def _ribbons(
     across_x, across_y = -half * ahead_y, half * ahead_x
     edges = np.array([[x - across_x, y - across_y], [x + across_x, y + across_y]])
     left, right = np.rint(edges * (1 << SHIFT)).astype(np.int32).transpose(0, 2, 1)
-    return [
-        np.concatenate([left[a : b + 1], right[a : b + 1][::-1]])
-        for a, b in zip(turns[::2].tolist(), turns[1::2].tolist(), strict=True)
-    ]
+    spans = zip(turns[::2].tolist(), turns[1::2].tolist(), strict=True)
+    return [np.concatenate([left[a : b + 1], right[a : b + 1][::-1]]) for a, b in spans]

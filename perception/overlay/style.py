@@ -24,23 +24,23 @@ class Style(Protocol):
 
 
 def line_width(picture: Image) -> float:
-    """Of a fine line, in px: the same share of every picture, and never less than one."""
+    """The width of a fine line in px: the same share of every picture, and never less than one."""
     return float(max(1, min(picture.shape[:2]) / 360))
 
 
 def text_height(picture: Image) -> int:
-    """Of a bar with a line of text, in px: never so low that the text cannot be read."""
+    """The height of a bar with a line of text in px: never so low that the text cannot be read."""
     return int(max(14, min(picture.shape[:2]) // 36))
 
 
 def text_width(text: str, height: int) -> int:
-    """Of a bar that holds the text, in px."""
+    """The width of a bar that holds the text, in px."""
     scale, thickness, _ = _font(height)
     return cv2.getTextSize(text, FONT, scale, thickness)[0][0] + height // 2
 
 
 def write(picture: Image, text: str, corner: tuple[int, int], height: int, ink: Colour) -> None:
-    """Text in a bar of that height whose upper left corner is at x, y."""
+    """Text in a bar of that height, with its upper left corner at x, y."""
     scale, thickness, ascent = _font(height)
     start = corner[0] + height // 4, corner[1] + ascent
     cv2.putText(picture, text, start, FONT, scale, ink, thickness, cv2.LINE_AA)

@@ -10,7 +10,7 @@ from perception.overlay.style import GREEN, Colour
 from perception.scene import Scene
 from perception.types import Image
 
-STEPS = 24  # in which the carpet fades, at least; more cannot be told apart
+STEPS = 24  # in which the carpet fades, at least; more cannot be distinguished
 
 
 @dataclass(frozen=True)

@@ -141,8 +141,8 @@ def test_what_is_too_small_for_a_label_has_none() -> None:
 
 
 def test_in_a_crowd_the_nearer_keep_their_labels_and_others_get_shorter_ones() -> None:
-    near, beside, small = (300, 300, 500, 500), (250, 310, 310, 400), (340, 270, 380, 299)
-    picture = drawn(scene := scene_of(720, 1280, (near, beside, small)), InstanceLabels())
+    near, next_to_it, small = (300, 300, 500, 500), (250, 310, 310, 400), (340, 270, 380, 299)
+    picture = drawn(scene := scene_of(720, 1280, (near, next_to_it, small)), InstanceLabels())
     bars = [bar_of(picture, instance) for instance in scene.instances]
     assert bars[2] is None
     # Its whole label would hide the small one, and the second's would touch the first's.

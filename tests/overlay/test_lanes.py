@@ -17,7 +17,7 @@ def test_a_solid_boundary_is_one_line_that_narrows_with_the_distance() -> None:
     assert widths[600:700].mean() > widths[450:550].mean() + 1 > widths[310:400].mean() + 2
 
 
-def test_the_kind_of_a_boundary_can_be_told_from_its_dashes() -> None:
+def test_the_kind_of_a_boundary_can_be_seen_from_its_dashes() -> None:
     dashes = {}
     for kind in ("solid", "dashed", "unknown"):
         scene = scene_of(720, 1280, lanes=(lane((400, 700), (400, 200), kind=kind),))

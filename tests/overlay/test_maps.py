@@ -1,4 +1,4 @@
-"""What networks give beside classes, drawn: depth, key points and pictures."""
+"""What networks give in addition to classes, drawn: depth, key points and pictures."""
 
 import cv2
 import numpy as np

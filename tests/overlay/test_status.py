@@ -1,4 +1,4 @@
-"""The status line, and the rate that it tells."""
+"""The status line, and the rate that it shows."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -53,7 +53,7 @@ def ink(picture: Image) -> Mask:
     return columns
 
 
-def test_the_status_line_tells_age_rate_and_engine_in_this_order() -> None:
+def test_the_status_line_shows_age_rate_and_engine_in_this_order() -> None:
     def written(line: StatusLine, **more: object) -> Mask:
         return ink(drawn(scene_of(720, 1280, **more), line))  # type: ignore[arg-type]
 

@@ -21,7 +21,7 @@ def test_pixels_are_tinted_by_their_class_and_darkened_where_it_is_unknown() -> 
         assert np.abs(pixels - (0.7 * 100 + 0.3 * tint)).max() <= 1
 
 
-def test_nothing_is_tinted_where_the_network_tells_no_classes() -> None:
+def test_nothing_is_tinted_where_the_network_gives_no_classes() -> None:
     scene = scene_of(30, 50)
     scene.labels[:] = UNKNOWN
     assert not changed(drawn(scene, ClassTint())).any()
