@@ -1,4 +1,4 @@
-"""What a stream did to the picture: blocks that never came, or so few bits that blocks are all there is."""
+"""What a stream did to the picture: missing blocks, or so few bits that little but blocks is left."""
 
 from collections.abc import Iterator
 
@@ -49,9 +49,9 @@ def damage(image: npt.NDArray[np.uint8]) -> Iterator[Finding]:
 
 def _flat_levels(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The level of each macroblock that is one grey, neither dark nor white."""
-    pieces = grey.reshape(-1, BLOCK)
+    segments = grey.reshape(-1, BLOCK)
     darkest, brightest = (
-        cv2.reduce(pieces, 1, how).reshape(len(ROWS), -1) for how in (cv2.REDUCE_MIN, cv2.REDUCE_MAX)
+        cv2.reduce(segments, 1, how).reshape(len(ROWS), -1) for how in (cv2.REDUCE_MIN, cv2.REDUCE_MAX)
     )
     level = darkest.min(axis=0)
     flat = (level == brightest.max(axis=0)) & (level > DARK) & (level < WHITE)

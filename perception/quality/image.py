@@ -26,7 +26,7 @@ from perception.types import NS_PER_S, Image
 # Grey levels are of 0..255. In brackets: what ordinary drives reach.
 BLACK_MEAN = 12.0  # a night drive with head lamps (31)
 BLACK_LIGHTS = 40.0  # of the brightest hundredth: below, there is not even a lamp (66)
-CLIPPED = 250  # from here on a sensor tells no more differences
+CLIPPED = 250  # from here on a sensor shows no more differences
 CLIPPED_SHARES = 0.5, 0.7  # WARN, ERROR: an overcast sky clips up to the horizon (0.46)
 # Michelson contrast, which fog, spray and stray light lower: thick fog (0.43), all else (0.60)
 VEILED = 0.38, 0.2
@@ -53,7 +53,7 @@ class _Look:
         mean, darks, lights: of all; the 1st and the 99th percentile.
         span: between the 2nd and the 98th percentile.
         clipped: share of the pixels.
-        sharpness: None where the picture is too narrow to tell.
+        sharpness: None where the picture is too narrow to measure it.
         noise: standard deviation.
     """
 
@@ -117,12 +117,9 @@ class ImageChecks:
         self._same_frames += 1
         lasted_ns = stamp_ns - self._same_since
         if lasted_ns >= FROZEN_NS and self._same_frames >= FROZEN_FRAMES:
-            yield Finding(
-                "frozen",
-                Level.ERROR,
-                f"the picture is frozen: the very same pixels for {lasted_ns / NS_PER_S:.1f} s, "
-                f"at most {FROZEN_NS / NS_PER_S:.1f} s",
-            )
+            lasted, most = lasted_ns / NS_PER_S, FROZEN_NS / NS_PER_S
+            reason = f"the picture is frozen: the very same pixels for {lasted:.1f} s, at most {most:.1f} s"
+            yield Finding("frozen", Level.ERROR, reason)
 
     def _blurred(self, look: _Look, stamp_ns: int) -> Iterator[Finding]:
         if look.sharpness is None:
@@ -130,66 +127,52 @@ class ImageChecks:
         usual = median(one for _, one in self._usual) if len(self._usual) >= USUAL_FEWEST else 0.0
         warn, error = SHARPNESS
         if look.sharpness < (limit := max(warn, SHARPNESS_DROP * usual)):
-            level = Level.ERROR if look.sharpness < error else Level.WARN
             because = f" (half of this camera's usual {usual:.2f})" if limit > warn else ""
-            yield Finding(
-                "blurred",
-                level,
-                f"the picture is blurred: sharpness {look.sharpness:.2f}, at least {limit:.2f}{because}",
-            )
+            reason = f"the picture is blurred: sharpness {look.sharpness:.2f}, at least {limit:.2f}{because}"
+            yield Finding("blurred", _level(look.sharpness < error), reason)
         elif not self._usual or not 0 <= stamp_ns - self._usual[-1][0] < USUAL_EVERY_NS:
             self._usual.append((stamp_ns, look.sharpness))  # a blurred picture must not become the usual one
 
 
+def _level(error: bool) -> Level:
+    return Level.ERROR if error else Level.WARN
+
+
 def _black(look: _Look) -> Iterator[Finding]:
     if look.mean < BLACK_MEAN:
-        dark = look.lights < BLACK_LIGHTS
-        level, what = (Level.ERROR, "black") if dark else (Level.WARN, "nearly black")
-        yield Finding(
-            "black", level, f"the picture is {what}: mean {look.mean:.0f} of 255, at least {BLACK_MEAN:.0f}"
-        )
+        what = "black" if (dark := look.lights < BLACK_LIGHTS) else "nearly black"
+        reason = f"the picture is {what}: mean {look.mean:.0f} of 255, at least {BLACK_MEAN:.0f}"
+        yield Finding("black", _level(dark), reason)
 
 
 def _over_exposed(look: _Look) -> Iterator[Finding]:
     warn, error = CLIPPED_SHARES
     if look.clipped > warn:
-        yield Finding(
-            "over_exposed",
-            Level.ERROR if look.clipped > error else Level.WARN,
-            f"the picture is over-exposed: {100 * look.clipped:.0f} % is white, at most {100 * warn:.0f} %",
-        )
+        white = f"{100 * look.clipped:.0f} % is white, at most {100 * warn:.0f} %"
+        yield Finding("over_exposed", _level(look.clipped > error), f"the picture is over-exposed: {white}")
 
 
 def _low_contrast(look: _Look) -> Iterator[Finding]:
     warn, error = SPANS
     if look.span < warn:
-        yield Finding(
-            "low_contrast",
-            Level.ERROR if look.span < error else Level.WARN,
-            f"the picture has low contrast: it spans {look.span:.0f} of 255 grey levels, at least {warn:.0f}",
-        )
+        span = f"it spans {look.span:.0f} of 255 grey levels, at least {warn:.0f}"
+        yield Finding("low_contrast", _level(look.span < error), f"the picture has low contrast: {span}")
 
 
 def _veiled(look: _Look) -> Iterator[Finding]:
     warn, error = VEILED
     contrast = (look.lights - look.darks) / (look.lights + look.darks)
     if contrast < warn:
-        yield Finding(
-            "veiled",
-            Level.ERROR if contrast < error else Level.WARN,
-            f"the picture is veiled: from grey level {look.darks:.0f} to {look.lights:.0f}, a contrast of "
-            f"{contrast:.2f}, at least {warn:.2f}",
-        )
+        levels = f"from grey level {look.darks:.0f} to {look.lights:.0f}"
+        reason = f"the picture is veiled: {levels}, a contrast of {contrast:.2f}, at least {warn:.2f}"
+        yield Finding("veiled", _level(contrast < error), reason)
 
 
 def _noisy(look: _Look) -> Iterator[Finding]:
     warn, error = NOISES
     if look.noise > warn:
-        yield Finding(
-            "noisy",
-            Level.ERROR if look.noise > error else Level.WARN,
-            f"the picture is noisy: standard deviation {look.noise:.0f} grey levels, at most {warn:.0f}",
-        )
+        reason = f"the picture is noisy: standard deviation {look.noise:.0f} grey levels, at most {warn:.0f}"
+        yield Finding("noisy", _level(look.noise > error), reason)
 
 
 def _look(image: Image, grey: Image) -> _Look:
@@ -214,7 +197,7 @@ def _sharpness(rows: Image) -> float | None:
     """How much of the strongest edges lies within one pixel of the network's input, as a share of eight.
 
     At an edge as sharp as the network can see it, all of it: 1 in theory. Of a wide blur, an eighth.
-    As both are taken from the strongest edges, it hangs neither on contrast nor on moderate noise.
+    As both are taken from the strongest edges, it depends neither on contrast nor on moderate noise.
     """
     pixel = max(1, round(rows.shape[1] / 640))
     if rows.shape[1] <= 8 * pixel:

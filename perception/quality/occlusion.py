@@ -17,7 +17,7 @@ BAND = slice(3, 6)
 FLAT = 8.0  # grey levels that a block without texture spans; noise at dusk and a vignette take 6
 STILL = 3.0  # grey levels that a block changes by within the window where nothing moves in it
 MOVES = 3.0  # the same of all other blocks on average, where the camera moves
-DAYLIGHT = 60.0  # mean grey level of the other blocks: by night the country beside the road is flat
+DAYLIGHT = 60.0  # mean grey level of the other blocks: by night the country next to the road is flat
 WINDOW_NS, EVERY_NS = NS_PER_S // 2, NS_PER_S // 10
 # WARN, ERROR: on drives at most 0.12; the rear of a lorry right ahead covers a third.
 BAND_SHARES = 0.35, 0.45
@@ -73,19 +73,15 @@ class BlockedLens:
                 self._dirty = float((dead & self._should_show(labels)).mean()) if daylight else 0.0
         warn, error = BAND_SHARES
         if self._share > warn:
-            yield Finding(
-                "blocked",
-                Level.ERROR if self._share > error else Level.WARN,
-                f"the lens is blocked: {100 * self._share:.0f} % of the picture's middle shows nothing and "
-                f"never changes, at most {100 * warn:.0f} %",
-            )
+            level, share = Level.ERROR if self._share > error else Level.WARN, f"{100 * self._share:.0f} %"
+            reason = f"the lens is blocked: {share} of the picture's middle shows nothing and never changes"
+            yield Finding("blocked", level, f"{reason}, at most {100 * warn:.0f} %")
         elif self._dirty > DIRTY_SHARE:
-            yield Finding(
-                "dirty",
-                Level.WARN,
-                f"the lens is dirty: {100 * self._dirty:.0f} % of the picture shows nothing and never "
-                f"changes where the network says houses, trees or people, at most {100 * DIRTY_SHARE:.0f} %",
+            reason = (
+                f"the lens is dirty: {100 * self._dirty:.0f} % of the picture shows nothing and never changes"
             )
+            where = f"where the network says houses, trees or people, at most {100 * DIRTY_SHARE:.0f} %"
+            yield Finding("dirty", Level.WARN, f"{reason} {where}")
 
     def _should_show(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         """bool (down, across): the blocks of which most is of classes that are never plain."""

@@ -1,4 +1,4 @@
-"""A small drive whose every part is known, and the faults of cameras, for the tests of the image checks."""
+"""A small drive that is known in every part, and the faults of cameras, for the tests of the image checks."""
 
 import cv2
 import numpy as np
@@ -42,12 +42,12 @@ def frame(image: Image, k: int) -> Frame:
 
 def scene() -> Scene:
     """What a good network says of `picture`."""
-    told = unknown_scene(frame(picture(0), 0), Status.OK)
+    known = unknown_scene(frame(picture(0), 0), Status.OK)
     for rows, name in (
         (slice(0, 40), "sky"),
         (slice(40, 60), "vegetation"),
         (slice(60, 120), "building"),
         (slice(120, None), "road"),
     ):
-        told.labels[rows] = DRIVE.id(name)
-    return told
+        known.labels[rows] = DRIVE.id(name)
+    return known

@@ -15,7 +15,7 @@ def street() -> Image:
     return Drive(parse_options("seed=5&size=640x368&weather=clear&time=day")).render(5).image
 
 
-def told(image: Image) -> list[tuple[str, Level]]:
+def findings(image: Image) -> list[tuple[str, Level]]:
     return [(one.name, one.level) for one in damage(image)]
 
 
@@ -38,14 +38,14 @@ def without_blocks(image: Image, share: float) -> Image:
 def test_pictures_of_every_weather_are_whole(weather: str, time: str) -> None:
     options = parse_options(f"seed=1&size=480x272&weather={weather}&time={time}")
     image = Drive(options).render(3).image
-    assert told(image) == []
-    assert told(jpeg(image, 50)) == []
+    assert findings(image) == []
+    assert findings(jpeg(image, 50)) == []
 
 
 def test_too_few_bits(street: Image) -> None:
-    assert told(jpeg(street, 30)) == []
+    assert findings(jpeg(street, 30)) == []
     assert [one.name for one in damage(jpeg(street, 8))] == ["coarse"]
-    assert told(jpeg(street, 2)) == [("coarse", Level.ERROR)]
+    assert findings(jpeg(street, 2)) == [("coarse", Level.ERROR)]
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_too_few_bits(street: Image) -> None:
     [(0.05, []), (0.18, [("blocks_lost", Level.WARN)]), (0.4, [("blocks_lost", Level.ERROR)])],
 )
 def test_blocks_that_never_came(street: Image, share: float, expected: list[tuple[str, Level]]) -> None:
-    assert told(without_blocks(street, share)) == expected
+    assert findings(without_blocks(street, share)) == expected
 
 
-def test_the_reason_tells_how_many(street: Image) -> None:
+def test_the_reason_says_how_many(street: Image) -> None:
     (found,) = damage(without_blocks(street, 1.0))
     reason = "blocks are missing: 100 % are the same grey, at most 12 %"
     assert found == Finding("blocks_lost", Level.ERROR, reason)
@@ -64,5 +64,5 @@ def test_the_reason_tells_how_many(street: Image) -> None:
 
 def test_black_white_and_tiny_pictures_are_not_the_streams_doing() -> None:
     for level in (0, 255):
-        assert told(np.full((64, 96, 3), level, np.uint8)) == []
-    assert told(np.full((15, 96, 3), 128, np.uint8)) == []
+        assert findings(np.full((64, 96, 3), level, np.uint8)) == []
+    assert findings(np.full((15, 96, 3), 128, np.uint8)) == []

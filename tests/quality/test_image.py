@@ -100,9 +100,9 @@ FAULTS: dict[str, tuple[Callable[[int], Image], str, Level]] = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_found_within_a_second(name: str) -> None:
     fault, finding, level = FAULTS[name]
-    told = found(fault, after_good_frames())
-    assert told[finding].level is level
-    assert told.keys() <= {finding, "frozen"}  # what shows nothing at all is frozen too
+    findings = found(fault, after_good_frames())
+    assert findings[finding].level is level
+    assert findings.keys() <= {finding, "frozen"}  # what shows nothing at all is frozen too
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_each_fault_is_found_within_a_second(name: str) -> None:
         ("frozen", "frozen", "the picture is frozen: the very same pixels for 1.0 s, at most 0.5 s"),
     ],
 )
-def test_reasons_tell_value_and_limit(fault: str, finding: str, reason: str) -> None:
+def test_reasons_give_value_and_limit(fault: str, finding: str, reason: str) -> None:
     assert found(FAULTS[fault][0], after_good_frames())[finding].reason.startswith(reason)
 
 
@@ -139,7 +139,7 @@ def test_simulated_drives_are_sound(weather: str, hour: str) -> None:
         assert checks.check(Frame(drive.render(k).image, k * 200_000_000)) == []
 
 
-def test_blocked_by_night_cannot_be_told_from_a_dark_field_but_wholly_blocked_can() -> None:
+def test_blocked_by_night_cannot_be_distinguished_from_a_dark_field_but_wholly_blocked_can() -> None:
     checks = after_good_frames(night)
     dark = np.s_[:, : WIDTH // 2]
 
@@ -149,8 +149,8 @@ def test_blocked_by_night_cannot_be_told_from_a_dark_field_but_wholly_blocked_ca
         return image
 
     assert found(half, checks) == {}
-    told = found(lambda k: sensed(np.full((HEIGHT, WIDTH, 3), 30.0), k, 5), checks, GOOD + SECOND)
-    assert told.keys() == {"low_contrast"}
+    findings = found(lambda k: sensed(np.full((HEIGHT, WIDTH, 3), 30.0), k, 5), checks, GOOD + SECOND)
+    assert findings.keys() == {"low_contrast"}
 
 
 def test_what_blocks_the_lens_stays_found_while_the_car_stands() -> None:
@@ -209,16 +209,16 @@ def test_another_size_than_the_first_frames_had_or_than_is_expected(expected: tu
         odd = k == 3 and expected is None  # one odd frame at the start does not count
         image = picture(k)[:-2] if odd else picture(k)
         assert checks.check(frame(image, k)) == []
-    told = found(lambda k: np.asarray(cv2.resize(picture(k), (240, 180)), np.uint8), checks, GOOD, 1)
-    assert told["wrong_size"].level is W
-    assert told["wrong_size"].reason == "the picture has the wrong size: 240×180, expected 320×180"
+    findings = found(lambda k: np.asarray(cv2.resize(picture(k), (240, 180)), np.uint8), checks, GOOD, 1)
+    assert findings["wrong_size"].level is W
+    assert findings["wrong_size"].reason == "the picture has the wrong size: 240×180, expected 320×180"
     assert found(picture, checks, GOOD + 1, 1) == {}
 
 
-def judged(change: Callable[[Image], Image], told: Scene, seconds: float = 4) -> list[set[str]]:
+def judged(change: Callable[[Image], Image], seen: Scene, seconds: float = 4) -> list[set[str]]:
     checks = ImageChecks()
     return [
-        {one.name for one in checks.check(frame(change(picture(k)), k), told)}
+        {one.name for one in checks.check(frame(change(picture(k)), k), seen)}
         for k in range(round(seconds * SECOND))
     ]
 
@@ -240,9 +240,9 @@ def test_swapped_colours_are_found_after_two_seconds_and_a_sunset_is_none() -> N
 
 
 def test_without_sky_or_leaves_nothing_is_said_of_colours() -> None:
-    told = scene()
-    told.labels[40:60] = DRIVE.id("building")
-    assert judged(swapped, told) == [set()] * 100
+    seen = scene()
+    seen.labels[40:60] = DRIVE.id("building")
+    assert judged(swapped, seen) == [set()] * 100
 
 
 def muddy(image: Image) -> Image:
@@ -254,19 +254,19 @@ def muddy(image: Image) -> Image:
 def test_mud_is_found_where_the_network_says_houses() -> None:
     found_at = judged(muddy, scene(), 2)
     assert found_at[SECOND:] == [{"dirty"}] * SECOND
-    told = scene()
-    told.labels[60:120] = DRIVE.id("vehicle")  # the plain rear of a lorry
-    assert judged(muddy, told, 2) == [set()] * (2 * SECOND)
+    seen = scene()
+    seen.labels[60:120] = DRIVE.id("vehicle")  # the plain rear of a lorry
+    assert judged(muddy, seen, 2) == [set()] * (2 * SECOND)
 
 
 def test_one_class_nearly_everywhere_is_named() -> None:
-    told = scene()
-    told.labels[:] = DRIVE.id("road")
+    seen = scene()
+    seen.labels[:] = DRIVE.id("road")
     checks = ImageChecks()
-    (finding,) = checks.check(frame(picture(0), 0), told)
+    (finding,) = checks.check(frame(picture(0), 0), seen)
     assert (finding.name, finding.level) == ("one_class", W)
     assert finding.reason == "the network says road nearly everywhere: 100 %, at most 95 %"
-    unknown = replace(told, labels=np.full_like(told.labels, 255))  # not ready: told elsewhere
+    unknown = replace(seen, labels=np.full_like(seen.labels, 255))  # not ready: reported elsewhere
     assert ImageChecks().check(frame(picture(0), 0), unknown) == []
 
 
