@@ -25,7 +25,7 @@ Light = tuple[float, Colour]  # gain, and the haze to add
 _PLAIN: Light = (1.0, (0.0, 0.0, 0.0))
 
 
-def fixed(points: Doubles) -> npt.NDArray[np.int32]:
+def fixed_point(points: Doubles) -> npt.NDArray[np.int32]:
     """Pixel coordinates (n, 2) as the fixed-point numbers that OpenCV draws."""
     limited = np.minimum(np.maximum(points, -_LIMIT), _LIMIT)
     return np.asarray(np.rint(limited * (1 << SHIFT)), np.int32)
@@ -213,7 +213,7 @@ class Panel(_Masked):
     def mask(self) -> Image:
         x0, y0, x1, y1 = self.box
         mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        cv2.fillConvexPoly(mask, fixed(self.points[:, :2] - (x0, y0)), (255,), cv2.LINE_8, SHIFT)
+        cv2.fillConvexPoly(mask, fixed_point(self.points[:, :2] - (x0, y0)), (255,), cv2.LINE_8, SHIFT)
         return mask
 
     def depth(self) -> Floats:

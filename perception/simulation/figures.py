@@ -103,7 +103,7 @@ def _walker(who: Outfit, phase: int, aside: bool, back: bool) -> _Sketch:
     leg, thigh = (who.skin, 0.1) if who.skirt else (who.trousers, 0.15 * b)
     for sign in (-1, 1):  # far limbs first
         tone = 0.75 if sign < 0 else 1.0
-        # Who goes aside faces to the right, so that the near side is the right one, as it is from behind.
+        # Walkers across the road face to the right: the near side is the right one, as it is from behind.
         side = "right" if (sign > 0) == (aside or back) else "left"
         if aside:
             stride = sign * swing

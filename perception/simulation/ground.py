@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from perception.classes import DRIVE
 from perception.simulation.camera import View
-from perception.simulation.canvas import SHIFT, fixed
+from perception.simulation.canvas import SHIFT, fixed_point
 from perception.simulation.ground_texture import JUNCTION, LEVELS, PERIOD, RESERVE, GroundTexture
 from perception.simulation.look import Look
 from perception.simulation.painting import YELLOW, Marks
@@ -55,7 +55,7 @@ class Ground:
             shown &= corners[..., 0].max(1) - view.pose.station > 1.0
             shown &= points[..., 1].max(1) >= self.first
             points[..., 1] -= self.first
-            integers = fixed(points[..., :2].reshape(-1, 2)).reshape(-1, 4, 2)
+            integers = fixed_point(points[..., :2].reshape(-1, 2)).reshape(-1, 4, 2)
             for index in np.flatnonzero(shown):
                 strength = int(self._marks.strength[index])
                 cv2.fillConvexPoly(mask, integers[index], (strength,), cv2.LINE_8, SHIFT)
@@ -115,7 +115,7 @@ class Ground:
             cv2.copyTo(cv2.convertScaleAbs(part, alpha=share), mask, part)
 
     def _apply_beams(self, ground: Any) -> None:
-        """Headlights: two wide cones that fade with the distance, worked out on a coarse grid."""
+        """Headlights: two wide cones that fade with the distance, computed on a coarse grid."""
         k, height = self.view.intrinsics, self.size[0]
         rows = np.linspace(0, height - 1, max(height // 6, 1)).astype(int)
         columns = np.linspace(0, k.width - 1, max(k.width // 8, 2)) - k.cx

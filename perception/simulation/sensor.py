@@ -1,4 +1,4 @@
-"""From the light that reaches the camera to what it records: wet ground, blur, exposure and noise."""
+"""The camera's sensor: wet ground, blur, exposure and noise."""
 
 import cv2
 import numpy as np

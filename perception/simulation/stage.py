@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.simulation.camera import NEAREST, View
-from perception.simulation.canvas import Colour, Cutout, Faces, Glow, Light, Panel, Polygon, fixed
+from perception.simulation.canvas import Colour, Cutout, Faces, Glow, Light, Panel, Polygon, fixed_point
 from perception.simulation.look import Look
 from perception.simulation.textures import Sprite
 from perception.types import Doubles
@@ -35,7 +35,7 @@ class Stage:
         self.items: list[Polygon | Faces | Cutout | Panel | Glow] = []
         self.shadows: list[npt.NDArray[np.int32]] = []
         self.clip = view.intrinsics.height
-        self.lean = self.rise = 0.0  # of the road under the actor at hand, against the camera's
+        self.lean = self.rise = 0.0  # of the road under the current actor, against the camera's
         self._ambient = float(look.ambient.mean())
         self._haze = [float(c) for c in look.haze]
 
@@ -79,7 +79,9 @@ class Stage:
         self, points: Doubles, colour: Colour, label: int, instance: int = 0, *, detail: bool = False
     ) -> None:
         """A convex face in its final colour."""
-        self.items.append(Polygon(points, fixed(points[:, :2]), colour, label, instance, self.clip, detail))
+        self.items.append(
+            Polygon(points, fixed_point(points[:, :2]), colour, label, instance, self.clip, detail)
+        )
 
     def shaded(self, points: Doubles, colour: Doubles, label: int, beam: float = 0.0) -> None:
         """A convex face in a lit colour, with haze by its distance."""
@@ -89,7 +91,7 @@ class Stage:
     def shadow(self, points: Doubles) -> None:
         """The hull of projected ground points, darkened."""
         if max(points[:, 2].tolist()) > NEAREST + 0.2:
-            self.shadows.append(fixed(points[:, :2] - (0, self.view.horizon)))
+            self.shadows.append(fixed_point(points[:, :2] - (0, self.view.horizon)))
 
     def cutout(
         self, sprite: Sprite, foot: Doubles, label: int, instance: int, metres: float, beam: float

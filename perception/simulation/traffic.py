@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from perception.classes import DRIVE
-from perception.simulation.canvas import Faces
-from perception.simulation.canvas import fixed as pixels
+from perception.simulation.canvas import Faces, fixed_point
 from perception.simulation.figures import PHASES, Figures, Outfit
 from perception.simulation.look import Look
 from perception.simulation.mesh import Mesh
@@ -130,9 +129,9 @@ class Vehicle:
         lamps = lit.lamps[shown]
         shine = np.where(lamps, 1.0, 1.0 + beam * 0.7)[:, None]
         colours = np.minimum(lit.colours[shown] * shine, 255) * gain + haze
-        look = shown.tolist(), colours.tolist(), mesh.detail
-        corners = pixels(vertices[:, :2])
-        stage.items.append(Faces(vertices, lit.starts, *look, VEHICLE, self.instance, stage.clip, corners))
+        drawn = shown.tolist(), colours.tolist(), mesh.detail
+        corners = fixed_point(vertices[:, :2])
+        stage.items.append(Faces(vertices, lit.starts, *drawn, VEHICLE, self.instance, stage.clip, corners))
         if stage.look.time != "day":
             for face in shown[lamps].tolist():
                 front = mesh.normals[face, 0] > 0.5

@@ -65,7 +65,7 @@ class World:
         return crossing & (stations - index * BLOCK < JUNCTION)
 
     def _make_streams(self, rng: Rng) -> list[tuple[float, float, float, int]]:
-        """Of each lane: offset, speed along the road, mean distance between vehicles, number."""
+        """The offset of each lane, speed along the road, mean distance between vehicles, and number."""
         streams, density = [], self._fleet.density
         for number, d in enumerate(self.road.ahead):
             if d != self.road.ego:

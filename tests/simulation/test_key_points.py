@@ -45,7 +45,7 @@ def test_a_figure_seen_from_before_and_behind(back: bool) -> None:
     assert at["hips"] == pytest.approx((middle, ground - 90), abs=3)
     assert at["head"][1] < at["neck"][1] < at["hips"][1] < at["left_hand"][1] + 8
     assert max(at["left_foot"][1], at["right_foot"][1]) == pytest.approx(ground - 5, abs=2)
-    # Who faces the camera has the left side at the image's right; who turns away, at its left.
+    # A figure that faces the camera has its left side at the image's right; one that turns away, at its left.
     side = 1 if back else -1
     for limb in ("hand", "foot"):
         assert side * (at[f"right_{limb}"][0] - at[f"left_{limb}"][0]) > 10
