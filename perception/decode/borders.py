@@ -1,4 +1,4 @@
-"""Instances from borders: where the insides of road users are apart, a watershed shares out the rest.
+"""Instances from borders: the insides of road users are apart, and a watershed assigns the rest.
 
 The classic way with a class of object borders (Chen et al., "DCAN", 2016) and a watershed over the distance
 map of what lies inside them (Beucher and Lantuéjoul, 1979).
@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.decode.grouping import Groups, mark_pixels, occupied_cells
-from perception.types import Floats
+from perception.decode.grouping import Groups, Numbers, mark_pixels, occupied_cells
+from perception.types import Bools, Floats
 
 BORDER = 0.75  # probability from which a cell is a border
 FEW = 100  # cells: insides of fewer score less than half
@@ -23,11 +23,11 @@ def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: Cl
 
     Args:
         labels: uint8 (h, w) class ids.
-        borders: (1, h / k, w / k) probability that a cell is one of an instance that lies beside
-            something else.
+        borders: (1, h / k, w / k) probability that a cell is one of an instance, next to something
+            else.
 
     Returns:
-        Groups whose score is how sure the inside is one, times n / (n + FEW) for an inside of n cells.
+        Groups; the score is how sure the inside is one, times n / (n + FEW) for an inside of n cells.
     """
     rows, columns = borders.shape[1:]
     border = borders[0]
@@ -52,9 +52,7 @@ def group_by_borders(labels: npt.NDArray[np.uint8], borders: Floats, classes: Cl
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 
-def _flood(
-    markers: npt.NDArray[np.uint16], depth: Floats, occupied: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.uint16]:
+def _flood(markers: Numbers, depth: Floats, occupied: Bools) -> Numbers:
     """Markers grown over all that is occupied, the deeper first: a watershed of the distance map."""
     level_of = np.where(occupied, np.ceil(depth), -1)
     for level in range(int(depth.max()) + 1, -1, -1):
@@ -68,7 +66,7 @@ def _flood(
     return markers
 
 
-def _markers(depth: Floats, occupied: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.uint16], int]:
+def _markers(depth: Floats, occupied: Bools) -> tuple[Numbers, int]:
     """A marker, 1…n, in each inside's depth, and in each component that has no inside."""
     count, inside = cv2.connectedComponents((depth > 0).view(np.uint8), connectivity=4)
     numbers = np.asarray(inside, np.intp)

@@ -1,4 +1,4 @@
-"""Instances from boxes with masks: each mask is laid into the frame, the surest first."""
+"""Instances from boxes with masks: each mask is pasted into the frame, the surest first."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from perception.types import Floats
 
 LEAST_SCORE = 0.4
 INSIDE = 128  # of 255: the probability from which a pixel belongs to the mask
-LEAST_SEEN = 0.3  # share of a mask that surer ones leave free; below, it is one of them again
+LEAST_SEEN = 0.3  # share of a mask that surer ones leave free; below, it is a double of one of them
 
 
 def group_by_boxes(
     boxes: Floats, scores: Floats, class_ids: npt.NDArray[Any], masks: Floats, height: int, width: int
 ) -> Groups:
-    """The road users in an image of `height` and `width`; a pixel goes to the surest whose mask holds it.
+    """The road users in an image of `height` and `width`; a pixel goes to the surest mask that holds it.
 
     There are at most k of them, none larger than the image: that bounds the time.
 
@@ -34,7 +34,7 @@ def group_by_boxes(
         x0, y0 = np.floor(boxes[i, :2]).astype(int).clip(0, (width - 1, height - 1)).tolist()
         x1, y1 = np.ceil(boxes[i, 2:]).astype(int).clip((x0 + 1, y0 + 1), (width, height)).tolist()
         region = numbers[y0:y1, x0:x1]
-        mask = _lay(masks[i], boxes[i] - (x0, y0, x0, y0), y1 - y0, x1 - x0) >= INSIDE
+        mask = _paste(masks[i], boxes[i] - (x0, y0, x0, y0), y1 - y0, x1 - x0) >= INSIDE
         free = mask & (region == 0)
         if np.count_nonzero(free) > LEAST_SEEN * np.count_nonzero(mask):
             kept.append(i)
@@ -47,7 +47,7 @@ def thing_labels(instance_map: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     return np.where(instance_map == 0, UNKNOWN, instance_map // 1000).astype(np.uint8)
 
 
-def _lay(mask: Floats, box: Floats, height: int, width: int) -> npt.NDArray[np.uint8]:
+def _paste(mask: Floats, box: Floats, height: int, width: int) -> npt.NDArray[np.uint8]:
     """A mask (m, m) over its box, x0, y0, x1, y1, as uint8 (height, width) at the centres of pixels."""
     step = (box[2:] - box[:2]).clip(1e-3) / mask.shape[0]  # pixels of the image a side of a mask's cell
     scale_x, scale_y = (1 / step).tolist()

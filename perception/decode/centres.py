@@ -9,11 +9,10 @@ depend on how many road users there are.
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.decode.grouping import MOST, Groups, mark_pixels, occupied_cells
-from perception.types import Floats, Ints
+from perception.decode.grouping import MOST, Groups, Numbers, mark_pixels, occupied_cells
+from perception.types import Bools, Floats, Image, Ints
 
 Cells = tuple[Ints, Ints]  # rows, columns
 
@@ -29,12 +28,7 @@ UNLED = 0.05  # for a centre's probability, where votes agree on none
 
 
 def group_by_centres(
-    labels: npt.NDArray[np.uint8],
-    centres: Floats,
-    offsets: Floats,
-    borders: Floats,
-    classes: ClassSet,
-    stride: int,
+    labels: Image, centres: Floats, offsets: Floats, borders: Floats, classes: ClassSet, stride: int
 ) -> Groups:
     """The road users of a frame.
 
@@ -43,12 +37,12 @@ def group_by_centres(
         centres: (things, h / stride, w / stride) probability of a centre, in the order of
             `classes.thing_ids`.
         offsets: (2, h / stride, w / stride) x, y to the centre in pixels.
-        borders: (1, h / stride, w / stride) probability that a cell is one of an instance that lies beside
+        borders: (1, h / stride, w / stride) probability that a cell is one of an instance, next to
             something else.
 
     Returns:
-        Groups whose score is the root of the probability of their centre, times how well their votes agree on
-        it, times n / (n + FEW) for n cells.
+        Groups; the score is the root of the probability of the centre, times how well the votes agree on it,
+        times n / (n + FEW) for n cells.
     """
     numbers = np.zeros(labels.shape, np.uint16)
     class_ids: list[int] = []
@@ -63,12 +57,8 @@ def group_by_centres(
         columns = slice(left // stride, -(-(left + width) // stride))
         pixels = tuple(slice(stride * side.start, stride * side.stop) for side in (rows, columns))
         occupied = occupied_cells(mask[pixels], rows.stop - rows.start, columns.stop - columns.start)
-        cells, found = _group(
-            occupied,
-            heat[rows, columns],
-            offsets[:, rows, columns] / np.float32(stride),
-            borders[0, rows, columns],
-        )
+        steps = offsets[:, rows, columns] / np.float32(stride)
+        cells, found = _group(occupied, heat[rows, columns], steps, borders[0, rows, columns])
         cells[cells > 0] += len(scores)
         mark_pixels(numbers[pixels], cells, mask[pixels])
         class_ids += [class_id] * len(found)
@@ -76,10 +66,8 @@ def group_by_centres(
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 
-def _group(
-    occupied: npt.NDArray[np.bool_], heat: Floats, offsets: Floats, border: Floats
-) -> tuple[npt.NDArray[np.uint16], list[float]]:
-    """Of one class: 1 + the index of each cell's group, 0 none, and the groups' scores; offsets in cells."""
+def _group(occupied: Bools, heat: Floats, offsets: Floats, border: Floats) -> tuple[Numbers, list[float]]:
+    """1 + the index of each cell's group, 0 none, and the groups' scores, for one class; offsets in cells."""
     y, x = np.nonzero(occupied)
     votes, far = _cast((y, x), occupied, offsets)
     peaks = _parted(_peaks(heat, votes), border)
@@ -98,7 +86,7 @@ def _group(
     return cells, scores + np.sqrt(UNLED * sizes / (sizes + FEW)).tolist()
 
 
-def _cast(voters: Cells, occupied: npt.NDArray[np.bool_], offsets: Floats) -> tuple[Ints, Floats]:
+def _cast(voters: Cells, occupied: Bools, offsets: Floats) -> tuple[Ints, Floats]:
     """The cell that each voter's vote ends in, counted along the rows, and how long its own offset is."""
     x, y = offsets
     columns = occupied.shape[1]
@@ -113,11 +101,8 @@ def _cast(voters: Cells, occupied: npt.NDArray[np.bool_], offsets: Floats) -> tu
 
 def _clip(y: Floats, x: Floats, shape: tuple[int, ...]) -> Cells:
     """The nearest cells to these places."""
-    rows, columns = shape
-    return (
-        np.clip(np.rint(y), 0, rows - 1).astype(np.intp),
-        np.clip(np.rint(x), 0, columns - 1).astype(np.intp),
-    )
+    row, column = (np.clip(np.rint(v), 0, side - 1) for v, side in zip((y, x), shape, strict=True))
+    return row.astype(np.intp), column.astype(np.intp)
 
 
 def _peaks(heat: Floats, votes: Ints) -> Ints:
@@ -143,7 +128,7 @@ def _parted(peaks: Ints, border: Floats) -> Ints:
     return np.delete(peaks, one[same & (other < one)], axis=0)
 
 
-def _components(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint16], Ints]:
+def _components(mask: Image) -> tuple[Numbers, Ints]:
     """The `MOST` largest components of a mask, numbered from 1, and their sizes."""
     count, components, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=cv2.CV_32S)
     largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MOST]
@@ -158,9 +143,8 @@ def _nearest(peaks: Ints, shape: tuple[int, ...]) -> tuple[Ints, Floats]:
         return np.full(shape, -1), np.full(shape, np.inf, np.float32)
     empty = np.ones(shape, np.uint8)
     empty[tuple(peaks.T)] = 0
-    distance, voronoi = cv2.distanceTransformWithLabels(
-        empty, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    kind = cv2.DIST_LABEL_PIXEL
+    distance, voronoi = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=kind)
     index_of = np.zeros(int(voronoi.max()) + 1, np.intp)
     index_of[voronoi[tuple(peaks.T)]] = np.arange(len(peaks))
     return index_of[voronoi], distance.astype(np.float32)

@@ -1,7 +1,7 @@
 """Instances from the class map alone: the connected components of the classes that are things.
 
-A label map does not say where one road user ends and the next begins, so road users of one class that touch
-in the image come as one instance, and one that is cut in two by a pole comes as two.
+A label map has no borders between road users, so road users of one class that touch in the image become one
+instance, and one that is cut in two by a pole becomes two.
 """
 
 import cv2

@@ -6,7 +6,7 @@ every pixel is joined to every other one, the more the nearer they are and the m
 joined to. Kernels are normalised symmetrically, and a pixel neighbours itself, as in the authors' code.
 
 It takes a network's logits: how sure the network is of each pixel decides what may change, and a class map
-does not tell that.
+does not hold that.
 """
 
 from dataclasses import dataclass, fields
@@ -60,13 +60,13 @@ class CrfOptions:
 
 
 def refine(logits: Floats, image: Image, options: CrfOptions | None = None) -> npt.NDArray[np.uint8]:
-    """The likeliest class of each pixel, uint8 (h, w); see `marginals`."""
-    labels = _energies(logits, image, options or CrfOptions()).argmax(axis=1)
+    """The likeliest class of each pixel, uint8 (h, w); see `energies` for the arguments."""
+    labels = energies(logits, image, options or CrfOptions()).argmax(axis=1)
     return np.asarray(labels.reshape(image.shape[:2]), np.uint8)
 
 
-def marginals(logits: Floats, image: Image, options: CrfOptions | None = None) -> Floats:
-    """How likely each class is at each pixel, by mean field.
+def energies(logits: Floats, image: Image, options: CrfOptions) -> Floats:
+    """The energies of all classes, float32 (h · w, classes): their softmax are the marginals by mean field.
 
     The field has the size of the logits; only its last message goes to every pixel of the image. Messages by
     appearance go over a bilateral grid (see `_Grid`). Against brute force over all pairs of pixels, on small
@@ -76,15 +76,7 @@ def marginals(logits: Floats, image: Image, options: CrfOptions | None = None) -
     Args:
         logits: float (classes, h / k, w / k), up to a constant for each pixel: log-probabilities do as well.
         image: uint8 (h, w, 3), what the network saw.
-
-    Returns:
-        float32 (h, w, classes); the shares of a pixel's classes sum to 1.
     """
-    return _softmax(_energies(logits, image, options or CrfOptions())).reshape(*image.shape[:2], -1)
-
-
-def _energies(logits: Floats, image: Image, options: CrfOptions) -> Floats:
-    """What the last iteration of mean field takes the softmax of: (pixels, classes)."""
     (classes, rows, columns), (height, width) = logits.shape, image.shape[:2]
     small = np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
     grid = _Grid.over(image, options.reach, options.contrast)
@@ -95,7 +87,7 @@ def _energies(logits: Floats, image: Image, options: CrfOptions) -> Floats:
     smooth_norm = _inverse_root(_smooth(np.ones((rows, columns, 1), np.float32), smooth_reach))
 
     def messages(beliefs: Floats) -> tuple[Floats, Floats]:
-        """By appearance, to the nodes of the grid; by smoothness, to the field."""
+        """The messages by appearance, to the nodes of the grid, and by smoothness, to the field."""
         alike = grid.blur(field.T @ (field_norm * beliefs))
         near = smooth_norm * _smooth(smooth_norm * beliefs.reshape(rows, columns, classes), smooth_reach)
         return options.appearance * alike, options.smoothness * near.reshape(beliefs.shape)
@@ -106,8 +98,8 @@ def _energies(logits: Floats, image: Image, options: CrfOptions) -> Floats:
         alike, near = messages(beliefs)
         beliefs = _softmax(unary + near + field_norm * (field @ alike))
     alike, near = messages(beliefs)
-    energies = (unary + near).reshape(rows, columns, classes)
-    enlarged = cv2.resize(energies, (width, height), interpolation=cv2.INTER_LINEAR).reshape(-1, classes)
+    alone = (unary + near).reshape(rows, columns, classes)
+    enlarged = cv2.resize(alone, (width, height), interpolation=cv2.INTER_LINEAR).reshape(-1, classes)
     return np.asarray(enlarged + pixel_norm * (pixels @ alike), np.float32)
 
 
@@ -172,7 +164,7 @@ class _Grid:
 
 
 def _palette(image: Image) -> Floats:
-    """Colours that stand for all of an image, (n, 3): k-means, begun from the ranks of brightness."""
+    """Colours that represent an image, (n, 3): k-means, initialised by the ranks of brightness."""
     step = max(1, round(np.sqrt(image.shape[0] * image.shape[1] / SAMPLES)))
     samples = image[::step, ::step].reshape(-1, 1, 3).astype(np.float32)
     count = min(COLOURS, len(samples))

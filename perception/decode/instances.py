@@ -1,4 +1,4 @@
-"""Which way instances are told apart: by what the bundle's network says of them."""
+"""The way of instance segmentation, by the outputs of the bundle's network."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,8 +32,8 @@ def choose_grouping(info: BundleDescription, classes: ClassSet, way: str = "auto
     """The function that groups the pixels of a network's maps, all at the size of its input.
 
     Args:
-        way: one of `WAYS`, or "auto": the best that the network's outputs allow; where they tell of no
-            instances at all, one that finds none.
+        way: one of `WAYS`, or "auto": the best that the network's outputs allow; where they allow none,
+            a function that finds no instances.
 
     Raises:
         ConfigError: the way is not known, or needs outputs that the bundle lacks.
@@ -42,7 +42,7 @@ def choose_grouping(info: BundleDescription, classes: ClassSet, way: str = "auto
     possible = [name for name, needed in WAYS.items() if set(needed) <= set(outputs)]
     if way not in {"auto", *WAYS}:
         raise ConfigError(
-            f"instances {way!r}: not a way of telling instances apart; there are: {', '.join(WAYS)}"
+            f"instances {way!r}: not a way of separating instances; there are: {', '.join(WAYS)}"
         )
     if way not in {"auto", *possible}:
         raise ConfigError(

@@ -9,7 +9,7 @@ from perception.types import Floats
 
 LEAST_PEAK = 0.25  # probability of a key point
 MOST = 50  # key points of each name; the surest are kept
-FLOOR = 1e-6  # probability that stands for none, whose logarithm is finite
+FLOOR = 1e-6  # probability that stands for none: its logarithm is finite
 _AROUND = np.ones((3, 3), np.uint8)
 _BEFORE = np.array([[1, 1, 1], [1, 0, 0], [0, 0, 0]], np.uint8)
 
@@ -18,7 +18,7 @@ def find_key_points(heat: Floats, names: tuple[str, ...], height: int, width: in
     """The peaks of each channel of `heat`, (names, h, w) probabilities, in a frame of `height` and `width`.
 
     A peak is the highest of its 3×3 cells. A parabola through the logarithms of a peak and its neighbours, on
-    each axis, tells where between the cells it lies: exactly, where the heat falls off as a Gaussian does.
+    each axis, gives its place between the cells: exactly, where the heat falls off as a Gaussian does.
     The centre of the frame's first pixel is at 0, 0.
 
     Returns:

@@ -1,15 +1,15 @@
-"""Marks of paint in the label map, and which of them are pieces of one line.
+"""Marks of paint in the label map, and which of them are segments of one line.
 
 Paint in one row is a run of pixels; runs that follow one another from row to row are a mark: a dash, or a
-piece of a solid line. On flat ground, with t = rows below the horizon, a line of constant curvature is
+segment of a solid line. On flat ground, with t = rows below the horizon, a line of constant curvature is
 
     x(t) = a + b·t + c/t
 
 where a is the vanishing point, b the offset to the side and c the curvature. Three consequences carry this
-file: tangents at t₁ and t₂ meet at the harmonic mean of t₁ and t₂ whatever the curvature, which tells whether
+file: tangents at t₁ and t₂ meet at the harmonic mean of t₁ and t₂ whatever the curvature, which shows whether
 two marks lie on one curve; paint of a given width on the road makes runs of a width proportional to t, which
-tells lines from crossings, stop lines and arrows; and lines that run side by side are apart by a multiple
-of t, whatever the road does, which finds the faint ones beside one that is sure.
+separates lines from crossings, stop lines and arrows; and lines that run side by side are apart by a multiple
+of t, whatever the road does, which finds the faint ones next to one that is sure.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ SHARPEST = 0.015  # of the width squared: c where the radius is about 35 m
 CENTRE_SD = 1.0  # px: of the centre of a run
 ASKEW = 1.0  # by how much more that is for each column by which a line runs askew in a row
 STRAYING = 0.03  # of t: by which a painted line strays from its curve
-COURSE_SD = 4.0  # px: of where a line is known to run from another one beside it
+COURSE_SD = 4.0  # px: of where a line is known to run from another one next to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Tangents:
 
 
 def find_marks(paint: Bools, t_of_row: Doubles) -> Runs:
-    """The runs of all marks that may be pieces of lines, in a mask (h, w) whose rows are at t (h,)."""
+    """The runs of all marks that may be segments of lines, in a mask (h, w) with rows at t (h,)."""
     height, width = paint.shape
     stride = width + 2  # keeps the runs of different rows apart in flat coordinates
     padded = np.zeros((height, stride), np.bool_)
@@ -166,8 +166,8 @@ def join_marks(runs: Runs, longest_gap: float, width: int) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """How every mark runs beside a line that is known; all but `variance` of what a straight line tells.
+class Alongside:
+    """How every mark runs alongside a known line, from the straight line through its runs.
 
     Attributes:
         offset: to the right of it, in camera heights; `offset_sd` is its deviation.
@@ -181,22 +181,22 @@ class Beside:
     variance: Doubles
 
 
-def run_beside(runs: Runs, known: Doubles) -> Beside:
-    """How marks run beside a line that is at x `known` in the row of each run."""
+def run_alongside(runs: Runs, known: Doubles) -> Alongside:
+    """How marks run alongside a line that is at x `known` in the row of each run."""
     line = _tangents(replace(runs, x=runs.x - known), int(runs.mark.max()) + 1)
     offset = line.x0 / line.t0
     # The runs of a short mark that runs askew are cut off where it ends, which turns it.
     askew = 1 + (ASKEW * offset) ** 2
     variance = askew * line.variance_at(np.zeros(len(offset))) + (STRAYING * line.t0) ** 2
     sd = np.sqrt(askew * CENTRE_SD**2 / line.count + COURSE_SD**2) / line.t0 + STRAYING
-    return Beside(offset, sd, line.x0 - line.slope * line.t0, variance)
+    return Alongside(offset, sd, line.x0 - line.slope * line.t0, variance)
 
 
-def join_beside(beside: Beside) -> Ints:
-    """Chains of the marks that run beside a known line at the same offset; the others stay alone."""
-    parallel = beside.closing**2 < 9 * beside.variance
-    order = np.argsort(np.where(parallel, beside.offset, np.inf), kind="stable")
-    offset, variance = beside.offset[order], beside.offset_sd[order] ** 2
+def join_alongside(marks: Alongside) -> Ints:
+    """Chains of the marks that run alongside a known line at the same offset; the others stay alone."""
+    parallel = marks.closing**2 < 9 * marks.variance
+    order = np.argsort(np.where(parallel, marks.offset, np.inf), kind="stable")
+    offset, variance = marks.offset[order], marks.offset_sd[order] ** 2
     same = parallel[order][1:] & (np.diff(offset) ** 2 < 2.25 * (variance[1:] + variance[:-1]))
     first = np.where(np.append(True, ~same), np.arange(len(order)), 0)
     chain = np.empty_like(order)

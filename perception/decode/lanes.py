@@ -7,18 +7,18 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.decode.lane_marks import Runs, extent, find_marks, join_beside, join_marks, run_beside
+from perception.decode.lane_marks import Runs, extent, find_marks, join_alongside, join_marks, run_alongside
 from perception.scene import Lane, Side
 from perception.types import Bools, Doubles, Ints
 
 LEAST_T = 4.0  # rows; the horizon is not known better
 HIDDEN = 0.01  # of the height: by how much traffic hides the horizon
-RISE_SD = 0.02  # of the height: of the horizon, before lines tell where it is
+RISE_SD = 0.02  # of the height: of the horizon, before lines show where it is
 MOST_LANES = 12
 SHORT_GAP, LONGEST_GAP = 1.5, 4.0  # ratios of t over which marks are joined
 LEAST_PAINT, LEAST_SPAN = 0.03, 1.33  # a boundary's painted rows, of the height; and its ratio of t
 LEAST_CONFIDENCE = 0.05
-TELLING_SPAN = 2.5  # ratio of t; on a shorter piece a dash looks like a solid line
+SURE_SPAN = 2.5  # ratio of t; over a shorter one a dash looks like a solid line
 EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
 BENDING = np.diag([0.0, 0.0, 5e-3, 5e-2])  # penalty on each term of a curve, see `_basis`
 ASTRAY = 0.05  # of the height: how far from the horizon boundaries may meet
@@ -44,9 +44,9 @@ class _Curve:
 def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, width: int) -> tuple[Lane, ...]:
     """The lane boundaries in a label map, from left to right as they reach the camera.
 
-    A double line gives two boundaries where its lines can be told apart. The boundaries of the ego lane have
-    a side, and are carried on to the near edge of the frame; the others begin with their paint. Beyond its
-    paint a boundary goes on beside the surest one, as far as that is seen and at most `LONGEST_GAP`. The
+    A double line gives two boundaries where its lines can be separated. The boundaries of the ego lane have
+    a side, and are extended to the near edge of the frame; the others begin with their paint. Beyond its
+    paint a boundary follows the surest one, as far as that is seen and at most `LONGEST_GAP`. The
     camera is taken to look along the road with a level horizon, from the middle of the car.
 
     Args:
@@ -70,7 +70,7 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
     t_of_row = np.maximum(t_of_row + _find_rise(runs, road, len(t_of_row)), LEAST_T)
     runs = runs.below(t_of_row)
     road = _fit(runs[runs.mark == surest], len(ground))
-    runs = runs.joined(join_beside(run_beside(runs, road.at(runs.t))))
+    runs = runs.joined(join_alongside(run_alongside(runs, road.at(runs.t))))
     return _make_lanes(_trace(runs, road, ground, t_of_row), road, t_of_row, labels.shape, height, width)
 
 
@@ -83,12 +83,12 @@ def _rows_below_horizon(ground: Bools) -> Doubles:
 
 
 def _find_rise(runs: Runs, road: _Curve, height: int) -> float:
-    """By how many rows the horizon is above where it was taken to be: where boundaries meet."""
-    beside = run_beside(runs, road.at(runs.t))
-    meeting = np.abs(beside.closing) < ASTRAY * height * (1 + np.abs(beside.offset))
-    weight = meeting / (beside.variance + 4 * beside.offset**2)
+    """How many rows the horizon, where boundaries meet, is above its first estimate."""
+    marks = run_alongside(runs, road.at(runs.t))
+    meeting = np.abs(marks.closing) < ASTRAY * height * (1 + np.abs(marks.offset))
+    weight = meeting / (marks.variance + 4 * marks.offset**2)
     least = RISE_SD * height
-    rise = (weight * beside.offset) @ beside.closing / (weight @ beside.offset**2 + 1 / least**2)
+    rise = (weight * marks.offset) @ marks.closing / (weight @ marks.offset**2 + 1 / least**2)
     return float(np.clip(rise, -least, 2 * least))
 
 
@@ -110,7 +110,7 @@ def _long_chains(runs: Runs, height: int) -> list[int]:
 
 
 def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Doubles) -> list[_Curve]:
-    """A curve through every chain of marks that is long enough and runs beside the surest boundary."""
+    """A curve through every chain of marks that is long enough and runs alongside the surest boundary."""
     curves = []
     for one in _long_chains(runs, len(ground)):
         own = runs[runs.mark == one]
@@ -121,7 +121,7 @@ def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Doubles) -> list[_
 
 
 def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Doubles) -> bool:
-    """Whether a boundary, where it runs beside the surest one, closes up with it at about the horizon."""
+    """Whether a boundary, where it runs alongside the surest one, meets it at about the horizon."""
     t = t_of_row[[max(curve.top, surest.top), min(curve.bottom, surest.bottom)]]
     if t[1] < LEAST_SPAN * t[0]:
         return True
@@ -133,7 +133,7 @@ def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Doubles) -> bool:
 def _fit(runs: Runs, height: int) -> _Curve:
     """A curve through the runs; its kind is yet unknown."""
     terms, count = _basis(runs.t), len(runs.t)
-    # Straight lines are the likeliest; the penalty keeps short pieces from bending where they are extended.
+    # Straight lines are the likeliest; the penalty keeps short segments from bending where they are extended.
     solution = np.linalg.solve(terms.T @ terms + count * BENDING, terms.T @ runs.x)
     slope = solution[1] / 64
     missed_by = terms @ solution - runs.x
@@ -152,7 +152,7 @@ def _kind(curve: _Curve, runs: Runs, ground: Bools, t_of_row: Doubles) -> str:
     coverage = weight[painted].sum() / weight[painted | ground[rows, x]].sum()
     if coverage < 0.75:
         return "dashed"
-    return "solid" if coverage > 0.85 and runs.t.max() > TELLING_SPAN * runs.t.min() else "unknown"
+    return "solid" if coverage > 0.85 and runs.t.max() > SURE_SPAN * runs.t.min() else "unknown"
 
 
 def _make_lanes(
@@ -164,7 +164,7 @@ def _make_lanes(
     rows, columns = shape
     near = np.array([curve.at(t_of_row[-1:])[0] for curve in curves])
     order = np.argsort(near, kind="stable")
-    # What is far from the camera does not tell where it would reach it.
+    # Where a boundary that is far from the camera would reach it is not known.
     reaching = np.array([t_of_row[curve.bottom] * LONGEST_GAP > t_of_row[-1] for curve in curves])
     sides = _ego_sides(np.where(reaching, near, np.nan), columns, float(t_of_row[-1]))
     lanes = []
@@ -179,7 +179,7 @@ def _make_lanes(
 
 
 def _course(curve: _Curve, road: _Curve, bottom: int, t_of_row: Doubles) -> tuple[Doubles, Ints]:
-    """x and row of a boundary's points, from the row `bottom` as far as the surest one tells the way."""
+    """x and row of a boundary's points, from the row `bottom` as far as the surest one shows the way."""
     reach = int(np.searchsorted(t_of_row, t_of_row[curve.bottom] / LONGEST_GAP))
     top = min(curve.top, max(road.top, reach))
     y = np.append(np.arange(bottom, top, -STEP), top)

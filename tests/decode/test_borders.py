@@ -14,7 +14,7 @@ def iou(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
     return float((mask & other).sum() / (mask | other).sum())
 
 
-def test_touching_vehicles_are_told_apart() -> None:
+def test_touching_vehicles_are_separated() -> None:
     maps = perfect_maps([Thing(VEHICLE, 16, 40, 64, 80), Thing(VEHICLE, 64, 40, 112, 80)], 96, 128)
     groups = group_by_borders(maps.labels, maps.borders, DRIVE)
     assert groups.class_ids.tolist() == [VEHICLE, VEHICLE]
@@ -41,7 +41,7 @@ def test_one_that_is_all_border_is_not_lost() -> None:
 
 
 def test_a_neck_between_two_insides_is_cut() -> None:
-    """The border between two is missed in one place; the distance map still tells them apart."""
+    """The border between two is missed in one place; the distance map still separates them."""
     maps = perfect_maps([Thing(VEHICLE, 0, 0, 64, 64), Thing(VEHICLE, 64, 0, 128, 64)], 96, 128)
     maps.borders[0, 6:8, 14:18] = 0
     groups = group_by_borders(maps.labels, maps.borders, DRIVE)

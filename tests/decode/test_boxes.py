@@ -41,7 +41,7 @@ def test_a_full_mask_fills_its_box(x: int, y: int, w: int, h: int) -> None:
     st.floats(-20, 90), st.floats(-20, 60), st.floats(0.5, 90), st.floats(0.5, 90), st.integers(0, 2**31 - 1)
 )
 def test_masks_are_sampled_at_pixel_centres(x: float, y: float, w: float, h: float, seed: int) -> None:
-    """Each pixel whose centre is inside the box shows the mask at its place in it, bilinearly."""
+    """Each pixel with its centre inside the box shows the mask at its place in it, bilinearly."""
     mask = np.random.default_rng(seed).choice([0.1, 0.9], (28, 28)).astype(np.float32)
     groups = group_by_boxes(*detections(((x, y, x + w, y + h), 0.9, VEHICLE, mask)), 64, 96)
     compared = 0

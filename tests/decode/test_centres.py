@@ -1,4 +1,4 @@
-"""Centres and offsets: who touches is told apart, and what has no centre is not lost."""
+"""Centres and offsets: those that touch are separated, and what has no centre is not lost."""
 
 import math
 import time
@@ -25,7 +25,7 @@ def group(maps: Maps, noise: float = 0.0) -> Groups:
     )
 
 
-def test_touching_vehicles_are_told_apart() -> None:
+def test_touching_vehicles_are_separated() -> None:
     maps = perfect_maps([Thing(VEHICLE, 16, 40, 64, 80), Thing(VEHICLE, 64, 40, 112, 80)], 96, 128)
     groups = group(maps)
     assert same_partition(groups.numbers, maps.truth)

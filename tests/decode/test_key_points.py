@@ -28,7 +28,7 @@ def test_a_gaussians_peak_is_found_between_the_cells(x: float, y: float, spread:
     height, width = round(ROWS * scale), round(COLUMNS * scale)
     points = find_key_points(gaussian(x, y, spread)[None], ("head",), height, width)
     assert len(points) == 1
-    # A cell's centre lies in the middle of scale × scale pixels, whose first has its centre at 0, 0.
+    # A cell's centre lies in the middle of scale × scale pixels; the first has its centre at 0, 0.
     assert points[0].x == pytest.approx((x + 0.5) * scale - 0.5, abs=0.02 * scale)
     assert points[0].y == pytest.approx((y + 0.5) * scale - 0.5, abs=0.02 * scale)
 

@@ -104,7 +104,7 @@ def test_traffic_that_hides_the_horizon_does_not_bend_lines() -> None:
         assert street.off(lane, at) < 2.5
 
 
-def test_a_line_that_a_vehicle_hides_goes_on_beside_the_others() -> None:
+def test_a_line_that_a_vehicle_hides_goes_on_alongside_the_others() -> None:
     street = Street(-250.0)
     street.solid(-1.6)
     street.solid(1.7)
@@ -118,7 +118,7 @@ def test_a_line_that_a_vehicle_hides_goes_on_beside_the_others() -> None:
 
 
 def test_dashes_far_to_the_side_are_one_line() -> None:
-    """They are flat in the image and few rows high: where they point to does not tell that they belong."""
+    """They are flat in the image and few rows high: their direction does not show that they are one line."""
     for at in (-6.0, 5.5):
         street = Street()
         street.solid(-1.6)
@@ -152,7 +152,7 @@ def test_crossings_stop_lines_and_arrows_are_no_lanes() -> None:
             assert street.find() == ()
 
 
-def test_lines_are_found_beside_a_crossing_a_stop_line_and_an_arrow() -> None:
+def test_lines_are_found_next_to_a_crossing_a_stop_line_and_an_arrow() -> None:
     street = Street()
     street.solid(-1.6, near=2.0, far=12.0)
     street.solid(1.7, near=2.0, far=12.0)
@@ -164,7 +164,7 @@ def test_lines_are_found_beside_a_crossing_a_stop_line_and_an_arrow() -> None:
     assert [lane.side for lane in street.find()] == ["left", "right"]
 
 
-def test_what_does_not_run_beside_the_road_is_no_lane() -> None:
+def test_what_does_not_run_alongside_the_road_is_no_lane() -> None:
     street = Street()
     street.solid(-1.6)
     street.solid(1.7)
@@ -229,9 +229,9 @@ def test_true_labels_of_simulated_drives_give_the_true_lanes(drives, scene: str,
     assert score.f1 > least
     assert score.precision > 0.93
     assert score.lateral_error_px < 1.0
-    told = [one == other for one, other in kinds if one != "unknown"]
-    assert len(told) > 0.6 * len(kinds)
-    assert np.mean(told) > 0.9
+    right = [one == other for one, other in kinds if one != "unknown"]
+    assert len(right) > 0.6 * len(kinds)
+    assert np.mean(right) > 0.9
 
 
 def test_the_ego_lane_of_simulated_drives(drives) -> None:  # type: ignore[no-untyped-def]
