@@ -25,24 +25,22 @@ def box_iou(boxes: Doubles, others: Doubles) -> Doubles:
 
 
 def overlap(boxes: Doubles, others: Doubles) -> Doubles:
-    """Of boxes (..., 4) with others, broadcast; one turned inside out has no area."""
-    common = _area(
-        np.maximum(boxes[..., 0], others[..., 0]),
-        np.maximum(boxes[..., 1], others[..., 1]),
-        np.minimum(boxes[..., 2], others[..., 2]),
-        np.minimum(boxes[..., 3], others[..., 3]),
+    """IoU of boxes (..., 4) with others, broadcast; a box with negative sides has no area."""
+    corner, opposite = (
+        np.maximum(boxes[..., :2], others[..., :2]),
+        np.minimum(boxes[..., 2:], others[..., 2:]),
     )
-    either = _area(*np.moveaxis(boxes, -1, 0)) + _area(*np.moveaxis(others, -1, 0)) - common
+    common = _area(corner, opposite)
+    either = _area(boxes[..., :2], boxes[..., 2:]) + _area(others[..., :2], others[..., 2:]) - common
     return common / np.maximum(either, 1e-9)
 
 
-def _area(x0: Doubles, y0: Doubles, x1: Doubles, y1: Doubles) -> Doubles:
-    area: Doubles = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
-    return area
+def _area(corner: Doubles, opposite: Doubles) -> Doubles:
+    sides = np.maximum(opposite - corner, 0.0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def size(boxes: Doubles) -> Doubles:
     """The root of the area, in pixels; a pixel at least."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
-    size: Doubles = np.sqrt(sides[:, 0] * sides[:, 1])
-    return size
+    return np.asarray(np.sqrt(sides[:, 0] * sides[:, 1]))

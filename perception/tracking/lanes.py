@@ -1,9 +1,9 @@
 """Lane boundaries that are steady over time: matched from frame to frame, and filtered row by row.
 
-A boundary is known by its x in `ROWS` rows of the frame, each with its own variance, so that any shape will
-do and what is hidden now is remembered from before. Most of what moves between two frames is the camera: that
-motion is found from all boundaries at once and applied to all of them, seen or not. What is left is small,
-and a Kalman filter smooths it without lagging behind when the car changes lanes.
+A boundary is known by its x in `ROWS` rows of the frame, each with its own variance, so that it may have any
+shape, and what is hidden now is kept from earlier frames. Most motion between two frames is the camera's: it
+is found from all boundaries at once and applied to all of them, seen or not. The rest is small, and a Kalman
+filter smooths it without lagging behind when the car changes lanes.
 """
 
 from dataclasses import replace
@@ -62,7 +62,7 @@ _DEPTH = np.clip(((_ROW + 0.5) / ROWS - HORIZON) / (1 - HORIZON), 0, 1)  # 1 at 
 class LaneTracker:
     """Steadies the lane boundaries of one camera's scenes, in the order of their stamps.
 
-    A sure boundary is published at first sight, a faint one once it was seen for a while; either lives on,
+    A sure boundary is published at first sight, a faint one once it was seen for a while; both are kept,
     unseen, for up to half a second. Kind and side change only when several frames say so. Time is that of
     the stamps: frames may come at any rate, or be missing.
 
@@ -135,8 +135,8 @@ class LaneTracker:
         seen["x"] += gain * (found["x"] - seen["x"])
         seen["variance"] *= 1 - gain
         seen["confidence"] += _share(seconds, CONFIDENCE_S) * (found["confidence"] - seen["confidence"])
-        told = np.where(found["kind"] == 0, seen["kind"], found["kind"])
-        seen["kind"] += _share(seconds, KIND_S) * (told - seen["kind"])
+        kind = np.where(found["kind"] == 0, seen["kind"], found["kind"])
+        seen["kind"] += _share(seconds, KIND_S) * (kind - seen["kind"])
         seen["side"] += _share(seconds, SIDE_S) * (found["side"] - seen["side"])
         self._tracks["belief"] *= 1 - _share(seconds, BELIEF_S)
         seen["belief"] += _share(seconds, BELIEF_S) * (1 - seen["belief"])
@@ -147,8 +147,8 @@ class LaneTracker:
         unseen = np.delete(np.arange(len(self._tracks)), tracks)
         ghosts, seen = self._tracks[unseen][:, None], self._tracks[tracks]
         common = _known(ghosts) & _known(seen)
-        beside = common.sum(-1) > 0.5 * _known(ghosts).sum(-1)
-        double = beside & (_mean(np.abs(ghosts["x"] - seen["x"]), common) < DOUBLE)
+        alongside = common.sum(-1) > 0.5 * _known(ghosts).sum(-1)
+        double = alongside & (_mean(np.abs(ghosts["x"] - seen["x"]), common) < DOUBLE)
         self._tracks = np.delete(self._tracks, unseen[double.any(1)])
 
     def _renew(self, new: Tracks) -> None:
@@ -217,17 +217,15 @@ def _sides(tracks: Tracks) -> dict[int, Side]:
 
 def _rows(height: int) -> Doubles:
     """y of the rows in which tracks are known."""
-    rows: Doubles = (_ROW + 0.5) * height / ROWS - 0.5
-    return rows
+    return np.asarray((_ROW + 0.5) * height / ROWS - 0.5)
 
 
 def _known(tracks: Tracks) -> Bools:
-    known: Bools = tracks["variance"] < LOST**2
-    return known
+    return np.asarray(tracks["variance"] < LOST**2)
 
 
 def _ends(tracks: Tracks) -> tuple[Doubles, Doubles, Ints]:
-    """Of each track the slope from end to end, and x and row of its nearest end."""
+    """The slope of each track from end to end, and x and row of its nearest end."""
     known, each = _known(tracks), np.arange(len(tracks))
     far, near = known.argmax(1), ROWS - 1 - known[:, ::-1].argmax(1)
     x = tracks["x"][each, near]
@@ -235,9 +233,9 @@ def _ends(tracks: Tracks) -> tuple[Doubles, Doubles, Ints]:
 
 
 def _motions(tracks: Tracks) -> Doubles:
-    """By how much tracks move in each row when the camera turns, moves to the side and nods: (n, ROWS, 3).
+    """How far tracks move in each row when the camera turns, moves to the side and nods: (n, ROWS, 3).
 
-    By one each, a width at the bottom of the frame for the second, and a height for the third.
+    For a motion of one each: of a width at the bottom of the frame for the second, of a height for the third.
     """
     motions = np.empty((len(tracks), ROWS, 3))
     motions[..., 0], motions[..., 1] = 1, _DEPTH
@@ -248,8 +246,7 @@ def _motions(tracks: Tracks) -> Doubles:
 def _reach(tracks: Tracks) -> Doubles:
     """x at which tracks would reach the bottom of the frame."""
     slope, x, near = _ends(tracks)
-    reach: Doubles = x + slope * (ROWS - 1 - near)
-    return reach
+    return np.asarray(x + slope * (ROWS - 1 - near))
 
 
 def _mean(values: Doubles, where: Bools) -> Doubles:

@@ -21,7 +21,7 @@ LEAST_IOU = 0.05  # of a predicted box and a found one, both grown by the predic
 
 # How boxes move. Lengths are in sizes of the box (the root of its area), so that they hold near and far.
 EDGE_NOISE, EDGE_NOISE_PX = 0.03, 1.0  # deviation of an edge that was found: so many sizes, and pixels
-SPEED = 2.0  # deviation of an edge's speed before a second sighting tells it, in sizes a second
+SPEED = 2.0  # deviation of an edge's speed before a second sighting measures it, in sizes a second
 ACCELERATION = 0.6  # root of the density of white-noise acceleration, in sizes a second^1.5
 
 OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])

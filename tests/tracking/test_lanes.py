@@ -219,7 +219,7 @@ def test_the_side_is_steady() -> None:
         assert [lane.side for lane in tracked(tracker, k / 30, [left])] == ["left"]
 
 
-def test_time_that_goes_back_or_another_size_starts_anew() -> None:
+def test_time_that_goes_back_or_another_size_starts_again() -> None:
     tracker = LaneTracker()
     for k in range(10):
         tracked(tracker, k / 30, ego_lines())

@@ -135,7 +135,7 @@ def test_one_that_grows_and_leaves_over_the_border_keeps_its_id() -> None:
             assert tracked(tracker, k / 30, (VEHICLE, box)) == [1]
 
 
-def test_time_that_goes_back_starts_anew() -> None:
+def test_time_that_goes_back_starts_again() -> None:
     tracker = Tracker()
     for k in range(10):
         tracked(tracker, k / 30, walker(100), walker(300))
@@ -213,14 +213,14 @@ def true_instances(instance_map: npt.NDArray[np.uint16], least: int) -> list[Ins
 
 @pytest.fixture(scope="module", params=["town", "highway"])
 def drive_truth(request: pytest.FixtureRequest) -> list[list[Instance]]:
-    """Who is seen in each frame of three seconds at 30 Hz."""
+    """The road users in each frame of three seconds at 30 Hz."""
     drive = Drive(SimulationOptions(seed=0, size=(640, 360), rate=30.0, scene=request.param, frames=90))
     return [true_instances(drive.render(index).truth.instance_map, least=24) for index in range(90)]
 
 
 @pytest.mark.parametrize("every", [1, 3])
 def test_the_users_of_a_simulated_drive_are_followed(drive_truth: list[list[Instance]], every: int) -> None:
-    """At 30 Hz and at 10 Hz; what is found is true, but which one is which has to be told."""
+    """At 30 Hz and at 10 Hz; what is found is true, but which one is which has to be found out."""
     tracker, evaluation = Tracker(), TrackEvaluation()
     for index, truth in list(enumerate(drive_truth))[::every]:
         found = [(one.class_id, one.box) for one in truth]
