@@ -26,7 +26,7 @@ class Limits:
 
 
 def video_limits(uri: Uri) -> Limits:
-    """Of `minutes`, `megabytes` and `keep`.
+    """The limits by `minutes`, `megabytes` and `keep`.
 
     Raises:
         ConfigError: another option, or a wrong value.
@@ -45,7 +45,7 @@ def video_limits(uri: Uri) -> Limits:
 
 
 def folder_limits(uri: Uri) -> Limits:
-    """Of `keep`; a segment is one of the files with lines.
+    """The limits by `keep`; a segment is a file of lines.
 
     Raises:
         ConfigError: another option, or a wrong value.

@@ -32,7 +32,7 @@ class SinkQueue:
 
     Args:
         opener: opens the sink: now, and again after each failure, then so that what is there stays.
-        policy: `freshest`: a full queue loses its oldest frame. `every-frame`: who offers waits for room,
+        policy: `freshest`: a full queue loses its oldest frame. `every-frame`: `offer` waits for room,
             while the sink works.
         capacity: how many frames may wait, without the one being written.
         viewers: it shows scenes to viewers, who come and go.

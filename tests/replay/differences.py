@@ -189,7 +189,7 @@ def _instances(
 
 
 def _distance(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """0 for the same; an instance of another class is as far as a class's own one whose box is elsewhere."""
+    """0 for the same; an instance of another class is as far as one of its own class with a box elsewhere."""
     return 1 - box_iou(one["box"], other["box"]) + (0.9 if one["class"] != other["class"] else 0.0)
 
 

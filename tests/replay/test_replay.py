@@ -26,11 +26,11 @@ TOLERANCES = {
     "renamed_tracks": (False, True),  # ids follow the order of scores, of which two may be almost equal
     "points": (2.0, 10.0),  # far ahead a lane is fitted to few pixels
     "reach": (6.0, 20.0),  # lanes end on every third row
-    "faint_lane": (0.0, 40.0),  # short pieces of other lanes come and go
+    "faint_lane": (0.0, 40.0),  # short segments of other lanes come and go
     "ego_lane": (0.98, 0.9),
 }
 REFERENCES = Path(__file__).with_name("references")
-MEND = "Intended? pytest -n 0 -s tests/replay --update, then commit tests/replay/references."
+REMEDY = "Intended? pytest -n 0 -s tests/replay --update, then commit tests/replay/references."
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -57,7 +57,7 @@ def test_the_shipped_model_gives_its_reference_scenes(
         print(f"{engine}: references of {', '.join(DRIVES)} are rewritten; beyond the tolerance was:\n{text}")
         return
     if differences:
-        pytest.fail(f"{engine}: {len(differences)} differences\n{text}\n{MEND}", pytrace=False)
+        pytest.fail(f"{engine}: {len(differences)} differences\n{text}\n{REMEDY}", pytrace=False)
 
 
 def _differences(drive: str, found: Recording, path: Path, tolerance: Tolerance) -> list[Difference]:

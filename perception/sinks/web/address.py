@@ -47,7 +47,7 @@ class Address:
 
     @property
     def uri(self) -> str:
-        """As it may be shown."""
+        """The address as it may be shown, without the token."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"web://{host}:{self.port}" + ("?token=***" if self.token else "")
 

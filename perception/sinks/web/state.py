@@ -44,7 +44,7 @@ class Camera:
         return frame, scene.as_of(time.monotonic_ns(), signal)
 
     def hangs(self) -> str:
-        """Why its node is taken for dead; empty: it is alive, or has ended in order."""
+        """Why its node counts as dead; empty: it is alive, or has ended in order."""
         if self.health is None:
             return "its node has reported nothing yet"
         silent_ms = now_ms() - self.reported_ms

@@ -97,7 +97,7 @@ function save() {
   }, "image/png");
 }
 
-// Ten times a second: all that changes by itself as time goes by.
+// Ten times a second: all that changes with time.
 function refresh() {
   const now = connection.clock.now();
   const { health: newest = null, healthAt = NaN } = cameras.get(camera) ?? {};
