@@ -154,7 +154,7 @@ class _Memory:
 
 
 class _BindingsDevice:
-    """By `cuda.bindings.driver`: its functions return an error code and their results."""
+    """The GPU by `cuda.bindings.driver`: its functions return an error code and their results."""
 
     def __init__(self) -> None:
         from cuda.bindings import driver  # noqa: PLC0415 - optional
@@ -224,7 +224,7 @@ class _BindingsStream:
 
 
 class _PycudaDevice:
-    """By `pycuda.driver`: its objects free themselves."""
+    """The GPU by `pycuda.driver`: its objects free themselves."""
 
     def __init__(self) -> None:
         from pycuda import driver  # noqa: PLC0415 - optional

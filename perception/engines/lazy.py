@@ -41,7 +41,7 @@ class LazyEngine:
 
     @property
     def info(self) -> EngineInfo | None:
-        """Of the engine that was built; None before, and where it could not be."""
+        """That of the engine once it is built; None before, and where it could not be built."""
         ready = self._engine.done() and not self.cannot_run
         return self._engine.result().info if ready else None
 
@@ -56,7 +56,7 @@ class LazyEngine:
         return self._engine.done() and self._engine.exception() is not None
 
     def run(self, image: Image) -> dict[str, npt.NDArray[Any]]:
-        """As the engine does, once it is there.
+        """Run the engine, once it is built.
 
         Raises:
             PerceptionError: it could not be built.
@@ -67,7 +67,7 @@ class LazyEngine:
 def open_without_waiting(
     name: str, opener: Callable[[OnBuild], ReadyEngine], on_build: OnBuild | None
 ) -> Engine:
-    """The engine; where it must be built first, one that stands for it.
+    """The engine; where it must be built first, a `LazyEngine` in its place.
 
     Args:
         name: of the engine, until it is there.

@@ -50,7 +50,7 @@ class OpenVinoEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """With notes on what was compiled up to now."""
+        """The engine's facts, with notes on what was compiled up to now."""
         return EngineInfo(self.name, self._precision, notes=self._notes)
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:

@@ -254,7 +254,7 @@ def test_what_was_given_stays_as_it_is(bundle: Bundle) -> None:
 
 @pytest.mark.usefixtures("builds")
 def test_several_threads_share_the_gpu_and_no_memory(driver: FakeDriver, bundle: Bundle) -> None:
-    """As many frames as can be are on the GPU at once, and each gets its own answer."""
+    """`AT_ONCE` frames are on the GPU at once, and each gets its own answer."""
     at_once = threading.Barrier(AT_ONCE)
     meet = False
     engine = opened(bundle, fake_tensorrt(during_run=lambda: at_once.wait(20) if meet else None))
