@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-MOST_GROWTH = math.log(1000 / 16)  # of a side in one step: what is beyond comes from weights gone astray
+MOST_GROWTH = math.log(1000 / 16)  # of a side in one step: more comes from diverged weights
 
 
 def area(boxes: Tensor) -> Tensor:
@@ -49,11 +49,11 @@ def clip(boxes: Tensor, height: int, width: int) -> Tensor:
 
 
 def matrix_nms(boxes: Tensor, scores: Tensor) -> Tensor:
-    """Scores (..., k) lowered where a better box says the same: Wang et al., "SOLOv2", 2020, linear kernel.
+    """Scores (..., k) lowered where a better box overlaps: Wang et al., "SOLOv2", 2020, linear kernel.
 
     Unlike greedy suppression it needs no loop and its shapes do not depend on the data. A box's score is
     multiplied by the least, over all better boxes, of (1 − IoU with it) / (1 − what that one itself overlaps
-    a better one): who is suppressed does not suppress.
+    a better one): a suppressed box does not suppress others.
 
     Args:
         boxes: (..., k, 4), the best first.

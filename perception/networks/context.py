@@ -18,17 +18,13 @@ class PyramidPooling(nn.Module):
         super().__init__()
         branch = channels // len(self.bins)
         # No normalisation: one pooled pixel an image gives it too few values to normalise by.
-        self.branches = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, branch, 1), nn.ReLU6()) for _ in self.bins
-        )
+        layers = (nn.Sequential(nn.Conv2d(channels, branch, 1), nn.ReLU6()) for _ in self.bins)
+        self.branches = nn.ModuleList(layers)
         self.out = channels + branch * len(self.bins)
 
     def forward(self, x: Tensor) -> Tensor:
-        regions = [
-            resize(branch(region_means(x, bins)), x)
-            for branch, bins in zip(self.branches, self.bins, strict=True)
-        ]
-        return torch.cat([x, *regions], 1)
+        scales = zip(self.branches, self.bins, strict=True)
+        return torch.cat([x, *(resize(branch(region_means(x, bins)), x) for branch, bins in scales)], 1)
 
 
 def region_means(x: Tensor, bins: int) -> Tensor:

@@ -14,7 +14,7 @@ OFFSET_UNIT = 32.0  # px: weights stay about 1 that way
 
 
 class DriveMaps(NamedTuple):
-    """What `DriveNet` says of images (n, 3, h, w), float32.
+    """The outputs of `DriveNet` for images (n, 3, h, w), float32.
 
     Attributes:
         logits: (n, classes, h / 2, w / 2).

@@ -84,10 +84,8 @@ class EfficientNetLite0(nn.Module):
             blocks = [InvertedResidual(channels, out, stage.kernel, stride, stage.expand, dilation=dilation)]
             reached *= stride
             dilation *= stage.stride // stride
-            blocks += [
-                InvertedResidual(out, out, stage.kernel, 1, stage.expand, dilation=dilation)
-                for _ in range(stage.repeats - 1)
-            ]
+            for _ in range(stage.repeats - 1):
+                blocks.append(InvertedResidual(out, out, stage.kernel, 1, stage.expand, dilation=dilation))
             channels = out
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)

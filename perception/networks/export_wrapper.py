@@ -1,4 +1,4 @@
-"""Networks as embedding code takes them: camera pixels in, maps that need no more arithmetic out."""
+"""The export wrapper of each network: camera pixels in, maps that need no more arithmetic out."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from perception.networks.upsampling import scale2x
 
 
 class Deployed(nn.Module):
-    """A network with all that would otherwise be repeated around it: a graph that leaves torch.
+    """A network with its pre- and postprocessing, as it is exported.
 
     Image uint8 (1, h, w, 3 · frames) BGR → the tensors of `outputs`, in their order.
 
@@ -79,7 +79,7 @@ class DeployedDrive(Deployed):
         return found
 
     def logits(self, image: Tensor) -> Tensor:
-        """Float32 (1, classes, h / 2, w / 2), whose argmax, enlarged, are the labels."""
+        """Float32 (1, classes, h / 2, w / 2); their argmax, enlarged, are the labels."""
         return self.maps(image).logits
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -89,7 +89,7 @@ class DeployedDrive(Deployed):
 
 
 class DeployedDriveClasses(DeployedDrive):
-    """The drive network for classes none of which are things: labels and logits alone."""
+    """The drive network for class sets without things: labels and logits alone."""
 
     outputs: Mapping[str, OutputInfo] = {name: DeployedDrive.outputs[name] for name in ("labels", "logits")}
 

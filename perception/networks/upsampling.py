@@ -1,4 +1,4 @@
-"""The ways down by two and up again, for the decoders to choose from."""
+"""Downsampling and upsampling by two, for the decoders to choose from."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ Upsampling = Literal["transposed", "bilinear", "nearest"]
 
 
 class BilinearDeconv(nn.ConvTranspose2d):
-    """Transposed convolution that begins as bilinear interpolation: Long et al., "FCN", 2015.
+    """Transposed convolution, initialised as bilinear interpolation: Long et al., "FCN", 2015.
 
     (n, channels, h, w) → (n, channels, scale·h, scale·w), `scale` even.
     """
@@ -25,7 +25,7 @@ class BilinearDeconv(nn.ConvTranspose2d):
 
 
 class Upsample(nn.Module):
-    """To twice the size and `out` channels: (n, channels, h, w) → (n, out, 2h, 2w).
+    """Upsampling to twice the size and `out` channels: (n, channels, h, w) → (n, out, 2h, 2w).
 
     "transposed" is the 2×2 transposed convolution of U-Net; "bilinear" and "nearest" mix the channels by a
     1×1 convolution and enlarge. The convolution comes first: they commute, and it is four times cheaper.

@@ -96,7 +96,7 @@ def test_atrous_convolution_is_a_dense_one_with_holes() -> None:
 
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_separable_convolution_is_a_dense_one_of_rank_one(dilation: int) -> None:
-    """Without the activation between them the two convolutions are one, whose kernel is their product."""
+    """Without the activation between them the two convolutions are one, with the product of their kernels."""
     conv = SeparableConv(3, 4, dilation=dilation).eval()
     depthwise, pointwise = conv.get_parameter("0.0.weight"), conv.get_parameter("1.0.weight")
     nn.init.uniform_(depthwise, 0.0, 0.1)  # and so the activation passes everything

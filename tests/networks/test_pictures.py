@@ -1,4 +1,4 @@
-"""Networks whose answer is a picture: what they begin as, and that their graphs answer as they do."""
+"""Networks that give a picture: their initial answer, and that their graphs answer as they do."""
 
 import numpy as np
 import pytest

@@ -62,7 +62,7 @@ def test_follows_the_definition(levels: list[Tensor], size: int, samples: int) -
 def test_answers_as_torchvision(levels: list[Tensor]) -> None:
     try:
         theirs = importlib.import_module("torchvision.ops").roi_align
-    except (ImportError, RuntimeError) as error:  # beside another torch's build it raises the latter
+    except (ImportError, RuntimeError) as error:  # next to another torch's build it raises the latter
         pytest.skip(f"torchvision does not import: {error}")
     inside = BOXES[:, :1]
     found = roi_align(levels[:1], inside, stride=STRIDE, size=7, samples=2)

@@ -17,9 +17,7 @@ class Autoencoder(Protocol):
     """What both kinds are: pictures (n, c, h, w) 0..255 to codes, codes to vectors, and codes to pictures."""
 
     def encode(self, image: Tensor) -> Tensor: ...
-
     def latent(self, code: Tensor) -> Tensor: ...
-
     def decode(self, code: Tensor) -> Tensor: ...
 
 

@@ -8,7 +8,7 @@ from perception.networks.zoo.pictures import LightUNet, silent
 
 
 class Denoiser(nn.Module):
-    """Keeps of each place as much of its fine detail as is no noise, and corrects what comes out.
+    """Weights the fine detail of each place by how little of it is noise, and adds a correction.
 
     A frame is the sum of its details at three scales and what is coarser still (Burt & Adelson, "The
     Laplacian pyramid", 1983). A small U-Net says how much of each to keep: the shrinkage of Donoho &
@@ -21,7 +21,7 @@ class Denoiser(nn.Module):
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         self.features = LightUNet(3, (16, 32, 48, 64), width)
-        # Begins with half of all detail, and no correction. CPUs compute 16 channels at once.
+        # At first half of all detail is kept, without a correction. CPUs compute 16 channels at once.
         self.answer = silent(nn.Conv2d(self.features.out, 3 + 12, 3, padding=1))
 
     def forward(self, image: Tensor) -> Tensor:

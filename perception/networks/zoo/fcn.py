@@ -21,7 +21,7 @@ class FCN(nn.Module):
     Image float32 (n, 3, h, w), BGR 0..255, h and w multiples of 32 → logits (n, classes, h, w).
 
     Args:
-        stride: 32, 16 or 8: the finest features whose scores are added.
+        stride: 32, 16 or 8: of the finest features that give scores.
         encoder: features of strides 2 to 32; VGG-16 of this width by default.
         fc: channels of the former fully connected layers, times `width`.
     """
@@ -46,7 +46,7 @@ class FCN(nn.Module):
         self.enlarge = nn.ModuleList(BilinearDeconv(classes, 2) for _ in skips)
         self.skip_scores = nn.ModuleList(nn.Conv2d(channels, classes, 1) for channels in skips)
         self.to_image = BilinearDeconv(classes, stride)
-        he_init(self)  # before the encoder joins, which may bring its own weights
+        he_init(self)  # before the encoder is added, which may have its own weights
         self.encoder = encoder
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A feature pyramid: every level sees far and knows where."""
+"""A feature pyramid: every level has coarse context and fine places."""
 
 from collections.abc import Sequence
 

@@ -13,10 +13,8 @@ from perception.networks.upsampling import average_unpool
 from perception.networks.zoo.unet import LEVELS, DoubleConv
 
 # High bands of 2×2 cells: differences of columns, of rows, of diagonals.
-HAAR = (
-    torch.tensor([[[[1.0, -1.0], [1.0, -1.0]]], [[[1.0, 1.0], [-1.0, -1.0]]], [[[1.0, -1.0], [-1.0, 1.0]]]])
-    / 2
-)
+HAAR = torch.tensor([[[1.0, -1.0], [1.0, -1.0]], [[1.0, 1.0], [-1.0, -1.0]], [[1.0, -1.0], [-1.0, 1.0]]])
+HAAR = HAAR[:, None] / 2
 
 
 def dual_frame(features: Tensor, low: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ class HourglassNet(nn.Module):
         self.features_back = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(stacks - 1))
         self.maps_back = nn.ModuleList(nn.Conv2d(key_points, channels, 1) for _ in range(stacks - 1))
         he_init(self)
-        # After that: their weights begin small, so that all begins improbable.
+        # Not He-initialised: with small weights every key point is improbable at first.
         self.heads = nn.ModuleList(HeatMapHead(channels, key_points) for _ in range(stacks))
 
     def forward(self, image: Tensor) -> Tensor:

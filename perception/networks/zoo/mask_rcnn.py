@@ -1,4 +1,4 @@
-"""The two-stage reference: who is on the road, one box and one mask each."""
+"""Mask R-CNN, the two-stage reference: a box and a mask for each road user."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
@@ -55,10 +55,9 @@ class BoxHead(nn.Module):
         )
         self.classify = nn.Linear(hidden, 1 + classes)
         self.steps = nn.Linear(hidden, 4)
-        nn.init.normal_(self.classify.weight, std=0.01)
-        nn.init.normal_(self.steps.weight, std=0.001)
-        nn.init.zeros_(self.classify.bias)
-        nn.init.zeros_(self.steps.bias)
+        for layer, std in ((self.classify, 0.01), (self.steps, 0.001)):
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         x = self.layers(pooled.flatten(2))
@@ -116,7 +115,7 @@ class MaskRCNN(nn.Module):
         return Detections(boxes * found[..., None], scores, classes * (scores > 0), masks)
 
     def train(self, mode: bool = True) -> Self:
-        """The encoder keeps the statistics it came with: small batches of crops would spoil them."""
+        """The encoder keeps its pretrained statistics: small batches of crops would corrupt them."""
         super().train(mode)
         self.encoder.eval()
         return self

@@ -11,10 +11,10 @@ FRAMES = 2
 
 
 class NextFrame(nn.Module):
-    """Says of each pixel where it comes from in the newest frame, and how it differs from what was there.
+    """Predicts where each pixel comes from in the newest frame, and how it differs from there.
 
     Optical flow predicted rather than measured (Liu et al., "Video frame synthesis using deep voxel flow",
-    2017), and a correction for what comes into view. It begins as the newest frame itself.
+    2017), and a residual for what comes into view. Both are zero-initialised: it starts as the newest frame.
 
     Image float32 (n, 6, h, w), two frames, the older one first, BGR 0..255, h and w multiples of 32 →
     (n, 3, h, w), the frame that will follow.

@@ -24,7 +24,7 @@ class DeployedPicture(Deployed):
 
 
 def picture_output(scale: int = 1) -> OutputInfo:
-    """A level more or less is a matter of rounding; two are not seen."""
+    """With the tolerance of two levels: one is rounding, two are not visible."""
     return OutputInfo(layout="NHWC", scale=scale, tolerance=2.0)
 
 
@@ -45,7 +45,7 @@ class ConvAct(nn.Sequential):
 
 
 class LightUNet(nn.Module):
-    """A small U-Net from stride 2 on, as fast as one can be made.
+    """A small, fast U-Net from stride 2 on.
 
     The first kernel sees 3×3 cells of 2×2 pixels, each folded into channels (Shi et al., "Real-time single
     image and video super-resolution", 2016). Levels are joined by sums, as in LinkNet (Chaurasia &
@@ -82,7 +82,7 @@ class LightUNet(nn.Module):
 
 
 def silent(conv: nn.Conv2d) -> nn.Conv2d:
-    """The convolution with weights of 0: a correction that begins as none."""
+    """The convolution of a residual, zero-initialised."""
     nn.init.zeros_(conv.weight)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)

@@ -14,7 +14,7 @@ ANCHOR = 4  # side of the square anchor, in pixels of its level
 
 
 class Anchors(NamedTuple):
-    """All anchors of an image, level by level, and what the network says of them.
+    """All anchors of an image, level by level, with the network's outputs for them.
 
     Attributes:
         boxes: float32 (a, 4), pixels of the image.
@@ -39,9 +39,7 @@ class RegionProposals(nn.Module):
 
     def __init__(self, channels: int, *, stride: int, before: int = 512, after: int = 96) -> None:
         super().__init__()
-        self.stride = stride
-        self.before = before
-        self.after = after
+        self.stride, self.before, self.after = stride, before, after
         # No normalisation: the levels share these layers, and their statistics differ.
         self.shared = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
@@ -50,13 +48,13 @@ class RegionProposals(nn.Module):
         )
         self.objectness = nn.Conv2d(channels, len(RATIOS), 1)
         self.steps = nn.Conv2d(channels, 4 * len(RATIOS), 1)
-        # Boxes begin as their anchors, nearly all of which are background.
+        # At first boxes are their anchors, and nearly all of them background.
         for layer, bias in ((self.objectness, -3.0), (self.steps, 0.0)):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.constant_(layer.get_parameter("bias"), bias)
 
     def forward(self, levels: Sequence[Tensor]) -> Anchors:
-        """What the network says of every anchor of the levels, (n, channels, h / 2^i, w / 2^i)."""
+        """The network's outputs for every anchor of the levels, (n, channels, h / 2^i, w / 2^i)."""
         shared = [self.shared(level) for level in levels]
         objectness = [self.objectness(x).movedim(1, -1).flatten(1) for x in shared]
         steps = [self.steps(x).movedim(1, -1).reshape(len(x), -1, 4) for x in shared]
@@ -68,7 +66,7 @@ class RegionProposals(nn.Module):
 
         Where there are too few anchors the last boxes are empty.
         """
-        # A small image has fewer anchors than are asked for: empty ones stand in.
+        # A small image has fewer anchors than are asked for: it is padded with empty ones.
         padding = (0, self.before)
         logits, best = F.pad(anchors.objectness.detach(), padding, value=-1e4).topk(self.before)
         at = best[..., None].expand(-1, -1, 4)

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from perception.networks.boxes import area
+
 CANONICAL = 64.0  # boxes with sides below this are pooled from the finest level, twice that from the next
 
 
 def pyramid_level(boxes: Tensor, levels: int) -> Tensor:
     """Which level to pool each box (..., 4) from: int64 (...), by √area (Lin et al., 2017, equation 1)."""
-    side = ((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])).sqrt()
+    side = area(boxes).sqrt()
     level = torch.zeros_like(side, dtype=torch.int64)
     for i in range(1, levels):
         level = level + (side >= CANONICAL * 2 ** (i - 1)).to(torch.int64)
@@ -51,7 +53,7 @@ def roi_align(levels: Sequence[Tensor], boxes: Tensor, *, stride: int, size: int
         for column, weight_x in ((left, 1 - part_x), (right, part_x)):
             index = (first[..., None] + row * width[..., None])[..., :, None] + column[..., None, :]
             weight = weight_y[..., :, None] * weight_x[..., None, :]
-            # An embedding is a look-up of rows whose gradient is fast.
+            # An embedding is a look-up of rows with a fast gradient.
             pooled = pooled + F.embedding(index, table) * weight[..., None]  # (n, r, points, points, c)
     if samples > 1:
         pooled = pooled.view(images, rois, size, samples, size, samples, channels).mean((3, 5))

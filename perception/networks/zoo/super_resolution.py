@@ -12,12 +12,12 @@ SCALE = 2
 
 
 class SuperResolution(nn.Module):
-    """FCN-8s that gives the detail which bilinear enlargement lacks, instead of scores of classes.
+    """FCN-8s that gives the residual of bilinear enlargement, instead of scores of classes.
 
     The sums of VGG-16's strides 32, 16 and 8 (Long et al., 2015) are carried on in the same way to the image
     itself: pooling has lost the detail of the finer strides. Kim et al., "Accurate image super-resolution
     using very deep convolutional networks", 2016, for the difference alone; Shi et al., 2016, for folding
-    the enlarged pixels out of channels. It begins as bilinear enlargement.
+    the enlarged pixels out of channels. Zero-initialised, it starts as bilinear enlargement.
 
     Image float32 (n, 3, h, w), BGR 0..255, h and w multiples of 32 → (n, 3, 2h, 2w).
     """
