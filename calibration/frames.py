@@ -1,4 +1,4 @@
-"""Which frames stand for all: calibration wants few, spread over light and scene."""
+"""The choice of representative frames: calibration needs few, spread over light and scene."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What range of values each tensor of a network takes on representative frames: what 256 steps must cover."""
+"""The range of each tensor of a network on representative frames: 256 steps must cover it."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ HISTOGRAM_FRAMES = 8  # the first chosen are the most unlike each other; every v
 class Method(StrEnum):
     """How a range is found.
 
-    MINMAX: the mean over the frames of their extremes, so that one odd frame does not rule. ENTROPY: the
+    MINMAX: the mean over the frames of their extremes, so that one odd frame does not decide. ENTROPY: the
     range within which the quantised values lose least information (Migacz, "8-bit inference with
     TensorRT", 2017). PERCENTILE: that of 99.99 % of the values.
     """
@@ -40,7 +40,7 @@ def measure_ranges(model: bytes, images: Sequence[npt.NDArray[np.uint8]], method
     """The range of every tensor that can be quantised, by its name in the float32 graph `model`.
 
     Args:
-        images: uint8 (1, h, w, 3) BGR, as the network will see them, the most telling first.
+        images: uint8 (1, h, w, 3) BGR, as the network will see them, the most representative first.
     """
     kind, options = _RUNTIME[method]
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):

@@ -1,4 +1,4 @@
-"""Validation of networks that give boxes: what torch finds, the graph must find."""
+"""Validation of networks that give boxes: the graph must find what torch finds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Found = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Agreement:
-    """`detections` of torch over `images` all have their like in the graph's; `apart` of the tolerance."""
+    """All `detections` over `images` have a counterpart within `apart` times the tolerance."""
 
     images: int
     detections: int

@@ -172,7 +172,7 @@ def _leave_in_float(
     measured: Measurements,
     say: Callable[[str], None],
 ) -> None:
-    """Of quantised graphs that lose too much, leave ever more layers in float32, the worst first."""
+    """Where quantised graphs lose too much, leave more and more layers in float32, the worst first."""
     for precision in QUANTISED:
         for number in KEEP_STEPS:
             if not any(faults(one) for one in measured.comparisons if one.precision is precision):

@@ -6,14 +6,16 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-# These sum or grow what they are given beyond what float16 holds, choose by differences below its steps, or
-# make numbers out of none, which float32 nodes may need.
+from export.graph import serialised
+
+# These have sums or powers beyond the range of float16, choose by differences below its steps, or make
+# numbers without any input, which float32 nodes may need.
 EXACT = {
     "ConstantOfShape", "CumSum", "Exp", "GridSample", "InstanceNormalization", "Log", "Pow", "Range",
     "ReduceMean", "ReduceSum", "Softmax", "Sqrt", "TopK",
 }  # fmt: skip
 # All that takes time, and what may come between. Coordinates of boxes, in pixels, are too fine for float16
-# and pass by these.
+# and do not pass through these.
 CONVOLVING = {"Conv", "ConvTranspose", "Gemm"}
 FOLLOWING = {"AveragePool", "BatchNormalization", "Clip", "MaxPool", "Relu"}
 SUFFIX: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16"}
@@ -23,7 +25,7 @@ def to_float16(model: bytes) -> bytes:
     """The serialised graph in float16, with the inputs and outputs of the float32 graph `model`.
 
     Args:
-        model: without batch normalisation, whose small variances float16 does not hold, where that can be.
+        model: without batch normalisation where possible: float16 does not hold its small variances.
     """
     proto = onnx.shape_inference.infer_shapes(onnx.load_from_string(model), strict_mode=True)
     graph = proto.graph
@@ -66,18 +68,15 @@ def to_float16(model: bytes) -> bytes:
         for i, name in enumerate(node.output):
             if name in floats and lower and name in given:
                 node.output[i] = casts[name, TensorProto.FLOAT16] = f"{name}.float16"
-                nodes.append(
-                    helper.make_node("Cast", [node.output[i]], [name], f"cast {name}", to=TensorProto.FLOAT)
+                back = helper.make_node(
+                    "Cast", [node.output[i]], [name], f"cast {name}", to=TensorProto.FLOAT
                 )
+                nodes.append(back)
             elif name in floats and lower:
                 types[name] = TensorProto.FLOAT16
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
-    used = {name for node in graph.node for name in node.input}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
-        graph.initializer.remove(tensor)
-    onnx.checker.check_model(proto, full_check=True)
-    return bytes(proto.SerializeToString())
+    return serialised(proto)
 
 
 KERNEL_AXES = 4  # only the kernels of convolutions are large; normalisation and biases are kept exact
@@ -99,18 +98,16 @@ def store_as_float16(model: bytes) -> bytes:
     proto = onnx.load_from_string(model)
     casts = {}
     for weight in proto.graph.initializer:
-        values = onnx.numpy_helper.to_array(weight)
+        values = numpy_helper.to_array(weight)
         if values.dtype == np.float32 and values.ndim == KERNEL_AXES:
-            weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), weight.name))
+            weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), weight.name))
             casts[weight.name] = f"{weight.name}.float32"
     for node in proto.graph.node:
         for i, name in enumerate(node.input):
             node.input[i] = casts.get(name, name)
     for position, (name, exact) in enumerate(casts.items()):
-        cast = onnx.helper.make_node("Cast", [name], [exact], f"cast {name}", to=onnx.TensorProto.FLOAT)
+        cast = helper.make_node("Cast", [name], [exact], f"cast {name}", to=TensorProto.FLOAT)
         proto.graph.node.insert(position, cast)
-    described = [value for value in proto.graph.value_info if value.name in casts]
-    for value in described:
+    for value in [value for value in proto.graph.value_info if value.name in casts]:
         proto.graph.value_info.remove(value)
-    onnx.checker.check_model(proto, full_check=True)
-    return bytes(proto.SerializeToString())
+    return serialised(proto)

@@ -1,4 +1,4 @@
-"""The graph that leaves torch."""
+"""The ONNX graph of a network."""
 
 import logging
 import re
@@ -50,22 +50,25 @@ def to_onnx(deployed: Deployed) -> bytes:
     optimizer.remove_unused_nodes(program.model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(program.model)
     model = program.model_proto
-    for described in [
-        model.graph,
-        *model.graph.node,
-        *model.graph.input,
-        *model.graph.output,
-        *model.graph.value_info,
-        *model.graph.initializer,
-    ]:
+    graph = model.graph
+    values = [*graph.input, *graph.output, *graph.value_info]
+    for described in [graph, *graph.node, *values, *graph.initializer]:
         described.ClearField("metadata_props")  # traces of the exporting machine's files
         described.ClearField("doc_string")
+    return serialised(model)
+
+
+def serialised(model: onnx.ModelProto) -> bytes:
+    """The graph without weights that no node uses, checked and serialised."""
+    used = {name for node in model.graph.node for name in node.input}
+    for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in used]:
+        model.graph.initializer.remove(tensor)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
 
 
 def _fault(deployed: Deployed, image: torch.Tensor, error: Exception) -> str:
-    """Which operator ONNX does not have, and in which layer, as far as torch says it."""
+    """Which operator ONNX does not have, and in which layer, as far as torch reports it."""
     found = re.search(r"node %(\w+) :.*?target=torch\.ops\.([\w.]+?)(?:\.default)?\]", str(error))
     if found is None:
         return f"the network cannot be exported to ONNX: {error}"

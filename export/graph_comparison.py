@@ -22,7 +22,7 @@ WORST = 1  # frames of a set that are kept to be shown
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A frame on whose classes a graph and torch differ: image (h, w, 3) BGR, class ids (h, w)."""
+    """A frame on which a graph and torch differ in classes: image (h, w, 3) BGR, class ids (h, w)."""
 
     share: float
     name: str
@@ -38,7 +38,7 @@ class Comparison:
     Attributes:
         apart: the largest difference of each output.
         noise: the mean square of its difference, as a share of the variance of torch's.
-        instances: how many of each thing the set's labels know.
+        instances: how many of each thing the set's labels hold.
         accuracy, reference: the figures of the graph, and of torch.
         worst: where they disagree most, the worst first.
     """
@@ -57,11 +57,11 @@ class Comparison:
 
     @property
     def agreement(self) -> float | None:
-        """The share of pixels whose class is torch's; None where the network gives no classes."""
+        """The share of pixels with torch's class; None where the network gives no classes."""
         return self.equal / self.pixels if self.pixels else None
 
     def add_maps(self, expected: Maps, found: Maps) -> None:
-        """Count the outputs of one frame, except ids and lists of boxes: their differences mean nothing."""
+        """Count the outputs of one frame, except ids and lists of boxes: they have no numeric difference."""
         for name, wanted in expected.items():
             if name == "labels" or "boxes" in expected:
                 continue
@@ -96,9 +96,8 @@ def compare_outputs(
             found = rival.infer(image[0])
             result[precision].add_maps(expected, found)
             if "labels" in expected:
-                result[precision].add_labels(
-                    str(number), image[0, ..., -3:], expected["labels"], found["labels"]
-                )
+                pixels, labels = image[0, ..., -3:], expected["labels"]
+                result[precision].add_labels(str(number), pixels, labels, found["labels"])
     return result
 
 
@@ -118,8 +117,7 @@ class _Graphs:
     """Shows each graph what the reference is shown, and compares their answers."""
 
     def __init__(self, reference: Perceiver, rivals: Mapping[Precision, Perceiver], name: str) -> None:
-        self.reference = reference
-        self.rivals = rivals
+        self.reference, self.rivals = reference, rivals
         self.result = {precision: Comparison(name, precision) for precision in rivals}
         labelled = reference.info.labelled
         self.scores = {one: Evaluation(reference.classes, labelled=labelled) for one in rivals}

@@ -36,8 +36,7 @@ class ParityCheck:
     ) -> None:
         self.description = description
         self.reference = self._perceiver(TorchEngine(deployed, torch.device("cpu"), description.input))
-        self.images = images
-        self.datasets = datasets
+        self.images, self.datasets = images, datasets
 
     def compare(self, graphs: Mapping[Precision, bytes]) -> list[Comparison]:
         """Each graph against torch, on the golden frames and on each data set.

@@ -1,4 +1,4 @@
-"""The report of an export: what each precision loses, and a picture of where it disagrees with torch."""
+"""The report of an export: the losses of each precision, and a picture of where it disagrees with torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Measurements:
     """Everything that an export measured.
 
     Attributes:
-        checks: what runtimes said of the graphs.
+        checks: the results of runtimes on the graphs.
         calibration: how the quantised graphs were calibrated, in a sentence.
         sweeps: the layers of a quantised graph, the one that hurts most first, where they were tried.
         exact: the layers that were left in float32 for it.
@@ -40,7 +40,7 @@ class Measurements:
     exact: dict[Precision, list[str]] = field(default_factory=dict)
 
     def accuracy(self) -> dict[Precision, tuple[Accuracy, ...]]:
-        """As it goes into the bundle."""
+        """The figures of each precision, as the bundle holds them."""
         found: dict[Precision, tuple[Accuracy, ...]] = {}
         for one in self.comparisons:
             if one.accuracy is not None:

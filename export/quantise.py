@@ -19,6 +19,7 @@ from onnxruntime.quantization.quant_utils import save_and_reload_model_with_shap
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from torch import nn
 
+from export.graph import serialised
 from perception.bundle.manifest import Precision
 from perception.networks.blocks import ConvNormAct
 from perception.networks.efficientnet import EfficientNetLite0
@@ -53,7 +54,7 @@ def quantise(
         exact: layers to leave in float32, in addition to `ALWAYS_EXACT`.
         only: layers to quantise; without any, all.
     """
-    logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises a pre-processing that is done here
+    logging.getLogger().setLevel(logging.ERROR)  # the quantiser recommends a pre-processing that is done here
     symmetric = precision is Precision.SYMMETRIC_INT8
     proto = save_and_reload_model_with_shape_infer(onnx.load_from_string(model))
     names = layers(model)
@@ -77,11 +78,7 @@ def quantise(
         _quantise_weights(result)
     else:
         _shield(result, left)
-    used = {name for node in result.graph.node for name in node.input}
-    for tensor in [tensor for tensor in result.graph.initializer if tensor.name not in used]:
-        result.graph.initializer.remove(tensor)
-    onnx.checker.check_model(result, full_check=True)
-    return bytes(result.SerializeToString())
+    return serialised(result)
 
 
 def layers(model: bytes) -> dict[str, str]:
@@ -118,7 +115,7 @@ def _shield(model: onnx.ModelProto, names: Collection[str]) -> None:
     """Keep ONNX Runtime from quantising what shall stay exact.
 
     Its optimiser (WeightBiasQuantization) rounds the weights of a convolution between quantised ones to steps
-    that are one for all channels, which some do not survive. It lets be those whose bias is computed.
+    that are the same for all channels, too coarse for some. It leaves out those with a computed bias.
     """
     graph = model.graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}

@@ -14,7 +14,7 @@ QUANTISED = (Precision.INT8, Precision.SYMMETRIC_INT8)
 
 
 class Quantiser:
-    """Quantises the float32 graph `model`, whose normalisation is folded, by representative frames.
+    """Quantises the float32 graph `model`, with folded normalisation, by representative frames.
 
     Attributes:
         sweeps: by precision, the layers from the worst on, once they were needed.
@@ -24,8 +24,7 @@ class Quantiser:
     def __init__(
         self, model: bytes, images: Sequence[npt.NDArray[np.uint8]], methods: Sequence[Method]
     ) -> None:
-        self._model = model
-        self._images = images
+        self._model, self._images = model, images
         self._ranges, self._method, self._noise = choose_ranges(model, images, methods)
         self.sweeps: dict[Precision, list[Sensitivity]] = {}
         self.exact: dict[Precision, list[str]] = {}

@@ -1,4 +1,4 @@
-"""How much of a network's answers quantisation drowns: of all its layers, and of each one alone."""
+"""The noise that quantisation adds to a network's outputs: of all its layers, and of each one alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Listener:
 def choose_ranges(
     model: bytes, images: Images, methods: Sequence[Method]
 ) -> tuple[TensorsData, Method, dict[Method, float]]:
-    """The ranges, by the method whose INT8 graph has the least noise on the calibration frames themselves.
+    """The ranges by the method that gives the INT8 graph of least noise on the calibration frames themselves.
 
     Also that method, and the noise of each.
     """

@@ -83,10 +83,10 @@ def faults(comparison: Comparison) -> list[str]:
 
 
 def refuse(comparisons: Iterable[Comparison]) -> None:
-    """Pass graphs that are within their tolerances on every set.
+    """Refuse graphs that exceed their tolerances on any set.
 
     Raises:
-        ParityError: one is not; all that is wrong with the first such graph, and what to do.
+        ParityError: one does; with all faults of the first such graph, and what to do.
     """
     bad = [(one, found) for one in comparisons if (found := faults(one))]
     if not bad:

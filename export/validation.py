@@ -1,4 +1,4 @@
-"""Validation of an exported graph: it must answer as the network in torch does."""
+"""Validation of an exported graph: its outputs must be those of the network in torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MARGIN = 1e-3  # logits this close may swap their order in another runtime's rou
 
 
 class ParityError(PerceptionError):
-    """The exported graph does not answer as the network does."""
+    """The outputs of the exported graph are not those of the network."""
 
 
 @dataclass(frozen=True)

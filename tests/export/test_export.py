@@ -44,7 +44,7 @@ def test_graph_answers_as_torch_at_every_size(deployed: DeployedDrive, model: by
     assert len(np.unique(run_onnx(model, IMAGES[0])["labels"])) > 1
 
 
-def test_gate_refuses_a_graph_with_other_weights(deployed: DeployedDrive, model: bytes) -> None:
+def test_validation_refuses_a_graph_with_other_weights(deployed: DeployedDrive, model: bytes) -> None:
     graph = onnx.load_from_string(model)
     (bias,) = [t for t in graph.graph.initializer if t.name == "network.head.1.bias"]
     bias.CopyFrom(
@@ -56,7 +56,7 @@ def test_gate_refuses_a_graph_with_other_weights(deployed: DeployedDrive, model:
         check_parity(deployed, graph.SerializeToString(), IMAGES[:1])
 
 
-def test_gate_refuses_not_a_number(deployed: DeployedDrive, model: bytes) -> None:
+def test_validation_refuses_not_a_number(deployed: DeployedDrive, model: bytes) -> None:
     graph = onnx.load_from_string(model)
     (bias,) = [t for t in graph.graph.initializer if t.name == "network.head.1.bias"]
     bias.CopyFrom(onnx.numpy_helper.from_array(np.full(12, np.nan, np.float32), bias.name))
@@ -64,7 +64,7 @@ def test_gate_refuses_not_a_number(deployed: DeployedDrive, model: bytes) -> Non
         check_parity(deployed, graph.SerializeToString(), IMAGES[:1])
 
 
-def test_gate_refuses_other_offsets(deployed: DeployedDrive, model: bytes) -> None:
+def test_validation_refuses_other_offsets(deployed: DeployedDrive, model: bytes) -> None:
     graph = onnx.load_from_string(model)
     (bias,) = [t for t in graph.graph.initializer if t.name == "network.instances.maps.bias"]
     moved = onnx.numpy_helper.to_array(bias) + np.eye(24, dtype=np.float32)[12] / 10

@@ -87,7 +87,9 @@ def test_shapes_depend_on_nothing_but_the_number_of_detections(model: bytes) -> 
 @pytest.mark.parametrize(
     "name", ["network.box_head.classify.bias", "network.box_head.steps.bias", "network.mask_head.4.bias"]
 )
-def test_gate_refuses_a_graph_with_other_weights(deployed: DeployedMaskRCNN, model: bytes, name: str) -> None:
+def test_validation_refuses_a_graph_with_other_weights(
+    deployed: DeployedMaskRCNN, model: bytes, name: str
+) -> None:
     graph = onnx.load_from_string(model)
     (bias,) = [t for t in graph.graph.initializer if t.name == name]
     values = onnx.numpy_helper.to_array(bias)
@@ -98,7 +100,7 @@ def test_gate_refuses_a_graph_with_other_weights(deployed: DeployedMaskRCNN, mod
         check_detections(deployed, graph.SerializeToString(), IMAGES[:1])
 
 
-def test_gate_refuses_not_a_number(deployed: DeployedMaskRCNN, model: bytes) -> None:
+def test_validation_refuses_not_a_number(deployed: DeployedMaskRCNN, model: bytes) -> None:
     graph = onnx.load_from_string(model)
     (bias,) = [t for t in graph.graph.initializer if t.name == "network.box_head.classify.bias"]
     values = np.full_like(onnx.numpy_helper.to_array(bias), np.nan)

@@ -137,7 +137,7 @@ def test_report_shows_what_each_precision_loses_and_where(exported: Exported) ->
         assert one.share == np.mean(one.expected != one.found)
 
 
-def test_card_and_bundle_tell_origin_sizes_and_losses_and_no_path(exported: Exported) -> None:
+def test_card_and_bundle_state_origin_sizes_and_losses_and_no_path(exported: Exported) -> None:
     bundle = exported.bundle
     assert bundle.info.training.data == ("camvid: camvid/train",)
     card = (bundle.folder / "README.md").read_text()

@@ -22,7 +22,7 @@ from tests.export.conftest import CONFIG, DRIVE, PIXELS, VALIDATION, Exported, s
 
 
 def scored(precision: Precision, **fallen: float) -> Comparison:
-    """A graph whose figures are those of torch, less what has fallen."""
+    """A graph with the figures of torch, less what has fallen."""
     exact = {"mean_iou": 0.7, "lane_marking": 0.6, "road": 0.9, "vehicle": 0.4, "pedestrian": 0.1}
     found = {name: value - fallen.get(name, 0.0) for name, value in exact.items()}
     reference, accuracy = (

@@ -1,4 +1,4 @@
-"""The networks of the model zoo, and the others, leave torch by the same gate; TensorRT takes each graph."""
+"""All networks, those of the model zoo too, pass the same validation; TensorRT takes each graph."""
 
 from importlib.util import find_spec
 
@@ -28,7 +28,7 @@ PIXELS = 30_000
 
 @pytest.fixture
 def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Encoders whose stages do not repeat their layers; test_export.py has EfficientNet-Lite0 in full.
+    """Encoders with stages that do not repeat their layers; test_export.py has EfficientNet-Lite0 in full.
 
     An export takes its time for each layer, and the same layer again shows nothing new.
     """
