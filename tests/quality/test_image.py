@@ -184,7 +184,7 @@ def test_a_frozen_picture_that_moves_on_is_sound_at_once() -> None:
     assert found(picture, checks, GOOD + SECOND + 1, 1) == {}
 
 
-def test_a_recording_whose_stamps_run_back_is_not_frozen() -> None:
+def test_a_recording_with_stamps_that_run_back_is_not_frozen() -> None:
     checks = ImageChecks()
     for k in (*range(30), *range(30)):
         assert checks.check(frame(picture(k), k)) == []
