@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from perception.classes import DRIVE
 from perception.errors import DataError
 from perception.frame import Frame
+from perception.image_file import decode_image
 from perception.scene import Instance, Lane, Scene, Side
 
 
@@ -88,7 +89,7 @@ class RecordedScenes:
 
     def _read(self, name: str, dtype: type, frame: Frame) -> npt.NDArray[np.generic]:
         path = self.folder / name
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.exists() else None
+        image = decode_image(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.exists() else None
         if image is None:
             raise DataError(f"{path}: missing, or not a readable image")
         if image.dtype != dtype or image.shape != frame.image.shape[:2]:

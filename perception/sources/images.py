@@ -10,17 +10,17 @@ import numpy as np
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.image_file import decode_image
 from perception.sources.base import SourceKind
 from perception.types import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 RATE = 25.0  # a video's usual rate
-# The orientation tag is passed over, so that a label map fits the stored pixels: cars do not turn cameras.
-_READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class ImageSource:
-    """Every image file of a folder is one frame; grey, RGBA and 16 bit images become BGR of 8 bit.
+    """Every image file of a folder is one frame; upright as its orientation tag says; grey,
+    RGBA and 16 bit images become BGR of 8 bit.
 
     Images carry no time: they are stamped as if 25 were taken a second. A file with an image's extension that
     is none is dropped as undecodable; others are passed over and noted.
@@ -70,10 +70,10 @@ def _read(path: Path) -> Image:
     data = np.fromfile(path, np.uint8)
     if not data.size:
         raise ValueError("empty file")
-    image = cv2.imdecode(data, _READ)
+    image = decode_image(data, cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("not a whole image")
-    return image.astype(np.uint8, copy=False)
+    return np.asarray(image, np.uint8)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

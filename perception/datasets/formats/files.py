@@ -11,6 +11,7 @@ import numpy.typing as npt
 from perception.classes import ClassSet
 from perception.datasets.class_file import Bits, OwnClasses
 from perception.errors import DataError
+from perception.image_file import decode_image
 
 Ids = npt.NDArray[np.uint16]
 Size = tuple[int, int]
@@ -53,7 +54,7 @@ class Layout:
 
 
 def read_image(path: Path, flags: int, size: Size | None = None) -> npt.NDArray[np.uint8]:
-    """Read an 8-bit image file, of height and width where `size` is given.
+    """Read an 8-bit image file upright, of height and width where `size` is given.
 
     Raises:
         DataError: it is missing, broken, of another depth, or of another size.
@@ -75,7 +76,7 @@ def read_ids(path: Path, size: Size) -> Ids:
 def _read(path: Path, flags: int, size: Size | None) -> npt.NDArray[np.generic]:
     if not path.exists():
         raise DataError(f"{path}: missing; the data set is incomplete")
-    image = cv2.imread(str(path), flags)
+    image = decode_image(np.fromfile(path, np.uint8), flags)
     if image is None:
         raise DataError(f"{path}: not a readable image; replace or remove it")
     if size is not None:
