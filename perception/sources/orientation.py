@@ -13,17 +13,28 @@ from perception.types import Image
 _SNAP_DEGREES = 1.0  # FFmpeg's own tolerance for a quarter turn
 
 
-def upright(picture: av.VideoFrame, image: Image) -> tuple[Image, bool]:
-    """The picture's image as a player shows it, and whether its sides were swapped.
+class Orientation:
+    """How a track's pictures are turned; it may change within the track.
 
-    The decoder attaches the matrix of the container, of a message in the stream (H.264, H.265: display
-    orientation) or of EXIF (MJPEG) to each picture, so that it may change within a stream.
+    The decoder attaches the container's matrix, or EXIF's (MJPEG), to each picture; that of a message in the
+    stream (H.264, H.265: display orientation) to the picture that it comes with, and it holds up to the next
+    key frame.
     """
-    matrix = picture.side_data.get(Type.DISPLAYMATRIX)
-    if matrix is None:
-        return image, False
+
+    def __init__(self) -> None:
+        self._matrix: tuple[int, ...] = ()
+
+    def upright(self, picture: av.VideoFrame, image: Image) -> tuple[Image, bool]:
+        """The picture's image as a player shows it, and whether its sides were swapped."""
+        given = picture.side_data.get(Type.DISPLAYMATRIX)
+        if given is not None or picture.key_frame:
+            self._matrix = () if given is None else tuple(np.frombuffer(given, np.int32).tolist())
+        return _turned(image, self._matrix) if self._matrix else (image, False)
+
+
+def _turned(image: Image, matrix: tuple[int, ...]) -> tuple[Image, bool]:
     # A pixel x, y is shown at a·x + c·y, b·x + d·y: rows of three, 16.16 fixed point.
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
+    a, b, _, c, d, *_ = matrix
     degrees = math.degrees(math.atan2(b, a if a or b else 1.0))
     off = degrees - 90 * round(degrees / 90)
     if abs(off) >= _SNAP_DEGREES:

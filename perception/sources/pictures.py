@@ -7,7 +7,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from perception.sources.deinterlace import one_moment
-from perception.sources.orientation import upright
+from perception.sources.orientation import Orientation
 from perception.sources.tone import WHITE_NITS, hdr_name, tone_mapped
 from perception.types import Image
 
@@ -24,6 +24,7 @@ class Pictures:
 
     def __init__(self, stream: VideoStream, uri: str, notes: list[str]) -> None:
         self._context, self._uri, self._notes = stream.codec_context, uri, notes
+        self._orientation = Orientation()
         stored, coded = stream.sample_aspect_ratio, self._context.sample_aspect_ratio
         # As in FFmpeg, the container's shape of the pixels comes before that of the stream, which may change.
         self._stored = stored if stored != coded else None
@@ -40,7 +41,7 @@ class Pictures:
         if picture.interlaced_frame:
             self.note("interlaced video; every other row is drawn from its neighbours")
             image = one_moment(image)
-        image, swapped = upright(picture, image)
+        image, swapped = self._orientation.upright(picture, image)
         aspect = self._pixel_aspect()
         return image, 1 / aspect if swapped else aspect
 
