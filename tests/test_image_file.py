@@ -80,6 +80,8 @@ def test_the_tag_is_found_among_others_in_either_byte_order(order: str) -> None:
     np.testing.assert_array_equal(exif_turn(head + width + orientation)(image), [[3, 0], [4, 1], [5, 2]])
 
 
-@pytest.mark.parametrize("damaged", [b"", b"II", b"XX*\0\x08\0\0\0", b"MM\0*\0\0\0\x08\xff\xff", b"MM\0*\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "damaged", [b"", b"II", b"XX*\0\x08\0\0\0", b"MM\0*\0\0\0\x08\xff\xff", b"MM\0*\xff\xff\xff\xff"]
+)
 def test_damaged_exif_leaves_the_image_as_it_is(damaged: bytes) -> None:
     assert exif_turn(damaged) is UPRIGHT

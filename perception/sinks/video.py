@@ -39,9 +39,9 @@ _ROOM = 1_000_000  # bytes that must be free where one begins, lest each try on 
 class VideoSink:
     """MP4, H.264, yuv420p, each overlay under its frame's own stamp; FFmpeg counts them from the first.
 
-    The first frame sets the size and the shape of pixels; others are fitted into it, with black borders. A video that
-    exists is overwritten, once the first frame comes. Where a camera falls silent, a dark picture that says
-    so takes the place of its last overlay, until the next frame.
+    The first frame sets the size and the shape of pixels; others are fitted into it, with black borders. A
+    video that exists is overwritten, once the first frame comes. Where a camera falls silent, a dark picture
+    that says so takes the place of its last overlay, until the next frame.
 
     Raises:
         SinkError: the file cannot be written.

@@ -10,6 +10,16 @@ from av.sidedata.sidedata import Type
 from perception.image_file import UPRIGHT, Turn
 from perception.types import Image
 
+
+def _unnamed(cls: type[Type], value: object) -> Type:
+    kind = object.__new__(cls)
+    kind._name_, kind._value_ = f"TYPE_{value}", value
+    return kind
+
+
+# PyAV 18 raises on a picture with any side data that it has no name for, such as EXIF (MJPEG, 31).
+Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment]
+
 _SNAP_DEGREES = 1.0  # FFmpeg's own tolerance for a quarter turn
 
 

@@ -33,7 +33,9 @@ class Pictures:
         """The picture's image, and the width of its pixels over their height."""
         hdr = hdr_name(picture)
         if hdr:
-            self.note(f"{hdr} (HDR) video, shown as SDR; what is brighter than {WHITE_NITS:.0f} cd/m² is white")
+            self.note(
+                f"{hdr} (HDR) video, shown as SDR; what is brighter than {WHITE_NITS:.0f} cd/m² is white"
+            )
             image = tone_mapped(picture)
         else:
             # One thread, as for decoding: the node has its own.

@@ -36,7 +36,9 @@ def tone_mapped(picture: av.VideoFrame) -> Image:
     for its first picture of 1920×1080.
     """
     source = Colorspace.BT2020 if picture.colorspace == _UNSPECIFIED else None
-    codes = picture.to_ndarray(format="rgb48le", threads=1, src_colorspace=source).astype(np.uint16, copy=False)
+    codes = picture.to_ndarray(format="rgb48le", threads=1, src_colorspace=source).astype(
+        np.uint16, copy=False
+    )
     name = hdr_name(picture)
     light = np.take(_light(name), codes)  # 1: diffuse white
     if name == "HLG":  # the scene's light, of which the display makes its own

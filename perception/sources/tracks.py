@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-# FFmpeg's own choice (ffmpeg_mux_init.c, map_auto_video): the most pixels, to which the default track adds this
+# FFmpeg's own choice (ffmpeg_mux_init.c, map_auto_video): the most pixels, to which the default track adds so
 # many; a picture attached to a sound file, such as its cover, only where there is no other.
 _DEFAULT_PIXELS = 5_000_000
 

@@ -1,4 +1,4 @@
-"""Videos with what files of other people say of their pictures: display matrices, pixel shapes, fields, HDR."""
+"""Videos with what files of other people say of their pictures: turns, pixel shapes, fields, HDR."""
 
 import io
 import shutil

@@ -45,7 +45,7 @@ def write_interlaced(
             picture = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv444p")
             picture.pts, picture.time_base = index, Fraction(1, 25)
             marked.push(picture)
-            container.mux(stream.encode(marked.pull()))  # type: ignore[arg-type]
+            container.mux(stream.encode(marked.pull()))
         container.mux(stream.encode(None))
     return path
 
@@ -137,7 +137,10 @@ def test_labels_are_close_to_those_of_the_progressive_drive(tmp_path: Path) -> N
 
     combed = by_ffmpeg(path)
     woven = agreement(combed)
-    filtered, alone = agreement([frame.image for frame in frames]), agreement([one_moment(one) for one in combed])
+    filtered, alone = (
+        agreement([frame.image for frame in frames]),
+        agreement([one_moment(one) for one in combed]),
+    )
     print(f"combed {woven:.4f}, bwdif {filtered:.4f}, one field {alone:.4f}")
     assert filtered >= 0.985 and alone >= 0.98
     assert min(filtered, alone) > woven - 0.002

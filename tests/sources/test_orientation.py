@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -75,7 +74,8 @@ def test_a_message_in_the_stream_turns_from_where_it_comes(tmp_path: Path) -> No
     by_ffmpeg(write(tmp_path / "probe.mp4", [cells()]))  # skips without the program
     both = tmp_path / "both.h264"
     both.write_bytes(
-        oriented(tmp_path / "one.264", "rotate=180") + oriented(tmp_path / "two.264", "rotate=90", "flip=horizontal")
+        oriented(tmp_path / "one.264", "rotate=180")
+        + oriented(tmp_path / "two.264", "rotate=90", "flip=horizontal")
     )
     frames = read(both)
     assert len(frames) == 8

@@ -1,4 +1,4 @@
-"""Pixels that are not square: the network sees a square picture, and what is published fits the stored one."""
+"""Pixels that are not square: the network sees a square picture, and what is published fits the stored."""
 
 import dataclasses
 import shutil
@@ -25,7 +25,8 @@ SHAPES = ["2:1", "64:45", "1:2", "4:3"]
 def sar_by_ffprobe(path: Path) -> str:
     if shutil.which("ffprobe") is None:
         pytest.skip("needs the program ffprobe")
-    command = "ffprobe -v error -select_streams v:0 -show_entries stream=sample_aspect_ratio -of csv=p=0".split()
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-of", "csv=p=0"]
+    command += ["-show_entries", "stream=sample_aspect_ratio"]
     return subprocess.run([*command, str(path)], check=True, capture_output=True, text=True).stdout.split()[0]
 
 
@@ -48,9 +49,7 @@ def test_a_quarter_turn_turns_the_pixels_too(tmp_path: Path) -> None:
 
 def test_the_shape_may_change_within_a_stream(tmp_path: Path) -> None:
     both = tmp_path / "both.ts"
-    parts = [
-        write(tmp_path / f"{sar[0]}.ts", [picture(0, 96, 160)] * 3, sar=sar) for sar in ("2:1", "1:1")
-    ]
+    parts = [write(tmp_path / f"{sar[0]}.ts", [picture(0, 96, 160)] * 3, sar=sar) for sar in ("2:1", "1:1")]
     both.write_bytes(b"".join(part.read_bytes() for part in parts))
     assert [frame.pixel_aspect for frame in read(both)] == [2.0] * 3 + [1.0] * 3
 

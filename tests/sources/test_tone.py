@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -42,14 +43,16 @@ def encode(bgr: npt.NDArray[np.uint8], name: str, brighter: float = 1.0) -> npt.
         luminance = shown @ [0.2627, 0.6780, 0.0593]
         scene = shown * np.maximum(luminance, 1e-9)[..., None] ** (1 / 1.2 - 1)
         a, b, c = 0.17883277, 1 - 4 * 0.17883277, 0.5 - 0.17883277 * np.log(4 * 0.17883277)
-        codes = np.where(scene <= 1 / 12, np.sqrt(3 * scene), a * np.log(np.maximum(12 * scene - b, 1e-9)) + c)
+        codes = np.where(
+            scene <= 1 / 12, np.sqrt(3 * scene), a * np.log(np.maximum(12 * scene - b, 1e-9)) + c
+        )
     return np.rint(65535 * np.clip(codes, 0, 1)).astype(np.uint16)
 
 
-def write(path: Path, codes: list[npt.NDArray[np.uint16]], name: str, codec: str = "libx265") -> Path:
+def write(path: Path, codes: list[npt.NDArray[np.uint16]], name: str) -> Path:
     with av.open(str(path), "w") as container:
         lossless = {"preset": "ultrafast", "x265-params": "lossless=1:log-level=none"}
-        stream = container.add_stream(codec, rate=25, options=lossless)
+        stream: Any = container.add_stream("libx265", rate=25, options=lossless)
         stream.height, stream.width = codes[0].shape[:2]
         stream.pix_fmt = "yuv444p10le"
         context = stream.codec_context

@@ -16,16 +16,17 @@ from perception.errors import ConfigError, SourceError
 from perception.sources.registry import open_source
 from tests.sources.tagged import add_track, by_ffmpeg, read_with_notes
 
+Track = tuple[int, tuple[int, int], int, Disposition]
 # Each of another grey, height and width, number of pictures and disposition.
 DRIVE = 200, (96, 160), 5, Disposition(0)
 PROXY = 100, (32, 64), 5, Disposition(0)
 THUMBNAIL = 50, (128, 256), 1, Disposition(0)
 
 
-def write(path: Path, *tracks: tuple[int, tuple[int, int], int, Disposition], codec: str = "libx264") -> Path:
+def write(path: Path, *tracks: Track, codec: str = "libx264") -> Path:
     with av.open(str(path), "w") as container:
         streams = []
-        for grey, size, _, disposition in tracks:
+        for _, size, _, disposition in tracks:
             stream = add_track(container, np.empty((*size, 3), np.uint8), codec)
             stream.disposition = disposition
             streams.append(stream)
@@ -40,20 +41,29 @@ def write(path: Path, *tracks: tuple[int, tuple[int, int], int, Disposition], co
 
 def greys(uri: str | Path) -> tuple[list[int], str]:
     frames, notes = read_with_notes(uri)
-    return [round(float(frame.image.mean()), -1) for frame in frames], notes
+    return [round(int(frame.image.mean()), -1) for frame in frames], notes
 
 
-def default(track: tuple[int, tuple[int, int], int, Disposition]) -> tuple[int, tuple[int, int], int, Disposition]:
+def default(
+    track: Track,
+) -> Track:
     return (*track[:3], Disposition.default)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize(
     "tracks",
-    [(PROXY, default(DRIVE)), (default(DRIVE), PROXY), (default(PROXY), default(DRIVE)), (default(PROXY), DRIVE)],
+    [
+        (PROXY, default(DRIVE)),
+        (default(DRIVE), PROXY),
+        (default(PROXY), default(DRIVE)),
+        (default(PROXY), DRIVE),
+    ],
     ids=["default second", "default first", "both default", "proxy is the default"],
 )
-def test_the_track_is_that_which_ffmpeg_takes(tmp_path: Path, suffix: str, tracks: tuple) -> None:
+def test_the_track_is_the_one_ffmpeg_takes(
+    tmp_path: Path, suffix: str, tracks: tuple[Track, Track]
+) -> None:
     path = write(tmp_path / f"a{suffix}", *tracks)
     expected = [round(float(image.mean()), -1) for image in by_ffmpeg(path)]
     found, notes = greys(path)
@@ -79,7 +89,9 @@ def test_a_cover_picture_is_no_drive(tmp_path: Path) -> None:
     drive, picture, both = tmp_path / "drive.mp4", tmp_path / "cover.jpg", tmp_path / "both.mp4"
     write(drive, DRIVE)
     by = ["ffmpeg", "-v", "error", "-y"]
-    subprocess.run([*by, "-f", "lavfi", "-i", "color=gray:256x128", "-frames:v", "1", str(picture)], check=True)
+    subprocess.run(
+        [*by, "-f", "lavfi", "-i", "color=gray:256x128", "-frames:v", "1", str(picture)], check=True
+    )
     mapped = ["-map", "1", "-map", "0", "-c", "copy", "-disposition:v:0", "attached_pic"]
     subprocess.run([*by, "-i", str(drive), "-i", str(picture), *mapped, str(both)], check=True)
     probe = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(both)]
