@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,11 +14,16 @@ from perception.frame import Frame
 from perception.image_file import UPRIGHT, exif_turn
 from perception.sources.registry import open_source
 
-LOSSLESS = {"a.png": {}, "a.webp": {"lossless": True}, "a.tif": {}, "a.jpg": {"quality": 100}}
+LOSSLESS: dict[str, dict[str, Any]] = {
+    "a.png": {},
+    "a.webp": {"lossless": True},
+    "a.tif": {},
+    "a.jpg": {"quality": 100},
+}
 ORIENTATIONS = range(1, 9)
 
 
-def write(path: Path, pixels: np.ndarray, orientation: int, **options: object) -> np.ndarray:
+def write(path: Path, pixels: np.ndarray, orientation: int, **options: Any) -> np.ndarray:
     """The image as Pillow shows it, RGB or grey."""
     exif = Image.Exif()
     exif[0x0112] = orientation

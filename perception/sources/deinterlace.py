@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from fractions import Fraction
 
 import av
 import cv2
@@ -72,7 +73,7 @@ class Deinterlacer:
 def _bwdif(picture: av.VideoFrame) -> Graph:
     graph = Graph()
     graph.threads = 1  # as for decoding: the network needs the cores
-    base = picture.time_base
+    base = picture.time_base or Fraction(1, 1000)
     shape = f"video_size={picture.width}x{picture.height}:pix_fmt={picture.format.name}"
     source = graph.add("buffer", f"{shape}:time_base={base.numerator}/{base.denominator}")
     graph.link_nodes(source, graph.add("bwdif", _BWDIF), graph.add("buffersink")).configure()

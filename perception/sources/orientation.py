@@ -1,6 +1,8 @@
 """Video pictures upright: turned and mirrored as the display matrix of each picture says."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import av
 import cv2
@@ -11,7 +13,7 @@ from perception.image_file import UPRIGHT, Turn
 from perception.types import Image
 
 
-def _unnamed(cls: type[Type], value: object) -> Type:
+def _unnamed(cls: Any, value: object) -> Any:
     kind = object.__new__(cls)
     kind._name_, kind._value_ = f"TYPE_{value}", value
     return kind
@@ -36,7 +38,8 @@ class Orientation:
 
     def upright(self, picture: av.VideoFrame, image: Image) -> tuple[Image, bool]:
         """The picture's image as a player shows it, and whether its sides were swapped."""
-        given = picture.side_data.get(Type.DISPLAYMATRIX)
+        side_data: Mapping[Any, Any] = picture.side_data
+        given = side_data.get(Type.DISPLAYMATRIX)
         if given is not None or picture.key_frame:
             self._matrix = () if given is None else tuple(np.frombuffer(given, np.int32).tolist())
         return _turned(image, self._matrix) if self._matrix else (image, False)

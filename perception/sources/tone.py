@@ -32,8 +32,9 @@ def hdr_name(picture: av.VideoFrame) -> str:
 def tone_mapped(picture: av.VideoFrame) -> Image:
     """A PQ or HLG picture as BGR of BT.709, uint8 (h, w, 3).
 
-    FFmpeg's swscale gives the same colours within 2 of 255 on a test card, in four times the time, after 17 s
-    for its first picture of 1920×1080.
+    Within 1 of 255 of the SDR picture that was encoded, also for saturated colours, of which FFmpeg's swscale
+    is up to 18 off. It takes 90 (PQ) and 120 (HLG) ms of CPU for 1920×1080 pixels; swscale takes 100,
+    and 4 s for its first picture.
     """
     source = Colorspace.BT2020 if picture.colorspace == _UNSPECIFIED else None
     codes = picture.to_ndarray(format="rgb48le", threads=1, src_colorspace=source).astype(
@@ -47,7 +48,8 @@ def tone_mapped(picture: av.VideoFrame) -> Image:
     wide = picture.color_primaries != ColorPrimaries.BT709
     mix = np.linalg.inv(_TO_2020) if wide else np.eye(3)
     shown = cv2.transform(light, ((_CODES - 1) * mix[::-1]).astype(np.float32))
-    return np.take(_sdr(), cv2.add(shown, 0.0, dtype=cv2.CV_16U))
+    levels = cv2.add(shown, 0.0, dtype=cv2.CV_16U)  # type: ignore[call-overload] # rounds, and clips
+    return np.asarray(np.take(_sdr(), levels), np.uint8)
 
 
 @cache

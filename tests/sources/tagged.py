@@ -69,5 +69,6 @@ def by_ffmpeg(path: Path, *options: str) -> list[Image]:
         pytest.skip("needs the program ffmpeg")
     command = ["ffmpeg", "-v", "error", "-i", str(path), *options, "-pix_fmt", "bgr24"]
     data = subprocess.run([*command, "-c:v", "bmp", "-f", "image2pipe", "-"], check=True, capture_output=True)
-    with av.open(io.BytesIO(data.stdout), format="bmp_pipe") as container:
+    container: Any = av.open(io.BytesIO(data.stdout), format="bmp_pipe")
+    with container:
         return [picture.to_ndarray(format="bgr24") for picture in container.decode(video=0)]

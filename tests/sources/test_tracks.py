@@ -61,9 +61,7 @@ def default(
     ],
     ids=["default second", "default first", "both default", "proxy is the default"],
 )
-def test_the_track_is_the_one_ffmpeg_takes(
-    tmp_path: Path, suffix: str, tracks: tuple[Track, Track]
-) -> None:
+def test_the_track_is_the_one_ffmpeg_takes(tmp_path: Path, suffix: str, tracks: tuple[Track, Track]) -> None:
     path = write(tmp_path / f"a{suffix}", *tracks)
     expected = [round(float(image.mean()), -1) for image in by_ffmpeg(path)]
     found, notes = greys(path)
