@@ -21,6 +21,7 @@ class Frame:
         camera: which camera took it.
         host_ns: when it was captured, or for a recording in real time when it was due, by the host's
             monotonic clock: ages count from then. 0: from when it is read.
+        pixel_aspect: width of a pixel over its height, where it is shown; the image keeps the stored pixels.
     """
 
     image: npt.NDArray[np.uint8]
@@ -30,6 +31,7 @@ class Frame:
     stem: str = ""
     camera: str = "front"
     host_ns: int = 0
+    pixel_aspect: float = 1.0
 
     @property
     def height(self) -> int:
@@ -38,6 +40,12 @@ class Frame:
     @property
     def width(self) -> int:
         return int(self.image.shape[1])
+
+    @property
+    def shown_size(self) -> tuple[float, float]:
+        """Height and width where pixels are square; no side is shorter than the image's."""
+        aspect = self.pixel_aspect
+        return self.height * max(1.0, 1 / aspect), self.width * max(1.0, aspect)
 
 
 class DropReason(StrEnum):

@@ -202,7 +202,7 @@ class Perceiver:
                     f"frame {frame.sequence}: its image is {frame.image.shape}, that of the earlier frame "
                     f"{one.sequence} is {one.image.shape}; begin anew, without earlier frames"
                 )
-        size = self._input_size(frame.height, frame.width)
+        size = self._input_size(frame)
         images = [fit(one.image, *size) for one in shown]
         images[:0] = images[:1] * (self.info.input.frames - len(images))
         return images[0] if len(images) == 1 else np.concatenate(images, axis=2)
@@ -211,15 +211,16 @@ class Perceiver:
         """Those that the network sees."""
         return earlier[max(0, len(earlier) - (self.info.input.frames - 1)) :]
 
-    def _input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the network's input for a frame."""
+    def _input_size(self, frame: Frame) -> tuple[int, int]:
+        """Height and width of the network's input for a frame: of square pixels, where its size is free."""
         info = self.info.input
+        height, width = frame.shown_size
         if info.size is not None:
             return info.size
         # A picture is restored, or enlarged, from the frame's own pixels where they are not too many.
         pixels = round(info.pixels * self.pixel_share)
         if "picture" in self.info.outputs:
-            pixels = max(min(pixels, height * width), info.multiple**2)
+            pixels = max(min(pixels, frame.height * frame.width), info.multiple**2)
         return input_size(height, width, pixels, info.multiple)
 
     def infer(self, image: npt.NDArray[np.uint8]) -> Maps:
@@ -243,12 +244,14 @@ class Perceiver:
         if self.crf:
             maps = maps | {"labels": refine(maps["logits"], self.prepare(frame)[..., -3:])}
         brief = self.labels_only and "labels" in maps
-        groups = NO_GROUPS if brief else self.grouping(maps, self._input_size(height, width))
+        groups = NO_GROUPS if brief else self.grouping(maps, self._input_size(frame))
         instance_map, instances = make_instances(groups, height, width)
         labels = maps["labels"] if "labels" in maps else thing_labels(instance_map)
         # Never above the frame's size: what is found there, the frame can show.
-        labels = resize_ids(labels, min(labels.shape[0], height), min(labels.shape[1], width))
-        lanes = find_lanes(labels, self.classes, height, width) if "labels" in maps and not brief else ()
+        rows, columns = (round(side) for side in frame.shown_size)
+        square = resize_ids(labels, min(labels.shape[0], rows), min(labels.shape[1], columns))
+        lanes = find_lanes(square, self.classes, height, width) if "labels" in maps and not brief else ()
+        labels = resize_ids(square, min(labels.shape[0], height), min(labels.shape[1], width))
         return Scene.of(
             frame,
             resize_ids(labels, height, width),

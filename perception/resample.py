@@ -11,7 +11,7 @@ import numpy.typing as npt
 Value = TypeVar("Value", np.uint8, np.float32)
 
 
-def input_size(height: int, width: int, pixels: int, multiple: int) -> tuple[int, int]:
+def input_size(height: float, width: float, pixels: int, multiple: int) -> tuple[int, int]:
     """The network's input size for a frame: both sides multiples of `multiple`, area at most `pixels`.
 
     Of the sizes whose longer side is rounded to the nearest multiple, so that the aspect is off by at most

@@ -118,7 +118,7 @@ class Capture:
         """
         last = self._recent[-1] if self._recent else frame
         follows = last.sequence + 1 == frame.sequence and last.stamp_ns <= frame.stamp_ns
-        if not follows or last.image.shape != frame.image.shape:
+        if not follows or (last.image.shape, last.pixel_aspect) != (frame.image.shape, frame.pixel_aspect):
             self._recent.clear()
         earlier = tuple(self._recent)
         self._recent.append(frame)

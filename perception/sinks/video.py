@@ -39,9 +39,9 @@ _ROOM = 1_000_000  # bytes that must be free where one begins, lest each try on 
 class VideoSink:
     """MP4, H.264, yuv420p, each overlay under its frame's own stamp; FFmpeg counts them from the first.
 
-    The first frame sets the size; frames of another size are fitted into it, with black borders. A video that
-    exists is overwritten, once the first frame comes. Where a camera falls silent, a dark picture that says
-    so takes the place of its last overlay, until the next frame.
+    The first frame sets the size and the shape of pixels; others are fitted into it, with black borders. A
+    video that exists is overwritten, once the first frame comes. Where a camera falls silent, a dark picture
+    that says so takes the place of its last overlay, until the next frame.
 
     Raises:
         SinkError: the file cannot be written.
@@ -57,6 +57,7 @@ class VideoSink:
         self._stream: VideoStream | None = None
         self._first_pts = self._last_pts = -1
         self._last: Frame | None = None
+        self._aspect = 1.0  # width of a pixel over its height
         self._silent = False
         self._broken = False
         try:
@@ -80,21 +81,21 @@ class VideoSink:
 
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         self._last, self._silent = frame, False
-        self._write(overlay, frame.stamp_ns)
+        self._write(overlay, frame.stamp_ns, frame.pixel_aspect)
 
     def write_health(self, health: Health) -> None:
         silent, self._silent = self._silent, health.signal is Signal.NO_SIGNAL
         if self._silent and not silent and self._last is not None and self._last.host_ns:
             # A recording has its own time.
             stamp_ns = self._last.stamp_ns + health.stamp_ns - self._last.host_ns
-            self._write(_slate(self._last.image.shape, health), stamp_ns)
+            self._write(_slate(self._last.image.shape, health), stamp_ns, self._last.pixel_aspect)
 
-    def _write(self, image: Image, stamp_ns: int) -> None:
+    def _write(self, image: Image, stamp_ns: int, aspect: float) -> None:
         try:
-            stream = self._stream or self._start(image, stamp_ns)
+            stream = self._stream or self._start(image, stamp_ns, aspect)
             if not self._path.exists():  # what is written to a file that was removed, nobody sees
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            picture = _picture(_fit(image, stream.width, stream.height))
+            picture = _picture(_fit(image, stream.width, stream.height, aspect / self._aspect))
             # Stamps that stand still or run back (a spliced recording) would make the file unplayable.
             self._last_pts = max(_ticks(stamp_ns), self._last_pts + 1)
             picture.pts, picture.time_base = self._last_pts, _TIME_BASE
@@ -121,7 +122,7 @@ class VideoSink:
                     self._path.unlink()
             self._new = False
 
-    def _start(self, overlay: Image, stamp_ns: int) -> VideoStream:
+    def _start(self, overlay: Image, stamp_ns: int, aspect: float) -> VideoStream:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
         self._last_pts -= 1
         self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
@@ -130,6 +131,8 @@ class VideoSink:
         stream.height, stream.width = (side + side % 2 for side in overlay.shape[:2])
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
+        self._aspect = aspect
+        context.sample_aspect_ratio = Fraction(aspect).limit_denominator(255)  # H.264 has two bytes for each
         context.time_base = _TIME_BASE
         context.gop_size = max(1, round(_KEY_SECONDS * self._rate))
         context.thread_count = 1  # a second one saves no CPU time, and the network needs that core
@@ -176,13 +179,17 @@ def _picture(image: Image) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
 
-def _fit(image: Image, width: int, height: int) -> Image:
-    """uint8 (height, width, 3): an odd side's last row or column doubled; other sizes between borders."""
+def _fit(image: Image, width: int, height: int, widened: float = 1.0) -> Image:
+    """uint8 (height, width, 3): an odd side's last row or column doubled; other sizes between borders.
+
+    Args:
+        widened: width of the image's pixels over that of the video's, where their heights are the same.
+    """
     high, wide = image.shape[:2]
     border = cv2.BORDER_REPLICATE
-    if (wide + wide % 2, high + high % 2) != (width, height):
-        scale = min(width / wide, height / high)
-        wide, high = max(1, round(wide * scale)), max(1, round(high * scale))
+    if (wide + wide % 2, high + high % 2, widened) != (width, height, 1.0):
+        scale = min(width / (wide * widened), height / high)
+        wide, high = max(1, round(wide * widened * scale)), max(1, round(high * scale))
         image = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         border = cv2.BORDER_CONSTANT
     if (wide, high) == (width, height):

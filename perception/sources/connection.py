@@ -12,6 +12,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from perception.sources.tracks import choose_track
+
 Packet: TypeAlias = "av.Packet[VideoStream]"
 
 CLOSED = "the camera has closed the connection"
@@ -112,9 +114,10 @@ class Connection:
                 self._changed.notify_all()
 
     def _take_in(self, container: InputContainer) -> None:
-        stream = next(iter(container.streams.video), None)
-        if stream is None or stream.codec_context is None:  # None: a codec that FFmpeg does not know
-            raise LostError("it sends no video that can be decoded")
+        try:
+            stream, _ = choose_track(container.streams.video)
+        except ValueError as error:
+            raise LostError(f"it sends no video that can be decoded: {error}") from error
         with self._changed:
             self._stream = stream
             self._changed.notify_all()

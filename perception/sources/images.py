@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.image_file import read_image_file
 from perception.sources.base import SourceKind
-from perception.types import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 RATE = 25.0  # a video's usual rate
-# The orientation tag is passed over, so that a label map fits the stored pixels: cars do not turn cameras.
-_READ = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class ImageSource:
-    """Every image file of a folder is one frame; grey, RGBA and 16 bit images become BGR of 8 bit.
+    """Every image file of a folder is one frame; upright as its orientation tag says; grey,
+    RGBA and 16 bit images become BGR of 8 bit.
 
     Images carry no time: they are stamped as if 25 were taken a second. A file with an image's extension that
     is none is dropped as undecodable; others are passed over and noted.
@@ -53,7 +51,7 @@ class ImageSource:
     def __iter__(self) -> Iterator[Frame | Drop]:
         for sequence, path in enumerate(self._images):
             try:
-                image = _read(path)
+                image = read_image_file(path)
             except (OSError, cv2.error, ValueError) as error:
                 words = getattr(error, "strerror", None) or str(error)
                 yield Drop(sequence, DropReason.UNDECODABLE, f"{path}: {words}")
@@ -64,16 +62,6 @@ class ImageSource:
 
     def close(self) -> None:
         """Nothing is held open between images."""
-
-
-def _read(path: Path) -> Image:
-    data = np.fromfile(path, np.uint8)
-    if not data.size:
-        raise ValueError("empty file")
-    image = cv2.imdecode(data, _READ)
-    if image is None:
-        raise ValueError("not a whole image")
-    return image.astype(np.uint8, copy=False)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

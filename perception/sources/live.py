@@ -10,7 +10,6 @@ from dataclasses import replace
 from threading import Event
 
 import av
-import numpy as np
 from av.container import InputContainer
 
 from perception.frame import Drop, DropReason, Frame
@@ -19,6 +18,7 @@ from perception.redact import masked
 from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
+from perception.sources.pictures import Pictures
 from perception.sources.stream_clock import StreamClock
 from perception.types import NS_PER_S, Policy
 from perception.uri import Uri
@@ -29,6 +29,7 @@ PAUSES_S = (0.2, 5.0)  # between two tries: doubled from the first up to the las
 GOOD_S = 1.0  # frames for so long, and the pauses start again from the first
 BEHIND_NS = 150_000_000  # a frame older than that is passed over where a fresher one waits
 LOW_LATENCY = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "32", "analyzeduration": "0"}
+_JUMPED = "its clock jumped"
 
 _log = logging.getLogger("perception.sources")
 
@@ -56,6 +57,7 @@ class LiveCamera(ABC):
         self._sequence = 0
         self._stopped = Event()
         self._connection: Connection | None = None
+        self._pictures: Pictures | None = None
 
     @abstractmethod
     def _connect(self) -> AbstractContextManager[InputContainer]:
@@ -109,6 +111,7 @@ class LiveCamera(ABC):
             self._clock.restart()
             self._arrivals.restart()
             decoder = Decoder(stream.codec_context)
+            self._pictures = Pictures(stream, self.uri, self.notes)
             while not self._stopped.is_set():
                 given_up, packets = connection.take(SILENCE_S)
                 if given_up:
@@ -124,7 +127,8 @@ class LiveCamera(ABC):
         for packet in packets:
             arrival_of(packet).stamp_ns = self._stamp(packet)
         if self._clock.jumps > jumps:
-            self.notes[:] = [f"{self.uri}: its clock jumped {self._clock.jumps} times, and was set again"]
+            self.notes[:] = [one for one in self.notes if _JUMPED not in one]
+            self.notes.append(f"{self.uri}: {_JUMPED} {self._clock.jumps} times, and was set again")
             _log.warning("%s: its clock jumped, and was set again", self.uri, extra={"event": "clock_jump"})
         late = time.monotonic_ns() - arrival_of(packets[0]).stamp_ns > BEHIND_NS
         behind = self._freshest and late and len(packets) > 1
@@ -154,8 +158,8 @@ class LiveCamera(ABC):
 
     def _frame(self, picture: av.VideoFrame) -> Frame:
         arrival = arrival_of(picture)
-        # One thread, as for decoding: the node has its own.
-        image = picture.to_ndarray(format="bgr24", threads=1).astype(np.uint8, copy=False)
+        assert self._pictures is not None
+        image, pixel_aspect = self._pictures.read(picture)
         delay_ns = arrival.whole_ns - arrival.stamp_ns
         if self._link.state is LinkState.LOST:
             _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
@@ -168,6 +172,7 @@ class LiveCamera(ABC):
             sequence=self._next(),
             camera=self._camera,
             host_ns=arrival.stamp_ns,
+            pixel_aspect=pixel_aspect,
         )
 
     def _pass_over(self, count: int, decoder: Decoder) -> Iterator[Drop]:

@@ -1,32 +1,34 @@
 """A recorded video, decoded by FFmpeg."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.sources.base import SourceKind
-from perception.types import Image
+from perception.sources.deinterlace import Deinterlacer
+from perception.sources.pictures import Pictures
+from perception.sources.tracks import choose_track, read_track
 
 _FALLBACK_RATE = 25.0
-_ROTATIONS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 
 class VideoSource:
-    """The first video stream of a file, turned upright where the file says how it was held.
+    """A video track of a file: see `choose_track`; its pictures as `Pictures` shows them.
 
     Frames are stamped by the file's own clock, so a variable frame rate is kept. Damaged frames are dropped
     as undecodable. A file that ends before the length it declares raises SourceError after its last frame.
+
+    Args:
+        track: its number among the file's video tracks; None: the one that FFmpeg would play.
 
     Raises:
         SourceError: the file cannot be read, or holds no video.
     """
 
-    def __init__(self, path: Path, camera: str = "front") -> None:
+    def __init__(self, path: Path, camera: str = "front", track: int | None = None) -> None:
         self.uri = str(path)
         self.notes: list[str] = []
         self.live = False
@@ -35,12 +37,14 @@ class VideoSource:
             self._container = av.open(str(path))
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(f"source {path}: not a readable video ({_words(error)})") from error
-        streams = self._container.streams.video
-        if not streams or streams[0].codec_context is None:  # None: a codec that FFmpeg does not know
+        try:
+            self._stream, which = choose_track(self._container.streams.video, track)
+        except ValueError as error:
             self._container.close()
-            what = "its codec is not known" if streams else "holds no video stream"
-            raise SourceError(f"source {path}: not a readable video ({what})")
-        self._stream = streams[0]
+            raise SourceError(f"source {path}: not a readable video ({error})") from error
+        self._pictures = Pictures(self._stream, self.uri, self.notes)
+        if which:
+            self._pictures.note(which)
         # One thread: the node decodes ahead of the network anyway, so more would only take its cores.
         self._stream.codec_context.thread_count = 1
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or _FALLBACK_RATE)
@@ -51,6 +55,7 @@ class VideoSource:
         first: float | None = None  # seconds
         end = 0.0  # seconds, of the last packet
         cut = False
+        deinterlacer = Deinterlacer(self._pictures.note)
         try:
             for packet in self._container.demux(self._stream):
                 if packet.size:  # the last packet is empty: it makes the decoder hand out what it holds back
@@ -58,21 +63,20 @@ class VideoSource:
                     cut = packet.is_corrupt
                     if packet.pts is not None:
                         end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                pictures: Sequence[av.VideoFrame | None]
                 try:
                     pictures = packet.decode()
                 except av.error.InvalidDataError:
-                    if not cut:  # a packet cut short is reported as the cut
-                        yield self._damaged(sequence)
-                        sequence += 1
-                    continue
-                for picture in pictures:
-                    if picture.is_corrupt:
+                    pictures = () if cut else (None,)  # a packet cut short is reported as the cut
+                for picture in deinterlacer.feed(pictures, last=not packet.size):
+                    if picture is None:
                         yield self._damaged(sequence)
                     else:
                         now = sequence / self.rate if picture.time is None else picture.time
                         first = now if first is None else first
                         stamp_ns = round((now - first) * 1e9)
-                        yield Frame(_upright(picture), stamp_ns, sequence=sequence, camera=self._camera)
+                        image, aspect = self._pictures.read(picture)
+                        yield Frame(image, stamp_ns, 0, sequence, camera=self._camera, pixel_aspect=aspect)
                     sequence += 1
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(
@@ -94,19 +98,13 @@ class VideoSource:
         return Drop(sequence, DropReason.UNDECODABLE, f"{self.uri}: frame {sequence} is damaged")
 
 
-def _upright(picture: av.VideoFrame) -> Image:
-    # One thread, as for decoding: see VideoSource.
-    image = picture.to_ndarray(format="bgr24", threads=1).astype(np.uint8, copy=False)
-    turn = _ROTATIONS.get(picture.rotation % 360)
-    return image if turn is None else cv2.rotate(image, turn).astype(np.uint8, copy=False)
-
-
 def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
 KIND = SourceKind(
     "a video file (drive.mp4)",
-    lambda given, how: VideoSource(Path(given.uri.place), how.camera),
+    lambda given, how: VideoSource(Path(given.uri.place), how.camera, **given.options),
+    read=lambda uri: uri.options({"track": read_track}),
     on_disk=True,
 )

@@ -79,21 +79,6 @@ def test_other_pixel_formats_become_bgr(
     assert np.abs(frame.image.astype(int) - expected).max() <= 1
 
 
-def test_orientation_tag_is_passed_over(tmp_path: Path) -> None:
-    """Label maps must fit the pixels as they are stored."""
-    data = cv2.imencode(".jpg", picture(0, 16, 32))[1].tobytes()
-    turned = (
-        b"MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
-    )
-    exif = b"Exif\x00\x00" + turned
-    tagged = data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]
-    upright = cv2.imdecode(np.frombuffer(tagged, np.uint8), cv2.IMREAD_COLOR)
-    assert upright is not None and upright.shape == (32, 16, 3)  # the tag is good
-    (tmp_path / "a.jpg").write_bytes(tagged)
-    [frame] = read_frames(tmp_path)
-    assert frame.image.shape == (16, 32, 3)
-
-
 def test_equal_stems_keep_their_outputs_apart(tmp_path: Path) -> None:
     for name in ("a.png", "a.bmp", "b.png"):
         cv2.imwrite(str(tmp_path / name), picture(0, 16, 16))

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from perception.classes import ClassSet
 from perception.datasets.class_file import Bits, OwnClasses
 from perception.errors import DataError
+from perception.image_file import read_image_file
 
 Ids = npt.NDArray[np.uint16]
 Size = tuple[int, int]
@@ -58,13 +59,13 @@ class Layout:
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """Read an image as uint8 (h, w, 3) BGR. Raises DataError where it is missing or broken."""
+    """Read an image upright, as uint8 (h, w, 3) BGR. Raises DataError where it is missing or broken."""
     if not path.exists():
         raise DataError(f"{path}: missing; the data set is incomplete")
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"{path}: not a readable image; replace or remove it")
-    return np.asarray(image, np.uint8)
+    try:
+        return read_image_file(path)
+    except ValueError as error:
+        raise DataError(f"{path}: not a readable image ({error}); replace or remove it") from error
 
 
 def read_labels(path: Path, size: Size, *, colours: bool = False) -> npt.NDArray[np.uint8]:
@@ -93,12 +94,13 @@ def read_ids(path: Path, size: Size) -> Ids:
 
 
 def _read(path: Path, size: Size, *, colours: bool = False) -> npt.NDArray[np.generic]:
-    """The pixels as Pillow reads them, which keeps palettes; what has colours, in BGR."""
+    """The pixels, upright, as Pillow reads them, which keeps palettes; what has colours, in BGR."""
     if not path.exists():
         raise DataError(f"{path}: missing; the data set is incomplete")
     try:
-        with Image.open(path) as image:
-            image.load()
+        with Image.open(BytesIO(path.read_bytes())) as stored:  # Pillow garbles TIFF that it maps and turns
+            stored.load()  # which turns TIFF already
+            image = ImageOps.exif_transpose(stored)
             shown = image.convert("RGB") if image.mode in {"P", "PA"} and colours else image
             if shown.mode in {"PA", "LA"}:
                 shown = shown.getchannel(0)

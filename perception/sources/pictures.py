@@ -1,0 +1,60 @@
+"""Decoded pictures as images, alike for files and streams: of SDR colours, progressive and upright."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+
+from perception.sources.deinterlace import one_moment
+from perception.sources.orientation import Orientation
+from perception.sources.tone import WHITE_NITS, hdr_name, tone_mapped
+from perception.types import Image
+
+_FLATTEST = 8  # width to height of a pixel, or the reverse; beyond, the header is wrong
+
+
+class Pictures:
+    """The pictures of one video track.
+
+    Args:
+        uri: what the user calls it, for the notes.
+        notes: what the user should know, each once.
+    """
+
+    def __init__(self, stream: VideoStream, uri: str, notes: list[str]) -> None:
+        self._context, self._uri, self._notes = stream.codec_context, uri, notes
+        self._orientation = Orientation()
+        stored, coded = stream.sample_aspect_ratio, self._context.sample_aspect_ratio
+        # As in FFmpeg, the container's shape of the pixels comes before that of the stream, which may change.
+        self._stored = stored if stored != coded else None
+
+    def read(self, picture: av.VideoFrame) -> tuple[Image, float]:
+        """The picture's image, and the width of its pixels over their height."""
+        hdr = hdr_name(picture)
+        if hdr:
+            self.note(
+                f"{hdr} (HDR) video, shown as SDR; what is brighter than {WHITE_NITS:.0f} cd/m² is white"
+            )
+            image = tone_mapped(picture)
+        else:
+            # One thread, as for decoding: the node has its own.
+            image = picture.to_ndarray(format="bgr24", threads=1).astype(np.uint8, copy=False)
+        if picture.interlaced_frame:
+            self.note("interlaced video; every other row is drawn from its neighbours")
+            image = one_moment(image)
+        image, swapped = self._orientation.upright(picture, image)
+        aspect = self._pixel_aspect()
+        return image, 1 / aspect if swapped else aspect
+
+    def note(self, words: str) -> None:
+        line = f"{self._uri}: {words}"
+        if line not in self._notes:
+            self._notes.append(line)
+
+    def _pixel_aspect(self) -> float:
+        aspect = self._stored or self._context.sample_aspect_ratio or Fraction(1)
+        if 1 / Fraction(_FLATTEST) <= aspect <= _FLATTEST:
+            return float(aspect)
+        self.note(f"its pixels are said to be {aspect} as wide as high, taken to be square")
+        return 1.0
