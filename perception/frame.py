@@ -21,6 +21,8 @@ class Frame:
         camera: which camera took it.
         host_ns: when it was captured, or for a recording in real time when it was due, by the host's
             monotonic clock: ages count from then. 0: from when it is read.
+        recording: which one of recordings put one after another it is from: nothing is followed from one
+            into the next.
     """
 
     image: npt.NDArray[np.uint8]
@@ -30,6 +32,7 @@ class Frame:
     stem: str = ""
     camera: str = "front"
     host_ns: int = 0
+    recording: int = 0
 
     @property
     def height(self) -> int:
