@@ -59,19 +59,20 @@ class Extent:
     def _too_short(self) -> bool:
         own = _own_seconds(self._container, self._stream)
         if own:
-            return self._end + 2 * self._period < own
+            start = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
+            return self._end - start + 2 * self._period < own
         slack = 2 * self._period if len(self._container.streams) == 1 else _SLACK_S
         return self._latest + slack < declared_seconds(self._container, self._stream)
 
 
 def declared_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """When the video ends; where its track does not say so, when all ends; 0: neither is said."""
+    """How long the video plays; where its track does not say so, how long all does; 0: neither is said."""
     return _own_seconds(container, stream) or float((container.duration or 0) / av.time_base)
 
 
 def _own_seconds(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration and stream.time_base:
-        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+        return float(stream.duration * stream.time_base)
     whole = float((container.duration or 0) / av.time_base)
     return min(_seconds(stream.metadata.get("DURATION", "")), whole)  # tools may copy another file's tag
 

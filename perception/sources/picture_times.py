@@ -1,5 +1,6 @@
 """What a video file says of when each picture is shown."""
 
+from fractions import Fraction
 from heapq import heappop, heappush
 from typing import Any
 
@@ -23,17 +24,19 @@ class PictureTimes:
 
     def __init__(self, container: InputContainer, rate: float) -> None:
         self._timed, self._by_order = is_timed(container), container.format.name == "avi"
-        self._period = 1 / rate
-        self._waiting: list[float] = []
+        self._period = 1 / Fraction(rate)
+        self._waiting: list[Fraction] = []
 
     def take(self, packet: "av.Packet[Any]") -> None:
         if self._by_order and packet.size and packet.dts is not None and packet.time_base is not None:
-            heappush(self._waiting, float(packet.dts * packet.time_base))
+            heappush(self._waiting, packet.dts * packet.time_base)
 
-    def next(self, picture: av.VideoFrame | None, sequence: int) -> float | None:
+    def next(self, picture: av.VideoFrame | None, sequence: int) -> Fraction | None:
         """In seconds; None: it has no time."""
         if not self._timed:
             return sequence * self._period
         if self._by_order:
             return heappop(self._waiting) if self._waiting else None
-        return picture.time if picture is not None else None
+        if picture is None or picture.pts is None or picture.time_base is None:
+            return None
+        return picture.pts * picture.time_base

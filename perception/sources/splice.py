@@ -1,8 +1,10 @@
 """One timeline for recordings put one after another in one file: its stamps never run back."""
 
+from fractions import Fraction
+
 _DISORDER = 5  # periods; a decoder that learns late how far pictures are reordered gives some out of order
-_WRAP_S = 2**33 / 90_000  # MPEG's clock starts again at 0 after 26.5 h, in the middle of a recording
-_WRAP_NEAR_S = 10.0
+_WRAP_S = Fraction(2**33, 90_000)  # MPEG's clock starts again at 0 after 26.5 h, in the middle of a recording
+_WRAP_NEAR_S = 10
 
 
 class Timeline:
@@ -13,27 +15,29 @@ class Timeline:
 
     Args:
         rate: frames per second, where the times do not say it.
+        wraps: the times are MPEG's, of 33 bits.
 
     Attributes:
         recording: the number of the recording that the last picture is from, from 0.
     """
 
-    def __init__(self, rate: float) -> None:
-        self._period = 1 / rate
-        self._shift = self._last = 0.0  # seconds: from its time to its stamp; the last stamp
+    def __init__(self, rate: float, *, wraps: bool = False) -> None:
+        self._wraps = wraps
+        self._period = 1 / Fraction(rate)
+        self._shift = self._last = Fraction(0)  # seconds: from its time to its stamp; the last stamp
         self._sequence = -1
         self.recording = 0
 
-    def stamp_ns(self, seconds: float | None, sequence: int) -> int:
+    def stamp_ns(self, seconds: Fraction | None, sequence: int) -> int:
         """For each picture, in order; None: it has no time."""
         step = (sequence - self._sequence) * self._period
         if self._sequence < 0:
-            self._shift, now = -(seconds or 0.0), 0.0
+            self._shift, now = -(seconds or Fraction(0)), Fraction(0)
         elif seconds is None:
             now = self._last + step
         else:
             now = seconds + self._shift
-            if abs(now + _WRAP_S - self._last) < _WRAP_NEAR_S:
+            if self._wraps and abs(now + _WRAP_S - self._last) < _WRAP_NEAR_S:
                 self._shift += _WRAP_S
                 now += _WRAP_S
             elif now < self._last - _DISORDER * self._period:
@@ -41,4 +45,11 @@ class Timeline:
                 self._shift += self._last + self._period - now
                 now = self._last + self._period
         self._last, self._sequence = max(now, self._last), sequence
-        return round(self._last * 1e9)
+        return round(self._last * 10**9)
+
+
+def spliced(sequence: int) -> str:
+    """For people: a note of the source."""
+    return (
+        f"another recording begins at frame {sequence}; stamps go on after the last one, tracks start again"
+    )

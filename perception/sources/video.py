@@ -1,6 +1,7 @@
 """A recorded video, decoded by FFmpeg."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,7 +14,7 @@ from perception.sources.base import SourceKind
 from perception.sources.durations import Extent, declared_seconds
 from perception.sources.picture_times import PictureTimes, is_timed
 from perception.sources.rates import DEFAULT, header_rate, read_rate
-from perception.sources.splice import Timeline
+from perception.sources.splice import Timeline, spliced
 from perception.types import Image
 
 # A backward step of MPEG's stamps is for `Timeline` to judge: FFmpeg takes each for 26.5 h gone by.
@@ -71,7 +72,10 @@ class VideoSource:
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         sequence = 0
-        times, timeline = PictureTimes(self._container, self.rate), Timeline(self.rate)
+        times, timeline = (
+            PictureTimes(self._container, self.rate),
+            Timeline(self.rate, wraps=self._container.format.name in ("mpegts", "mpeg")),
+        )
         extent = Extent(self._path, self._container, self._stream, 1 / self.rate)
         try:
             for packet in self._container.demux():
@@ -110,15 +114,12 @@ class VideoSource:
         self._container.close()
 
     def _frame(
-        self, picture: av.VideoFrame, seconds: float | None, sequence: int, timeline: Timeline
+        self, picture: av.VideoFrame, seconds: Fraction | None, sequence: int, timeline: Timeline
     ) -> Frame:
         earlier = timeline.recording
         stamp_ns = timeline.stamp_ns(seconds, sequence)
         if timeline.recording > earlier:
-            self.notes.append(
-                f"{self.uri}: another recording begins at frame {sequence}; its stamps go on from the last "
-                "one, tracks start again"
-            )
+            self.notes.append(f"{self.uri}: {spliced(sequence)}")
         return Frame(
             _upright(picture),
             stamp_ns,
