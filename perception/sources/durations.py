@@ -57,24 +57,30 @@ class Extent:
         return self._packets < counted or (container not in _UNDECLARED and self._too_short())
 
     def _too_short(self) -> bool:
-        own = _own_seconds(self._container, self._stream)
+        stream, slack = self._stream, 2 * self._period
+        if stream.duration and stream.time_base:
+            return self._end + slack < float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+        own = _tagged_end(self._container, stream)
         if own:
-            start = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
-            return self._end - start + 2 * self._period < own
-        slack = 2 * self._period if len(self._container.streams) == 1 else _SLACK_S
-        return self._latest + slack < declared_seconds(self._container, self._stream)
+            return self._end + slack < own
+        alone = len(self._container.streams) == 1
+        return self._latest + (slack if alone else _SLACK_S) < _seconds_of_all(self._container)
 
 
 def declared_seconds(container: InputContainer, stream: VideoStream) -> float:
     """How long the video plays; where its track does not say so, how long all does; 0: neither is said."""
-    return _own_seconds(container, stream) or float((container.duration or 0) / av.time_base)
-
-
-def _own_seconds(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    whole = float((container.duration or 0) / av.time_base)
-    return min(_seconds(stream.metadata.get("DURATION", "")), whole)  # tools may copy another file's tag
+    return _tagged_end(container, stream) or _seconds_of_all(container)
+
+
+def _seconds_of_all(container: InputContainer) -> float:
+    return float((container.duration or 0) / av.time_base)
+
+
+def _tagged_end(container: InputContainer, stream: VideoStream) -> float:
+    """By Matroska's tag, which tools may have copied from another file."""
+    return min(_seconds(stream.metadata.get("DURATION", "")), _seconds_of_all(container))
 
 
 def _seconds(tag: str) -> float:

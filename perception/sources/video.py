@@ -58,9 +58,7 @@ class VideoSource:
         timed = is_timed(self._container)
         if timed and rate is not None:
             self._container.close()
-            raise ConfigError(
-                f"source {path}: rate is refused: its frames carry their own times; leave it out"
-            )
+            raise ConfigError(f"source {path}: rate is refused: its frames carry times; leave it out")
         said = header_rate(self._stream)
         self._assumed = not timed and rate is None and said is None
         if timed:
@@ -103,9 +101,7 @@ class VideoSource:
                 f"source {self.uri}: broke after {sequence} frames ({_words(error)})"
             ) from error
         if self._assumed and sequence > 1:
-            self.notes.append(
-                f"{self.uri}: says no rate; taken at {self.rate:g} frames/s, ?rate= sets another"
-            )
+            self.notes.append(f"{self.uri}: says no rate; taken for {self.rate:g} a second, ?rate= sets it")
         if extent.cut_off():
             expected = f" of {self.length}" if self.length and self.length > sequence else ""
             raise SourceError(f"source {self.uri}: the file is cut off after {sequence}{expected} frames")
