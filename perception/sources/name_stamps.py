@@ -3,8 +3,8 @@
 Names of one folder count as stamps together or not at all: they must differ in digits only, and one of their
 numbers must be a time in each. A number of frames must never pass for a time, so a time is either
 
-- since 1970: it lies between the years 2000 and 2100 in one of the units, which have 12 or more digits then,
-  and is no date in digits (20180724112245), or
+- since 1970: it lies between September 2001 and 2100, so that it has 13, 16 or 19 digits in ms, µs or ns, and
+  is no date in digits (20180724112245), or
 - by a clock that starts elsewhere (since boot, GPS): in ns or µs only, and its steps are a camera's periods,
   alike, and at least 4000 units; nobody numbers frames that way. In ms its steps are as small as those of
   every 33rd frame: no rule could tell, and `?rate=` is for those.
@@ -18,9 +18,10 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-_SINCE_1970_S = 946_684_800, 4_102_444_800  # the years 2000 and 2100
+_SINCE_1970_S = 10**9, 4_102_444_800
 _UNITS = {"ms": 10**6, "µs": 10**3, "ns": 1}  # ns in each; whole seconds are too easily something else
 _SHORTEST_NS, _LONGEST_NS = 2_000_000, 60_000_000_000  # of the usual time between two images
+_SLOW_NS = 8_000_000_000  # slower is a camera of 125 a second or less, by a clock of a finer unit (12 days on)
 _CAMERA_NS = 4_000_000, 2_000_000_000  # the same where the clock is unknown: 250 to 0.5 images a second
 _ALIKE = 0.8  # share of the steps that are between half and twice the usual one; the others are gaps
 _FEW, _MANY = 3, 20  # images: fewer show no period; so many show that steps are alike by no chance
@@ -99,7 +100,9 @@ def _whole(column: Sequence[str]) -> NameStamps | None:
     for unit, scale in _UNITS.items():
         ns = [number * scale for number in numbers]
         if _since_1970(ns, scale, column):
-            return NameStamps(tuple(ns), unit, True)
+            finer = [stamp // 1000 for stamp in ns]
+            if scale == 1 or _usual_step(ns) <= _SLOW_NS or not _by_a_camera(finer):
+                return NameStamps(tuple(ns), unit, True)
     for unit in ("ns", "µs"):
         ns = [number * _UNITS[unit] for number in numbers]
         if _by_a_camera(ns):
