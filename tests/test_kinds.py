@@ -63,8 +63,8 @@ def test_the_help_names_each_kind() -> None:
 @pytest.mark.parametrize(
     ("role", "uri", "words"),
     [
-        ("source", "none.mp4?rate=3", "source none.mp4?rate=3: unknown option rate; it takes none"),
-        ("source", "none/?rate=3", "unknown option rate; it takes none"),
+        ("source", "none.mp4?pace=3", "source none.mp4?pace=3: unknown option pace; known are rate"),
+        ("source", "none/?pace=3", "unknown option pace; known are rate"),
         ("source", "push:?rate=3", "unknown option rate; it takes none"),
         ("source", "sim:?sede=3", "unknown option 'sede'; use one of"),
         ("source", "camera:0?size=1x1&size=1x1", "size is given twice; give it once"),

@@ -21,7 +21,9 @@ from statistics import median
 _SINCE_1970_S = 10**9, 4_102_444_800
 _UNITS = {"ms": 10**6, "µs": 10**3, "ns": 1}  # ns in each; whole seconds are too easily something else
 _SHORTEST_NS, _LONGEST_NS = 2_000_000, 60_000_000_000  # of the usual time between two images
-_SLOW_NS = 8_000_000_000  # slower is a camera of 125 a second or less, by a clock of a finer unit (12 days on)
+_SLOW_NS = (
+    8_000_000_000  # slower is a camera of 125 a second or less, by a clock of a finer unit (12 days on)
+)
 _CAMERA_NS = 4_000_000, 2_000_000_000  # the same where the clock is unknown: 250 to 0.5 images a second
 _ALIKE = 0.8  # share of the steps that are between half and twice the usual one; the others are gaps
 _FEW, _MANY = 3, 20  # images: fewer show no period; so many show that steps are alike by no chance

@@ -65,7 +65,7 @@ class WallClock:
             self.note = ""
         self._ahead_ns = ahead_ns
         if not self.note:
-            again = f", after it was set {self._set} times" if self._set else ""
+            again = f"; they jumped apart {self._set} times" if self._set else ""
             self.note = f"wall times are the camera's own, {_apart(ahead_ns)} this computer's{again}"
         return camera_ns
 
