@@ -52,19 +52,20 @@ class Extent:
                 return True
             return not counted and self._too_short()
         if container == "avi" and counted:
+            if _riff_is_open(self._path):
+                return False
             whole = self._packets >= counted or self._end > (counted - 0.5) * self._period
             return not whole and not _riff_is_whole(self._path)
         return self._packets < counted or (container not in _UNDECLARED and self._too_short())
 
     def _too_short(self) -> bool:
-        stream, slack = self._stream, 2 * self._period
-        if stream.duration and stream.time_base:
-            return self._end + slack < float((stream.duration + (stream.start_time or 0)) * stream.time_base)
-        own = _tagged_end(self._container, stream)
-        if own:
-            return self._end + slack < own
+        stream, whole, slack = self._stream, _seconds_of_all(self._container), 2 * self._period
         alone = len(self._container.streams) == 1
-        return self._latest + (slack if alone else _SLACK_S) < _seconds_of_all(self._container)
+        own = declared_seconds(self._container, stream)
+        if not alone and own > whole - _SLACK_S:  # that of all tracks, which some formats give to each
+            return self._latest + _SLACK_S < whole
+        start = float((stream.start_time or 0) * (stream.time_base or 0)) if stream.duration else 0.0
+        return self._end + slack < start + own
 
 
 def declared_seconds(container: InputContainer, stream: VideoStream) -> float:
@@ -92,6 +93,12 @@ def _seconds(tag: str) -> float:
     return float(3600 * hours + 60 * minutes + seconds)
 
 
+def _riff_is_open(path: Path) -> bool:
+    """Whether it was written to a pipe, or never finished: then it declares nothing."""
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(_RIFF_HEAD)[4:], "little") in (0, 2**32 - 1)
+
+
 def _riff_is_whole(path: Path) -> bool:
     """Whether the file holds all bytes of its RIFF chunks; large AVI files have several."""
     size, at = path.stat().st_size, 0
@@ -101,7 +108,5 @@ def _riff_is_whole(path: Path) -> bool:
             name, length = file.read(4), int.from_bytes(file.read(4), "little")
             if name != b"RIFF":
                 break  # what some recorders leave behind the last one
-            if not length:
-                return False  # never finished
             at += _RIFF_HEAD + length + length % 2
-    return 0 < at <= size + 1  # the last byte may be padding
+    return at <= size + 1  # the last byte may be padding

@@ -37,10 +37,12 @@ class Timeline:
             now = self._last + step
         else:
             now = seconds + self._shift
-            if self._wraps and abs(now + _WRAP_S - self._last) < _WRAP_NEAR_S:
-                self._shift += _WRAP_S
-                now += _WRAP_S
-            elif now < self._last - _DISORDER * self._period:
+            for turn in (_WRAP_S, -_WRAP_S) if self._wraps else ():  # FFmpeg takes some of them back
+                if abs(now + turn - self._last) < _WRAP_NEAR_S:
+                    self._shift += turn
+                    now += turn
+                    break
+            if now < self._last - _DISORDER * self._period:
                 self.recording += 1
                 self._shift += self._last + self._period - now
                 now = self._last + self._period

@@ -1,4 +1,4 @@
-"""Recordings put one after another, through the node: one timeline, and no road user goes on into the next."""
+"""Recordings put one after another, through the node: one timeline, nothing is tracked over the splice."""
 
 from pathlib import Path
 

@@ -26,31 +26,35 @@ def write(
     rate: int = 20,
     codec: str = "libx264",
     sound_s: float = 0.0,
-    subtitle_s: float = 0.0,
+    sound: str = "aac",
     first: int = 0,
     format: str | None = None,
     movflags: str = "",
     **options: str,
 ) -> Path:
-    """A video of `count` frames from number `first` on, with sound or a subtitle that ends when it says."""
+    """A video of `count` frames from number `first` on, with so many seconds of silence."""
     muxing = {"movflags": movflags} if movflags else {}
     with av.open(str(path), "w", format=format, options=muxing) as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width = HEIGHT, WIDTH
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.time_base = Fraction(1, rate)
-        sound = container.add_stream("aac", rate=48_000) if sound_s else None
+        silence = container.add_stream(sound, rate=48_000, layout="mono") if sound_s else None
         for index, image in enumerate(noisy(count)):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts, frame.time_base = first + index, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-        if sound is not None:
-            for start in range(0, round(sound_s * 48_000), 1024):
-                block = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        if silence is not None:
+            size = silence.codec_context.frame_size
+            kind = silence.codec_context.format.name
+            for start in range(0, round(sound_s * 48_000), size):
+                block = av.AudioFrame(kind, "mono", size)
+                for plane in block.planes:
+                    plane.update(bytes(plane.buffer_size))
                 block.rate, block.pts, block.time_base = 48_000, start, Fraction(1, 48_000)
-                container.mux(sound.encode(block))
-            container.mux(sound.encode(None))
+                container.mux(silence.encode(block))
+            container.mux(silence.encode(None))
     return path
 
 

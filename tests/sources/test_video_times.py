@@ -1,9 +1,12 @@
 """Ends, rates and splices of recordings as others write them; how each was built says what is right."""
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from perception.errors import ConfigError, SourceError
@@ -43,6 +46,8 @@ OUTLASTED: dict[str, Callable[[Path], Path]] = {
         )
         for suffix in ("mp4", "mov", "mkv", "avi", "ts", "flv")
     },
+    "sound in wmv": lambda folder: write(folder / "a.wmv", 30, codec="wmv2", sound_s=5, sound="libmp3lame"),
+    "sound in webm": lambda folder: write(folder / "a.webm", 30, codec="libvpx", sound_s=5, sound="libopus"),
     "sound in fragments": lambda folder: write(folder / "a.mp4", 30, sound_s=5, movflags="frag_keyframe"),
 }
 
@@ -50,6 +55,21 @@ OUTLASTED: dict[str, Callable[[Path], Path]] = {
 @pytest.mark.parametrize("kind", OUTLASTED)
 def test_what_outlasts_the_video_makes_no_cut_of_it(tmp_path: Path, kind: str) -> None:
     frames, notes, error = read(OUTLASTED[kind](tmp_path))
+    assert (error, notes) == ("", [])
+    assert milliseconds(frames) == every(50, 30)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "srt"), ("mp4", "mov_text")])
+def test_subtitles_that_outlast_the_video_make_no_cut_of_it(tmp_path: Path, suffix: str, codec: str) -> None:
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        pytest.skip("needs ffmpeg to write subtitles")
+    text = tmp_path / "a.srt"
+    text.write_text("1\n00:00:00,000 --> 00:00:01,000\non\n\n2\n00:00:10,000 --> 00:00:12,000\noff\n")
+    video, path = write(tmp_path / "video.mp4", 30), tmp_path / f"a.{suffix}"
+    parts = ["-i", video, "-i", text, "-c:v", "copy", "-c:s", codec]
+    subprocess.run([ffmpeg, "-v", "error", *parts, path], check=True)
+    frames, notes, error = read(path)
     assert (error, notes) == ("", [])
     assert milliseconds(frames) == every(50, 30)
 
@@ -110,6 +130,18 @@ def test_an_avi_cut_between_two_chunks_is_found(tmp_path: Path) -> None:
     path.write_bytes(data[:at])
     frames, _, error = read(path)
     assert len(frames) == 11 and "cut off after 11 of 20" in error
+
+
+def test_an_avi_of_a_pipe_declares_nothing(tmp_path: Path) -> None:
+    """Nobody went back to write the sizes."""
+    path = write_avi(tmp_path / "a.avi", [])
+    data = bytearray(path.read_bytes())
+    data[4:8] = bytes([255] * 4)
+    at = data.index(b"strh")
+    data[at + 40 : at + 44] = (2**30).to_bytes(4, "little")
+    path.write_bytes(data)
+    frames, _, error = read(path)
+    assert (len(frames), error) == (20, "")
 
 
 def test_reordered_pictures_of_an_avi_are_stamped_in_the_order_shown(tmp_path: Path) -> None:
@@ -223,6 +255,16 @@ def test_mpegs_clock_may_wrap_in_a_recording() -> None:
     assert timeline.stamp_ns(Fraction(0), 10) == 400_000_000  # and so is a splice after it
     assert timeline.stamp_ns(Fraction(1, 25), 11) == 440_000_000
     assert timeline.recording == 1
+
+
+def test_a_file_is_read_over_the_wrap(tmp_path: Path) -> None:
+    """At 2^33 / 90000 s, 1.2 s after its beginning."""
+    path = write(tmp_path / "a.ts", 60, 25, first=95441 * 25, bf="2")
+    with av.open(str(path)) as container:
+        assert any(packet.dts is not None and packet.dts < 0 for packet in container.demux())  # it does wrap
+    frames, notes, error = read(path)
+    assert (error, notes) == ("", [])
+    assert milliseconds(frames) == every(40, 60)
 
 
 def test_pictures_out_of_order_are_no_splice() -> None:
