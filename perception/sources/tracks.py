@@ -1,5 +1,6 @@
 """Which of a file's video tracks is the drive."""
 
+import re
 from collections.abc import Sequence
 
 from av.stream import Disposition
@@ -8,6 +9,7 @@ from av.video.stream import VideoStream
 # FFmpeg's own choice (ffmpeg_mux_init.c, map_auto_video): the most pixels, to which the default track adds so
 # many; a picture attached to a sound file, such as its cover, only where there is no other.
 _DEFAULT_PIXELS = 5_000_000
+_SLOWEST = 15.0  # frames/s of a video that does not say
 
 
 def choose_track(tracks: Sequence[VideoStream], wanted: int | None = None) -> tuple[VideoStream, str]:
@@ -37,7 +39,7 @@ def choose_track(tracks: Sequence[VideoStream], wanted: int | None = None) -> tu
     videos = [track for track in known if not _is_cover(track)]
     if not videos:
         raise ValueError(f"holds no video stream but {listed}; ?track=0 takes that picture")
-    moving = [track for track in videos if track.frames != 1] or videos
+    moving = [track for track in videos if not _is_still(track)] or videos
     chosen = max(moving, key=_preference)
     if len(tracks) == 1:
         return chosen, ""
@@ -58,6 +60,23 @@ def _preference(track: VideoStream) -> tuple[int, int]:
 
 def _is_cover(track: VideoStream) -> bool:
     return bool(track.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def _is_still(track: VideoStream) -> bool:
+    """Whether it is a single picture, by its count of frames or its length."""
+    if track.frames:
+        return track.frames == 1
+    length = _seconds(track)
+    return length is not None and length * float(track.average_rate or _SLOWEST) < 1.5
+
+
+def _seconds(track: VideoStream) -> float | None:
+    said = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", track.metadata.get("DURATION", ""))
+    if said:  # Matroska, whose tracks otherwise have the length of the file
+        return 3600 * int(said[1]) + 60 * int(said[2]) + float(said[3])
+    if track.duration is None or track.time_base is None:
+        return None
+    return float(track.duration * track.time_base)
 
 
 def _describe(track: VideoStream) -> str:

@@ -70,6 +70,11 @@ def test_at_another_size_the_history_starts_anew(two_before: Perceiver) -> None:
     assert run(two_before, items) == {0: 0, 1: 0, 2: 0, 3: 3, 4: 3, 5: 3}
 
 
+def test_at_another_shape_of_pixels_the_history_starts_anew(two_before: Perceiver) -> None:
+    items = [replace(grey(k), pixel_aspect=1.0 if k < 3 else 1.1) for k in range(6)]
+    assert run(two_before, items) == {0: 0, 1: 0, 2: 0, 3: 3, 4: 3, 5: 3}
+
+
 def test_where_the_clock_runs_back_the_history_starts_anew(two_before: Perceiver) -> None:
     items = [replace(grey(k), stamp_ns=10**9 + k if k < 3 else k) for k in range(6)]
     assert run(two_before, items) == {0: 0, 1: 0, 2: 0, 3: 3, 4: 3, 5: 3}

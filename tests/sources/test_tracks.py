@@ -72,8 +72,9 @@ def test_the_track_is_the_one_ffmpeg_takes(tmp_path: Path, suffix: str, tracks: 
     assert f"{number}: h264 {size[1]}×{size[0]}" in notes and "?track=N" in notes
 
 
-def test_a_single_picture_is_no_drive_even_as_the_default(tmp_path: Path) -> None:
-    found, notes = greys(write(tmp_path / "a.mp4", default(THUMBNAIL), DRIVE))
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.ts"])
+def test_a_single_picture_is_no_drive_even_as_the_default(tmp_path: Path, name: str) -> None:
+    found, notes = greys(write(tmp_path / name, default(THUMBNAIL), DRIVE))
     assert found == [200] * 5
     assert "plays video track 1" in notes
 
