@@ -22,6 +22,8 @@ class Frame:
         host_ns: when it was captured, or for a recording in real time when it was due, by the host's
             monotonic clock: ages count from then. 0: from when it is read.
         pixel_aspect: width of a pixel over its height, where it is shown; the image keeps the stored pixels.
+        recording: which one of recordings put one after another it is from: nothing is followed from one
+            into the next.
     """
 
     image: npt.NDArray[np.uint8]
@@ -32,6 +34,7 @@ class Frame:
     camera: str = "front"
     host_ns: int = 0
     pixel_aspect: float = 1.0
+    recording: int = 0
 
     @property
     def height(self) -> int:

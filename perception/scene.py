@@ -85,7 +85,7 @@ class Scene:
     """Everything known of one frame, under that frame's own stamp.
 
     Attributes:
-        sequence, stamp_ns, wall_ns, stem, camera: those of the frame.
+        sequence, stamp_ns, wall_ns, stem, camera, recording: those of the frame.
         labels: uint8 (height, width) class ids at the frame's resolution; 255 is unknown, as all is where
             the network tells no classes.
         instance_map: uint16 (height, width); 0 none, else `Instance.id`.
@@ -126,6 +126,7 @@ class Scene:
     left_out: tuple[str, ...] = ()
     age_ms: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    recording: int = 0
 
     @classmethod
     def of(
@@ -141,6 +142,7 @@ class Scene:
             labels,
             instance_map,
             host_ns=frame.host_ns,
+            recording=frame.recording,
             **more,
         )
 

@@ -63,8 +63,8 @@ def test_the_help_names_each_kind() -> None:
 @pytest.mark.parametrize(
     ("role", "uri", "words"),
     [
-        ("source", "none.mp4?fast=3", "source none.mp4?fast=3: unknown option fast; known are track"),
-        ("source", "none/?fast=3", "unknown option fast; known are track"),
+        ("source", "none.mp4?pace=3", "source none.mp4?pace=3: unknown option pace; known are rate, track"),
+        ("source", "none/?pace=3", "unknown option pace; known are rate, track"),
         ("source", "push:?rate=3", "unknown option rate; it takes none"),
         ("source", "sim:?sede=3", "unknown option 'sede'; use one of"),
         ("source", "camera:0?size=1x1&size=1x1", "size is given twice; give it once"),

@@ -114,10 +114,11 @@ class Capture:
     def _before(self, frame: Frame) -> tuple[Frame, ...]:
         """The frames read right before this one, the oldest first, as many as the network sees with it.
 
-        Also those that are never perceived; but none from before a gap, another size, or a cut to earlier.
+        Also those that are never perceived; but none from before a gap, another size, or a splice.
         """
         last = self._recent[-1] if self._recent else frame
         follows = last.sequence + 1 == frame.sequence and last.stamp_ns <= frame.stamp_ns
+        follows &= last.recording == frame.recording
         if not follows or (last.image.shape, last.pixel_aspect) != (frame.image.shape, frame.pixel_aspect):
             self._recent.clear()
         earlier = tuple(self._recent)

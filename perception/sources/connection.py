@@ -12,6 +12,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from perception.sources.sender_reports import SenderReports, camera_ns
 from perception.sources.tracks import choose_track
 
 Packet: TypeAlias = "av.Packet[VideoStream]"
@@ -19,6 +20,7 @@ Packet: TypeAlias = "av.Packet[VideoStream]"
 CLOSED = "the camera has closed the connection"
 _HELD = {"rtsp": 1, "mpegts": 2}  # images; MPEG-TS twice, for the packets of its own that images travel in
 MOST = 300  # packets that wait: ten seconds of them
+_BURST_S, _BURST_MOST_S = 0.01, 0.2  # packets closer together had waited; for how long they are gathered
 
 
 class LostError(Exception):
@@ -33,12 +35,16 @@ class Arrival:
         began_ns: when its first bytes came.
         whole_ns: when it was complete, and `wall_ns` by the wall clock.
         stamp_ns: when its image was captured.
+        camera_ns: the same by the camera's wall clock; 0 where that is unknown.
+        jumped: that clock was set since the packet before.
     """
 
     began_ns: int
     whole_ns: int
     wall_ns: int
     stamp_ns: int = 0
+    camera_ns: int = 0
+    jumped: bool = False
 
 
 def arrival_of(item: "Packet | av.VideoFrame") -> Arrival:
@@ -99,6 +105,21 @@ class Connection:
             self._changed.notify_all()
             return given_up, packets
 
+    def first(self, seconds: float) -> tuple[int, list[Packet]]:
+        """As `take`, with all that came at once with the first packet.
+
+        While the stream was opened they waited where nobody saw it, or the camera began with older ones.
+        """
+        given_up, packets = self.take(seconds)
+        end = time.monotonic() + _BURST_MOST_S
+        while packets and time.monotonic() < end:
+            latest = arrival_of(packets[-1]).whole_ns
+            lost, more = self.take(_BURST_S)
+            given_up, packets = given_up + lost, packets + more
+            if not more or arrival_of(more[-1]).whole_ns - latest > _BURST_S * 1e9:
+                break
+        return given_up, packets
+
     def _run(self) -> None:
         reason = CLOSED
         try:
@@ -143,10 +164,12 @@ def _timed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
     by_next = stream.codec_context.name in ("h264", "hevc")
     held = _HELD.get(container.format.name, 0) if by_next else 0
     times = deque([time.monotonic_ns()] * (held + 1), maxlen=held + 1)
+    reports = SenderReports()
     for packet in container.demux(stream):
         times.append(time.monotonic_ns())
         if packet.size:
-            packet.opaque = Arrival(times[0], times[-1], time.time_ns())
+            reported, jumped = camera_ns(packet), reports.jumped(packet)
+            packet.opaque = Arrival(times[0], times[-1], time.time_ns(), 0, reported, jumped)
             yield packet
 
 
@@ -176,5 +199,6 @@ def _joined(first: Packet, second: Packet) -> Packet:
     whole = cast(Packet, av.Packet(bytes(first) + bytes(second)))
     whole.pts, whole.dts, whole.time_base = first.pts, first.dts, first.time_base
     whole.is_keyframe = first.is_keyframe
-    whole.opaque = replace(arrival_of(second), began_ns=arrival_of(first).began_ns)
+    jumped = arrival_of(first).jumped or arrival_of(second).jumped
+    whole.opaque = replace(arrival_of(second), began_ns=arrival_of(first).began_ns, jumped=jumped)
     return whole

@@ -11,25 +11,29 @@ from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.image_file import read_image_file
 from perception.sources.base import SourceKind
+from perception.sources.image_clock import ImageClock
+from perception.sources.name_stamps import in_time
+from perception.sources.rates import read_rate
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-RATE = 25.0  # a video's usual rate
 
 
 class ImageSource:
     """Every image file of a folder is one frame; upright as its orientation tag says; grey,
     RGBA and 16 bit images become BGR of 8 bit.
 
-    Images carry no time: they are stamped as if 25 were taken a second. A file with an image's extension that
-    is none is dropped as undecodable; others are passed over and noted.
+    Images are stamped by the times in their names or KITTI's lists, else as if 25 were taken a second; a file
+    with an image's extension that is none is dropped as undecodable; others are passed over and noted.
+
+    Args:
+        rate: images per second, instead.
 
     Raises:
         SourceError: the folder cannot be read, or holds no image.
     """
 
-    def __init__(self, folder: Path, camera: str = "front") -> None:
+    def __init__(self, folder: Path, camera: str = "front", rate: float | None = None) -> None:
         self.uri = str(folder)
-        self.rate = RATE
         self.live = False
         self._camera = camera
         try:
@@ -41,12 +45,15 @@ class ImageSource:
             raise SourceError(
                 f"source {folder}: no image in this folder; images end in {', '.join(EXTENSIONS)}"
             )
-        self._images = sorted(images, key=_natural)
+        self._images = in_time(sorted(images, key=_natural))
         self._stems = Counter(path.stem for path in images)
         self.length: int | None = len(images)
         others = len(files) - len(images)
         what = "1 file that is no image" if others == 1 else f"{others} files that are no images"
         self.notes = [f"{self.uri}: passed over {what}"] if others else []
+        self._clock = ImageClock(folder, [path.stem for path in self._images], rate)
+        self.rate = self._clock.rate
+        self.notes += [f"{self.uri}: {note}" for note in self._clock.notes]
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         for sequence, path in enumerate(self._images):
@@ -58,7 +65,8 @@ class ImageSource:
                 continue
             # a.jpg next to a.png: the whole name keeps their outputs apart.
             stem = path.stem if self._stems[path.stem] == 1 else path.name
-            yield Frame(image, round(sequence * 1e9 / RATE), 0, sequence, stem, self._camera)
+            stamp_ns, wall_ns, recording = self._clock.stamps[sequence]
+            yield Frame(image, stamp_ns, wall_ns, sequence, stem, self._camera, recording=recording)
 
     def close(self) -> None:
         """Nothing is held open between images."""
@@ -71,6 +79,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 KIND = SourceKind(
     "a folder of images (frames/)",
-    lambda given, how: ImageSource(Path(given.uri.place), how.camera),
+    lambda given, how: ImageSource(Path(given.uri.place), how.camera, given.options.get("rate")),
+    read=lambda uri: uri.options({"rate": read_rate}),
     on_disk=True,
 )

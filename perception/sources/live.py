@@ -19,6 +19,7 @@ from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
 from perception.sources.pictures import Pictures
+from perception.sources.sender_reports import WallClock
 from perception.sources.stream_clock import StreamClock
 from perception.types import NS_PER_S, Policy
 from perception.uri import Uri
@@ -29,8 +30,6 @@ PAUSES_S = (0.2, 5.0)  # between two tries: doubled from the first up to the las
 GOOD_S = 1.0  # frames for so long, and the pauses start again from the first
 BEHIND_NS = 150_000_000  # a frame older than that is passed over where a fresher one waits
 LOW_LATENCY = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "32", "analyzeduration": "0"}
-_JUMPED = "its clock jumped"
-
 _log = logging.getLogger("perception.sources")
 
 
@@ -54,6 +53,7 @@ class LiveCamera(ABC):
         self._link = Link(LinkState.CONNECTING)
         self._arrivals = ArrivalClock()
         self._clock = StreamClock(patient=not self._freshest)
+        self._wall = WallClock()
         self._sequence = 0
         self._stopped = Event()
         self._connection: Connection | None = None
@@ -112,23 +112,32 @@ class LiveCamera(ABC):
             self._arrivals.restart()
             decoder = Decoder(stream.codec_context)
             self._pictures = Pictures(stream, self.uri, self.notes)
+            take = connection.first if self.clocked else connection.take
             while not self._stopped.is_set():
-                given_up, packets = connection.take(SILENCE_S)
+                given_up, packets = take(SILENCE_S)
                 if given_up:
                     yield from self._pass_over(given_up, decoder)
                 if not packets:
                     break
+                if take == connection.first:
+                    self._expect(packets)
+                    take = connection.take
                 yield from self._decode(packets, decoder)
         seconds = OPEN_S + SILENCE_S if stream is None else SILENCE_S
         self._lose(connection.ended or f"silent for {seconds:.0f} s")
+
+    def _expect(self, packets: list[Packet]) -> None:
+        times = [(self._pts_ns(packet), arrival_of(packet).began_ns) for packet in packets]
+        known = [(pts_ns, began_ns) for pts_ns, began_ns in times if pts_ns is not None]
+        if known:
+            self._clock.expect(known)
 
     def _decode(self, packets: list[Packet], decoder: Decoder) -> Iterator[Frame | Drop]:
         jumps = self._clock.jumps
         for packet in packets:
             arrival_of(packet).stamp_ns = self._stamp(packet)
         if self._clock.jumps > jumps:
-            self.notes[:] = [one for one in self.notes if _JUMPED not in one]
-            self.notes.append(f"{self.uri}: {_JUMPED} {self._clock.jumps} times, and was set again")
+            self._note()
             _log.warning("%s: its clock jumped, and was set again", self.uri, extra={"event": "clock_jump"})
         late = time.monotonic_ns() - arrival_of(packets[0]).stamp_ns > BEHIND_NS
         behind = self._freshest and late and len(packets) > 1
@@ -146,8 +155,15 @@ class LiveCamera(ABC):
             if self._stopped.is_set():
                 return
 
+    def _note(self) -> None:
+        jumps = self._clock.jumps
+        notes = (f"its clock jumped {jumps} times, and was set again" if jumps else "", self._wall.note)
+        self.notes[:] = [f"{self.uri}: {note}" for note in notes if note]
+
     def _stamp(self, packet: Packet) -> int:
         """When its image was captured, by the host's monotonic clock."""
+        if arrival_of(packet).jumped:
+            self._clock.restart()
         pts_ns, began_ns = self._pts_ns(packet), arrival_of(packet).began_ns
         return self._clock.stamp(pts_ns, self._arrivals.taken(began_ns) if pts_ns is None else began_ns)
 
@@ -165,10 +181,14 @@ class LiveCamera(ABC):
             _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
         lag_ns = time.monotonic_ns() - arrival.whole_ns + arrival.began_ns - arrival.stamp_ns
         self._link = Link(LinkState.STREAMING, "", self._link.connections, lag_ns / 1e6)
+        noted = self._wall.note
+        wall_ns = self._wall.wall_ns(arrival.camera_ns, arrival.wall_ns - delay_ns)
+        if self._wall.note != noted:
+            self._note()
         return Frame(
             image,
             stamp_ns=arrival.stamp_ns,
-            wall_ns=arrival.wall_ns - delay_ns,
+            wall_ns=wall_ns,
             sequence=self._next(),
             camera=self._camera,
             host_ns=arrival.stamp_ns,

@@ -1,5 +1,6 @@
 """When a frame was captured: a stream's own clock, mapped to the host's monotonic time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perception.types import NS_PER_S
@@ -35,6 +36,19 @@ class StreamClock:
     def restart(self) -> None:
         """The stream begins again, with a clock of its own; stamps still never run back."""
         self._offset = None
+
+    def expect(self, times: Sequence[tuple[int, int]]) -> None:
+        """Begin with frames that came all at once: the one that waited least counts for all.
+
+        Args:
+            times: presentation time and arrival of each, in ns.
+        """
+        (first, arrival), *others = times
+        self._pts, self._arrival, self._offset = first, arrival, arrival - first
+        for pts, came in others:
+            if abs(pts - first) > _JUMP_NS:  # the clock jumps among them
+                break
+            first, self._offset = pts, min(self._offset, came - pts)
 
     def stamp(self, pts_ns: int | None, arrival_ns: int) -> int:
         """When a frame was captured, by the host's clock in ns; None: its stream has no usable clock."""

@@ -1,40 +1,52 @@
 """A recorded video, decoded by FFmpeg."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from perception.errors import SourceError
+from perception.errors import ConfigError, SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.sources.base import SourceKind
 from perception.sources.deinterlace import Deinterlacer
+from perception.sources.durations import Extent, declared_seconds
+from perception.sources.picture_times import PictureTimes, is_timed
 from perception.sources.pictures import Pictures
+from perception.sources.rates import DEFAULT, header_rate, read_rate
+from perception.sources.splice import Timeline, spliced
 from perception.sources.tracks import choose_track, read_track
 
-_FALLBACK_RATE = 25.0
+# A backward step of MPEG's stamps is for `Timeline` to judge: FFmpeg takes each for 26.5 h gone by.
+_OPTIONS = {"correct_ts_overflow": "0"}
 
 
 class VideoSource:
     """A video track of a file: see `choose_track`; its pictures as `Pictures` shows them.
 
-    Frames are stamped by the file's own clock, so a variable frame rate is kept. Damaged frames are dropped
-    as undecodable. A file that ends before the length it declares raises SourceError after its last frame.
+    Frames are stamped by the file's own clock, so a variable frame rate is kept; those of a raw stream, which
+    has none, by `rate`, else the rate in its headers, else 25. Recordings put one after another go on along
+    one timeline. Damaged frames are dropped as undecodable. A file that ends before the length that it
+    declares for its video raises SourceError after its last frame.
 
     Args:
+        rate: frames per second of a raw stream.
         track: its number among the file's video tracks; None: the one that FFmpeg would play.
 
     Raises:
         SourceError: the file cannot be read, or holds no video.
+        ConfigError: a rate is given, and the file has its own clock.
     """
 
-    def __init__(self, path: Path, camera: str = "front", track: int | None = None) -> None:
-        self.uri = str(path)
+    def __init__(
+        self, path: Path, camera: str = "front", rate: float | None = None, track: int | None = None
+    ) -> None:
+        self.uri, self._path = str(path), path
         self.notes: list[str] = []
         self.live = False
         self._camera = camera
         try:
-            self._container = av.open(str(path))
+            self._container = av.open(str(path), options=_OPTIONS)
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(f"source {path}: not a readable video ({_words(error)})") from error
         try:
@@ -47,52 +59,75 @@ class VideoSource:
             self._pictures.note(which)
         # One thread: the node decodes ahead of the network anyway, so more would only take its cores.
         self._stream.codec_context.thread_count = 1
-        self.rate = float(self._stream.average_rate or self._stream.guessed_rate or _FALLBACK_RATE)
-        self.length: int | None = self._stream.frames or round(self._declared_seconds() * self.rate) or None
+        timed = is_timed(self._container)
+        if timed and rate is not None:
+            self._container.close()
+            raise ConfigError(f"source {path}: rate is refused: its frames carry times; leave it out")
+        said = header_rate(self._stream)
+        self._assumed = not timed and rate is None and said is None
+        if timed:
+            said = float(self._stream.average_rate or self._stream.guessed_rate or DEFAULT)
+        self.rate = rate or said or DEFAULT
+        self.length: int | None = (
+            self._stream.frames or round(declared_seconds(self._container, self._stream) * self.rate) or None
+        )
 
     def __iter__(self) -> Iterator[Frame | Drop]:
-        sequence = packets = 0
-        first: float | None = None  # seconds
-        end = 0.0  # seconds, of the last packet
-        cut = False
+        sequence = 0
+        times, timeline = (
+            PictureTimes(self._container, self.rate),
+            Timeline(self.rate, wraps=self._container.format.name in ("mpegts", "mpeg")),
+        )
         deinterlacer = Deinterlacer(self._pictures.note)
+        extent = Extent(self._path, self._container, self._stream, 1 / self.rate)
         try:
-            for packet in self._container.demux(self._stream):
-                if packet.size:  # the last packet is empty: it makes the decoder hand out what it holds back
-                    packets += 1
-                    cut = packet.is_corrupt
-                    if packet.pts is not None:
-                        end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            for packet in self._container.demux():
+                extent.take(packet)
+                if packet.stream is not self._stream:
+                    continue
+                times.take(packet)
                 pictures: Sequence[av.VideoFrame | None]
                 try:
-                    pictures = packet.decode()
+                    pictures = self._stream.decode(packet)
                 except av.error.InvalidDataError:
-                    pictures = () if cut else (None,)  # a packet cut short is reported as the cut
+                    # A packet cut short is reported as the cut.
+                    pictures = () if extent.broken else (None,)
                 for picture in deinterlacer.feed(pictures, last=not packet.size):
+                    seconds = times.next(picture, sequence)
                     if picture is None:
                         yield self._damaged(sequence)
                     else:
-                        now = sequence / self.rate if picture.time is None else picture.time
-                        first = now if first is None else first
-                        stamp_ns = round((now - first) * 1e9)
-                        image, aspect = self._pictures.read(picture)
-                        yield Frame(image, stamp_ns, 0, sequence, camera=self._camera, pixel_aspect=aspect)
+                        yield self._frame(picture, seconds, sequence, timeline)
                     sequence += 1
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(
                 f"source {self.uri}: broke after {sequence} frames ({_words(error)})"
             ) from error
-        # Some containers count their frames; others say how long they play, and sound may play longer.
-        slack = 1.0 if len(self._container.streams) > 1 else 2 / self.rate
-        if cut or packets < self._stream.frames or end + slack < self._declared_seconds():
+        if self._assumed and sequence > 1:
+            self.notes.append(f"{self.uri}: says no rate; taken for {self.rate:g} a second, ?rate= sets it")
+        if extent.cut_off():
             expected = f" of {self.length}" if self.length and self.length > sequence else ""
             raise SourceError(f"source {self.uri}: the file is cut off after {sequence}{expected} frames")
 
     def close(self) -> None:
         self._container.close()
 
-    def _declared_seconds(self) -> float:
-        return float((self._container.duration or 0) / av.time_base)
+    def _frame(
+        self, picture: av.VideoFrame, seconds: Fraction | None, sequence: int, timeline: Timeline
+    ) -> Frame:
+        earlier = timeline.recording
+        stamp_ns = timeline.stamp_ns(seconds, sequence)
+        if timeline.recording > earlier:
+            self.notes.append(f"{self.uri}: {spliced(sequence)}")
+        image, aspect = self._pictures.read(picture)
+        return Frame(
+            image,
+            stamp_ns,
+            sequence=sequence,
+            camera=self._camera,
+            recording=timeline.recording,
+            pixel_aspect=aspect,
+        )
 
     def _damaged(self, sequence: int) -> Drop:
         return Drop(sequence, DropReason.UNDECODABLE, f"{self.uri}: frame {sequence} is damaged")
@@ -105,6 +140,6 @@ def _words(error: Exception) -> str:
 KIND = SourceKind(
     "a video file (drive.mp4)",
     lambda given, how: VideoSource(Path(given.uri.place), how.camera, **given.options),
-    read=lambda uri: uri.options({"track": read_track}),
+    read=lambda uri: uri.options({"rate": read_rate, "track": read_track}),
     on_disk=True,
 )

@@ -76,17 +76,20 @@ class LaneTracker:
         self._speeds = np.zeros(3)  # of the camera, see `_motions`
         self._stamp_ns = 0
         self._shape: tuple[int, ...] = ()
+        self._recording = 0
 
     def update(self, scene: Scene) -> Scene:
         """The scene with steady lanes, from left to right.
 
-        A stamp before the last one is the beginning of another recording, as is another size of the frame:
-        nothing is remembered across it.
+        Another `Scene.recording`, a stamp before the last one, or another size of the frame is the beginning
+        of another recording: nothing is remembered across it.
         """
-        if scene.stamp_ns < self._stamp_ns or scene.labels.shape != self._shape:
+        same = scene.recording == self._recording and scene.labels.shape == self._shape
+        if not same or scene.stamp_ns < self._stamp_ns:
             self._tracks, self._speeds = self._tracks[:0], np.zeros(3)
         seconds = max((scene.stamp_ns - self._stamp_ns) / 1e9, 1e-3)
         self._stamp_ns, self._shape = scene.stamp_ns, scene.labels.shape
+        self._recording = scene.recording
         found = _sample(scene, self._paint)
         self._predict(seconds)
         tracks, columns = assign(self._gains(found, seconds))

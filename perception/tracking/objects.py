@@ -57,18 +57,20 @@ class Tracker:
         self._tracks = np.empty(0, TRACK)
         self._stamp_ns = 0
         self._shape: tuple[int, ...] = ()
+        self._recording = 0
         self._next_id = 1
         assign(np.empty((0, 0)))  # SciPy is imported now, so that no frame waits for it
 
     def update(self, scene: Scene) -> Scene:
         """The scene with the `track` of each instance set.
 
-        A stamp before the last one is the beginning of another recording, and in a frame of another size the
-        same box is another place: nothing is tracked across either.
+        Another `Scene.recording`, or a stamp before the last one, is the beginning of another recording, and
+        in a frame of another size the same box is another place: nothing is tracked across either.
         """
-        if scene.stamp_ns < self._stamp_ns or scene.labels.shape != self._shape:
+        same = scene.recording == self._recording and scene.labels.shape == self._shape
+        if not same or scene.stamp_ns < self._stamp_ns:
             self._tracks = self._tracks[:0]
-        self._shape = scene.labels.shape
+        self._shape, self._recording = scene.labels.shape, scene.recording
         boxes = np.array([one.box for one in scene.instances], np.float64).reshape(-1, 4)
         class_ids = np.array([one.class_id for one in scene.instances], np.int64)
         self._predict(scene.stamp_ns)

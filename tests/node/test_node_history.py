@@ -80,6 +80,12 @@ def test_where_the_clock_runs_back_the_history_starts_anew(two_before: Perceiver
     assert run(two_before, items) == {0: 0, 1: 0, 2: 0, 3: 3, 4: 3, 5: 3}
 
 
+def test_at_a_splice_the_history_starts_again(two_before: Perceiver) -> None:
+    """Where stamps go on, and no frame is missing."""
+    items = [replace(grey(k), recording=int(k >= 3)) for k in range(6)]
+    assert run(two_before, items) == {0: 0, 1: 0, 2: 0, 3: 3, 4: 3, 5: 3}
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_in_real_time_the_frames_before_are_the_cameras(two_before: Perceiver, workers: int) -> None:
     """Also those that were never perceived themselves."""

@@ -10,6 +10,11 @@ monotonic clock, and carries the number n modulo L. Commands on stdin, one a lin
     lose SHARE           of RTP packets                                jump S    of the clock, in s
     freeze, black        the same picture again and again
     hold                 gather pictures, and send them at once at `go`
+    clock S              of its wall clock, in s ahead of this computer's; with --clock it sends reports of it
+
+With --clock, sender reports come before the first picture and each second (RFC 3550, 6.4.1); picture n is
+captured at wall_ns + n / rate by this computer's wall clock. With --cached, a client first gets the pictures
+since the last key frame, as relays send them.
 """
 
 import argparse
@@ -31,6 +36,7 @@ from tests.servers.control import obey, tell
 from tests.servers.pictures import numbered
 
 CLOCK = 90_000  # Hz, of RTP stamps
+NTP = 2_208_988_800  # s from 1900 to 1970
 MOST = 1_400  # bytes of an RTP packet
 ENOUGH = 8 << 20  # bytes that wait for a client; what comes then is not sent
 
@@ -81,7 +87,16 @@ class Client:
     channel: int | None = None  # of interleaved packets
     address: tuple[str, int] | None = None  # of UDP
     playing: bool = False
+    new: bool = True
+    reported: float = 0.0  # when it was, by the monotonic clock
     sequence: int = field(default_factory=lambda: random.randrange(1 << 16))
+
+    def report(self, udp: socket.socket, packet: bytes) -> None:
+        self.reported = time.monotonic()
+        if self.address:
+            udp.sendto(packet, (self.address[0], self.address[1] + 1))
+        elif self.channel is not None:
+            self.writer.write(struct.pack(">cBH", b"$", self.channel + 1, len(packet)) + packet)
 
     def send(self, udp: socket.socket, packet: bytes) -> None:
         if self.address:
@@ -97,6 +112,8 @@ class Camera:
         self.mode, self.picture = "go", ""
         self.corrupt, self.loss, self.shift = 0, 0.0, 0
         self.clients: set[Client] = set()
+        self.ahead_s: float | None = None  # of its wall clock
+        self.cached = False
         self.random = random.Random(1)
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(("127.0.0.1", 0))
@@ -109,8 +126,8 @@ class Camera:
         self.ahead = True  # a stream of another size begins with a key frame
 
     async def run(self) -> None:
-        self.start = time.monotonic()
-        number, held = 0, list[tuple[int, list[bytes]]]()
+        self.start, self.wall_ns = time.monotonic(), time.time_ns()
+        number, held = 0, list[tuple[int, list[bytes], int]]()
         while True:
             await asyncio.sleep(max(0.0, self.start + number / self.rate - time.monotonic()))
             if self.mode != "hold":
@@ -120,9 +137,9 @@ class Camera:
             stamp = (number * CLOCK // self.rate + self.shift) & 0xFFFFFFFF
             units = self.units(number)
             if self.mode == "hold":
-                held.append((stamp, units))
+                held.append((stamp, units, number))
             elif self.mode == "go":
-                self.broadcast(stamp, units)
+                self.broadcast(stamp, units, number)
             number += 1
 
     def units(self, number: int) -> list[bytes]:
@@ -135,15 +152,35 @@ class Camera:
             units = [unit[:40] + bytes(len(unit) - 40) if len(unit) > 80 else unit for unit in units]
         return units
 
-    def broadcast(self, stamp: int, units: list[bytes]) -> None:
-        bodies = list(payloads(units))
+    def report(self, stamp: int, number: int) -> bytes:
+        assert self.ahead_s is not None
+        wall = NTP + self.wall_ns / 1e9 + number / self.rate + self.ahead_s
+        whole = int(wall)
+        return struct.pack(
+            ">BBHIIIIII", 0x80, 200, 6, 0x50455243, whole, int((wall - whole) * 2**32), stamp, number, 0
+        )
+
+    def broadcast(self, stamp: int, units: list[bytes], number: int) -> None:
         for client in self.clients:
-            for index, body in enumerate(bodies):
-                client.sequence = (client.sequence + 1) & 0xFFFF
-                if client.playing and self.random.random() >= self.loss:
-                    marker = 0x80 if index == len(bodies) - 1 else 0
-                    header = struct.pack(">BBHII", 0x80, marker | 96, client.sequence, stamp, 0x50455243)
-                    client.send(self.udp, header + body)
+            if not client.playing:
+                continue
+            if self.cached and client.new:
+                for earlier in range(number - number % self.gop, number):
+                    self.send(client, earlier * CLOCK // self.rate + self.shift, self.units(earlier), earlier)
+            client.new = False
+            self.send(client, stamp, units, number)
+
+    def send(self, client: Client, stamp: int, units: list[bytes], number: int) -> None:
+        stamp &= 0xFFFFFFFF
+        if self.ahead_s is not None and time.monotonic() - client.reported > 1:
+            client.report(self.udp, self.report(stamp, number))
+        bodies = list(payloads(units))
+        for index, body in enumerate(bodies):
+            client.sequence = (client.sequence + 1) & 0xFFFF
+            if self.random.random() >= self.loss:
+                marker = 0x80 if index == len(bodies) - 1 else 0
+                header = struct.pack(">BBHII", 0x80, marker | 96, client.sequence, stamp, 0x50455243)
+                client.send(self.udp, header + body)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(writer)
@@ -215,7 +252,7 @@ class Camera:
             )
         )
 
-    def command(self, name: str, values: list[str]) -> None:
+    def command(self, name: str, values: list[str]) -> None:  # noqa: PLR0912
         match name, values:
             case (("stall" | "refuse" | "hold"), []):
                 self.mode = name
@@ -229,6 +266,10 @@ class Camera:
                 self.loss = float(share)
             case "jump", [seconds]:
                 self.shift += round(float(seconds) * CLOCK)
+            case "clock", [seconds]:
+                self.ahead_s = float(seconds)
+                for client in self.clients:
+                    client.reported = 0.0
             case "size", [size]:
                 self.resize(size)
             case "close", []:
@@ -244,6 +285,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     camera = Camera(
         arguments.size, arguments.rate, arguments.gop, arguments.seconds, arguments.user, arguments.port
     )
+    camera.ahead_s, camera.cached = arguments.clock, arguments.cached
     server = await asyncio.start_server(camera.serve, "127.0.0.1", arguments.port)
     sending = asyncio.ensure_future(camera.run())
     await asyncio.sleep(0)
@@ -253,6 +295,7 @@ async def serve(arguments: argparse.Namespace) -> None:
         url=f"rtsp://{login}127.0.0.1:{port}/stream",
         port=port,
         start_ns=round(camera.start * 1e9),
+        wall_ns=camera.wall_ns,
         rate=camera.rate,
         loop=camera.count,
     )
@@ -279,6 +322,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of the loop")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--user", default="", help="name:password that clients must give")
+    parser.add_argument("--clock", type=float, help="its wall clock, in s ahead of this computer's")
+    parser.add_argument(
+        "--cached", action="store_true", help="a client gets the pictures since the last key frame first"
+    )
     asyncio.run(serve(parser.parse_args()))
 
 

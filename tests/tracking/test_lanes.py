@@ -230,6 +230,14 @@ def test_time_that_goes_back_or_another_size_starts_again() -> None:
     assert tracker.update(Scene(0, round(1e9 / 3), 0, "", "front", labels, ids)).lanes == ()
 
 
+def test_nothing_is_remembered_across_a_splice() -> None:
+    tracker = LaneTracker()
+    for k in range(10):
+        tracked(tracker, k / 30, ego_lines())
+    assert len(tracked(tracker, 10 / 30, [])) > 0  # remembered for a while
+    assert tracker.update(replace(scene(11 / 30, []), recording=1)).lanes == ()
+
+
 def test_a_long_gap_forgets() -> None:
     tracker = LaneTracker()
     for k in range(30):

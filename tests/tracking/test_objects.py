@@ -48,6 +48,15 @@ def test_an_id_stays_and_nothing_else_changes() -> None:
         assert replace(after, instances=instances) == before
 
 
+def test_nothing_is_tracked_across_a_splice() -> None:
+    """Stamps go on; no id is given twice; and a frame lost at the splice hides it not."""
+    tracker = Tracker()
+    assert [tracked(tracker, k / 30, walker(100)) for k in range(5)] == [[1]] * 5
+    after = [replace(scene(k / 30, walker(100)), recording=1) for k in range(6, 9)]
+    assert [tracker.update(one).instances[0].track for one in after] == [2, 2, 2]
+    assert tracker.update(replace(scene(9 / 30, walker(100)), recording=3)).instances[0].track == 3
+
+
 def test_an_empty_scene_is_tracked() -> None:
     tracker = Tracker()
     assert tracked(tracker, 0.0) == []

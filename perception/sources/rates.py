@@ -1,0 +1,32 @@
+"""How many frames a second a source has that does not time its frames: `?rate=`."""
+
+from fractions import Fraction
+
+from av.video.stream import VideoStream
+
+DEFAULT = 25.0  # a video's usual rate
+_MOST = 1000
+
+
+def read_rate(text: str) -> float:
+    """A URI's option, such as 20, 29.97 or 30000/1001.
+
+    Raises:
+        ValueError: what is allowed.
+    """
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= _MOST:
+        raise ValueError(f"it must be frames per second, above 0 and up to {_MOST}, such as 20 or 30000/1001")
+    return float(rate)
+
+
+def header_rate(stream: VideoStream) -> float | None:
+    """What the headers of a stream without timestamps say (VUI, sequence header); None: nothing.
+
+    `average_rate` is no such thing: for these streams FFmpeg sets it to 25.
+    """
+    said = stream.codec_context is not None and stream.codec_context.framerate
+    return float(stream.guessed_rate) if said and stream.guessed_rate else None
