@@ -4,11 +4,14 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 
 HEIGHT, WIDTH = 96, 160
 Images = Sequence[npt.NDArray[np.uint8]]
@@ -30,16 +33,18 @@ def write(
     first: int = 0,
     format: str | None = None,
     movflags: str = "",
-    **options: str,
+    **options: Any,
 ) -> Path:
     """A video of `count` frames from number `first` on, with so many seconds of silence."""
     muxing = {"movflags": movflags} if movflags else {}
     with av.open(str(path), "w", format=format, options=muxing) as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
+        stream = cast(VideoStream, container.add_stream(codec, rate=rate, options=options))
         stream.height, stream.width = HEIGHT, WIDTH
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.time_base = Fraction(1, rate)
-        silence = container.add_stream(sound, rate=48_000, layout="mono") if sound_s else None
+        silence = None
+        if sound_s:
+            silence = cast(AudioStream, container.add_stream(sound, rate=48_000, layout="mono"))
         for index, image in enumerate(noisy(count)):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts, frame.time_base = first + index, Fraction(1, rate)
@@ -47,7 +52,7 @@ def write(
         container.mux(stream.encode(None))
         if silence is not None:
             size = silence.codec_context.frame_size
-            kind = silence.codec_context.format.name
+            kind = "fltp" if silence.format is None else silence.format.name
             for start in range(0, round(sound_s * 48_000), size):
                 block = av.AudioFrame(kind, "mono", size)
                 for plane in block.planes:

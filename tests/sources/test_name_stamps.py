@@ -1,5 +1,6 @@
 """Times in the names of images: found where they are, and nowhere else."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -222,7 +223,7 @@ def test_times_since_1970_are_read_exactly(
     step = 1000 if unit == "ms" else 1
     times = [start + timedelta(microseconds=sum(periods_us[:k])) for k in range(len(periods_us) + 1)]
     us = [(time - EPOCH) // timedelta(microseconds=1) // step * step for time in times]
-    write_as = {
+    write_as: dict[str, Callable[[int], str]] = {
         "ms": lambda value: str(value // 1000),
         "µs": str,
         "ns": lambda value: f"{value}000",

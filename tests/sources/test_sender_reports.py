@@ -28,7 +28,8 @@ def camera(*arguments: object) -> Server:
 
 def captured_ns(server: Server, frame: Frame, ahead_s: float) -> int:
     """When the server says that it was captured, by its own wall clock; the loop is longer than the test."""
-    return round(server.info["wall_ns"] + (number_of(frame.image) / server.info["rate"] + ahead_s) * 1e9)
+    wall_ns: int = server.info["wall_ns"]
+    return round(wall_ns + (number_of(frame.image) / float(server.info["rate"]) + ahead_s) * 1e9)
 
 
 @pytest.mark.parametrize("ahead_s", [0.0, 7.3, -0.4, YEARS])

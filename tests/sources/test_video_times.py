@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import av
 import pytest
@@ -41,17 +41,16 @@ def milliseconds(frames: list[Frame]) -> list[float]:
     return [frame.stamp_ns / 1e6 for frame in frames]
 
 
-def every(period_ms: float, count: int) -> list[float]:
+def every(period_ms: float, count: int) -> list[Any]:
     return [pytest.approx(index * period_ms, abs=1) for index in range(count)]
 
 
+def _with_sound(suffix: str) -> Callable[[Path], Path]:
+    return lambda folder: write(folder / f"a.{suffix}", 30, sound_s=5, bf="2")
+
+
 OUTLASTED: dict[str, Callable[[Path], Path]] = {
-    **{
-        f"sound in {suffix}": lambda folder, suffix=suffix: write(
-            folder / f"a.{suffix}", 30, sound_s=5, bf="2"
-        )
-        for suffix in ("mp4", "mov", "mkv", "avi", "ts", "flv")
-    },
+    **{f"sound in {suffix}": _with_sound(suffix) for suffix in ("mp4", "mov", "mkv", "avi", "ts", "flv")},
     "sound in wmv": lambda folder: write(folder / "a.wmv", 30, codec="wmv2", sound_s=5, sound="libmp3lame"),
     "sound in webm": lambda folder: write(folder / "a.webm", 30, codec="libvpx", sound_s=5, sound="libopus"),
     "sound in fragments": lambda folder: write(folder / "a.mp4", 30, sound_s=5, movflags="frag_keyframe"),
@@ -73,8 +72,8 @@ def test_subtitles_that_outlast_the_video_make_no_cut_of_it(tmp_path: Path, suff
     text = tmp_path / "a.srt"
     text.write_text("1\n00:00:00,000 --> 00:00:01,000\non\n\n2\n00:00:10,000 --> 00:00:12,000\noff\n")
     video, path = write(tmp_path / "video.mp4", 30), tmp_path / f"a.{suffix}"
-    parts = ["-i", video, "-i", text, "-c:v", "copy", "-c:s", codec]
-    subprocess.run([ffmpeg, "-v", "error", *parts, path], check=True)
+    parts = ["-i", str(video), "-i", str(text), "-c:v", "copy", "-c:s", codec]
+    subprocess.run([ffmpeg, "-v", "error", *parts, str(path)], check=True)
     frames, notes, error = read(path)
     assert (error, notes) == ("", [])
     assert milliseconds(frames) == every(50, 30)
@@ -196,7 +195,7 @@ def test_reordered_pictures_of_an_avi_are_stamped_in_the_order_shown(tmp_path: P
     assert milliseconds(frames) == every(50, 30)
 
 
-RAW = {
+RAW: dict[str, tuple[str, int, dict[str, Any]]] = {
     "a.h264": ("libx264", 20, {}),
     "b.h264": ("libx264", 30, {"bf": "2"}),
     "a.hevc": ("libx265", 20, {"x265-params": "log-level=0"}),
@@ -213,7 +212,7 @@ def test_a_raw_stream_has_the_rate_of_its_header(tmp_path: Path, name: str) -> N
     assert milliseconds(frames) == every(1000 / rate, 30)
 
 
-UNTOLD = {
+UNTOLD: dict[str, tuple[str, dict[str, Any]]] = {
     "a.mjpeg": ("mjpeg", {}),
     "a.hevc": ("libx265", {"x265-params": "log-level=0:vui-timing-info=0"}),
 }
@@ -264,7 +263,7 @@ def test_a_stream_of_two_raw_ones_goes_on(tmp_path: Path) -> None:
 def test_stamps_go_on_over_a_splice(tmp_path: Path, suffix: str, codec: str, first: int, second: int) -> None:
     """A clock that starts again, from near or far: one period after the last picture."""
     rate = 25
-    options = {"x265-params": "log-level=0"} if codec == "libx265" else {"bf": "2"}
+    options: dict[str, Any] = {"x265-params": "log-level=0"} if codec == "libx265" else {"bf": "2"}
     parts = [
         write(tmp_path / f"{start}{name}.{suffix}", 20, rate, codec, first=start, **options)
         for name, start in (("a", first), ("b", second))
