@@ -132,7 +132,8 @@ def run(
     min_rate: Annotated[
         float | None,
         typer.Option(
-            help="Reduce quality below this many scenes a second; 0: never [default: 10].",
+            help="Reduce quality below this many scenes a second, or where most are stale; 0: never, for "
+            "neither reason [default: 10].",
             metavar="HZ",
         ),
     ] = None,

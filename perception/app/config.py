@@ -63,7 +63,8 @@ class RunConfig(BaseModel):
         realtime: replay a recording at its own pace, under the policy of a live source.
         policy: what gives way when frames come too fast; None: the freshest counts for what is live, every
             frame for a recording.
-        min_rate: scenes a second below which quality is stepped down, where frames may be dropped; 0: never.
+        min_rate: scenes a second below which quality is stepped down, where frames may be dropped, as it is
+            where most scenes are stale; 0: quality is never stepped down.
         give_up: seconds without a frame from a live source after which the run ends; None: never.
         log: how events are written on stderr: for people or for machines.
         instances: how road users are separated: "auto", or one of `perception.decode.instances.WAYS`.

@@ -4,7 +4,7 @@ import re
 import time
 from pathlib import Path
 
-_DATED = r"-\d{8}T\d{6}Z-(\d{4,})"
+_DATED = r"-[0-9]{8}T[0-9]{6}Z-([0-9]{4,})"
 
 
 def numbered(path: Path) -> dict[int, Path]:

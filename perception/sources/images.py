@@ -43,7 +43,7 @@ class ImageSource:
             raise SourceError(
                 f"source {folder}: no image in this folder; images end in {', '.join(EXTENSIONS)}"
             )
-        self._images = sorted(images, key=_natural)
+        self._images = sorted(images, key=lambda path: natural_order(path.name))
         self._stems = Counter(path.stem for path in images)
         self.length: int | None = len(images)
         others = len(files) - len(images)
@@ -76,9 +76,13 @@ def _read(path: Path) -> Image:
     return image.astype(np.uint8, copy=False)
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Numbers in a name compare as numbers: 2.png comes before 10.png."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sorts numbers in names as numbers: 2.png comes before 10.png. Equal ones (1.png, 01.png): by the name.
+
+    Only 0 to 9 make numbers: what else Unicode calls a digit (² and ٣) sorts as a letter.
+    """
+    parts = re.split(r"([0-9]+)", name)  # numbers stand at odd places
+    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)], name
 
 
 KIND = SourceKind(
