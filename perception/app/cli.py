@@ -160,6 +160,14 @@ def run(
         str | None,
         typer.Option(help="A bundle that restores each frame before the model sees it.", metavar="NAME"),
     ] = None,
+    ego_mask: Annotated[
+        str | None,
+        typer.Option(
+            help="A picture that is white where the own car is in view, and nothing is detected; auto: find "
+            "it in the recording.",
+            metavar="FILE",
+        ),
+    ] = None,
     tracks: Annotated[
         bool | None,
         typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
@@ -191,6 +199,7 @@ def run(
         instances=instances,
         crf=crf,
         denoise=denoise,
+        ego_mask=ego_mask,
         tracks=tracks,
         workers=workers,
     )

@@ -28,13 +28,13 @@ class Step:
     every: int = 1
 
 
-# What each saves, of the CPU time that the flagship takes for a frame of 1024×512 (118 ms: INT8, ONNX Runtime,
-# one thread), and what it costs:
+# What each saves, of the CPU time that the flagship takes for a frame of 1024×512 (118 ms: INT8, ONNX
+# Runtime, one thread), and what it costs:
 #   smaller input: 36 %; far road users are found a little less often.
 #   every second frame: half of all work, so frames wait less; a scene takes as long as before, and it costs
 #     one frame period of reaction time. It cannot raise a rate.
-#   no road users and lanes: 4 %, which is 5 ms of grouping, as the network finds them anyway. Next to a GPU that
-#     is most of the time. It costs what the node is there for: it comes last, and only where it saves much.
+#   no road users and lanes: 4 %, which is 5 ms of grouping, as the network finds them anyway. Next to a GPU
+#     that is most of the time. It costs what the node is there for: it comes last, and where it saves much.
 _SMALLER = Step("smaller input (60 % of the pixels)", 0.6)
 _SELDOMER = Step("every second frame", every=2)
 _NO_ROAD_USERS = Step("no road users and lanes", heads=False)

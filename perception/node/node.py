@@ -38,7 +38,10 @@ from perception.types import Policy
 
 LOG = logging.getLogger("perception.node")
 
-STAGES = tuple("transport read denoise prepare infer decode check track draw write end_to_end".split())
+STAGES = (
+    "transport", "read", "denoise", "prepare", "infer", "decode", "check", "track", "draw", "write",
+    "end_to_end",
+)  # fmt: skip
 LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then
 CAPTURE_ENDS_S = 5.0  # after which a thread that still reads is left behind: a camera ends within a second
 FAILURES, FAILING_S = 10, 3.0  # frames in a row, and seconds, that the engine fails before it is given up

@@ -32,7 +32,8 @@ class Supervised:
     """A node's surroundings, as its supervisor sees them, and what the supervisor makes of them.
 
     Time is in seconds since it began. Where `period_s` is set, frames come so often, and of `every` of
-    them one is published, `age_ms` old, of which `transport_ms` before it arrived. `hung` is how many workers hang when it next looks for them.
+    them one is published, `age_ms` old, of which `transport_ms` before it arrived. `hung` is how many
+    workers hang when it next looks for them.
 
     Attributes:
         fatal_at: when the supervisor ended the run, if it did; `raise_fatal` raises why.
