@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from perception.classes import UNKNOWN
 from perception.errors import ConfigError
 from perception.resample import resize_ids
 from perception.scene import Instance, Lane, Scene
-from perception.types import Bools
+from perception.types import Bools, Floats
+
+Ids: TypeAlias = npt.NDArray[np.uint16]
 
 MOST = 0.6  # of the picture: a mask of more is rather the inverse of one
 ASPECT = 0.02  # by which the sides' ratios of mask and frame may differ: a mask may be rounded to few pixels
@@ -82,7 +86,7 @@ def lanes_outside(lanes: tuple[Lane, ...], mask: Bools) -> tuple[Lane, ...]:
     return tuple(lane for lane in cut if len(lane.points) >= FEWEST_POINTS)
 
 
-def _outside(one: Instance, before: np.ndarray, after: np.ndarray) -> Instance | None:
+def _outside(one: Instance, before: Ids, after: Ids) -> Instance | None:
     """What is left of an instance; None: too little, it is the own car."""
     x0, y0 = (max(0, int(side)) for side in one.box[:2])
     x1, y1 = (int(np.ceil(side)) for side in one.box[2:])
@@ -96,7 +100,7 @@ def _outside(one: Instance, before: np.ndarray, after: np.ndarray) -> Instance |
     return replace(one, box=(float(x0 + x), float(y0 + y), float(x0 + x + width), float(y0 + y + height)))
 
 
-def _inside(mask: Bools, x: np.ndarray | float, y: np.ndarray | float) -> Bools:
+def _inside(mask: Bools, x: Floats | float, y: Floats | float) -> Bools:
     """Whether points lie in the mask; none does beyond the frame."""
     column, row = (np.rint(np.asarray(side)).astype(np.intp) for side in (x, y))
     height, width = mask.shape

@@ -12,13 +12,13 @@ from perception.classes import DRIVE, UNKNOWN
 from perception.ego import cut_ego, fit_ego_mask, read_ego_mask
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.overlay import EgoRegion
+from perception.overlay import EgoCarpet, EgoRegion
 from perception.perceiver import Perceiver
 from perception.scene import KeyPoint
 from perception.sinks.folder import record
 from perception.tracking.lanes import LaneTracker
 from tests.media import passing
-from tests.overlay.scenes import ROAD, VEHICLE, drawn, lane, scene_of
+from tests.overlay.scenes import ROAD, VEHICLE, changed, drawn, lane, scene_of
 
 HEIGHT, WIDTH = 60, 100
 MASK = np.zeros((HEIGHT, WIDTH), bool)
@@ -89,6 +89,14 @@ def test_the_overlay_shows_it_in_grey() -> None:
     assert (drawn(scene, EgoRegion()) == 100).all()
     picture = drawn(replace(scene, ego_mask=MASK), EgoRegion(colour=(200, 200, 200)))
     assert (picture[MASK] == 150).all() and (picture[~MASK] == 100).all()
+
+
+def test_the_carpet_ends_at_it() -> None:
+    left, right = lane((30, 59), (40, 10), side="left"), lane((70, 59), (60, 10), side="right")
+    scene = scene_of(HEIGHT, WIDTH, lanes=(left, right))
+    free, cut = (changed(drawn(one, EgoCarpet())) for one in (scene, replace(scene, ego_mask=MASK)))
+    assert free[MASK].any()
+    np.testing.assert_array_equal(cut, free & ~MASK)
 
 
 def test_its_share_stands_in_the_record_only_where_one_is_in_force() -> None:

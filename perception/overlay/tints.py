@@ -54,6 +54,8 @@ class EgoCarpet:
         cv2.fillPoly(mask, [corners - (left - 1, top - 1)], 1)
         mask = mask[1:-1, 1:-1]
         mask &= scene.instance_map[top:bottom, left:right] == 0
+        if scene.ego_mask is not None:
+            mask &= ~scene.ego_mask[top:bottom, left:right]
         rows = max(1, height // STEPS)
         ground = np.full((rows, part.shape[1], 3), self.colour, np.uint8)
         for row in range(0, len(part), rows):

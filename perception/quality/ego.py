@@ -5,20 +5,22 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from perception.types import Bools, Floats, Image
+from perception.types import Bools, Floats, Image, Ints
 
 WIDTH = 320  # px, at which pictures are looked at
 FEWEST = 10  # pictures: of fewer, chance lets edges agree
 HIGHEST_GRADIENT = 8.0  # grey levels a pixel that count: a lamp must not outweigh the other pictures
-AGREES = 0.7  # see `_agreement`; a bonnet's rim: 0.7 to 0.95; what moves: 0.15 to 0.35; lane lines: up to 0.8
+AGREES = 0.7  # see `_agreement`; a bonnet's rim: 0.7 to 0.95; what moves: to 0.35; lane lines: to 0.8
 DISAGREES = 0.5  # no rim goes through such pixels
 STEEPEST = 4  # px that a rim rises or falls from one column to the next
 ROUGH = 0.03  # what each of these costs of the agreement
 OUTER = 0.1  # of two rims the upper one is the car's: what half of the picture's height adds to agreement
 SEARCHED = 0.6  # of the picture, from the bottom: with the horizon, to which lane lines lead
-# A rim is the own car's when: it passes so much of the width, no higher, four fifths of it agree so well
-# (cars: 0.72 and more), and it is one hill, with no deeper valley (a guard rail next to it makes one of 0.09).
-LEAST_WIDTH, HIGHEST, SURE, VALLEY = 0.5, 0.4, 0.65, 0.05
+# A rim is the own car's when it passes so much of the width, no higher, four fifths of it agree so well
+# (cars: 0.72 and more), and it is one hill: above its feet, where mirrors and wipers are, it has no deeper
+# valley (cars: none; with a guard rail at its side 0.04).
+LEAST_WIDTH, HIGHEST, SURE = 0.5, 0.4, 0.65
+FEET, VALLEY = 0.1, 0.03
 MOVING = 0.45  # agreement that half of the picture's upper half stays below: else the car stood still
 
 
@@ -45,7 +47,7 @@ def find_ego_mask(images: Iterable[Image]) -> tuple[Bools | None, str]:
     high = 1 - rim.min() / height
     agrees = float(np.percentile(agreement[rim[there], np.flatnonzero(there)], 20))
     sides = np.maximum(np.minimum.accumulate(rim), np.minimum.accumulate(rim[::-1])[::-1])
-    valley = float((rim - sides).max()) / height
+    valley = float((rim - sides)[rim < (1 - FEET) * height].max(initial=0)) / height
     if high > HIGHEST or agrees < SURE or valley > VALLEY:
         return None, (
             f"not sure: what stands still reaches up to {100 * high:.0f} % of the height, at most "
@@ -74,7 +76,7 @@ def _agreement(images: Iterable[Image]) -> tuple[Floats, int]:
     return np.asarray(np.hypot(across, down) / (length + 0.5), np.float32), count
 
 
-def _rim(agreement: Floats) -> np.ndarray:
+def _rim(agreement: Floats) -> Ints:
     """int (w,): the row of the rim in each column, the height where there is none; by dynamic programming."""
     height, width = agreement.shape
     top = round((1 - SEARCHED) * height)
@@ -96,4 +98,4 @@ def _rim(agreement: Floats) -> np.ndarray:
     rim[-1] = best.argmax()
     for x in range(width - 1, 0, -1):
         rim[x - 1] = back[x, rim[x]]
-    return top + rim
+    return np.asarray(top + rim, np.intp)

@@ -116,4 +116,4 @@ def _covered(mask: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
     if mask is None:
         return np.zeros((down, across), bool)
     shares = cv2.resize(mask.astype(np.float32), GRID, interpolation=cv2.INTER_AREA)
-    return np.asarray(shares > 0.1) & (shares.min() <= 0.1)
+    return np.asarray((shares > 0.1) & (shares.min() <= 0.1), np.bool_)
