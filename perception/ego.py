@@ -63,7 +63,8 @@ def cut_ego(scene: Scene, mask: Bools) -> Scene:
     Args:
         mask: bool (height, width) of the scene's size.
     """
-    instance_map = np.where(mask, 0, scene.instance_map).astype(np.uint16)
+    outside = ~mask
+    instance_map = scene.instance_map * outside
     kept = [cut for one in scene.instances if (cut := _outside(one, scene.instance_map, instance_map))]
     gone = {one.id for one in scene.instances} - {one.id for one in kept}
     if gone:
@@ -71,7 +72,7 @@ def cut_ego(scene: Scene, mask: Bools) -> Scene:
     return replace(
         scene,
         ego_mask=mask,
-        labels=np.where(mask, UNKNOWN, scene.labels).astype(np.uint8),
+        labels=scene.labels | (UNKNOWN * mask.view(np.uint8)),  # all bits
         instance_map=instance_map,
         instances=tuple(kept),
         lanes=lanes_outside(scene.lanes, mask),

@@ -94,7 +94,7 @@ def test_a_gap_in_the_recording_is_a_camera_that_was_lost() -> None:
 
 
 def test_what_a_frame_waited_here_is_said_with_it() -> None:
-    """Reading is slower than the recording's own pace: that is the delay of the node, not of the transport."""
+    """Reading is slower than the recording's pace: that is the delay of the node, not of the transport."""
 
     class Slow(Recording):
         def __iter__(self) -> Iterator[Frame | Drop]:
