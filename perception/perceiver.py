@@ -19,6 +19,7 @@ from perception.decode.grouping import NO_GROUPS, make_instances
 from perception.decode.instances import Grouping, Maps, choose_grouping
 from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
+from perception.ego import cut_ego, fit_ego_mask, read_ego_mask
 from perception.engines.base import Engine, OnBuild
 from perception.engines.lazy import LazyEngine, open_without_waiting
 from perception.engines.registry import open_engine
@@ -27,6 +28,7 @@ from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.resample import fit, input_size, resize, resize_ids
 from perception.scene import KeyPoint, Scene
+from perception.types import Bools
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Perceiver:
     Attributes:
         pixel_share: of the bundle's input size that is shown to the network, 0 to 1, where its size is free.
         labels_only: road users and lanes are left out, to save time; where the network gives labels.
+        ego_mask: bool (h, w) of the frames' aspect: where the own car is in view; see `perception.ego`.
     """
 
     info: BundleDescription
@@ -48,6 +51,7 @@ class Perceiver:
     denoiser: "Perceiver | None" = None
     pixel_share: float = 1.0
     labels_only: bool = False
+    ego_mask: Bools | None = None
 
     @classmethod
     def load(
@@ -60,6 +64,7 @@ class Perceiver:
         denoise: str | Path | None = None,
         on_build: OnBuild | None = None,
         wait: bool = True,
+        ego_mask: str | Path | None = None,
     ) -> Self:
         """Load a bundle, verify it and make it ready.
 
@@ -75,12 +80,13 @@ class Perceiver:
                 TensorRT's are at their first start.
             wait: for an engine that must be built; else `waits_for` tells of it, the first frame waits, and
                 raises what is wrong with the engine.
+            ego_mask: a picture that is not black where the own car is in view: nothing is detected there.
 
         Raises:
             BundleError: a bundle is missing, altered, or not reproduced by the engine.
             EngineError: the engine is not known or cannot run here.
             ConfigError: the bundle's network does not tell instances apart that way, or gives no logits; or
-                that of `denoise` does not restore single frames.
+                that of `denoise` does not restore single frames; or the ego mask is none.
         """
         bundle = Bundle.load(model)
         grouping = choose_grouping(bundle.info, bundle.classes, instances)
@@ -92,8 +98,9 @@ class Perceiver:
         denoiser = None
         if denoise is not None:
             denoiser = cls._load_denoiser(denoise, engine, threads, on_build, wait)
+        mask = None if ego_mask is None else read_ego_mask(Path(ego_mask))
         opened = _open(bundle, engine, threads, on_build, wait)
-        return cls(bundle.info, opened, grouping, crf, denoiser)
+        return cls(bundle.info, opened, grouping, crf, denoiser, ego_mask=mask)
 
     @classmethod
     def _load_denoiser(
@@ -156,7 +163,8 @@ class Perceiver:
             stopwatch: measures the stages, with others of the same frame.
 
         Raises:
-            ConfigError: an image is not uint8 (h, w, 3), or an earlier one is of another size.
+            ConfigError: an image is not uint8 (h, w, 3), an earlier one is of another size, or the ego mask
+                of another aspect.
             EngineError: an engine failed.
         """
         stopwatch = stopwatch or Stopwatch()
@@ -252,7 +260,7 @@ class Perceiver:
         square = resize_ids(labels, min(labels.shape[0], rows), min(labels.shape[1], columns))
         lanes = find_lanes(square, self.classes, height, width) if "labels" in maps and not brief else ()
         labels = resize_ids(square, min(labels.shape[0], height), min(labels.shape[1], width))
-        return Scene.of(
+        scene = Scene.of(
             frame,
             resize_ids(labels, height, width),
             instance_map,
@@ -264,6 +272,7 @@ class Perceiver:
             key_points=self._key_points(maps, height, width),
             latent=maps.get("latent"),
         )
+        return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))
 
     def _picture(self, maps: Maps, height: int, width: int) -> npt.NDArray[np.uint8] | None:
         if "picture" not in maps or self.info.outputs["picture"].scale != 1:

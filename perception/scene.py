@@ -96,6 +96,8 @@ class Scene:
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
+        ego_mask: bool (height, width): where the own car is in view, and nothing is looked for: labels are
+            255 there. None where no mask is in force.
         host_ns: when the frame was captured, or for a recording when it was due or read, by the host's
             monotonic clock: ages count from then.
         max_age_ms: a scene older than that is stale; None: it never is, as of a recording.
@@ -119,6 +121,7 @@ class Scene:
     depth: npt.NDArray[np.float32] | None = None
     key_points: tuple[KeyPoint, ...] = ()
     latent: npt.NDArray[np.float32] | None = None
+    ego_mask: npt.NDArray[np.bool_] | None = None
     host_ns: int = 0
     max_age_ms: float | None = None
     status: Status = Status.OK

@@ -132,7 +132,8 @@ def run(
     min_rate: Annotated[
         float | None,
         typer.Option(
-            help="Reduce quality below this many scenes a second; 0: never [default: 10].",
+            help="Reduce quality below this many scenes a second, or where most are stale; 0: never, for "
+            "neither reason [default: 10].",
             metavar="HZ",
         ),
     ] = None,
@@ -158,6 +159,14 @@ def run(
     denoise: Annotated[
         str | None,
         typer.Option(help="A bundle that restores each frame before the model sees it.", metavar="NAME"),
+    ] = None,
+    ego_mask: Annotated[
+        str | None,
+        typer.Option(
+            help="A picture that is white where the own car is in view, and nothing is detected; auto: find "
+            "it in the recording.",
+            metavar="FILE",
+        ),
     ] = None,
     tracks: Annotated[
         bool | None,
@@ -190,6 +199,7 @@ def run(
         instances=instances,
         crf=crf,
         denoise=denoise,
+        ego_mask=ego_mask,
         tracks=tracks,
         workers=workers,
     )

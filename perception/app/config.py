@@ -30,6 +30,7 @@ from perception.sources.registry import SOURCES
 from perception.types import Policy
 from perception.uri import K, Kinds
 
+AUTO = "auto"
 EXAMPLE = "as in: perception run drive.mp4 overlay.mp4"
 
 
@@ -63,12 +64,15 @@ class RunConfig(BaseModel):
         realtime: replay a recording at its own pace, under the policy of a live source.
         policy: what gives way when frames come too fast; None: the freshest counts for what is live, every
             frame for a recording.
-        min_rate: scenes a second below which quality is stepped down, where frames may be dropped; 0: never.
+        min_rate: scenes a second below which quality is stepped down, where frames may be dropped, as it is
+            where most scenes are stale; 0: quality is never stepped down.
         give_up: seconds without a frame from a live source after which the run ends; None: never.
         log: how events are written on stderr: for people or for machines.
         instances: how road users are separated: "auto", or one of `perception.decode.instances.WAYS`.
         crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
         denoise: name or folder of a bundle that restores each frame before the network sees it.
+        ego_mask: a picture that is not black where the own car is in view, such as its bonnet: nothing is
+            detected there; "auto": found in a recording. With several cameras, by their names.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         workers: frames in the network at a time; 0: one for each core.
     """
@@ -90,6 +94,7 @@ class RunConfig(BaseModel):
     instances: str = "auto"
     crf: bool = False
     denoise: str | None = Field(None, min_length=1)
+    ego_mask: str | dict[str, str] | None = None
     tracks: bool = True
     workers: int = Field(0, ge=0, le=256)
 
@@ -119,6 +124,11 @@ class RunConfig(BaseModel):
             raise ValueError(f"source missing: give it in the profile or on the command line, {EXAMPLE}")
         if self.source is not None and self.cameras:
             raise ValueError("source and cameras are both given; give one of them")
+        masks = self.ego_mask if isinstance(self.ego_mask, dict) else {}
+        if self.cameras and self.ego_mask and not masks and self.ego_mask != AUTO:
+            raise ValueError("ego_mask: is one picture for several cameras; give one for each, by its name")
+        for name in masks.keys() - self.sources.keys():
+            raise ValueError(f"ego_mask: no camera {name}; there are {', '.join(self.sources)}")
         for name in self.cameras:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
                 raise ValueError(f"camera {name!r}: a name has letters, digits, - and _ only")
@@ -129,6 +139,13 @@ class RunConfig(BaseModel):
                     "into its name, such as drives/{camera}.mp4"
                 )
         return self
+
+    @property
+    def ego_masks(self) -> dict[str, str]:
+        """Pictures, or "auto", by the cameras' names."""
+        if isinstance(self.ego_mask, dict):
+            return self.ego_mask
+        return dict.fromkeys(self.sources, self.ego_mask) if self.ego_mask else {}
 
     @property
     def sources(self) -> dict[str, SourceUri]:

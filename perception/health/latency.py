@@ -81,9 +81,10 @@ class StageTimes:
             self.latencies[name].add(ms, cpu_s, at_ns=at_ns)
 
     def since(self, name: str, at_ns: int) -> npt.NDArray[np.float64]:
-        """See `Latency.since`."""
+        """See `Latency.since`; empty for a stage that is not measured."""
         with self._lock:
-            return self.latencies[name].since(at_ns)
+            latency = self.latencies.get(name)
+            return np.zeros(0) if latency is None else latency.since(at_ns)
 
 
 class Stopwatch:

@@ -45,10 +45,11 @@ class Monitor:
     """Has no thread and no clock of its own: every call gives the host's monotonic time. From any thread.
 
     Args:
-        times: of the stages: the ages of scenes as `end_to_end`, and the time in the engine as `infer`.
+        times: of the stages: the ages of scenes as `end_to_end`, those of frames on arrival as `transport`,
+            and the time in the engine as `infer`.
         nominal_rate: frames a second as the source names them.
         live: whether frames come by themselves; without, silence and low rates are no faults.
-        min_rate: frames a second below which the rate is too low; None: 80 % of the nominal one.
+        min_rate: frames a second below which the rate is too low, if 80 % of the nominal one is not less.
         folders: whose disks must not fill up.
     """
 
@@ -226,6 +227,7 @@ class Monitor:
             unpublished_ms=since_ms if unpublished_ms is None else min(unpublished_ms, since_ms),
             ages_ms=ages_ms,
             max_age_ms=self._max_age_ms,
+            transport_ms=typical_and_worst(self._times.since("transport", now_ns - RECENT_NS))[0],
             infer_ms=infer_ms,
             workers=self._workers,
             captured=lately.captured,

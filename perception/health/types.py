@@ -153,9 +153,11 @@ class Link:
         reason: why it is not streaming, for people, without credentials; empty where there is nothing to say.
         connections: how often it was made; the first one counts.
         lag_ms: how much longer than at its quickest a frame now waits in buffers, by the stream's own clock.
+        waited_ms: how long the last frame waited here, to be decoded, since it had arrived.
     """
 
     state: LinkState
     reason: str = ""
     connections: int = 0
     lag_ms: float = 0.0
+    waited_ms: float = 0.0

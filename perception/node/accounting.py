@@ -72,6 +72,16 @@ class Accounting:
         with self._lock:
             return (*self._messages, *([f"and {self._more} more"] if self._more else []))
 
+    @property
+    def losses(self) -> str:
+        """Why so many of the captured frames are missing, for people."""
+        with self._lock:
+            if not self.captured:
+                return "it holds no frame"
+            why = ", ".join(f"{count} {reason}" for reason, count in self.dropped.most_common())
+            first = f"; the first: {self._messages[0]}" if self._messages else ""
+            return f"{self.dropped.total()} of {self.captured} frames were dropped ({why}){first}"
+
     def _note(self, message: str) -> None:
         if len(self._messages) < _MESSAGES_KEPT:
             self._messages.append(message)

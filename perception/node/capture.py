@@ -14,7 +14,8 @@ from perception.health.latency import StageTimes, Stopwatch
 from perception.health.monitor import Monitor
 from perception.node.accounting import Accounting
 from perception.node.in_flight import FramesInFlight, InFlightFrame
-from perception.sources.base import Source
+from perception.sources.base import Source, is_live
+from perception.types import NS_PER_MS
 
 LOG = logging.getLogger("perception.node")
 
@@ -54,6 +55,11 @@ class Capture:
     def stop(self) -> None:
         """Read no further; from any thread."""
         self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was asked to stop; False while the source's own end, or that many frames, ended it."""
+        return self._stop.is_set()
 
     def run(self) -> None:
         """Hand every frame on.
@@ -102,6 +108,9 @@ class Capture:
     def _hand_on(self, frame: Frame, stopwatch: Stopwatch) -> None:
         now_ns = time.monotonic_ns()
         self._monitor.arrived(now_ns)
+        if is_live(self._source):
+            age_ms = (now_ns - (frame.host_ns or now_ns)) / NS_PER_MS
+            self._times.add("transport", max(0.0, age_ms - self._source.link.waited_ms))
         frame = replace(frame, host_ns=frame.host_ns or now_ns)
         earlier = self._before(frame)
         every = self._degradation.step.every

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from perception.engines.background import call_in_background
 from perception.engines.machine import usable_cores
-from perception.errors import EngineError, PerceptionError
+from perception.errors import EngineError, PerceptionError, SourceError
 from perception.frame import Drop, DropReason
 from perception.health.degradation import STEPS, Degradation, Step
 from perception.health.latency import Latency, StageTimes
@@ -38,7 +38,10 @@ from perception.types import Policy
 
 LOG = logging.getLogger("perception.node")
 
-STAGES = ("read", "denoise", "prepare", "infer", "decode", "check", "track", "draw", "write", "end_to_end")
+STAGES = (
+    "transport", "read", "denoise", "prepare", "infer", "decode", "check", "track", "draw", "write",
+    "end_to_end",
+)  # fmt: skip
 LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then
 CAPTURE_ENDS_S = 5.0  # after which a thread that still reads is left behind: a camera ends within a second
 FAILURES, FAILING_S = 10, 3.0  # frames in a row, and seconds, that the engine fails before it is given up
@@ -96,7 +99,7 @@ class Node:
         if max_age_ms is None and source.live:
             max_age_ms = LIVE_MAX_AGE_MS
         limits = Limits(max_age_ms, min_rate, give_up_s, hang_s)
-        left_out = {"denoise": perceiver.denoiser is None, "track": not tracks}
+        left_out = {"transport": not source.live, "denoise": perceiver.denoiser is None, "track": not tracks}
         self.times = StageTimes(tuple(stage for stage in STAGES if not left_out.get(stage)))
         self._own_workers = not isinstance(workers, WorkerPool)
         self._workers = workers if isinstance(workers, WorkerPool) else WorkerPool(workers or usable_cores())
@@ -158,7 +161,7 @@ class Node:
         """Publish the frames of the source. When it ends, each is accounted for, and all is closed.
 
         Raises:
-            SourceError: the source broke; the frames before are published.
+            SourceError: the source broke, the frames before are published; or it ended, and none could be.
             SinkError: no sink takes frames any more, or one lost some, where every frame counts.
             EngineError: the engine failed, or where frames give way, failed or hung again and again.
         """
@@ -187,6 +190,9 @@ class Node:
             for one in self._in_flight.arrivals():
                 self._publish(one)
             capturing.future.result()  # raises what ended the source before its time
+            ended = not self._pipeline.capture.stopped and (self.accounting.captured or not self.source.live)
+            if ended and not self.accounting.published:
+                raise SourceError(f"source {self.source.uri}: {self.accounting.losses}")
         finally:
             self.stop()
             self._in_flight.release()  # for the frame that capture may hold: its last one

@@ -71,7 +71,7 @@ def stage_reports(latencies: Mapping[str, Latency], published: int) -> dict[str,
             latency.percentile(50),
             latency.percentile(95),
             latency.percentile(99),
-            None if name == "end_to_end" else 1000 * latency.cpu_s / max(published, 1),
+            None if name in ("transport", "end_to_end") else 1000 * latency.cpu_s / max(published, 1),
         )
         for name, latency in latencies.items()
         if latency.count

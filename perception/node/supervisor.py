@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 from perception.errors import EngineError, SourceError
-from perception.health.degradation import Degradation
+from perception.health.degradation import Degradation, Load
 from perception.health.latency import StageTimes, typical_and_worst
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
@@ -41,7 +41,8 @@ class Limits:
 
     Attributes:
         max_age_ms: older scenes are stale; None: none is.
-        min_rate: scenes a second below which quality is stepped down, where frames give way; 0: never.
+        min_rate: scenes a second below which quality is stepped down, where frames give way, as it is where
+            most scenes are stale; 0: quality is never stepped down.
         give_up_s: seconds without a frame from a live source after which the run ends; None: never.
         hang_s: seconds in the engine after which a frame is given up, where frames give way.
     """
@@ -184,7 +185,7 @@ class Supervisor:
             return
         self._looked_ns = now_ns
         health = self._health(now_ns)
-        if self._freshest and health.state is NodeState.ACTIVE:
+        if self._freshest and self._limits.min_rate and health.state is NodeState.ACTIVE:
             self._step(health)
         if last is None or monitor.changed or now_ns - last.stamp_ns >= PUBLISH_EACH_S * 1e9:
             self._publish(health)
@@ -205,14 +206,21 @@ class Supervisor:
     def _step(self, health: Health) -> None:
         """Down where too few scenes come, or most of the last ones too late; up where there is room."""
         degradation, now_ns = self._pipeline.degradation, health.stamp_ns
-        too_few = health.rate_out < self._limits.min_rate and health.rate_in > 1.2 * health.rate_out
-        late_ms = math.inf if self._limits.max_age_ms is None else self._limits.max_age_ms
         # A step is judged by itself: by scenes that were published since it was taken.
         since_ns = max(now_ns - WINDOW_NS, self._stepped_ns)
-        too_late = typical_and_worst(self._pipeline.times.since("end_to_end", since_ns))[0] > late_ms
-        has_room = not too_few and health.age_ms[1] < ROOM * late_ms
+        stages = ("end_to_end", "transport", "infer", "decode")
+        age, transport, network, decode = (
+            typical_and_worst(self._pipeline.times.since(name, since_ns))[0] for name in stages
+        )
+        late_ms = math.inf if self._limits.max_age_ms is None else self._limits.max_age_ms
+        load = Load(
+            health.rate_in, health.rate_out, self._limits.min_rate, age, late_ms, transport, network, decode
+        )
         before = degradation.step
-        after = degradation.update(too_few or too_late, has_room, now_ns)
+        too_few = load.too_few(before.every)
+        # Also where no frame arrives in time: then leaving things out is in vain.
+        has_room = not too_few and (health.age_ms[1] < ROOM * late_ms or transport > late_ms)
+        after = degradation.update(too_few or load.too_late, has_room, now_ns, load.helped_by)
         if after is not before:
             self._stepped_ns = now_ns
             what = f"stepped down: {after.name}" if after.name else "back to full quality"

@@ -17,18 +17,18 @@ from perception.overlay.lanes import LaneBoundaries
 from perception.overlay.side_by_side import Comparison
 from perception.overlay.status import StatusLine
 from perception.overlay.style import Colour, Style
-from perception.overlay.tints import ClassTint, EgoCarpet
+from perception.overlay.tints import ClassTint, EgoCarpet, EgoRegion
 from perception.scene import Scene
 from perception.types import Image
 
 __all__ = [
-    "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "Image", "InstanceLabels",
-    "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "StatusLine", "Style", "draw",
+    "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "EgoRegion", "Image",
+    "InstanceLabels", "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "StatusLine", "Style", "draw",
 ]  # fmt: skip
 
 SCENE: tuple[Style, ...] = (
-    ClassTint(), DepthTint(), EgoCarpet(), LaneBoundaries(), InstanceOutlines(), InstanceLabels(),
-    KeyPointDots(), Comparison(),
+    ClassTint(), DepthTint(), EgoCarpet(), EgoRegion(), LaneBoundaries(), InstanceOutlines(),
+    InstanceLabels(), KeyPointDots(), Comparison(),
 )  # fmt: skip
 ALL: tuple[Style, ...] = (*SCENE, StatusLine())
 

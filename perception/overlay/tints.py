@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from perception.classes import UNKNOWN, ClassSet
-from perception.overlay.style import GREEN, Colour
+from perception.overlay.style import GREEN, GREY, Colour
 from perception.scene import Scene
 from perception.types import Image
 
@@ -54,6 +54,8 @@ class EgoCarpet:
         cv2.fillPoly(mask, [corners - (left - 1, top - 1)], 1)
         mask = mask[1:-1, 1:-1]
         mask &= scene.instance_map[top:bottom, left:right] == 0
+        if scene.ego_mask is not None:
+            mask &= ~scene.ego_mask[top:bottom, left:right]
         rows = max(1, height // STEPS)
         ground = np.full((rows, part.shape[1], 3), self.colour, np.uint8)
         for row in range(0, len(part), rows):
@@ -65,3 +67,18 @@ class EgoCarpet:
             strip = part[where]
             blend = cv2.addWeighted(strip, 1 - share, ground[: len(strip), :wide], share, 0)
             cv2.copyTo(blend, mask[where], strip)
+
+
+@dataclass(frozen=True)
+class EgoRegion:
+    """The own car in grey, where a mask says where it is: nothing is looked for there."""
+
+    colour: Colour = GREY
+
+    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+        if scene.ego_mask is None:
+            return
+        mask = scene.ego_mask.astype(np.uint8)
+        grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        plain = np.full_like(picture, self.colour)
+        cv2.copyTo(cv2.addWeighted(grey, 0.5, plain, 0.5, 0), mask, picture)

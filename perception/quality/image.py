@@ -95,7 +95,8 @@ class ImageChecks:
         if soft := [*self._blurred(look, frame.stamp_ns), *_veiled(look)]:
             found.append(max(soft, key=lambda one: one.level))  # a wide blur takes contrast, thick fog edges
         found += [*_noisy(look), *damage(frame.image)]
-        found += self._blocked.check(grey, frame.stamp_ns, None if scene is None else scene.labels)
+        seen = (None, None) if scene is None else (scene.labels, scene.ego_mask)
+        found += self._blocked.check(grey, frame.stamp_ns, *seen)
         if scene is not None:
             found += self._labels.check(small, scene.labels, frame.stamp_ns)
         return found

@@ -41,9 +41,13 @@ class BlockedLens:
         self._found: list[Finding] = []
 
     def check(
-        self, grey: npt.NDArray[np.uint8], stamp_ns: int, labels: npt.NDArray[np.uint8] | None = None
+        self,
+        grey: npt.NDArray[np.uint8],
+        stamp_ns: int,
+        labels: npt.NDArray[np.uint8] | None = None,
+        ego_mask: npt.NDArray[np.bool_] | None = None,
     ) -> list[Finding]:
-        """grey: uint8 (height, width), a subsample of the picture. labels: uint8, of any size."""
+        """grey: uint8 (height, width), a part of the picture. labels: uint8, ego_mask: bool: of any size."""
         past = self._past
         if past and not 0 <= stamp_ns - past[-1][0] <= WINDOW_NS:  # another scene
             past.clear()
@@ -54,20 +58,24 @@ class BlockedLens:
             while len(past) > 2 and stamp_ns - past[1][0] >= WINDOW_NS:
                 past.popleft()
             if stamp_ns - past[0][0] >= WINDOW_NS:
-                self._found = list(self._judge(np.ptp(blocks, axis=2) < FLAT, labels))
+                flat = np.ptp(blocks, axis=2) < FLAT
+                self._found = list(self._judge(flat, labels, _covered(ego_mask)))
         return self._found
 
-    def _judge(self, flat: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8] | None) -> Iterator[Finding]:
-        """flat: bool (down, across), the blocks that show nothing now."""
-        if flat.mean() >= WHOLE_SHARE:
-            reason = f"the lens is blocked: {100 * flat.mean():.0f} % of the picture shows nothing"
+    def _judge(
+        self, flat: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8] | None, own: npt.NDArray[np.bool_]
+    ) -> Iterator[Finding]:
+        """flat: bool (down, across), the blocks that show nothing now; own: those of the own car."""
+        if (whole := flat[~own].mean()) >= WHOLE_SHARE:
+            reason = f"the lens is blocked: {100 * whole:.0f} % of the picture shows nothing"
             yield Finding("blocked", Level.ERROR, f"{reason}, at most {100 * WHOLE_SHARE:.0f} %")
             return
         means = np.stack([mean for _, mean in self._past])
         change = np.ptp(means, axis=0)
-        dead = flat & (change < STILL)
-        if change[~dead].mean() >= MOVES:
-            daylight = means[-1][~dead].mean() >= DAYLIGHT
+        dead = flat & (change < STILL) & ~own
+        others = ~dead & ~own
+        if change[others].mean() >= MOVES:
+            daylight = means[-1][others].mean() >= DAYLIGHT
             self._share = float(dead[BAND].mean()) if daylight else 0.0
             if labels is not None:
                 self._dirty = float((dead & self._should_show(labels)).mean()) if daylight else 0.0
@@ -96,3 +104,12 @@ def _blocks(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     across, down = GRID
     parts = cv2.resize(grey, (4 * across, 4 * down), interpolation=cv2.INTER_AREA)
     return parts.reshape(down, 4, across, 4).transpose(0, 2, 1, 3).reshape(down, across, 16)  # type: ignore[return-value]
+
+
+def _covered(mask: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    """bool (down, across): the blocks that a mask covers in part; none without one, or if it covers all."""
+    across, down = GRID
+    if mask is None:
+        return np.zeros((down, across), bool)
+    shares = cv2.resize(mask.astype(np.float32), GRID, interpolation=cv2.INTER_AREA)
+    return np.asarray((shares > 0.1) & (shares.min() <= 0.1), np.bool_)

@@ -31,7 +31,7 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
 class FolderSink:
     """One set of files a frame, `<stem>` being the frame's stem, or its sequence number as %06d:
 
-        <stem>.labels.png     uint8 class ids at the frame's resolution, 255 unknown
+        <stem>.labels.png     uint8 class ids at the frame's resolution, 255 unknown, as the own car is
         <stem>.instances.png  uint16, class id × 1000 + k, 0 none
         <stem>.overlay.jpg    the scene drawn on the frame
         <stem>.picture.png    uint8 BGR: restored, enlarged, or the next frame as predicted
@@ -137,7 +137,7 @@ class FolderSink:
 def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
     """A scene without its maps, as plain values: times in ns and ms, boxes and points in pixels.
 
-    `key_points` and `latent` are there only where the scene has them.
+    `key_points`, `latent` and `ego_mask`, its share of the picture, are there only where the scene has them.
     """
     values: dict[str, Any] = {
         "sequence": scene.sequence,
@@ -176,6 +176,8 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
             {"name": one.name, "x": round(one.x, 2), "y": round(one.y, 2), "score": round(one.score, 4)}
             for one in scene.key_points
         ]
+    if scene.ego_mask is not None:
+        values["ego_mask"] = round(float(scene.ego_mask.mean()), 4)
     if scene.latent is not None:
         values["latent"] = [round(value, 6) for value in scene.latent.tolist()]
     return values

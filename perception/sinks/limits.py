@@ -55,13 +55,13 @@ def folder_limits(uri: Uri) -> Limits:
 
 
 def _number(text: str) -> float:
-    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) or float(text) == 0:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or float(text) == 0:
         raise ValueError("allowed are numbers above 0")
     return float(text)
 
 
 def _size(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([a-z]{2})", text.lower())
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([a-z]{2})", text.lower())
     if not found or found[2] not in _UNITS or not (size := round(float(found[1]) * _UNITS[found[2]])):
         raise ValueError("allowed are sizes such as 500MB or 20GB")
     return size

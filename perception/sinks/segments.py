@@ -5,7 +5,7 @@ import time
 from itertools import chain, count
 from pathlib import Path
 
-_DATED = r"-\d{8}T\d{6}Z-(\d{4,})"
+_DATED = r"-[0-9]{8}T[0-9]{6}Z-([0-9]{4,})"
 
 
 def numbered(path: Path) -> dict[int, Path]:

@@ -14,8 +14,8 @@ from perception.types import NS_PER_S, Policy
 from perception.uri import Uri
 
 _OPTIONS = {  # ours: FFmpeg's, what it has to look like, an example
-    "size": ("video_size", r"[1-9]\d*x[1-9]\d*", "1280x720"),
-    "rate": ("framerate", r"[1-9]\d*(\.\d+)?", "30"),
+    "size": ("video_size", r"[1-9][0-9]*x[1-9][0-9]*", "1280x720"),
+    "rate": ("framerate", r"[1-9][0-9]*(\.[0-9]+)?", "30"),
     "format": ("input_format", r"[a-z]\w*", "mjpeg"),
 }
 _FRESH_NS = NS_PER_S  # a driver's stamp within this time before the arrival is by the same clock
@@ -63,7 +63,7 @@ class CameraSource(LiveCamera):
 
 
 def _device(uri: Uri) -> str:
-    return f"/dev/video{uri.place}" if uri.place.isdecimal() else uri.place
+    return f"/dev/video{uri.place}" if re.fullmatch("[0-9]+", uri.place) else uri.place
 
 
 def _read(uri: Uri) -> dict[str, str]:

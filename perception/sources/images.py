@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
-from perception.image_file import read_image_file
 from perception.sources.base import SourceKind
 from perception.sources.image_clock import ImageClock
 from perception.sources.name_stamps import in_time
 from perception.sources.rates import read_rate
+from perception.types import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -45,7 +46,7 @@ class ImageSource:
             raise SourceError(
                 f"source {folder}: no image in this folder; images end in {', '.join(EXTENSIONS)}"
             )
-        self._images = in_time(sorted(images, key=_natural))
+        self._images = in_time(sorted(images, key=lambda path: natural_order(path.name)))
         self._stems = Counter(path.stem for path in images)
         self.length: int | None = len(images)
         others = len(files) - len(images)
@@ -72,9 +73,28 @@ class ImageSource:
         """Nothing is held open between images."""
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Numbers in a name compare as numbers: 2.png comes before 10.png."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.name)]
+def read_image_file(path: Path) -> Image:
+    """The image, BGR, turned upright as its EXIF orientation says.
+
+    Raises:
+        ValueError: it is empty, or not a whole image.
+    """
+    data = np.fromfile(path, np.uint8)
+    if not data.size:
+        raise ValueError("empty file")
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR)  # `imread` of OpenCV 5.0 fails on TIFF that it turns
+    if image is None:
+        raise ValueError("not a whole image")
+    return np.asarray(image, np.uint8)
+
+
+def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sorts numbers in names as numbers: 2.png comes before 10.png. Equal ones (1.png, 01.png): by the name.
+
+    Only 0 to 9 make numbers: what else Unicode calls a digit (² and ٣) sorts as a letter.
+    """
+    parts = re.split(r"([0-9]+)", name)  # numbers stand at odd places
+    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)], name
 
 
 KIND = SourceKind(

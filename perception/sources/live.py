@@ -179,8 +179,9 @@ class LiveCamera(ABC):
         delay_ns = arrival.whole_ns - arrival.stamp_ns
         if self._link.state is LinkState.LOST:
             _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
-        lag_ns = time.monotonic_ns() - arrival.whole_ns + arrival.began_ns - arrival.stamp_ns
-        self._link = Link(LinkState.STREAMING, "", self._link.connections, lag_ns / 1e6)
+        waited_ns = time.monotonic_ns() - arrival.whole_ns
+        lag_ns = waited_ns + arrival.began_ns - arrival.stamp_ns
+        self._link = Link(LinkState.STREAMING, "", self._link.connections, lag_ns / 1e6, waited_ns / 1e6)
         noted = self._wall.note
         wall_ns = self._wall.wall_ns(arrival.camera_ns, arrival.wall_ns - delay_ns)
         if self._wall.note != noted:
@@ -215,4 +216,4 @@ class LiveCamera(ABC):
         reason = masked(reason)
         if reason != self._link.reason:
             _log.warning("%s: lost: %s; trying again", self.uri, reason, extra={"event": "stream_lost"})
-        self._link = replace(self._link, state=LinkState.LOST, reason=reason, lag_ms=0.0)
+        self._link = replace(self._link, state=LinkState.LOST, reason=reason, lag_ms=0.0, waited_ms=0.0)

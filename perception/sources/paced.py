@@ -58,4 +58,4 @@ class PacedSource:
         if seconds > GAP_S:
             self._link = Link(LinkState.LOST, f"the recording has a gap of {seconds:.0f} s", connections=1)
         self._stopped.wait(max(0.0, seconds))
-        self._link = Link(LinkState.STREAMING, connections=1)
+        self._link = Link(LinkState.STREAMING, connections=1, waited_ms=max(0.0, -1000 * seconds))

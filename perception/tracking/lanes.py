@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import DRIVE, ClassSet
+from perception.ego import lanes_outside
 from perception.scene import Lane, Scene, Side
 from perception.tracking.assignment import assign
 from perception.types import Bools, Doubles, Ints
@@ -97,7 +98,8 @@ class LaneTracker:
         self._correct(tracks, found[columns], seconds)
         self._drop_doubles(tracks)
         self._renew(np.delete(found, columns))
-        return replace(scene, lanes=_publish(self._tracks[self._tracks["shown"]], *scene.labels.shape))
+        lanes = _publish(self._tracks[self._tracks["shown"]], *scene.labels.shape)
+        return replace(scene, lanes=lanes if scene.ego_mask is None else lanes_outside(lanes, scene.ego_mask))
 
     def _predict(self, seconds: float) -> None:
         """Let the camera go on turning and moving to the side for a while; a nod swings back."""

@@ -52,6 +52,15 @@ def test_tracks_are_switched_in_the_profile_and_on_the_command_line(
         ({"source": ""}, ["source = ''", "at least 1"]),
         ({"policy": "latest"}, ["policy = 'latest'", "'freshest' or 'every-frame'"]),
         ({"min_rate": -1}, ["min_rate = -1", "greater than or equal to 0"]),
+        ({"source": "camera:²"}, ["camera:²", "a camera is a number or a device"]),
+        ({"source": "camera:٣"}, ["camera:٣", "a camera is a number or a device"]),
+        ({"source": "camera:0?rate=3²"}, ["rate = '3²'", "it must look like 30"]),
+        ({"source": "camera:0?size=1٢80x720"}, ["size = '1٢80x720'", "1280x720"]),
+        ({"source": "rtsp://car:²/"}, ["not a whole address"]),
+        ({"sinks": ["out.mp4?minutes=²"]}, ["minutes = '²'", "numbers above 0"]),
+        ({"sinks": ["labels/?keep=٣GB"]}, ["keep = '٣GB'", "500MB"]),
+        ({"sinks": ["web://127.0.0.1:²"]}, ["web://127.0.0.1:²"]),
+        ({"ego_mask": {"left": "a.png"}}, ["ego_mask: no camera left", "front"]),
         ({"give_up": 0}, ["give_up = 0", "greater than 0"]),
         ({"log": "xml"}, ["log = 'xml'", "'text' or 'json'"]),
         ({"sinks": ["out.mp4?minutes=1", "out.mp4"]}, ["sink out.mp4?minutes=1 is given twice"]),
@@ -133,3 +142,13 @@ def test_variables_of_the_environment_stand_for_what_is_secret(
     monkeypatch.delenv("CAMERA")
     with pytest.raises(ConfigError, match=r"\$\{CAMERA\} is not set; export CAMERA="):
         RunConfig.read(profile, frames=1)
+
+
+def test_each_camera_has_its_own_ego_mask() -> None:
+    two = {"cameras": {"left": "a.mp4", "right": "b.mp4"}, "sinks": ["web://127.0.0.1:0"]}
+    assert RunConfig.read(None, **two).ego_masks == {}
+    assert RunConfig.read(None, **two, ego_mask={"left": "l.png"}).ego_masks == {"left": "l.png"}
+    assert RunConfig.read(None, **two, ego_mask="auto").ego_masks == {"left": "auto", "right": "auto"}
+    assert RunConfig.read(None, **GOOD, ego_mask="m.png").ego_masks == {"front": "m.png"}
+    with pytest.raises(ConfigError, match="one picture for several cameras; give one for each"):
+        RunConfig.read(None, **two, ego_mask="m.png")

@@ -258,3 +258,39 @@ def test_a_profile_is_read_and_quiet_is_quiet(run: Perception, tmp_path: Path) -
     done = run("--config", "profile.yaml", "--quiet", "--frames", 3)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert sequences(tmp_path / "labels") == [0, 1, 2]
+
+
+def test_a_folder_of_which_no_image_can_be_read_fails_with_the_reason(
+    run: Perception, tmp_path: Path
+) -> None:
+    (tmp_path / "drive").mkdir()
+    for index in range(3):
+        (tmp_path / f"drive/{index}.png").write_bytes(b"")
+    done = run("drive", "labels/", "--json")
+    why = "source drive: 3 of 3 frames were dropped (3 undecodable); the first: drive/0.png: empty file"
+    assert (done.returncode, done.stderr) == (1, f"perception: {why}\n")
+    report = json.loads(done.stdout)
+    assert (report["failure"], report["captured"], report["published"]) == (why, 3, 0)
+
+
+def test_nothing_is_detected_under_an_ego_mask(run: Perception, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 3)
+    mask = np.zeros((96, 160), np.uint8)  # a quarter of the frames' size
+    mask[72:, 40:120] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    done = run("drive", "labels/", "--ego-mask", "mask.png")
+    assert done.returncode == 0, done.stderr
+    inside = mask.repeat(4, 0).repeat(4, 1) > 0
+    for index in range(3):
+        found = labels(tmp_path / "labels", f"{index:04d}")
+        np.testing.assert_array_equal(found, np.where(inside, 255, truth(index)))
+        assert not read_image(tmp_path / f"labels/{index:04d}.instances.png")[inside].any()
+    lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
+    assert [line["ego_mask"] for line in lines] == [0.125] * 3
+    wrong = run("drive", "labels/", "--ego-mask", "drive")
+    assert wrong.returncode == 2 and "ego mask drive: not a picture that can be read" in wrong.stderr
+    unsure = run("drive", "labels/", "--ego-mask", "auto")
+    assert unsure.returncode == 0, unsure.stderr
+    assert "ego mask: 3 pictures are too few, at least 10; none is in force" in " ".join(
+        unsure.stdout.split()
+    )

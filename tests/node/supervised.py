@@ -32,7 +32,8 @@ class Supervised:
     """A node's surroundings, as its supervisor sees them, and what the supervisor makes of them.
 
     Time is in seconds since it began. Where `period_s` is set, frames come so often, and of `every` of
-    them one is published, `age_ms` old. `hung` is how many workers hang when it next looks for them.
+    them one is published, `age_ms` old, of which `transport_ms` before it arrived. `hung` is how many
+    workers hang when it next looks for them.
 
     Attributes:
         fatal_at: when the supervisor ended the run, if it did; `raise_fatal` raises why.
@@ -55,6 +56,7 @@ class Supervised:
         self.link = Link(LinkState.STREAMING, connections=1)
         self.period_s: float | None = None
         self.every, self.age_ms, self.hung = 1, 40.0, 0
+        self.transport_ms, self.decode_ms = 0.0, 20.0
         self.fault: Exception | None = None
         self.fatal_at: float | None = None
         self.stopped = 0
@@ -74,8 +76,11 @@ class Supervised:
         self.life.to(NodeState.INACTIVE)
         if state is not NodeState.INACTIVE:
             self.life.to(state)
-        kept = Limits(**({"max_age_ms": 250.0, "min_rate": 0.0} | limits))
-        self.times, self.degradation = StageTimes(("infer", "end_to_end")), Degradation()
+        kept = Limits(**({"max_age_ms": 250.0, "min_rate": 1.0} | limits))
+        self.times, self.degradation = (
+            StageTimes(("transport", "infer", "decode", "end_to_end")),
+            Degradation(),
+        )
         self.monitor = Monitor(
             "front",
             RATE,
@@ -146,8 +151,10 @@ class Supervised:
         self.then(self.seconds + self.period_s, self._frame)
         sequence = next(self._frames)
         self.monitor.arrived(self.now_ns)
+        self.times.add("transport", self.transport_ms, at_ns=self.now_ns)
         if sequence % self.every == 0:
             self.times.add("infer", 20.0, at_ns=self.now_ns)
+            self.times.add("decode", self.decode_ms, at_ns=self.now_ns)
             self.times.add("end_to_end", self.age_ms, at_ns=self.now_ns)
             self.accounting.capture(sequence)
             self.accounting.publish(sequence, Status.OK)

@@ -364,3 +364,22 @@ def test_of_several_cameras_one_may_break(
     assert len(opened) == 1 and shared.closed
     assert any("right: engine" in record.message for record in caplog.records)
     assert all(reconciles(node) for node in nodes)
+
+
+def test_frames_that_arrive_too_old_are_the_transports_fault(
+    perceiver: Perceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver hands in frames 400 ms late: no quality is given up for that, and a condition says so."""
+    monkeypatch.setattr("perception.health.degradation.DOWN_AFTER_NS", 300_000_000)
+    camera = Camera(perceiver, rate=50.0, max_age_ms=250.0)
+    with camera.running():
+        deadline = time.monotonic() + 20
+        while not camera.said("transport") and time.monotonic() < deadline:
+            number = camera.source._pushed
+            stamp_ns = time.monotonic_ns() - 400_000_000
+            camera.source.push(picture(number, HEIGHT, WIDTH), stamp_ns)
+            time.sleep(0.02)
+    assert camera.said("transport")[0].startswith("the transport delays frames by 4")
+    assert {health.step for health in camera.healths} == {""}
+    assert camera.node.report().stages["transport"].p50 == pytest.approx(400, abs=60)
+    assert camera.node.report().stages["transport"].cpu is None

@@ -263,6 +263,47 @@ def test_undecodable_frames_are_dropped_by_name(perceiver: Perceiver) -> None:
     assert "a/0002.png: empty file" in report.messages
 
 
+@pytest.mark.parametrize("realtime", [False, True])
+def test_a_recording_of_which_no_frame_is_published_has_failed(perceiver: Perceiver, realtime: bool) -> None:
+    items = [Drop(k, DropReason.UNDECODABLE, f"a/{k}.png: empty file") for k in range(3)]
+    source = ListSource(items)
+    node = make_node(source, perceiver, [ListSink()], realtime=realtime)
+    with pytest.raises(SourceError) as error:
+        node.run()
+    assert str(error.value) == (
+        "source list: 3 of 3 frames were dropped (3 undecodable); the first: a/0.png: empty file"
+    )
+    assert reconciles(node) and source.closed
+
+
+def test_a_recording_on_which_the_engine_fails_throughout_has_failed(perceiver: Perceiver) -> None:
+    def fail(run: int) -> None:
+        raise EngineError("broken")
+
+    node = make_node(ListSource(frames(3)), watched(perceiver, fail)[0], [ListSink()], realtime=True)
+    with pytest.raises(
+        SourceError, match=r"3 of 3 frames were dropped .*failed.*; the first: frame 0: broken"
+    ):
+        node.run()
+    assert reconciles(node)
+
+
+def test_a_recording_without_a_frame_has_failed(perceiver: Perceiver) -> None:
+    with pytest.raises(SourceError, match="source list: it holds no frame"):
+        make_node(ListSource([]), perceiver, [ListSink()]).run()
+
+
+def test_a_run_that_is_stopped_before_its_first_scene_has_not_failed(perceiver: Perceiver) -> None:
+    class Stopping(ListSource):
+        def __iter__(self) -> Iterator[Frame | Drop]:
+            yield Drop(0, DropReason.UNDECODABLE, "a/0.png: empty file")
+            node.stop()
+
+    node = make_node(Stopping([]), perceiver, [ListSink()])
+    node.run()
+    assert node.accounting.captured == 1
+
+
 def test_a_source_that_breaks_keeps_the_frames_before(perceiver: Perceiver) -> None:
     source, sink = ListSource([*frames(9), SourceError("source list: cut off")]), ListSink()
     node = make_node(source, perceiver, [sink])
@@ -521,7 +562,7 @@ def test_report_tells_all(perceiver: Perceiver) -> None:
     report = node.report("told")
     assert report.model == "colour 1"
     assert (report.engine, report.engine_reason) == ("onnx-cpu", "asked for")
-    assert tuple(report.stages) == tuple(stage for stage in STAGES if stage != "denoise")
+    assert tuple(report.stages) == tuple(stage for stage in STAGES if stage not in ("transport", "denoise"))
     for stage in report.stages.values():
         assert 0 < stage.p50 <= stage.p95 <= stage.p99 < 10_000
     assert report.stages["end_to_end"].p50 > report.stages["infer"].p50

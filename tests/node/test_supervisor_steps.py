@@ -33,7 +33,7 @@ def camera(patch: pytest.MonkeyPatch, state: NodeState = NodeState.ACTIVE, **opt
 def test_a_node_that_keeps_up_leaves_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
     one = camera(monkeypatch, min_rate=10.0)
     one.run(30)
-    assert steps(one) == [""] and one.step is STEPS[0]
+    assert steps(one) == [""] and one.step == STEPS[0]
 
 
 def test_scenes_that_come_too_late_for_three_seconds_step_the_node_down(
@@ -44,7 +44,7 @@ def test_scenes_that_come_too_late_for_three_seconds_step_the_node_down(
     one.run(5)
     assert steps(one) == ["", STEPS[1].name]
     assert 3.0 <= first(one, STEPS[1].name) <= 3.5
-    assert one.step is STEPS[1]
+    assert one.step == STEPS[1]
     assert [record.step for record in caplog.records if hasattr(record, "step")] == [STEPS[1].name]
 
 
@@ -69,7 +69,7 @@ def test_a_step_that_helps_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def late_until_stepped(one: Supervised) -> None:
-    one.age_ms = 40.0 if one.step is not STEPS[0] else 300.0
+    one.age_ms = 40.0 if one.step != STEPS[0] else 300.0
     one.then(one.seconds + 0.04, lambda: late_until_stepped(one))
 
 
@@ -155,3 +155,103 @@ def test_a_node_that_is_not_active_steps_nowhere(monkeypatch: pytest.MonkeyPatch
     one.age_ms = 300.0
     one.run(20)
     assert steps(one) == [""]
+
+
+def test_without_a_least_rate_quality_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--min-rate 0`: neither for few scenes nor for old ones."""
+    one = camera(monkeypatch, min_rate=0.0)
+    one.age_ms, one.every = 300.0, 25
+    one.run(30)
+    assert steps(one) == [""]
+
+
+def test_road_users_and_lanes_are_the_last_that_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = camera(monkeypatch)
+    one.age_ms = 300.0
+    one.run(20)
+    assert [step.split(", ")[-1] for step in steps(one)[1:]] == [
+        "smaller input (60 % of the pixels)",
+        "every second frame",
+        "no road users and lanes",
+    ]
+
+
+@pytest.mark.parametrize(("decode_ms", "left_out"), [(6.0, False), (7.0, True)])
+def test_road_users_are_left_out_only_where_they_take_a_quarter_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, decode_ms: float, left_out: bool
+) -> None:
+    """The network takes 20 ms."""
+    one = camera(monkeypatch)
+    one.age_ms, one.decode_ms = 300.0, decode_ms
+    one.run(60)
+    assert one.step.every == 2
+    assert one.step.heads is not left_out
+
+
+def test_frames_are_left_out_only_where_enough_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 25 frames a second every second one is 12.5: enough for 12, too few for 13."""
+    for min_rate, every in ((12.0, 2), (13.0, 1)):
+        one = camera(monkeypatch, min_rate=min_rate)
+        one.age_ms = 300.0
+        one.run(20)
+        assert (one.step.every, one.step.pixel_share, one.step.heads) == (every, 0.6, False)
+
+
+def test_for_more_scenes_no_frames_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = camera(monkeypatch, min_rate=10.0)
+    one.every = 5
+    one.run(30)
+    assert one.step == STEPS[-1].__class__(
+        "smaller input (60 % of the pixels), no road users and lanes", 0.6, heads=False
+    )
+
+
+def test_a_step_that_leaves_frames_out_does_not_make_scenes_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 22 frames a second and every second one perceived, 11 scenes are all that there can be."""
+    one = camera(monkeypatch, min_rate=10.0)
+    one.period_s, one.age_ms, one.decode_ms = 1 / 22, 300.0, 1.0
+    one.then(0.5, lambda: follow_step(one))
+    one.run(40)
+    assert steps(one) == [step.name for step in STEPS[:3]]
+
+
+def follow_step(one: Supervised) -> None:
+    """As a node does: of so many frames one is perceived; then scenes come in time."""
+    one.every = one.step.every
+    one.age_ms = 240.0 if one.every == 2 else 300.0
+    one.then(one.seconds + 0.04, lambda: follow_step(one))
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "transport_ms", "late_by_transport"),
+    [
+        (300.0, 260.0, True),  # too old when they arrive
+        (2000.0, 260.0, True),
+        (300.0, 240.0, True),  # 240 and half of 60 would be too old, too
+        (300.0, 200.0, False),  # 200 and half of 100 are in time
+        (2000.0, 50.0, False),  # most of it is the node's own, though it will not do
+        (240.0, 235.0, False),  # in time
+    ],
+)
+def test_what_the_transport_delays_is_said_and_nothing_is_left_out_for_it(
+    monkeypatch: pytest.MonkeyPatch, age_ms: float, transport_ms: float, late_by_transport: bool
+) -> None:
+    one = camera(monkeypatch, max_age_ms=250.0)
+    one.age_ms, one.transport_ms = age_ms, transport_ms
+    one.run(10)
+    reasons = [
+        each.reason for health in one.healths for each in health.conditions if each.name == "transport"
+    ]
+    assert bool(reasons) is late_by_transport
+    if late_by_transport:
+        says = f"the transport delays frames by {transport_ms:.0f} ms: scenes are {age_ms:.0f} ms old"
+        assert all(reason.startswith(says) for reason in reasons)
+    assert (len(steps(one)) > 1) is (age_ms > 250 and not late_by_transport)
+
+
+def test_steps_are_taken_back_where_no_frame_arrives_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = camera(monkeypatch)
+    one.age_ms = 300.0
+    one.then_set(4.0, age_ms=400.0, transport_ms=350.0)
+    one.run(20)
+    assert steps(one) == ["", STEPS[1].name, ""]

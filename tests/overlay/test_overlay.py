@@ -27,6 +27,7 @@ def test_all_styles_together_show_all_there_is(height: int, width: int) -> None:
         picture=np.full((height, width, 3), 30, np.uint8),
         depth=np.full((height, width), 20, np.float32),
         key_points=(KeyPoint("head", width / 5, height * 0.6, 0.9),),
+        ego_mask=np.arange(height)[:, None] >= np.full(width, 0.9 * height),
     )
     whole = drawn(scene, *ALL)
     assert whole.shape == (height, width, 3)

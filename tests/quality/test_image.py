@@ -291,3 +291,28 @@ def test_a_look_is_quick() -> None:
         checks.check(Frame(image, k * PERIOD_NS), None)
         spent.append(time.thread_time() - begun)
     assert sorted(spent)[10] < 0.005
+
+
+def test_a_bonnet_under_its_mask_is_not_taken_for_mud() -> None:
+    """A high one, that reaches into the middle third: without the mask the lens would count as blocked."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[round(0.43 * HEIGHT) :] = True
+
+    def told(ego_mask: np.ndarray | None) -> set[str]:
+        checks = ImageChecks()
+        for k in range(2 * SECOND):
+            image = covered(k, slice(round(0.43 * HEIGHT), HEIGHT), ALL)
+            findings = checks.check(frame(image, k), replace(scene(), ego_mask=ego_mask))
+        return {one.name for one in findings}
+
+    assert told(None) == {"blocked"}
+    assert told(mask) == set()
+
+
+def test_mud_above_the_bonnet_is_found_with_its_mask() -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[round(0.8 * HEIGHT) :] = True
+    checks = ImageChecks()
+    for k in range(2 * SECOND):
+        findings = checks.check(frame(covered(k, ALL, HALF), k), replace(scene(), ego_mask=mask))
+    assert "blocked" in {one.name for one in findings}

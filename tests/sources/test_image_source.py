@@ -38,6 +38,24 @@ def test_frames_come_whole_and_in_natural_order(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.image, picture(index))
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["frame1.png", "frame2.png", "frame10.png", "frame².png"],
+        ["²1.png", "²2.png", "²10.png"],
+        ["a2.png", "a10.png", "a٣.png", "a①.png"],
+        ["01.png", "1.png", "02.png", "2.png"],
+        ["1a.png", "1b.png", "a.png"],
+        ["1" * 200 + ".png", "2" * 200 + ".png"],
+    ],
+)
+def test_any_name_has_its_place(tmp_path: Path, names: list[str]) -> None:
+    """Digits other than 0 to 9 are letters; of numbers that are equal, the names count."""
+    for name in reversed(names):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", picture(0))[1].tobytes())
+    assert [f"{frame.stem}.png" for frame in read_frames(tmp_path)] == names
+
+
 def test_bad_files_are_named_drops_and_other_files_are_noted(tmp_path: Path) -> None:
     write_images(tmp_path, 2)
     whole = (tmp_path / "0000.png").read_bytes()

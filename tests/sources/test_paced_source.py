@@ -91,3 +91,18 @@ def test_a_gap_in_the_recording_is_a_camera_that_was_lost() -> None:
     reading.join(30)
     assert [link.state for link in links] == 2 * [LinkState.STREAMING]
     assert source.link.state is LinkState.ENDED
+
+
+def test_what_a_frame_waited_here_is_said_with_it() -> None:
+    """Reading is slower than the recording's pace: that is the delay of the node, not of the transport."""
+
+    class Slow(Recording):
+        def __iter__(self) -> Iterator[Frame | Drop]:
+            for item in super().__iter__():
+                time.sleep(0.1)
+                yield item
+
+    source = PacedSource(Slow([0, 10, 1000]))
+    waited = [(source.link.waited_ms, item) for item in source]
+    assert waited[0][0] == waited[2][0] == 0
+    assert 80 < waited[1][0] < 500

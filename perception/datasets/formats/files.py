@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from perception.classes import ClassSet
 from perception.datasets.class_file import Bits, OwnClasses
 from perception.errors import DataError
-from perception.image_file import read_image_file
+from perception.sources.images import read_image_file
 
 Ids = npt.NDArray[np.uint16]
 Size = tuple[int, int]
