@@ -14,7 +14,7 @@ monotonic clock, and carries the number n modulo L. Commands on stdin, one a lin
 
 With --clock, sender reports come before the first picture and each second (RFC 3550, 6.4.1); picture n is
 captured at wall_ns + n / rate by this computer's wall clock. With --cached, a client first gets the pictures
-since the last key frame, as relays send them.
+since the last key frame but one, as relays send them.
 """
 
 import argparse
@@ -165,7 +165,7 @@ class Camera:
             if not client.playing:
                 continue
             if self.cached and client.new:
-                for earlier in range(number - number % self.gop, number):
+                for earlier in range(max(0, number - number % self.gop - self.gop), number):
                     self.send(client, earlier * CLOCK // self.rate + self.shift, self.units(earlier), earlier)
             client.new = False
             self.send(client, stamp, units, number)
