@@ -215,6 +215,18 @@ def test_a_step_that_leaves_frames_out_does_not_make_scenes_too_few(monkeypatch:
     assert steps(one) == [step.name for step in STEPS[:3]]
 
 
+def test_a_camera_that_slows_down_while_frames_are_left_out_gives_no_fewer_scenes_than_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half of 20 is below 12, but no step makes more of it."""
+    one = camera(monkeypatch, min_rate=12.0)
+    one.age_ms = 300.0
+    one.then(0.5, lambda: follow_step(one))
+    one.then_set(12.0, period_s=0.05)
+    one.run(40)
+    assert steps(one) == [step.name for step in STEPS[:3]]
+
+
 def follow_step(one: Supervised) -> None:
     """As a node does: of so many frames one is perceived; then scenes come in time."""
     one.every = one.step.every

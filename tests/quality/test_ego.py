@@ -52,6 +52,16 @@ def test_it_is_not_sure_of_what_reaches_too_high() -> None:
     assert "not sure: what stands still reaches up to" in why and "at most 40 %" in why
 
 
+def test_it_is_not_sure_of_a_bonnet_with_something_else_at_its_side() -> None:
+    """Such as a guard rail that is always there: nothing would be detected where it is."""
+    mask = bonnet().astype(np.uint8)
+    rail = np.array([(0, HEIGHT), (0, 0.66 * HEIGHT), (0.15 * WIDTH, 0.7 * HEIGHT), (0.15 * WIDTH, HEIGHT)])
+    cv2.fillPoly(mask, [rail.astype(np.int32)], 1)
+    found, why = find_ego_mask(painted(image, mask > 0) for image in drive("town"))
+    assert found is None
+    assert "has valleys of 6 %, at most 3 %" in why
+
+
 def test_a_car_that_stands_tells_nothing() -> None:
     found, why = find_ego_mask([painted(drive("town")[0], bonnet())] * PICTURES)
     assert found is None and why.startswith("too much stands still")

@@ -7,6 +7,7 @@ import pytest
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.sources.images import natural_order
 from perception.sources.registry import open_source
 from tests.media import picture, write_images
 
@@ -54,6 +55,8 @@ def test_any_name_has_its_place(tmp_path: Path, names: list[str]) -> None:
     for name in reversed(names):
         (tmp_path / name).write_bytes(cv2.imencode(".png", picture(0))[1].tobytes())
     assert [f"{frame.stem}.png" for frame in read_frames(tmp_path)] == names
+    turned = names[::-1]
+    assert sorted(names, key=natural_order) == sorted(turned, key=natural_order) == names
 
 
 def test_bad_files_are_named_drops_and_other_files_are_noted(tmp_path: Path) -> None:
