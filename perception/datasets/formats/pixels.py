@@ -22,6 +22,7 @@ from perception.datasets.formats.files import (
 from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.errors import DataError
 
+RIDER, MOTORCYCLE, BICYCLE = 25, 32, 33  # Cityscapes label ids
 EVERYTHING = (1 << len(DRIVE)) - 1
 _CITYSCAPES = LABEL_MAPS["cityscapes"].lookup()
 _COMMA10K = OwnClasses(
@@ -30,13 +31,20 @@ _COMMA10K = OwnClasses(
 
 
 def decode_by(name: str) -> Callable[[Files, Size], Labels]:
-    """Labels by a table of ids; instances as class id × 1000 + k, where they lie beside."""
+    """Labels by a table of ids; instances as class id × 1000 + k, where they lie beside.
+
+    Where a label leaves open which class a pixel is, the instance on it says so; where both contradict each
+    other, the class is unknown.
+    """
     table = LABEL_MAPS[name].lookup()
 
     def decode(files: Files, size: Size) -> Labels:
-        none = np.zeros(size, np.uint16)
-        instances = none if files.instances is None else _instance_ids(files.instances, size)
-        return Labels(table[_values(files, size)], instances)
+        target = table[_values(files, size)]
+        if files.instances is None:
+            return Labels(target, np.zeros(size, np.uint16))
+        instances = _instance_ids(files.instances, size)
+        of = np.where(instances > 0, np.uint32(1) << (instances // 1000).astype(np.uint32), 0)
+        return Labels(np.where(of > 0, target & of, target).astype(np.uint32), instances)
 
     return decode
 
@@ -81,13 +89,36 @@ def _grouped(
 
 
 def _cityscapes_groups(path: Path, size: Size) -> Ids:
-    """Label id × 1000 + k of the public set, or numbers of the clips: vehicles and people in two files."""
+    """Label id × 1000 + k of the public set, or numbers of the clips, whose `_things.png` goes first.
+
+    Without it, vehicles and people are in two files.
+    """
     if path.name.endswith("instanceIds.png"):
         ids = read_ids(path, size)
-        return np.where(ids < 1000, 0, ids).astype(np.uint16)  # a label id alone: not told apart
+        return _with_riders(np.where(ids < 1000, 0, ids).astype(np.uint16))  # a label id alone: no instance
+    things = path.with_name(path.name.replace("_instances", "_things"))
+    if things.exists():
+        return _instance_ids(things, size)
     vehicles = read_ids(path, size)  # 255 none
     people = _instance_ids(path.with_name(path.name.replace("_instances", "_people")), size)
     return np.where(people > 0, people, np.where(vehicles == 255, 0, vehicles + 1)).astype(np.uint16)
+
+
+def _with_riders(ids: Ids) -> Ids:
+    """Public Cityscapes instance ids (h, w) in which each rider has the id of the two-wheeler under them.
+
+    That is the bicycle or motorcycle with the most pixels next to the rider's; riders that touch none keep
+    their own id.
+    """
+    ids = ids.copy()
+    ridden = np.where((ids // 1000 == BICYCLE) | (ids // 1000 == MOTORCYCLE), ids, 0)
+    for rider in np.unique(ids[ids // 1000 == RIDER]).tolist():
+        around = cv2.dilate((ids == rider).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        touched = np.bincount(ridden[around])
+        touched[0] = 0
+        if touched.any():
+            ids[ids == rider] = touched.argmax()
+    return ids
 
 
 def _instance_ids(path: Path, size: Size) -> Ids:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco_mask
@@ -32,7 +31,10 @@ _YOLO_NAMES = ("person", "bicycle", "car", "motorcycle", "airplane", "bus", "tra
 
 @dataclass(frozen=True)
 class Region:
-    """`mask` bool (h, w); a category has a number and perhaps a name; a crowd is many in one region."""
+    """`mask` bool (h, w); a category has a number and perhaps a name.
+
+    A crowd is many in one region, or one that is known by its box alone: its pixels are unknown.
+    """
 
     number: int
     name: str | None
@@ -108,20 +110,38 @@ def _own(regions: Iterable[Region], size: Size, own: OwnClasses, path: Path) -> 
 
 
 def _yolo(path: Path, size: Size) -> Iterator[Region]:
-    """Polygons, a line each: class x y x y …, in shares of width and height."""
+    """A line each, in shares of width and height: polygons `class x y x y …`, or boxes `class x y w h`."""
     height, width = size
     if not path.exists():
         raise DataError(f"{path}: missing; the data set is incomplete")
     for line in path.read_text().splitlines():
         try:
             number, *sides = line.split()
-            corners = np.array(sides, np.float64).reshape(-1, 2) * (width, height)
-            kind, points = int(number), np.rint(corners).astype(np.int32)
+            kind, corners = int(number), np.array(sides, np.float64).reshape(-1, 2) * (width, height)
         except ValueError as error:
             raise DataError(f"{path}: {line[:40]!r} is not `class x y x y …`: {error}") from error
-        mask = np.zeros(size, np.uint8)
-        cv2.fillPoly(mask, [points], 1)
-        yield Region(kind, _YOLO_NAMES[kind] if kind < len(_YOLO_NAMES) else None, mask > 0)
+        box = len(corners) == 2
+        if box:
+            centre, half = corners[0], corners[1] / 2
+            corners = _box_corners(*(centre - half), *(centre + half))
+        mask = rasterise([corners.ravel().tolist()], size)
+        yield Region(kind, _YOLO_NAMES[kind] if kind < len(_YOLO_NAMES) else None, mask, crowd=box)
+
+
+def rasterise(polygons: list[list[float]], size: Size) -> npt.NDArray[np.bool_]:
+    """The union of polygons [x, y, x, y, …] in pixels as bool (h, w), by pycocotools' own rasteriser.
+
+    Pixel centres lie at half-integer coordinates, so a polygon from 10 to 20 covers ten pixels. Polygons of
+    fewer than three corners cover nothing.
+    """
+    polygons = [polygon for polygon in polygons if len(polygon) >= 6]
+    if not polygons:
+        return np.zeros(size, bool)
+    return np.asarray(coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, *size)))) > 0
+
+
+def _box_corners(left: float, top: float, right: float, bottom: float) -> npt.NDArray[np.float64]:
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
 
 
 class _Category(BaseModel):
@@ -144,7 +164,8 @@ class _Rle(BaseModel):
 class _Annotation(BaseModel):
     image_id: int
     category_id: int
-    segmentation: _Rle | list[list[float]]
+    segmentation: _Rle | list[list[float]] = []
+    bbox: tuple[float, float, float, float] | None = None  # x, y, width, height
     iscrowd: bool = False
 
 
@@ -207,19 +228,20 @@ def _coco(files: Files, size: Size) -> Iterator[Region]:
     image = file.image(files.image)
     check_size(files.label, (image.height, image.width), size)
     for one in file.annotations[image.id]:
-        mask = _decode_mask(one.segmentation, size, files)
-        yield Region(one.category_id, file.names[one.category_id], mask, one.iscrowd)
+        crowd, segmentation = one.iscrowd, one.segmentation
+        if not segmentation and one.bbox is not None:
+            x, y, w, h = one.bbox
+            crowd, segmentation = True, [_box_corners(x, y, x + w, y + h).ravel().tolist()]
+        mask = _decode_mask(segmentation, size, files)
+        yield Region(one.category_id, file.names[one.category_id], mask, crowd)
 
 
 def _decode_mask(segmentation: _Rle | list[list[float]], size: Size, files: Files) -> npt.NDArray[np.bool_]:
     """A run-length code, compressed or not, or the union of polygons, as bool (h, w)."""
     try:
         if isinstance(segmentation, list):
-            polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
-            if not polygons:
-                return np.zeros(size, bool)
-            code = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
-        elif isinstance(segmentation.counts, str):
+            return rasterise(segmentation, size)
+        if isinstance(segmentation.counts, str):
             check_size(files.label, segmentation.size, size)
             code = {"size": list(size), "counts": segmentation.counts.encode()}
         else:
