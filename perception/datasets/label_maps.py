@@ -32,7 +32,8 @@ def _apollo(classes: ClassSet = DRIVE) -> dict[int, tuple[str, ...]]:
     unpainted = tuple(name for name in classes.names if name != "lane_marking")
     lines = (200, 201, 203, 204, 206, 207, 208, 209, 211, 213, 216)
     symbols = (215, 217, 214, 210, 202, 220, 221, 222, 224, 225, 226, 228, 229, 230, 231, 233, 223, 250)
-    return {0: unpainted} | dict.fromkeys(lines + symbols, ("lane_marking",))
+    own_car = tuple(name for name in classes.names if name not in classes.things)  # and the road beside it
+    return {0: unpainted, 255: own_car} | dict.fromkeys(lines + symbols, ("lane_marking",))
 
 
 LABEL_MAPS = {
@@ -44,6 +45,8 @@ LABEL_MAPS = {
     "cityscapes": LabelMap(
         "cityscapes",
         {
+            # The car that carries the camera is none of the road users that are looked for.
+            1: tuple(name for name in DRIVE.names if name not in DRIVE.things),
             7: _GROUND, 8: ("sidewalk",), 11: ("building",), 12: ("building", "fence"), 13: ("fence",),
             14: ("fence",), 17: ("pole",), 18: ("pole",), 19: ("traffic_sign",), 20: ("traffic_sign",),
             21: ("vegetation",), 22: ("vegetation",), 23: ("sky",), 24: ("pedestrian",),
@@ -60,6 +63,15 @@ LABEL_MAPS = {
         },
     ),
     "apollo": LabelMap("apollo", _apollo()),
+    # Its obstacles are some of what stands in the way, not all; its speed bumps are part of the road.
+    "lums": LabelMap(
+        "lums",
+        {
+            0: tuple(name for name in DRIVE.names if name not in {*_GROUND, "sidewalk"}),
+            1: ("vehicle", "pedestrian", "two_wheeler", "pole", "traffic_sign", "fence", "building"),
+            2: _GROUND, 3: ("sidewalk",), 4: _GROUND,
+        },
+    ),
     # Numbered by the scene-parsing benchmark of 150 classes; what is indoors or not a street's is ignored.
     # A signboard may be a shop's; the few riders are people.
     "ade": LabelMap(

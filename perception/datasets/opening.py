@@ -4,6 +4,9 @@ Labels stored next to the published ones are named: `LAYOUT+lanes:PATH` says whe
 `LAYOUT+instances:PATH` which road user is which, `LAYOUT+lanes+instances:PATH` both. In the same way
 `sim+depth:` and `sim+key_points:` ask for more of what the simulated camera knows.
 
+`LAYOUT:PATH?only=GLOB,GLOB&without=GLOB` keeps the frames with stems that match a glob of `only`, and none of
+`without`: that is how recordings are held out.
+
 `noisy:`, `small:`, `same:` and `next:` before a data set or a source ask for pictures; see `degraded`.
 
 Labels mean classes of the set `drive`, or those of a class file (see `class_file`); a plain folder
@@ -13,12 +16,13 @@ Labels mean classes of the set `drive`, or those of a class file (see `class_fil
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from perception.datasets.class_file import OwnClasses, load_classes
 from perception.datasets.dataset import Dataset, ImageDataset, SimulatedDataset
 from perception.datasets.degraded import NextDataset, PicturesDataset, SourceDataset, noisy, same, small
-from perception.datasets.formats import LAYOUTS
+from perception.datasets.formats import LAYOUTS, Files
 from perception.errors import DataError
 from perception.simulation import parse_options
 
@@ -26,7 +30,7 @@ EXTRAS = ("lanes", "instances")
 SIMULATED_EXTRAS = ("depth", "key_points")
 PICTURES = ("noisy", "small", "same", "next")
 CLASS_FILE = "classes.yaml"  # of a plain folder
-PLAIN_FOLDER = re.compile(r"(?:^|:)folder(?:\+instances)?:(.*)$")
+PLAIN_FOLDER = re.compile(r"(?:^|:)folder(?:\+instances)?:([^?]*)")
 
 
 def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
@@ -56,6 +60,7 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
             "LAYOUT+lanes, LAYOUT+instances and LAYOUT+lanes+instances, sim as sim+depth and sim+key_points; "
             f"before a data set or a source {', '.join(f'{kind}:' for kind in PICTURES)}"
         )
+    path, _, query = path.partition("?")
     folder = Path(path)
     if not folder.is_dir():
         raise DataError(f"{spec}: no folder {folder}; name the folder with the images")
@@ -67,6 +72,7 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
     files = layout.find(folder)
     if not files:
         raise DataError(f"{spec}: no labelled frame found; is this the {name} layout?")
+    files = _chosen(spec, files, query)
     for extra in extras:
         if any(getattr(entry, extra) is None for entry in files):
             raise DataError(f"{spec}: this layout has no {extra} beside its labels; leave out +{extra}")
@@ -79,6 +85,22 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
         for entry in files
     ]
     return ImageDataset(spec, files, layout, classes)
+
+
+def _chosen(spec: str, files: list[Files], query: str) -> list[Files]:
+    """The frames that `only=GLOB,GLOB&without=GLOB` leaves, by the stems of their images."""
+    options = dict(part.partition("=")[::2] for part in query.split("&") if part)
+    if unknown := set(options) - {"only", "without"}:
+        raise DataError(f"{spec}: {', '.join(sorted(unknown))} is no option; known: only, without")
+    only, without = (options.get(key, "").split(",") for key in ("only", "without"))
+
+    def matches(entry: Files, globs: list[str]) -> bool:
+        return any(fnmatchcase(entry.image.stem, one) for one in globs)
+
+    chosen = [f for f in files if (only == [""] or matches(f, only)) and not matches(f, without)]
+    if not chosen:
+        raise DataError(f"{spec}: none of {len(files)} frames is left by `{query}`; correct the globs")
+    return chosen
 
 
 def folder_class_file(specs: Iterable[str]) -> Path | None:

@@ -12,6 +12,7 @@ from perception.datasets.dataset import Sample
 from perception.types import Image
 
 STRIDE = 2  # of the labels that the drive network and Mask R-CNN are taught by
+MOST_ENLARGED = 2.0  # of a frame's own pixels, beyond the size at which the network will see it: more is blur
 PASTED = 100_000  # added to the ids of instances that came from another view
 
 
@@ -59,7 +60,8 @@ def random_view(
     """
     height, width = sample.image.shape[:2]
     deployed = np.sqrt(pixels / (height * width))
-    factor = deployed * np.exp(rng.uniform(np.log(scale[0]), np.log(scale[1])))
+    highest = max(scale[0], min(scale[1], max(1.0, MOST_ENLARGED / deployed)))
+    factor = deployed * np.exp(rng.uniform(np.log(scale[0]), np.log(highest)))
     stretch = rng.uniform(0.9, 1.1)
     sx, sy = factor * stretch, factor / stretch
     crop_h, crop_w = crop

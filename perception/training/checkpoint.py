@@ -37,11 +37,14 @@ def read_config(path: Path) -> TrainingConfig:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A network's weights by parameter name, from a checkpoint or from a bundle's folder.
 
+    A checkpoint that has the moving average of the weights gives that.
+
     Raises:
         DataError, BundleError: there are none in it.
     """
     if not path.is_dir():
-        return dict(read_checkpoint(path)["network"])
+        state = read_checkpoint(path)
+        return dict(state.get("average", state["network"]))
     graph = onnx.load(str(Bundle.load(path).graph())).graph
     prefix = "network."
     return {

@@ -26,6 +26,19 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in OUTPUT.")] = False,
     steps: Annotated[int | None, typer.Option(help="Steps of the run, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Loading processes, instead of the recipe's.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many, with a checkpoint to resume from.")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Checkpoint or bundle of the network that the losses learn from.")
+    ] = None,
+    pack: Annotated[
+        bool, typer.Option(help="Write the recipe's data into OUTPUT, in pieces for another machine.")
+    ] = False,
+    packed: Annotated[
+        Path | None, typer.Option(help="Folder of such pieces, to train on in place of --data.")
+    ] = None,
     suite: Annotated[
         str | None,
         typer.Option(help="Train and compare many networks: canon, or a suite's file. Resumes by itself."),
@@ -37,7 +50,8 @@ def train(
     Several processes train one network together where torchrun starts them:
     torchrun --nproc-per-node 2 --no-python perception train RECIPE OUTPUT
     """
-    overrides = {key: value for key, value in {"steps": steps, "seed": seed}.items() if value is not None}
+    given = {"steps": steps, "seed": seed, "workers": workers}
+    overrides = {key: value for key, value in given.items() if value is not None}
     if suite is not None:
         if output is not None or initial is not None or resume:
             raise ConfigError("--suite takes OUTPUT alone, without RECIPE, --initial and --resume")
@@ -48,13 +62,16 @@ def train(
         raise ConfigError("give RECIPE and OUTPUT; or --suite canon OUTPUT, with --only for some of it")
     if resume and initial is not None:
         raise ConfigError("--resume goes on from OUTPUT's own checkpoint; leave out --initial")
+    if pack:
+        _pack(recipe, output, data)
+        return
     from perception.training.distributed import joined  # noqa: PLC0415 - torch; the command's help does without it
     from perception.training.loop import Trainer  # noqa: PLC0415
 
     config = load_config(recipe, data, overrides)
     with joined() as ranks:
         console = Console(quiet=not ranks.first)
-        trainer = Trainer(config, output, initial=initial, ranks=ranks)
+        trainer = Trainer(config, output, initial=initial, ranks=ranks, packed=packed, teacher=teacher)
         if trainer.checkpoint.exists() and not resume:
             raise ConfigError(
                 f"{trainer.checkpoint} exists; give --resume to go on from it, or another folder"
@@ -64,8 +81,19 @@ def train(
         if trainer.new:
             new = ", ".join(trainer.new[:3])
             console.print(f"{initial}: does not fit, and trained from nothing: {new} …", soft_wrap=True)
-        trainer.train()
+        trainer.train(minutes)
         console.print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export", soft_wrap=True)
+
+
+def _pack(recipe: Path, output: Path, data: Path) -> None:
+    from perception.training.packing import pack as write  # noqa: PLC0415 - only this option packs
+    from perception.training.packing import training_sets  # noqa: PLC0415
+    from perception.training.sampling import Reduced  # noqa: PLC0415 - torch
+
+    config = load_config(recipe, data, {})
+    pieces = write([Reduced(one, pixels=config.pixels) for one in training_sets(config)], output)
+    for path in pieces:
+        Console().print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB", soft_wrap=True)
 
 
 def _train_suite(

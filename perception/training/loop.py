@@ -26,12 +26,16 @@ from perception.training.checkpoint import read_checkpoint, read_config, start_f
 from perception.training.config import TrainingConfig
 from perception.training.curves import draw_curves
 from perception.training.describe import describe
+from perception.training.distillation import choose_teacher
 from perception.training.distributed import Ranks, Share, alone
+from perception.training.packing import training_sets
 from perception.training.profile import Profile
 from perception.training.quantisation import round_in_training
 from perception.training.sampling import Cached, Mix
+from perception.training.schedule import MovingAverage, make_schedule
 from perception.training.survey import Survey, checked, picture
 from perception.training.tasks import Batch, Task, make_task
+from perception.training.tasks.drive import DriveTask
 from perception.training.torch_engine import TorchEngine
 
 
@@ -55,7 +59,8 @@ class Trainer:
 
     The folder receives `config.json`, `checkpoint.pt` (everything needed to resume), `log.jsonl` (a line a
     logged step), `survey.png`, `curves.png`, `validation.json` and `samples.png`. Of several processes that
-    train together, the first alone writes, prints and validates.
+    train together, the first alone writes, prints and validates. `packed` is a folder of pieces that hold the
+    recipe's data, `teacher` the checkpoint or bundle of a drive network, for losses that need one.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class Trainer:
         *,
         initial: Path | None = None,
         ranks: Ranks | None = None,
+        packed: Path | None = None,
+        teacher: Path | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
@@ -81,7 +88,10 @@ class Trainer:
                 f"{', '.join(self.task.losses)}"
             )
         self.losses = dict(config.losses) or {name: w for name, w in self.task.losses.items() if w > 0}
-        self._initial = initial
+        self._initial, self._packed = initial, packed
+        chosen = choose_teacher(teacher, self.losses, config)
+        if isinstance(self.task, DriveTask) and chosen is not None:
+            self.task.teacher = chosen.to(self.device)
         self.new: list[str] = []  # weights that the initial ones did not hold
         self._encoder_learnt = initial is not None or self._load_imagenet()
         if initial is not None:
@@ -93,12 +103,8 @@ class Trainer:
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.measure = self.ranks.wrap(self.task)
         self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
-            [g["lr"] for g in self.optimiser.param_groups],
-            config.steps,
-            pct_start=0.099,  # with 0.1 a run of ten steps would warm up over none, and divide by that
-        )
+        self.schedule = make_schedule(self.optimiser, config)
+        self.average = MovingAverage(self.network, config.average) if config.average else None
         self.step = 0
         self.profile = Profile(self.device)
 
@@ -121,12 +127,16 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        if self.average is not None:
+            self.average.load(state["average"])
         self.step = state["step"]
         if self.ranks.first:
             self._trim_log()
 
-    def train(self) -> dict[str, Evaluation]:
+    def train(self, minutes: float | None = None) -> dict[str, Evaluation]:
         """Run to the recipe's last step; returns the last validation, by data set.
+
+        After so many `minutes` it saves a checkpoint and returns, wherever it is; reading the data counts.
 
         Raises:
             ConfigError: the recipe quantises, and there is no trained network to begin with.
@@ -134,8 +144,9 @@ class Trainer:
         if self.config.quantised and not self.step and not self._initial:
             raise ConfigError("quantised: trains a trained network on; give it by --initial")
         config, first = self.config, self.ranks.first
+        end = None if minutes is None else time.monotonic() + 60 * minutes
         self.folder.mkdir(parents=True, exist_ok=True)
-        sets = [Cached(open_dataset(d.source, self.own), pixels=config.pixels) for d in config.train]
+        sets = [Cached(one, pixels=config.pixels) for one in training_sets(config, self._packed)]
         if first:
             (self.folder / "config.json").write_text(config.model_dump_json(indent=2))
             self._survey(sets)
@@ -148,11 +159,14 @@ class Trainer:
             task = progress.add_task("train", total=config.steps, completed=self.step, loss="")
             for batch in self.profile.waits(self._batches(mix)):
                 losses = self._update(batch, weights)
+                ended = end is not None and self._any(time.monotonic() >= end)
                 if not first:
+                    if ended:
+                        break
                     continue
                 progress.update(task, completed=self.step, loss=f"loss {losses['loss']:.3f}")
                 last = self.step == config.steps
-                if self.step % config.checkpoint_every == 0 or last:
+                if self.step % config.checkpoint_every == 0 or last or ended:
                     with self.profile.part("saving"):
                         self._save()
                 if self.step % config.validate_every == 0 or last:
@@ -160,9 +174,11 @@ class Trainer:
                         validation = self.validate()
                     for table in tables(validation, f"step {self.step}"):
                         progress.console.print(table)
-                if self.step % 10 == 0 or last:
+                if self.step % 10 == 0 or last or ended:
                     rate = self.schedule.get_last_lr()[-1]
                     self._log(**losses, rate=rate, shares=self.profile.shares())
+                if ended:
+                    break
             if first:
                 progress.console.print(self.profile.table())
         return validation
@@ -243,6 +259,8 @@ class Trainer:
             self.optimiser.step()
             self.schedule.step()
         self.step += 1
+        if self.average is not None:
+            self.average.update(self.network, self.step)
         values = self.ranks.mean(torch.stack([loss, *losses.values()])).tolist()
         if not np.isfinite(values[0]):
             raise DataError(
@@ -250,6 +268,10 @@ class Trainer:
                 f"{self.checkpoint}"
             )
         return dict(zip(("loss", *losses), values, strict=True))
+
+    def _any(self, here: bool) -> bool:
+        """Whether it is so in any of the processes that train together: all of them leave at one step."""
+        return bool(self.ranks.mean(torch.tensor(float(here), device=self.device)) > 0)
 
     def _pixels(self, image: Tensor) -> Tensor:
         return image.to(self.device).to(torch.float32, memory_format=torch.channels_last)
@@ -285,6 +307,8 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "step": self.step,
         }
+        if self.average is not None:
+            state["average"] = self.average.weights
         draft = self.checkpoint.with_suffix(".new")
         torch.save(state, draft)
         draft.replace(self.checkpoint)  # a crash while saving must not cost the last good checkpoint

@@ -9,11 +9,33 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from perception.datasets.corruptions import CORRUPTIONS
 from perception.datasets.dataset import Dataset, Sample
 from perception.training.augmentation import STRIDE, View, paste, photometric, random_view
+from perception.training.bonnet import with_bonnet
 from perception.training.config import TrainingConfig
 from perception.training.survey import each_sample
 from perception.types import Image
+
+# The corruptions that views are shown in, up to this severity; others hide the road users or their colours.
+KINDS = (
+    "gaussian_noise", "shot_noise", "motion_blur", "defocus_blur", "rain", "fog", "snow", "night", "glare",
+    "over_exposure", "low_contrast", "jpeg",
+)  # fmt: skip
+MOST_SEVERE = 2
+
+
+class Reduced:
+    """A data set whose frames are reduced where they are larger than training will ever see them."""
+
+    def __init__(self, dataset: Dataset, *, pixels: int) -> None:
+        self.name, self.dataset, self.pixels = dataset.name, dataset, pixels
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        return _reduced(self.dataset[index], self.pixels)
 
 
 class Cached:
@@ -43,8 +65,11 @@ class Mix:
         self.stride = stride
         weights = np.array([entry.weight for entry in config.train])
         self.shares = weights / weights.sum()
-        # Road users are copied from the sets that have instances.
-        self.donors = [d for d in datasets if any(sample.instances.any() for sample in d.samples)]
+        # Road users are copied from the sets that have instances, each as often as it is drawn.
+        knows = [any(sample.instances.any() for sample in d.samples) for d in datasets]
+        self.donors = [d for d, known in zip(datasets, knows, strict=True) if known]
+        self.donor_shares = weights[knows] / max(weights[knows].sum(), 1e-9)
+        self.classes = config.class_set()
 
     def __len__(self) -> int:
         return self.config.steps * self.config.batch
@@ -53,8 +78,15 @@ class Mix:
         rng = np.random.default_rng([self.config.seed, index])
         view = self._draw(self.datasets[int(rng.choice(len(self.datasets), p=self.shares))], rng)
         if self.donors and rng.random() < self.config.paste:
-            view = paste(view, self._draw(self.donors[int(rng.integers(len(self.donors)))], rng), rng)
-        return replace(view, image=photometric(view.image, rng)) if self.config.photometric else view
+            donor = self.donors[int(rng.choice(len(self.donors), p=self.donor_shares))]
+            view = paste(view, self._draw(donor, rng), rng)
+        if rng.random() < self.config.bonnets:
+            view = with_bonnet(view, rng, self.classes)
+        image = view.image
+        if rng.random() < self.config.corrupted:
+            kind = CORRUPTIONS[KINDS[int(rng.integers(len(KINDS)))]]
+            image = kind(image, int(rng.integers(1, MOST_SEVERE + 1)), rng)
+        return replace(view, image=photometric(image, rng) if self.config.photometric else image)
 
     def _draw(self, dataset: Cached, rng: np.random.Generator) -> View:
         sample = dataset[int(rng.integers(len(dataset)))]

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pycocotools import mask as coco_mask
 
 from perception.classes import DRIVE
 from perception.datasets.label_maps import COMMA10K
@@ -54,7 +55,19 @@ def test_apollo_labels_paint_and_its_absence(tmp_path: Path) -> None:
     sample = open_dataset(f"apollo:{tmp_path}")[0]
     paint = DRIVE.bits("lane_marking")
     everything = (1 << len(DRIVE)) - 1
-    assert sample.target.tolist() == [[everything & ~paint, paint, paint, 0]]
+    no_things = everything & ~DRIVE.bits(*DRIVE.things)  # 255 is the own bonnet
+    assert sample.target.tolist() == [[everything & ~paint, paint, paint, no_things]]
+
+
+def test_apollo_things_before_the_own_bonnet(tmp_path: Path) -> None:
+    image(tmp_path / "a.jpg")
+    write(tmp_path / "a_bin.png", [[0, 255, 255, 0]])
+    write(tmp_path / "a_things.png", [[8000, 8000, 65535, 65535]], np.uint16)
+    sample = open_dataset(f"apollo+instances:{tmp_path}")[0]
+    everything = (1 << len(DRIVE)) - 1
+    no_things, unpainted = everything & ~DRIVE.bits(*DRIVE.things), everything & ~DRIVE.bits("lane_marking")
+    assert sample.target.tolist() == [[DRIVE.bits("vehicle"), 0, no_things, unpainted]]
+    assert sample.instances.tolist() == [[8000, 8000, 0, 0]]
 
 
 def test_cityscapes_public_tree_and_side_by_side(tmp_path: Path) -> None:
@@ -86,6 +99,78 @@ def test_cityscapes_instances_of_the_public_tree(tmp_path: Path) -> None:
     found = open_dataset(f"cityscapes+instances:{tmp_path / 'leftImg8bit'}")[0].instances[0]
     assert (found // 1000).tolist() == [8, 8, 8, 10, 0, 0]
     assert len(set(found[:3].tolist())) == 3
+
+
+def test_cityscapes_riders_belong_to_their_two_wheeler(tmp_path: Path) -> None:
+    """A rider over a bicycle, another between a motorcycle (more pixels) and a bicycle, one on their own."""
+    ids = [
+        [25000, 25000, 0, 25001, 32004, 0, 25002],
+        [33001, 33001, 0, 25001, 32004, 0, 25002],
+        [33001, 33001, 0, 33003, 32004, 0, 0],
+    ]
+    image(tmp_path / "leftImg8bit" / "x_leftImg8bit.png", 3, 7)
+    stem = str(tmp_path / "gtFine" / "x_gtFine_")
+    write(Path(stem + "labelIds.png"), np.array(ids) // 1000)
+    write(Path(stem + "instanceIds.png"), ids, np.uint16)
+    found = open_dataset(f"cityscapes+instances:{tmp_path / 'leftImg8bit'}")[0].instances
+    assert (found // 1000 == np.where(np.array(ids) > 0, DRIVE.id("two_wheeler"), 0)).all()
+    assert len(np.unique(found)) == 1 + 4
+    for same in ([0, 1, 2], [0, 0, 0]), ([0, 1, 2], [4, 4, 4]), ([0, 1], [6, 6]):
+        assert len(set(found[same].tolist())) == 1
+    assert found[0, 3] == found[0, 4] != found[2, 3]
+
+
+def test_cityscapes_own_car_is_no_road_user(tmp_path: Path) -> None:
+    image(tmp_path / "y_leftImg8bit.jpg", width=2)
+    write(tmp_path / "y_labelIds.png", [[1, 0]])
+    no_things = (1 << len(DRIVE)) - 1 - DRIVE.bits(*DRIVE.things)
+    assert open_dataset(f"cityscapes:{tmp_path}")[0].target.tolist() == [[no_things, 0]]
+
+
+def test_cityscapes_clips_prefer_their_things(tmp_path: Path) -> None:
+    image(tmp_path / "y_leftImg8bit.jpg", width=4)
+    write(tmp_path / "y_labelIds.png", [[26, 26, 24, 11]])
+    write(tmp_path / "y_instances.png", [[3, 3, 255, 255]])
+    write(tmp_path / "y_things.png", [[8000, 65535, 9003, 8000]], np.uint16)
+    assert open_dataset(f"cityscapes+instances:{tmp_path}")[0].instances.tolist() == [[8001, 0, 9001, 0]]
+
+
+def test_instances_say_what_a_label_leaves_open(tmp_path: Path) -> None:
+    image(tmp_path / "0_1_image.jpg", width=5)
+    write(tmp_path / "0_1_label.png", [[2, 3, 3, 2, 0]])
+    write(tmp_path / "0_1_instances.png", [[9001, 8001, 10000, 65535, 8001]], np.uint16)
+    sample = open_dataset(f"idd_lite+instances:{tmp_path}")[0]
+    names = ("pedestrian",), ("vehicle",), ("two_wheeler",), ("pedestrian", "two_wheeler")
+    assert sample.target.tolist() == [[*(DRIVE.bits(*one) for one in names), 0]]  # a vehicle, or ground?
+    assert sample.instances.tolist() == [[9001, 8001, 10000, 0, 8001]]
+
+
+def test_lums_road_sidewalk_and_what_is_neither(tmp_path: Path) -> None:
+    image(tmp_path / "color_1.jpg", width=5)
+    write(tmp_path / "color_1_label.png", [[0, 1, 2, 3, 4]])
+    other, obstacle, *ground = open_dataset(f"lums:{tmp_path}")[0].target[0].tolist()
+    assert ground == [GROUND, DRIVE.bits("sidewalk"), GROUND]
+    assert other == (1 << len(DRIVE)) - 1 - GROUND - DRIVE.bits("sidewalk")
+    assert obstacle & GROUND == 0 != obstacle & DRIVE.bits("vehicle")
+
+
+def test_recordings_are_chosen_by_stem(tmp_path: Path) -> None:
+    for name in ("a_1", "a_2", "b_1", "c_1"):
+        image(tmp_path / f"{name}.jpg")
+        write(tmp_path / f"{name}_bin.png", [[0, 0, 0, 0]])
+
+    def stems(query: str) -> list[str]:
+        dataset = open_dataset(f"apollo:{tmp_path}{query}")
+        return [dataset[i].name for i in range(len(dataset))]
+
+    assert stems("") == ["a_1", "a_2", "b_1", "c_1"]
+    assert stems("?only=a_*,c_*") == ["a_1", "a_2", "c_1"]
+    assert stems("?only=a_*,c_*&without=*_2") == ["a_1", "c_1"]
+    assert stems("?without=a*,b*") == ["c_1"]
+    with pytest.raises(DataError, match="none of 4 frames is left by `only=x`; correct the globs"):
+        stems("?only=x")
+    with pytest.raises(DataError, match="but is no option; known: only, without"):
+        stems("?but=x")
 
 
 def test_cityscapes_clips_keep_ids_only_on_vehicles(tmp_path: Path) -> None:
@@ -122,6 +207,38 @@ def test_yolo_polygons(tmp_path: Path) -> None:
     seen = [(int(sample.target[15, x]), int(sample.instances[15, x]) // 1000) for x in (5, 12, 25, 35)]
     no_things = (1 << len(DRIVE)) - 1 - DRIVE.bits(*DRIVE.things)
     assert seen == [(DRIVE.bits("vehicle"), 8), (DRIVE.bits("pedestrian"), 9), (no_things, 0), (0, 0)]
+
+
+def square(shift: float) -> str:
+    """A car of 10 x 10 pixels in an image of 40 x 20."""
+    x0, y0, x1, y1 = (5 + shift) / 40, (5 + shift) / 20, (15 + shift) / 40, (15 + shift) / 20
+    return f"2 {x0} {y0} {x1} {y0} {x1} {y1} {x0} {y1}"
+
+
+def test_yolo_polygon_covers_its_pixels_and_no_more(tmp_path: Path) -> None:
+    target = open_dataset(f"yolo:{yolo(tmp_path, square(0))}")[0].target
+    rows, columns = np.nonzero(target == DRIVE.bits("vehicle"))
+    assert (len(rows), rows.min(), rows.max(), columns.min(), columns.max()) == (100, 5, 14, 5, 14)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools' decoder
+@pytest.mark.parametrize("seed", range(5))
+def test_yolo_polygons_are_pycocotools_own(tmp_path: Path, seed: int) -> None:
+    polygon = np.random.default_rng(seed).uniform(0, 1, (6, 2))
+    line = " ".join(["2", *(repr(float(value)) for value in polygon.ravel())])
+    found = open_dataset(f"yolo:{yolo(tmp_path, line)}")[0].target == DRIVE.bits("vehicle")
+    code = coco_mask.frPyObjects([(polygon * (40, 20)).ravel().tolist()], 20, 40)
+    np.testing.assert_array_equal(found, coco_mask.decode(coco_mask.merge(code)) > 0)
+
+
+def test_yolo_box_alone_is_unknown_inside(tmp_path: Path) -> None:
+    """Where there is a car, but not which pixels are its own; a chair's box says nothing."""
+    sample = open_dataset(f"yolo:{yolo(tmp_path, '2 0.25 0.5 0.25 0.5', '56 0.75 0.5 0.25 0.5')}")[0]
+    no_things = (1 << len(DRIVE)) - 1 - DRIVE.bits(*DRIVE.things)
+    inside = np.zeros((20, 40), bool)
+    inside[5:15, 5:15] = True
+    np.testing.assert_array_equal(sample.target, np.where(inside, 0, no_things))
+    assert not sample.instances.any()
 
 
 def test_yolo_riders_may_be_either(tmp_path: Path) -> None:

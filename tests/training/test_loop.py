@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from perception.classes import DRIVE
+from perception.datasets.dataset import Sample
 from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError, DataError
 from perception.networks.drive_net import DriveNet
-from perception.training.augmentation import PASTED
+from perception.training.augmentation import PASTED, View, random_view
 from perception.training.checkpoint import load_weights, read_config, read_weights, start_from
 from perception.training.config import DataConfig, TrainingConfig, load_config
 from perception.training.loop import Trainer
@@ -115,6 +117,45 @@ def test_the_mix_is_the_same_for_the_same_seed_and_pastes_road_users() -> None:
         assert np.array_equal(one.image, other.image)
         assert np.array_equal(one.instances, other.instances)
     assert any((view.instances > PASTED).any() for view in views[0])
+
+
+def test_views_in_bad_weather_and_with_bonnets_keep_what_is_true() -> None:
+    """A corruption changes the picture alone; a bonnet hides what is under it, as no road user."""
+    dataset = Cached(open_dataset("sim:?frames=4&size=320x192&seed=3"), pixels=60_000)
+    plain = TINY.model_copy(update={"paste": 0.0, "photometric": False})
+    no_things = (1 << len(DRIVE)) - 1 - DRIVE.bits(*DRIVE.things)
+    changed = 0
+    for number in range(6):
+        clean = Mix([dataset], plain).view(number)
+        corrupted = Mix([dataset], plain.model_copy(update={"corrupted": 1.0})).view(number)
+        changed += not np.array_equal(clean.image, corrupted.image)
+        assert np.array_equal(clean.target, corrupted.target)
+        assert np.array_equal(clean.instances, corrupted.instances)
+        bonnet = Mix([dataset], plain.model_copy(update={"bonnets": 1.0})).view(number)
+        hidden = bonnet.target == no_things
+        assert hidden.any()
+        assert np.array_equal(bonnet.target[~hidden], clean.target[~hidden])
+    assert changed >= 4  # the mildest blur leaves so small a picture as it is
+    again = Mix([dataset], plain.model_copy(update={"corrupted": 1.0})).view(5)
+    assert np.array_equal(again.image, corrupted.image)
+
+
+def test_small_frames_are_not_enlarged_into_blur() -> None:
+    """A frame of half the network's side is enlarged to its size and no further."""
+    ramp = np.broadcast_to(np.arange(128, dtype=np.uint8)[None, :, None], (96, 128, 3)).copy()
+    sample = Sample("ramp", ramp, np.ones((96, 128), np.uint32), np.zeros((96, 128), np.uint16))
+    rng = np.random.default_rng(0)
+    sharp = [
+        random_view(sample, rng, crop=(64, 64), scale=(0.9, 4.0), pixels=4 * 128 * 96) for _ in range(20)
+    ]
+    widths = [_run_length(view) for view in sharp]
+    assert max(widths) <= 2.0 * 1.1 * 1.01  # it is stretched by up to a tenth
+
+
+def _run_length(view: View) -> float:
+    """By how much a view of a ramp is enlarged: 1 / its slope."""
+    row = view.image[32, 8:-8, 0].astype(float)
+    return float(1 / max(np.abs(np.diff(row)).mean(), 1e-9))
 
 
 def test_recipe_mistakes_are_named(tmp_path: Path) -> None:

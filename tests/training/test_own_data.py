@@ -183,6 +183,16 @@ def test_coco_polygons_and_both_codes_of_masks(tmp_path: Path) -> None:
     assert seen == [(vehicle, 8), (person, 9), (no_things, 0), (0, 0), (0, 0)]
 
 
+def test_coco_box_alone_is_unknown_inside(tmp_path: Path) -> None:
+    spec = coco(tmp_path, (3, [], 0))
+    path = tmp_path / "annotations" / "instances_val.json"
+    path.write_text(path.read_text().replace('"iscrowd"', '"bbox": [5, 5, 10, 10], "iscrowd"'))
+    sample = open_dataset(spec)[0]
+    rows, columns = np.nonzero(sample.target == 0)
+    assert (len(rows), rows.min(), rows.max(), columns.min(), columns.max()) == (100, 5, 14, 5, 14)
+    assert not sample.instances.any()
+
+
 def test_coco_into_own_classes_by_name_and_number(tmp_path: Path, farm: OwnClasses) -> None:
     regions = [(21, box(0, 0, 10, 20), 0), (21, box(10, 0, 20, 20), 0), (44, box(20, 0, 30, 20), 0)]
     sample = open_dataset(coco(tmp_path, *regions), farm)[0]

@@ -46,8 +46,8 @@ TASKS["toy"] = ToyTask
 
 
 class _Leaving(Trainer):
-    def train(self) -> Any:
-        result = super().train()
+    def train(self, minutes: float | None = None) -> Any:
+        result = super().train(minutes)
         torch.save(self.network.state_dict(), self.folder / f"rank{distributed.get_rank()}.pt")
         return result
 

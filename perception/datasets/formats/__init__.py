@@ -96,8 +96,11 @@ def _ade(folder: Path) -> list[Files]:
 LAYOUTS = {
     "camvid": Layout(_camvid, decode_by("camvid"), decode_own),
     "cityscapes": Layout(_cityscapes, decode_cityscapes, decode_cityscapes_own),
-    "idd_lite": Layout(_suffixed("_image.jpg", "_label.png", "_lanes.png"), decode_by("idd_lite")),
-    "apollo": Layout(_suffixed(".jpg", "_bin.png"), decode_by("apollo")),
+    "idd_lite": Layout(
+        _suffixed("_image.jpg", "_label.png", "_lanes.png", "_instances.png"), decode_by("idd_lite")
+    ),
+    "apollo": Layout(_suffixed(".jpg", "_bin.png", instances="_things.png"), decode_by("apollo")),
+    "lums": Layout(_suffixed(".jpg", "_label.png"), decode_by("lums")),
     "comma10k": Layout(_comma10k, decode_comma10k, decode_own),
     "ade": Layout(_ade, decode_by("ade"), decode_own),
     "penn_fudan": Layout(_penn_fudan, decode_penn_fudan),

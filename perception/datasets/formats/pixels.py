@@ -32,13 +32,20 @@ _COMMA10K = OwnClasses(
 
 
 def decode_by(name: str) -> Callable[[Files, Size], Labels]:
-    """Labels by a table of ids; instances as class id × 1000 + k, where there is a file of them."""
+    """Labels by a table of ids; instances as class id × 1000 + k, where there is a file of them.
+
+    Where a label leaves open which class a pixel is, the instance on it says so; where both contradict each
+    other, the class is unknown.
+    """
     table = LABEL_MAPS[name].lookup()
 
     def decode(files: Files, size: Size) -> Labels:
-        none = np.zeros(size, np.uint16)
-        instances = none if files.instances is None else _instance_ids(files.instances, size)
-        return Labels(table[_values(files, size)], instances)
+        target = table[_values(files, size)]
+        if files.instances is None:
+            return Labels(target, np.zeros(size, np.uint16))
+        instances = _instance_ids(files.instances, size)
+        of = np.where(instances > 0, np.uint32(1) << (instances // 1000).astype(np.uint32), 0)
+        return Labels(np.where(of > 0, target & of, target).astype(np.uint32), instances)
 
     return decode
 
@@ -85,13 +92,17 @@ def _grouped(
 
 
 def _cityscapes_groups(path: Path, size: Size, two_wheelers: Collection[int] = TWO_WHEELERS) -> Ids:
-    """Label id × 1000 + k of the public set, or numbers of the clips: vehicles and people in two files.
+    """Label id × 1000 + k of the public set, or numbers of the clips, whose `_things.png` goes first.
 
-    Riders of the public set are part of the two-wheeler under them, of those with these label ids.
+    Without it, vehicles and people are in two files. Riders of the public set are part of the two-wheeler
+    under them, of those with these label ids.
     """
     if path.name.endswith("instanceIds.png"):
         ids = read_ids(path, size)
         return _with_riders(np.where(ids < 1000, 0, ids).astype(np.uint16), two_wheelers)  # below: a group
+    things = path.with_name(path.name.replace("_instances", "_things"))
+    if things.exists():
+        return _instance_ids(things, size)
     vehicles = read_ids(path, size)  # 255 none
     people = _instance_ids(path.with_name(path.name.replace("_instances", "_people")), size)
     return np.where(people > 0, people, np.where(vehicles == 255, 0, vehicles + 1)).astype(np.uint16)

@@ -23,6 +23,8 @@ Rle = dict[str, Any]  # COCO's run lengths down the columns: {"size": [h, w], "c
 Counts = npt.NDArray[np.int64]
 
 MOST = 100  # instances of a class in a frame, the surest ones, as COCO counts them
+EVERY_SIZE = [0.0, 1e10]  # px
+SIZES = {"small": [0.0, 32.0**2], "medium": [32.0**2, 96.0**2], "large": [96.0**2, 1e10]}  # COCO's
 SPECK = 100 / (2048 * 1024)  # of the frame's pixels; Cityscapes' benchmark leaves out what is smaller
 
 
@@ -86,21 +88,38 @@ class MaskPrecision:
 
     def result(self) -> dict[str, tuple[float, float]]:
         """Class → AP over IoU 0.50:0.95, and AP50, of each thing that has instances in the set."""
-        told_apart = sorted({one["category_id"] for one in self._truth if not one["iscrowd"]})
-        if not told_apart:
+        precision, counted = self._precision([EVERY_SIZE])
+        if not counted:
             return {}
+        of = precision[..., 0].mean(axis=1)  # (IoU thresholds, classes)
+        return {
+            self.classes.names[class_id]: (float(column.mean()), float(column[0]))
+            for class_id, column in zip(counted, of.T, strict=True)
+        }
+
+    def by_size(self) -> dict[str, dict[str, float]]:
+        """Class → size → AP, by COCO's sizes in pixels of the frame; without the sizes that no truth has."""
+        precision, counted = self._precision(list(SIZES.values()))
+        result: dict[str, dict[str, float]] = {}
+        for index, class_id in enumerate(counted):
+            of = precision[:, :, index].mean(axis=(0, 1))  # −1 where there is no truth
+            named = zip(SIZES, of.tolist(), strict=True)
+            result[self.classes.names[class_id]] = {name: ap for name, ap in named if ap >= 0}
+        return result
+
+    def _precision(self, sizes: list[list[float]]) -> tuple[npt.NDArray[np.float64], list[int]]:
+        """Precision (IoU thresholds, recalls, classes, sizes), and the classes that have instances."""
+        counted = sorted({one["category_id"] for one in self._truth if not one["iscrowd"]})
+        if not counted:
+            return np.zeros((0, 0, 0, len(sizes))), []
         with redirect_stdout(io.StringIO()):  # it prints its progress
             evaluation = _Evaluation(self._coco(self._truth), self._coco(self._found))
-            evaluation.params.catIds = told_apart
-            evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+            evaluation.params.catIds = counted
+            evaluation.params.areaRng, evaluation.params.areaRngLbl = sizes, [str(one) for one in sizes]
             evaluation.params.maxDets = [MOST]
             evaluation.evaluate()
             evaluation.accumulate()
-        precision = evaluation.eval["precision"][..., 0, 0].mean(axis=1)  # (IoU thresholds, classes)
-        return {
-            self.classes.names[class_id]: (float(column.mean()), float(column[0]))
-            for class_id, column in zip(told_apart, precision.T, strict=True)
-        }
+        return evaluation.eval["precision"][..., 0], counted
 
     def _append(self, to: list[dict[str, Any]], class_id: int, mask: Rle, **values: float) -> None:
         area = float(coco_mask.area(mask))
@@ -223,9 +242,7 @@ class Overlaps:
         to no instance, both figures are about the labels.
         """
         found, truth = _class_of(self.found), _class_of(self.truth)
-        size = (self.pixels.sum(axis=1) - self.void)[:, None]
-        union = size + self.pixels.sum(axis=0) - self.pixels
-        match = (found[:, None] == truth) & (found[:, None] >= 0) & (2 * self.pixels > union)
+        match, union = self._matches()
         rows, columns = np.nonzero(match)
         false = ~match.any(axis=1) & ~self.forgiven() & (found >= 0)
         missed = ~match.any(axis=0) & (truth >= 0)
@@ -236,6 +253,20 @@ class Overlaps:
             for which in (found[rows], found[false], truth[missed])
         )
         return PanopticCounts(iou_sums, matches, false_alarms, misses)
+
+    def verdicts(self, scene: Scene) -> dict[int, bool]:
+        """Instance id → whether a true one matches it; without those that lie mostly on unknown pixels."""
+        right, forgiven = np.asarray(self._matches()[0].any(axis=1)), self.forgiven()
+        index = {int(segment) - 1: i for i, segment in enumerate(self.found.tolist())}
+        of = {one.id: index[one.id] for one in scene.instances if one.id in index}
+        return {number: bool(right[i]) for number, i in of.items() if right[i] or not forgiven[i]}
+
+    def _matches(self) -> tuple[npt.NDArray[np.bool_], Counts]:
+        """Which segments match, (found, true), and the pixels of their unions without void ones."""
+        found, truth = _class_of(self.found), _class_of(self.truth)
+        size = (self.pixels.sum(axis=1) - self.void)[:, None]
+        union = size + self.pixels.sum(axis=0) - self.pixels
+        return (found[:, None] == truth) & (found[:, None] >= 0) & (2 * self.pixels > union), union
 
 
 def _segment(number: Any) -> Any:

@@ -103,7 +103,7 @@ class Confusion:
         """The names of the classes in a set, short: "not X" where many are in it, and all but a few."""
         names = [name for i, name in enumerate(self.classes.names) if bits >> i & 1]
         others = [name for name in self.classes.names if name not in names]
-        return "not " + "/".join(others) if 0 < len(others) < 3 < len(names) else "/".join(names)
+        return "not " + "/".join(others) if 0 < len(others) <= 3 < len(names) else "/".join(names)
 
     def _members(self, bits: int) -> npt.NDArray[np.bool_]:
         return np.array([i < len(self.classes) and bool(bits >> i & 1) for i in range(256)])

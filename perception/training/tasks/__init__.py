@@ -6,7 +6,7 @@ from perception.errors import ConfigError
 from perception.networks.zoo.table import MODEL_ZOO
 from perception.training.config import TrainingConfig
 from perception.training.tasks.depth import DepthTask
-from perception.training.tasks.drive import DriveTask
+from perception.training.tasks.drive import DriveTask, DualResolutionTask
 from perception.training.tasks.key_points import KeyPointsTask
 from perception.training.tasks.mask_rcnn import MaskRCNNTask
 from perception.training.tasks.pictures import (
@@ -23,6 +23,7 @@ __all__ = ["TASKS", "Batch", "Task", "make_task"]
 
 TASKS: dict[str, Callable[[TrainingConfig], Task]] = {
     "drive": DriveTask,
+    "dual-resolution": DualResolutionTask,
     "mask-rcnn": MaskRCNNTask,
     "depth": DepthTask,
     "hourglass": KeyPointsTask,

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from perception.networks.drive_net import DriveMaps, DriveNet
+from perception.networks.dual_resolution import DualResolutionNet
 from perception.networks.export_wrapper import Deployed, DeployedDrive, DeployedDriveClasses
 from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
+from perception.training.losses.distillation import class_distance, instance_distance
 from perception.training.losses.instances import border_loss, centre_loss, instance_targets, offset_loss
 from perception.training.losses.labels import LOSSES
 from perception.training.tasks.task import Batch, as_tensor
@@ -22,13 +24,16 @@ class DriveTask:
         "centres": 1.0,
         "offsets": 1.0,
         "borders": 0.5,
+        "teacher_classes": 0.0,
+        "teacher_instances": 0.0,
     }
     stride = 2
 
     def __init__(self, config: TrainingConfig) -> None:
         classes = config.class_set()
         self._things = classes.thing_ids
-        self.network: nn.Module = DriveNet(len(classes), max(len(self._things), 1))
+        self.network: nn.Module = self._build(len(classes), max(len(self._things), 1), config)
+        self.teacher: nn.Module | None = None
         self.deployed: Deployed = DeployedDrive(self.network)
         if not self._things:
             self.losses = {name: self.losses[name] for name in LOSSES}
@@ -42,7 +47,21 @@ class DriveTask:
         self, names: Iterable[str], image: Tensor, batch: Batch, class_weights: Tensor | None
     ) -> dict[str, Tensor]:
         maps: DriveMaps = self.network(image)
-        return {name: self._loss(name, maps, batch, class_weights) for name in names}
+        losses = {}
+        if self.teacher is not None:
+            with torch.no_grad():
+                taught: DriveMaps = self.teacher(image)
+            things = torch.tensor(self._things, device=image.device)
+            losses["teacher_classes"] = class_distance(maps.logits, taught.logits)
+            losses["teacher_instances"] = instance_distance(maps, taught, things)
+        return {
+            name: losses[name] if name in losses else self._loss(name, maps, batch, class_weights)
+            for name in names
+        }
+
+    @staticmethod
+    def _build(classes: int, things: int, config: TrainingConfig) -> nn.Module:
+        return DriveNet(classes, things)
 
     @staticmethod
     def _loss(name: str, maps: DriveMaps, batch: Batch, class_weights: Tensor | None) -> Tensor:
@@ -53,3 +72,11 @@ class DriveTask:
         if name == "borders":
             return border_loss(maps.borders, batch["borders"], batch["border_mask"])
         return LOSSES[name](maps.logits, batch["bits"], class_weights)
+
+
+class DualResolutionTask(DriveTask):
+    """The same by the network of plain convolutions."""
+
+    @staticmethod
+    def _build(classes: int, things: int, config: TrainingConfig) -> nn.Module:
+        return DualResolutionNet(classes, things, config.width)

@@ -1,0 +1,135 @@
+"""The yardstick: every figure by which weights are chosen, on the recordings that a fold holds out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from perception.classes import ClassSet
+from perception.datasets.dataset import Dataset, Sample
+from perception.evaluation.gallery import Gallery
+from perception.evaluation.metrics.calibration import Calibration
+from perception.evaluation.metrics.flicker import Flicker, FlickerCounts
+from perception.evaluation.metrics.instances import MaskPrecision, Overlaps, PanopticCounts, without_specks
+from perception.evaluation.metrics.semantic import Confusion
+from perception.evaluation.scoring import Subject
+from perception.frame import Drop, Frame
+from perception.scene import Scene
+from perception.sources.registry import open_source
+from perception.types import Image
+
+KNOWN_FREE = (
+    0.25  # of a frame must be known to be no road user, before what is found there can be called false
+)
+
+
+class Validation:
+    """The figures of one data set.
+
+    Attributes:
+        confusion: of all labelled pixels.
+        calibration: thing class id → scores of what was published, with whether it is there.
+        free_frames: frames that are known to show no road user, as far as they are labelled.
+        free_false: road users published on them.
+        flicker: None where the frames do not follow one another.
+    """
+
+    def __init__(self, classes: ClassSet, *, drive: bool = False) -> None:
+        self.classes = classes
+        self.frames = 0
+        self.confusion = Confusion(classes)
+        self.calibration = {class_id: Calibration() for class_id in classes.thing_ids}
+        self.free_frames = self.free_false = 0
+        self._masks = MaskPrecision(classes)
+        none = np.zeros(len(classes), np.int64)
+        self._panoptic = PanopticCounts(none.astype(float), none, none, none)
+        self._things = classes.bits(*classes.things)
+        self._flicker = Flicker() if drive else None
+
+    def add(self, sample: Sample, scene: Scene) -> float:
+        """Count one frame; its accuracy."""
+        self.frames += 1
+        if self._flicker is not None:
+            self._flicker.add(sample.image, scene.labels)
+        if sample.truth is not None:
+            sample = without_specks(sample)
+        frame = Confusion(self.classes)
+        frame.add(sample.target, scene.labels)
+        self.confusion += frame
+        self._masks.add(sample, scene)
+        overlaps = Overlaps(sample, scene, self.classes)
+        self._panoptic += overlaps.panoptic()
+        verdicts = overlaps.verdicts(scene)
+        for one in scene.instances:
+            if one.id in verdicts:
+                self.calibration[one.class_id].add(one.score, verdicts[one.id])
+        if self._is_free(sample):
+            self.free_frames += 1
+            self.free_false += len(verdicts)
+        return frame.accuracy()
+
+    @property
+    def flicker(self) -> FlickerCounts | None:
+        return None if self._flicker is None else self._flicker.counts
+
+    def road_users(self) -> dict[str, dict[str, float]]:
+        """Class → AP, AP50, AP by size, precision and recall of what is published, and how many there are."""
+        result, by_size = self._masks.result(), self._masks.by_size()
+        rows = {}
+        for name, (ap, ap50) in result.items():
+            i = self.classes.id(name)
+            hits, false, missed = (
+                int(counts[i])
+                for counts in (self._panoptic.matches, self._panoptic.false_alarms, self._panoptic.misses)
+            )
+            rows[name] = {"AP": ap, "AP50": ap50}
+            rows[name] |= {f"AP {size}": value for size, value in by_size[name].items()}
+            rows[name] |= {"true": hits + missed, "recall": hits / max(hits + missed, 1)}
+            rows[name] |= {"published": hits + false} | (
+                {"precision": hits / (hits + false)} if hits + false else {}
+            )
+        return rows
+
+    def _is_free(self, sample: Sample) -> bool:
+        """No pixel is surely a road user's, and enough of the frame is known to be none's."""
+        labelled = sample.target != 0
+        user = labelled & (sample.target & ~np.uint32(self._things) == 0)
+        free = labelled & (sample.target & np.uint32(self._things) == 0)
+        return not sample.instances.any() and not user.any() and bool(free.mean() >= KNOWN_FREE)
+
+
+def validate_set(
+    subject: Subject, dataset: Dataset, *, drive: bool, drawn: bool, every: int = 1
+) -> tuple[Validation, list[Image]]:
+    """Score every so many-th frame of a data set, in order; with `drawn`, also show the extremes."""
+    validation = Validation(subject.classes, drive=drive and every == 1)
+    gallery = Gallery("accuracy", subject.classes)
+    for index in track(range(0, len(dataset), every), dataset.name[:60], console=Console(stderr=True)):
+        sample = dataset[index]
+        frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
+        scene = subject.perceive(frame, ())
+        accuracy = validation.add(sample, scene)
+        if drawn:
+            gallery.offer(accuracy, frame, scene, sample)
+    return validation, [gallery.picture()] if gallery else []
+
+
+def flicker_of(subject: Subject, source: str, frames: int) -> FlickerCounts:
+    """Flicker on the first frames of a drive without labels."""
+    flicker = Flicker()
+    opened = open_source(source)
+    try:
+        for number, frame in enumerate(opened):
+            if number == frames:
+                break
+            if not isinstance(frame, Drop):
+                flicker.add(frame.image, subject.perceive(frame, ()).labels)
+    finally:
+        opened.close()
+    return flicker.counts
+
+
+def pooled(validations: Sequence[Validation], class_id: int) -> Calibration:
+    """The calibration of a class over all data sets."""
+    return sum((one.calibration[class_id] for one in validations), Calibration())
