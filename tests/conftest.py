@@ -9,12 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from perception.bundle.bundle import Bundle, write_bundle
 from perception.bundle.manifest import BundleDescription, ClassesInfo, InputInfo, Precision, TrainingInfo
 from perception.classes import DRIVE
 from tests.e2e.faults.table import pytest_terminal_summary  # noqa: F401 - pytest finds it here
+
+settings.register_profile("untimed", deadline=None)  # a busy machine makes no test fail
+settings.load_profile("untimed")
 
 COLOURS_BGR = np.array(DRIVE.colours, np.uint8)[:, ::-1]
 

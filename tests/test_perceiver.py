@@ -209,7 +209,7 @@ def test_the_crf_needs_logits(colour_bundle: Bundle) -> None:
 def test_a_way_of_telling_instances_apart_needs_its_outputs(colour_bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match="'centres': needs the outputs labels, centres, offsets, borders"):
         Perceiver.load(colour_bundle.folder, instances="centres")
-    with pytest.raises(ConfigError, match="not a way of telling instances apart"):
+    with pytest.raises(ConfigError, match="not a way of separating instances"):
         Perceiver.load(colour_bundle.folder, instances="magic")
 
 

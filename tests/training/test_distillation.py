@@ -16,10 +16,11 @@ from perception.training.tasks.drive import DriveTask
 
 CONFIG = TrainingConfig(
     network="dual-resolution",
-    train=(DataConfig(source="sim:?frames=2&size=128x96&time=day&weather=clear"),),
+    train=(DataConfig(source="sim:?frames=1&size=128x96&time=day&weather=clear"),),
     losses={"teacher_classes": 1.0, "teacher_instances": 1.0},
     class_balance=False,
-    crop=(64, 64),
+    crop=(96, 128),
+    scale=(1.0, 1.0),  # one view, perhaps mirrored: the losses of two steps can be compared
     pixels=12288,
     paste=0,
     photometric=False,
