@@ -80,7 +80,7 @@ class Perceiver:
                 TensorRT's are at their first start.
             wait: for an engine that must be built; else `waits_for` tells of it, the first frame waits, and
                 raises what is wrong with the engine.
-            ego_mask: a picture that is not black where the own car is in view: nothing is detected there.
+            ego_mask: a picture that is not black where the own car is in view; see `perception.ego`.
 
         Raises:
             BundleError: a bundle is missing, altered, or not reproduced by the engine.
@@ -163,8 +163,7 @@ class Perceiver:
             stopwatch: measures the stages, with others of the same frame.
 
         Raises:
-            ConfigError: an image is not uint8 (h, w, 3), an earlier one is of another size, or the ego mask
-                of another aspect.
+            ConfigError: an image is not uint8 (h, w, 3), or an earlier one or the ego mask does not fit it.
             EngineError: an engine failed.
         """
         stopwatch = stopwatch or Stopwatch()
@@ -297,6 +296,5 @@ def _check(frame: Frame) -> None:
     if not isinstance(image, np.ndarray):
         raise ConfigError(f"frame {frame.sequence}: the image is {type(image).__name__}; was it read?")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ConfigError(
-            f"frame {frame.sequence}: the image is {image.dtype} {image.shape}, give uint8 (h, w, 3) BGR."
-        )
+        what = f"frame {frame.sequence}: the image is {image.dtype} {image.shape}"
+        raise ConfigError(f"{what}, give uint8 (h, w, 3) BGR.")
