@@ -278,6 +278,7 @@ def test_a_node_that_is_gone_shows_as_lost_and_comes_back(desk: Any) -> None:
         feed = Feed(sink)
         tab = Tab(desk, sink)
         tab.wait("#state", "OK")
+        tab.wait("#age", "ms")
         feed.stop()
     tab.wait("#state", "CONNECTION LOST")
     assert "connection to the node lost" in tab.text("#reasons")
