@@ -11,7 +11,7 @@ from perception.networks.dual_resolution import DualResolutionNet
 from perception.networks.export_wrapper import Deployed, DeployedDrive, DeployedDriveClasses
 from perception.training.augmentation import View
 from perception.training.config import TrainingConfig
-from perception.training.losses.distillation import class_distance, instance_distance
+from perception.training.losses.distillation import class_distance, instance_distance, unlabelled_distance
 from perception.training.losses.instances import border_loss, centre_loss, instance_targets, offset_loss
 from perception.training.losses.labels import LOSSES
 from perception.training.tasks.task import Batch, as_tensor
@@ -26,6 +26,7 @@ class DriveTask:
         "borders": 0.5,
         "teacher_classes": 0.0,
         "teacher_instances": 0.0,
+        "teacher_unlabelled": 0.0,
     }
     stride = 2
 
@@ -54,6 +55,7 @@ class DriveTask:
             things = torch.tensor(self._things, device=image.device)
             losses["teacher_classes"] = class_distance(maps.logits, taught.logits)
             losses["teacher_instances"] = instance_distance(maps, taught, things)
+            losses["teacher_unlabelled"] = unlabelled_distance(maps, taught, batch["bits"])
         return {
             name: losses[name] if name in losses else self._loss(name, maps, batch, class_weights)
             for name in names
