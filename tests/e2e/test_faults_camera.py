@@ -79,7 +79,7 @@ def test_a_camera_that_is_stopped_or_killed(
                 assert node.end()["connections"] >= 2
 
 
-def test_pictures_that_are_spoilt(rows: Rows, tmp_path: Path, arguments: tuple[object, ...]) -> None:
+def test_pictures_that_are_corrupted(rows: Rows, tmp_path: Path, arguments: tuple[object, ...]) -> None:
     with (
         Server("mjpeg", "--size", SIZE, "--rate", RATE) as camera,
         Node(rows, tmp_path, camera.url, *arguments) as node,

@@ -15,7 +15,7 @@ AGAIN_S = 12.0  # two of the pauses between tries to connect, on a busy machine
 now = time.monotonic_ns
 
 
-def test_a_stream_that_stalls_jumps_or_is_spoilt(
+def test_a_stream_that_stalls_jumps_or_is_corrupted(
     rows: Rows, tmp_path: Path, arguments: tuple[object, ...]
 ) -> None:
     with Server("rtsp", *CAMERA) as camera, Node(rows, tmp_path, camera.url, *arguments) as node:
@@ -46,7 +46,7 @@ def test_a_stream_that_stalls_jumps_or_is_spoilt(
         begun = now()
         camera.tell("corrupt 10")
         says, after = node.condition(begun, "undecodable", "cannot be decoded", 5.0)
-        node.row("10 pictures of H.264 are spoilt", says, after, begun, node.fresh(now(), AGAIN_S))
+        node.row("10 pictures of H.264 are corrupted", says, after, begun, node.fresh(now(), AGAIN_S))
         node.end()
 
 
