@@ -104,7 +104,7 @@ class Supervisor:
         self._on_health = on_health
         self._published = self._hangs_in_a_row = self.hangs = 0
         self._last: Health | None = None
-        self._begun_ns = self._looked_ns = self._stepped_ns = 0
+        self._begun_ns = self._looked_ns = 0
         self._stop = Event()
         self._thread = Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -206,8 +206,7 @@ class Supervisor:
     def _step(self, health: Health) -> None:
         """Down where too few scenes come, or most of the last ones too late; up where there is room."""
         degradation, now_ns = self._pipeline.degradation, health.stamp_ns
-        # A step is judged by itself: by scenes that were published since it was taken.
-        since_ns = max(now_ns - WINDOW_NS, self._stepped_ns)
+        since_ns = now_ns - WINDOW_NS  # shorter than a step lasts at least: each is judged by its own scenes
         stages = ("end_to_end", "transport", "infer", "decode")
         age, transport, network, decode = (
             typical_and_worst(self._pipeline.times.since(name, since_ns))[0] for name in stages
@@ -222,7 +221,6 @@ class Supervisor:
         has_room = not too_few and (health.age_ms[1] < ROOM * late_ms or transport > late_ms)
         after = degradation.update(too_few or load.too_late, has_room, now_ns, load.helped_by)
         if after is not before:
-            self._stepped_ns = now_ns
             what = f"stepped down: {after.name}" if after.name else "back to full quality"
             extra = {"event": "step", "step": after.name}
             LOG.warning("%s: %s", self._pipeline.camera, what, extra=extra)
