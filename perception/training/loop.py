@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from perception.datasets.opening import open_dataset
 from perception.decode.instances import choose_grouping
@@ -29,29 +27,14 @@ from perception.training.describe import describe
 from perception.training.distillation import choose_teacher
 from perception.training.distributed import Ranks, Share, alone
 from perception.training.packing import training_sets
-from perception.training.profile import Profile
+from perception.training.profile import Profile, progress_bar
 from perception.training.quantisation import round_in_training
-from perception.training.sampling import Cached, Mix
+from perception.training.sampling import Batches, Cached, Mix
 from perception.training.schedule import MovingAverage, make_schedule
 from perception.training.survey import Survey, checked, picture
 from perception.training.tasks import Batch, Task, make_task
 from perception.training.tasks.drive import DriveTask
 from perception.training.torch_engine import TorchEngine
-
-
-class Batches(TorchDataset[Batch]):
-    """The samples of a run from one on, as the task asks for them."""
-
-    def __init__(self, mix: Mix, task: Task, start: int) -> None:
-        self.mix, self.task, self.start = mix, task, start
-
-    def __len__(self) -> int:
-        return len(self.mix) - self.start
-
-    def __getitem__(self, index: int) -> Batch:
-        number = self.start + index
-        rng = np.random.default_rng([self.mix.config.seed, number, 1])
-        return self.task.encode(self.mix.view(number), rng)
 
 
 class Trainer:
@@ -155,7 +138,7 @@ class Trainer:
         weights = mix.class_weights(len(config.class_set())).to(self.device) if balanced else None
         validation: dict[str, Evaluation] = {}
         self.profile = Profile(self.device)
-        with _progress(hidden=not first) as progress:
+        with progress_bar(hidden=not first) as progress:
             task = progress.add_task("train", total=config.steps, completed=self.step, loss="")
             for batch in self.profile.waits(self._batches(mix)):
                 losses = self._update(batch, weights)
@@ -312,14 +295,3 @@ class Trainer:
         draft = self.checkpoint.with_suffix(".new")
         torch.save(state, draft)
         draft.replace(self.checkpoint)  # a crash while saving must not cost the last good checkpoint
-
-
-def _progress(*, hidden: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[loss]}"),
-        disable=hidden,
-    )

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 Item = TypeVar("Item")
@@ -54,3 +55,15 @@ class Profile:
         for name, share in self.shares().items():
             table.add_row(name, f"{share:.1%}")
         return table
+
+
+def progress_bar(*, hidden: bool) -> Progress:
+    """A bar of steps, with the loss."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+        disable=hidden,
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
 
 from perception.datasets.corruptions import CORRUPTIONS
 from perception.datasets.dataset import Dataset, Sample
@@ -15,6 +16,7 @@ from perception.training.augmentation import STRIDE, View, paste, photometric, r
 from perception.training.bonnet import with_bonnet
 from perception.training.config import TrainingConfig
 from perception.training.survey import each_sample
+from perception.training.tasks.task import Batch, Task
 from perception.types import Image
 
 # The corruptions that views are shown in, up to this severity; others hide the road users or their colours.
@@ -129,3 +131,18 @@ def _reduced(sample: Sample, pixels: int) -> Sample:
         depth=None if sample.depth is None else ids(sample.depth),
         key_points=None if points is None else points * np.array([1, factor, factor, factor], np.float32),
     )
+
+
+class Batches(TorchDataset[Batch]):
+    """The samples of a run from one on, as the task asks for them."""
+
+    def __init__(self, mix: Mix, task: Task, start: int) -> None:
+        self.mix, self.task, self.start = mix, task, start
+
+    def __len__(self) -> int:
+        return len(self.mix) - self.start
+
+    def __getitem__(self, index: int) -> Batch:
+        number = self.start + index
+        rng = np.random.default_rng([self.mix.config.seed, number, 1])
+        return self.task.encode(self.mix.view(number), rng)
