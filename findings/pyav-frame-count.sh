@@ -6,8 +6,7 @@
 #             counts them. An MP4 that was cut without encoding again keeps the frames before the cut and hides
 #             them by an edit list; stream.frames counts them as well. Neither file is damaged.
 # Seen:       AVI: 28 counted, 10 decoded; MP4: 40 counted, 30 decoded
-# What we do: the count may only serve a progress bar. When this was written the video source still compared
-#             it with the packets read, and called such an AVI cut off; that check has to go.
+# What we do: judge the end of a video by the times of its own track; the count only serves a progress bar.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

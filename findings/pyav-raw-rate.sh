@@ -7,8 +7,7 @@
 #             measured. stream.guessed_rate is right, except for H.264 at 12 frames/s, where it gives 24.
 #             stream.codec_context.framerate is right for all.
 # Seen:       H.264 at 12: average 25, guessed 24, codec 12; H.264 at 30: 25, 30, 30; H.265 at 12: 25, 12, 12
-# What we do: ask codec_context.framerate first where frames have no stamps. When this was written the video
-#             source still asked average_rate first, and played raw streams at 25; that has to change.
+# What we do: ask codec_context.framerate first where frames have no stamps, guessed_rate where it is absurd.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -26,7 +26,10 @@ def read_rate(text: str) -> float:
 def header_rate(stream: VideoStream) -> float | None:
     """What the headers of a stream without timestamps say (VUI, sequence header); None: nothing.
 
-    `average_rate` is no such thing: for these streams FFmpeg sets it to 25.
+    `average_rate` is no such thing: for these streams FFmpeg sets it to 25. `guessed_rate` turns 12 of H.264
+    into 24; but the context's rate of MPEG-4 may be the ticks of its clock, such as 30000.
     """
-    said = stream.codec_context is not None and stream.codec_context.framerate
-    return float(stream.guessed_rate) if said and stream.guessed_rate else None
+    said = stream.codec_context.framerate if stream.codec_context is not None else None
+    if said and said > _MOST:
+        said = stream.guessed_rate
+    return float(said) if said else None

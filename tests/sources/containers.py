@@ -26,7 +26,7 @@ def noisy(count: int) -> list[npt.NDArray[np.uint8]]:
 def write(
     path: Path,
     count: int,
-    rate: int = 20,
+    rate: Fraction | int = 20,
     codec: str = "libx264",
     sound_s: float = 0.0,
     sound: str = "aac",

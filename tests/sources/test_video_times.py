@@ -195,12 +195,14 @@ def test_reordered_pictures_of_an_avi_are_stamped_in_the_order_shown(tmp_path: P
     assert milliseconds(frames) == every(50, 30)
 
 
-RAW: dict[str, tuple[str, int, dict[str, Any]]] = {
+RAW: dict[str, tuple[str, Fraction | int, dict[str, Any]]] = {
     "a.h264": ("libx264", 20, {}),
     "b.h264": ("libx264", 30, {"bf": "2"}),
     "a.hevc": ("libx265", 20, {"x265-params": "log-level=0"}),
     "b.hevc": ("libx265", 10, {"x265-params": "log-level=0"}),
     "a.m2v": ("mpeg2video", 30, {}),
+    "c.h264": ("libx264", 12, {}),
+    "a.m4v": ("mpeg4", Fraction(30000, 1001), {}),
 }
 
 
