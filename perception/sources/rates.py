@@ -30,6 +30,5 @@ def header_rate(stream: VideoStream) -> float | None:
     into 24; but the context's rate of MPEG-4 may be the ticks of its clock, such as 30000.
     """
     said = stream.codec_context.framerate if stream.codec_context is not None else None
-    if said and said > _MOST:
-        said = stream.guessed_rate
-    return float(said) if said else None
+    best = stream.guessed_rate if said and said > _MOST else said
+    return float(best) if best else None

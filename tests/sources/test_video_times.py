@@ -211,7 +211,7 @@ def test_a_raw_stream_has_the_rate_of_its_header(tmp_path: Path, name: str) -> N
     codec, rate, options = RAW[name]
     frames, notes, error = read(write(tmp_path / name, 30, rate, codec, **options))
     assert (error, notes) == ("", [])
-    assert milliseconds(frames) == every(1000 / rate, 30)
+    assert milliseconds(frames) == every(float(1000 / rate), 30)
 
 
 UNTOLD: dict[str, tuple[str, dict[str, Any]]] = {
