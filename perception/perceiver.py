@@ -19,6 +19,7 @@ from perception.decode.grouping import NO_GROUPS, make_instances
 from perception.decode.instances import Grouping, Maps, choose_grouping
 from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
+from perception.decode.parts import join_parts, ridden
 from perception.ego import cut_ego, fit_ego_mask, read_ego_mask
 from perception.engines.base import Engine, OnBuild
 from perception.engines.lazy import LazyEngine, open_without_waiting
@@ -251,7 +252,9 @@ class Perceiver:
         if self.crf:
             maps = maps | {"labels": refine(maps["logits"], self.prepare(frame)[..., -3:])}
         brief = self.labels_only and "labels" in maps
-        groups = NO_GROUPS if brief else self.grouping(maps, self._input_size(frame))
+        groups = (
+            NO_GROUPS if brief else join_parts(self.grouping(maps, self._input_size(frame)), self.classes)
+        )
         instance_map, instances = make_instances(groups, height, width)
         labels = maps["labels"] if "labels" in maps else thing_labels(instance_map)
         # Never above the frame's size: what is found there, the frame can show.
@@ -261,7 +264,7 @@ class Perceiver:
         labels = resize_ids(square, min(labels.shape[0], height), min(labels.shape[1], width))
         scene = Scene.of(
             frame,
-            resize_ids(labels, height, width),
+            ridden(resize_ids(labels, height, width), instance_map, instances, self.classes),
             instance_map,
             instances=instances,
             lanes=lanes,
