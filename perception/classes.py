@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 UNKNOWN = 255
-FARTHEST = 80.0  # metres; how far depth is labelled and told apart
+FARTHEST = 80.0  # metres; how far depth is labelled and distinguished
 # Joints of people on foot; MIRRORED: the index that each becomes in a mirrored image, where left is right.
 KEY_POINTS = ("head", "neck", "hips", "left_hand", "right_hand", "left_foot", "right_foot")
 MIRRORED = (0, 1, 2, 4, 3, 6, 5)

@@ -2,7 +2,7 @@
 
 
 class PerceptionError(Exception):
-    """Base of all errors raised on purpose; the message names the thing, its value, the limit, the mend."""
+    """Base of all errors raised on purpose; the message names the thing, its value, the limit, the remedy."""
 
 
 class ConfigError(PerceptionError):

@@ -74,12 +74,12 @@ class Perceiver:
             engine: "auto", or one of `perception.engines.registry.known_engines`.
             threads: CPU threads for one frame; 0: one for each physical core. With several frames in
                 parallel, 1 gives the best rate.
-            instances: how road users are told apart: "auto", or one of `perception.decode.instances.WAYS`.
+            instances: how road users are separated: "auto", or one of `perception.decode.instances.WAYS`.
             crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
             denoise: a bundle like `model` whose picture the network is shown in the frame's place.
-            on_build: told what is being built, and the share done, 0 to 1, while an engine is built, as
+            on_build: called with what is being built and the share done, 0 to 1, while an engine is built, as
                 TensorRT's are at their first start.
-            wait: for an engine that must be built; else `waits_for` tells of it, the first frame waits, and
+            wait: for an engine that must be built; else `waits_for` says so, the first frame waits, and
                 raises what is wrong with the engine.
             ego_mask: a picture that is not black where the own car is in view; see `perception.ego`.
 
@@ -208,7 +208,7 @@ class Perceiver:
             if one.image.shape != frame.image.shape:
                 raise ConfigError(
                     f"frame {frame.sequence}: its image is {frame.image.shape}, that of the earlier frame "
-                    f"{one.sequence} is {one.image.shape}; begin anew, without earlier frames"
+                    f"{one.sequence} is {one.image.shape}; begin again, without earlier frames"
                 )
         size = self._input_size(frame)
         images = [fit(one.image, *size) for one in shown]

@@ -87,7 +87,7 @@ class Scene:
     Attributes:
         sequence, stamp_ns, wall_ns, stem, camera, recording: those of the frame.
         labels: uint8 (height, width) class ids at the frame's resolution; 255 is unknown, as all is where
-            the network tells no classes.
+            the network gives no classes.
         instance_map: uint16 (height, width); 0 none, else `Instance.id`.
         instances: the road users, in the order of their ids.
         lanes: the lane boundaries.

@@ -40,7 +40,7 @@ def evaluate(
     ] = None,
     engine: Annotated[str | None, typer.Option(help="Engine to run it on [default: auto].")] = None,
     instances: Annotated[
-        str | None, typer.Option(help=f"How road users are told apart: auto [default], {', '.join(WAYS)}.")
+        str | None, typer.Option(help=f"How road users are separated: auto [default], {', '.join(WAYS)}.")
     ] = None,
     crf: Annotated[bool, typer.Option("--crf", help="Refine the class maps by a CRF.")] = False,
     denoise: Annotated[

@@ -1,4 +1,4 @@
-"""What is amiss with a node just now, from its figures: one function a finding."""
+"""What is wrong with a node just now, from its figures: one function a finding."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ ENOUGH = 0.9
 MOST_JITTER = (
     0.5  # of the period: beyond it the next frame may come before or after where this one's should be
 )
-# The longer one counts. A slow network is told by the ages of scenes, and one that is stuck by this.
+# The longer one counts. A slow network shows in the ages of scenes, and one that is stuck in this.
 NO_SCENE_PERIODS, NO_SCENE_MS = 8, 2000.0
 STALE_SHARES = 0.1, 0.5  # of the scenes: more than now and then; and more often than not
 FAILED_SHARES = 0.0, 0.5  # none should; half of them mislead whoever follows the rest

@@ -17,7 +17,7 @@ class _Latch:
     reason: str = ""
 
     def update(self, reason: str | None, raise_after_ns: int, clear_after_ns: int, now_ns: int) -> bool:
-        """Told what is found, None for nothing; whether `raised` has changed."""
+        """Take what is found, None for nothing; whether `raised` has changed."""
         if reason is not None:
             self.reason = reason
         if (reason is not None) == self.raised:

@@ -6,7 +6,7 @@ from perception.errors import PerceptionError
 from perception.health.types import NodeState
 
 _S = NodeState
-# As of a managed node in ROS 2. What has failed is set up anew, or given up.
+# Those of a managed node in ROS 2. What has failed is set up again, or given up.
 NEXT: dict[NodeState, frozenset[NodeState]] = {
     _S.UNCONFIGURED: frozenset({_S.INACTIVE, _S.ERROR, _S.FINALIZED}),
     _S.INACTIVE: frozenset({_S.ACTIVE, _S.UNCONFIGURED, _S.ERROR, _S.FINALIZED}),

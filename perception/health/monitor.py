@@ -22,9 +22,9 @@ from perception.types import NS_PER_MS, NS_PER_S
 
 STALE_PERIODS = 2  # without a frame: one is late, the second is missing
 NO_SIGNAL_PERIODS, NO_SIGNAL_MS = 4, 1000.0  # the longer one: at city speed 14 m are driven in a second
-RAISE_AFTER_S = 0.4  # with the half second that some checks take, a fault is told within one
+RAISE_AFTER_S = 0.4  # with the half second that some checks take, a fault is published within one
 CLEAR_AFTER_S = 2.0  # what comes and goes each second is one condition, not many
-# They have lasted already when they are found. A stall has not: `Health.signal` tells of it at once, but over
+# They have lasted already when they are found. A stall has not: `Health.signal` shows it at once, but over
 # a network now and then a frame comes a little later than that.
 AT_ONCE = "signal", "frozen"
 RECENT_NS = 10 * NS_PER_S  # of ages and times: 300 at 30 fps, enough for a 99th percentile

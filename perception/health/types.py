@@ -1,4 +1,4 @@
-"""What a node says of itself: how fresh its answers are, what is amiss, and how many frames went where."""
+"""What a node says of itself: how fresh its answers are, what is wrong, and how many frames went where."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,7 @@ class NodeState(StrEnum):
     UNCONFIGURED = "unconfigured"  # nothing is open
     INACTIVE = "inactive"  # source, engine and sinks are open; nothing is read
     ACTIVE = "active"
-    ERROR = "error"  # broken off, and why is told
+    ERROR = "error"  # ended early, with the reason published
     FINALIZED = "finalized"  # all is closed
 
 
@@ -87,7 +87,7 @@ class SinkState:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One camera's state in one moment; told to every sink each second, and at once when it changes.
+    """One camera's state in one moment; written to every sink each second, and at once when it changes.
 
     Attributes:
         stamp_ns, wall_ns: when it was taken, by the host's monotonic clock, and since the Unix epoch.
