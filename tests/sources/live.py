@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from threading import Thread
+from threading import Lock, Thread
 from types import TracebackType
 
 from perception.frame import Drop, Frame
@@ -24,11 +24,13 @@ class Reading:
         self.source = source
         self.items: list[Frame | Drop] = []
         self.lags_ms: list[float] = []  # as told with each item
+        self.gate = Lock()  # who holds it keeps the reader busy
         self._thread = Thread(target=self._read)
 
     def _read(self) -> None:
         for item in self.source:
-            self.items.append(item)
+            with self.gate:
+                self.items.append(item)
             self.lags_ms.append(self.source.link.lag_ms)
 
     @property
