@@ -1,16 +1,17 @@
 """A video in segments, such as out-20261121T203357Z-0001.mp4, so that weeks of it fit on a disk."""
 
 from pathlib import Path
+from typing import Literal
 
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
+from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.limits import Limits, video_limits
 from perception.sinks.segments import Budget, next_dated, next_free, numbered
 from perception.sinks.video import VideoSink
-from perception.types import Image
 
 
 class RollingVideoSink:
@@ -25,6 +26,7 @@ class RollingVideoSink:
     """
 
     wants_overlay = True
+    takes_planes: Literal[True] = True
 
     def __init__(self, path: Path, rate: float, limits: Limits) -> None:
         self.uri = str(path)
@@ -38,7 +40,7 @@ class RollingVideoSink:
         except OSError as error:
             raise self._error(error) from error
 
-    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> None:
         try:
             if self._full():
                 self._segment.close()  # which writes its last half second and its index
