@@ -9,9 +9,11 @@ from perception.health.types import Health
 from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
-from perception.sinks.limits import Limits, video_limits
+from perception.sinks.encoders import X264, Encoder, read_encoder
+from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
 from perception.sinks.segments import Budget, next_dated, next_free, numbered
 from perception.sinks.video import VideoSink
+from perception.uri import Uri
 
 
 class RollingVideoSink:
@@ -28,9 +30,9 @@ class RollingVideoSink:
     wants_overlay = True
     takes_planes: Literal[True] = True
 
-    def __init__(self, path: Path, rate: float, limits: Limits) -> None:
+    def __init__(self, path: Path, rate: float, limits: Limits, encoder: Encoder = X264) -> None:
         self.uri = str(path)
-        self._path, self._rate, self._limits = path, rate, limits
+        self._path, self._rate, self._limits, self._encoder = path, rate, limits, encoder
         self._budget = None if limits.keep is None else Budget(limits.keep)
         try:
             if self._budget is not None:
@@ -69,7 +71,7 @@ class RollingVideoSink:
 
     def _open(self) -> None:
         self._file = next_dated(self._path)
-        self._segment = VideoSink(self._file, self._rate)
+        self._segment = VideoSink(self._file, self._rate, self._encoder)
 
     def _error(self, error: OSError) -> SinkError:
         what = error.filename or "a segment"
@@ -78,10 +80,16 @@ class RollingVideoSink:
 
 def _open(given: SinkUri, how: Opening) -> Sink:
     """In pieces where options ask for it, else as one video."""
-    path = Path(given.uri.place)
-    if given.options != Limits():
-        return RollingVideoSink(path, how.rate, given.options)
-    return VideoSink(next_free(path) if how.again else path, how.rate)
+    path, (limits, encoder) = Path(given.uri.place), given.options
+    if limits != Limits():
+        return RollingVideoSink(path, how.rate, limits, encoder)
+    return VideoSink(next_free(path) if how.again else path, how.rate, encoder)
 
 
-KIND = SinkKind("an H.264 video (out.mp4)", _open, read=video_limits, on_disk=True)
+def _read(uri: Uri) -> tuple[Limits, Encoder]:
+    values = uri.options({**VIDEO_LIMITS, "encoder": read_encoder})
+    encoder: Encoder = values.pop("encoder", X264)
+    return video_limits(uri, values), encoder
+
+
+KIND = SinkKind("an H.264 video (out.mp4)", _open, read=_read, on_disk=True)

@@ -22,14 +22,11 @@ from perception.overlay.style import RED, WHITE, text_height, text_width, write
 from perception.pixels import BT601, UNSPECIFIED, Pixels, Yuv420, as_bgr, size_of
 from perception.scene import Scene, Signal
 from perception.sinks.base import check_writable
+from perception.sinks.encoders import X264, Encoder, set_up
 from perception.types import Image
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
 _TIME_BASE = Fraction(1, 90_000)
-# ultrafast takes a third of superfast's CPU time and a fifth of veryfast's, for 1.6 to 1.9 times the bytes:
-# on a node that needs its cores for the network, bytes are cheaper. A fixed quantiser spares x264 a look at
-# each picture to choose one: this takes 0.7 of crf 23's CPU time and 0.8 of its bytes, and looks the same.
-_ENCODER = {"preset": "ultrafast", "qp": "27"}
 _KEY_SECONDS = 2  # between key frames: what an abrupt end can cost, and how finely a player can seek
 # A plain MP4 gets its index at the end: without it, on a full disk or after a crash, nothing plays. This one
 # is written in fragments that play by themselves, and closing it adds the plain index. Each goes to the file
@@ -53,8 +50,9 @@ class VideoSink:
     wants_overlay = True
     takes_planes: Literal[True] = True
 
-    def __init__(self, path: Path, rate: float) -> None:
+    def __init__(self, path: Path, rate: float, encoder: Encoder = X264) -> None:
         self.uri = str(path)
+        self._encoder = encoder
         self._path = path
         self._rate = Fraction(rate).limit_denominator(1001)
         self._container: OutputContainer | None = None
@@ -137,11 +135,12 @@ class VideoSink:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
         self._last_pts -= 1
         self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
-        stream = self._container.add_stream("libx264", rate=self._rate, options=_ENCODER)
+        stream = self._container.add_stream(self._encoder.codec, rate=self._rate)
+        assert isinstance(stream, VideoStream)
         # yuv420p halves the colour planes, so sides are even: an odd one grows by a pixel; none is cut off.
         stream.height, stream.width = (side + side % 2 for side in size_of(shown))
-        stream.pix_fmt = "yuv420p"
         context = stream.codec_context
+        set_up(context, self._encoder, self._rate)
         self._aspect = aspect
         context.sample_aspect_ratio = Fraction(aspect).limit_denominator(255)  # H.264 has two bytes for each
         context.time_base = _TIME_BASE
