@@ -41,6 +41,7 @@ class LiveCamera(ABC):
     """
 
     clocked: bool = True  # the stream's presentation times are the camera's own
+    marked: bool = False  # the ends of its pictures are marked, see PictureEnds
 
     def __init__(self, uri: Uri, camera: str, policy: Policy | None) -> None:
         self.uri = uri.shown
@@ -85,7 +86,9 @@ class LiveCamera(ABC):
     def __iter__(self) -> Iterator[Frame | Drop]:
         pause = PAUSES_S[0]
         while not self._stopped.is_set():
-            self._connection = Connection(self._connect, self._explain, wait=not self._freshest)
+            self._connection = Connection(
+                self._connect, self._explain, wait=not self._freshest, marked=lambda: self.marked
+            )
             first = latest = 0.0
             try:
                 for item in self._read(self._connection):
