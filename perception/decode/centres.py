@@ -48,7 +48,7 @@ def group_by_centres(
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id, heat in zip(classes.thing_ids, centres, strict=True):
-        mask = cv2.compare(labels, class_id, cv2.CMP_EQ)
+        mask = np.asarray(cv2.inRange(labels, class_id, class_id), np.uint8)
         left, top, width, height = cv2.boundingRect(mask)
         if width == 0:
             continue
@@ -102,8 +102,9 @@ def _cast(voter: Ints, occupied: Bools, offsets: Floats) -> tuple[Ints, Floats]:
 def _cell(y: Floats, x: Floats, shape: tuple[int, ...]) -> Ints:
     """The nearest cells to these places, counted along the rows."""
     for place, side in zip((y, x), shape, strict=True):
-        np.rint(place, place)
-        np.minimum(np.maximum(place, 0, place), side - 1, place)
+        np.rint(place, out=place)
+        np.maximum(place, 0, out=place)
+        np.minimum(place, side - 1, out=place)
     return (y * shape[1] + x).astype(np.intp)
 
 

@@ -70,8 +70,9 @@ def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tu
     """The instances that groups are, in a frame of `height` and `width`.
 
     Returns:
-        The instance map, uint16 (height, width), 0 none, else class id × 1000 + k; and the instances, with
-        boxes that fit their pixels in that map exactly, in each class the surest first (k = 1).
+        The instance map, uint16, of the groups' size but at most the frame's, 0 none, else class
+        id × 1000 + k; and the instances, with boxes that fit their pixels exactly in that map enlarged to the
+        frame's size, in each class the surest first (k = 1).
     """
     rows, columns = groups.numbers.shape
     # Never above the frame's size: what is found there, the frame can show.
@@ -96,7 +97,7 @@ def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tu
         x0, y0, x1, y1 = boxes[i]
         box = (x_edges[x0], y_edges[y0], x_edges[x1], y_edges[y1])
         instances.append(Instance(int(ids[i + 1]), class_id, float(groups.scores[i]), box))
-    return resize_ids(ids[numbers], height, width), tuple(instances)
+    return ids[numbers], tuple(instances)
 
 
 def extents_of(numbers: Numbers, count: int) -> Extents:

@@ -1,6 +1,5 @@
 """Parts of one road user that came as two: a rider and the two-wheeler, a piece in the middle of another."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -9,7 +8,6 @@ import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.decode.grouping import Groups, Numbers
-from perception.scene import Instance
 from perception.types import Bools
 
 RIDER, RIDDEN = "pedestrian", "two_wheeler"  # a two-wheeler is one road user with its rider
@@ -55,22 +53,16 @@ def join_parts(groups: Groups, classes: ClassSet) -> Groups:
     return replace(groups, numbers=numbers[groups.numbers])
 
 
-def ridden(labels: Labels, instance_map: Numbers, instances: Sequence[Instance], classes: ClassSet) -> Labels:
+def ridden(labels: Labels, instance_map: Numbers, classes: ClassSet) -> Labels:
     """The labels (h, w) with the pixels of riders as the two-wheelers' that they are part of."""
     if not {RIDER, RIDDEN} <= set(classes.names):
         return labels
     rider, two_wheeler = classes.id(RIDER), classes.id(RIDDEN)
-    changed = labels
-    for one in instances:
-        if one.class_id != two_wheeler:
-            continue
-        x0, y0, x1, y1 = map(int, one.box)
-        window = slice(y0, y1), slice(x0, x1)
-        riding = (instance_map[window] == one.id) & (labels[window] == rider)
-        if riding.any():
-            changed = labels.copy() if changed is labels else changed
-            changed[window][riding] = two_wheeler
-    return changed
+    on_wheels = cv2.inRange(instance_map, 1000 * two_wheeler, 1000 * two_wheeler + 999)
+    riding = cv2.bitwise_and(on_wheels, cv2.inRange(labels, rider, rider))
+    if not cv2.hasNonZero(riding):
+        return labels
+    return np.where(riding, np.uint8(two_wheeler), labels)
 
 
 def _sits_on(part: npt.NDArray[np.intp], wheels: npt.NDArray[np.intp]) -> Bools:
