@@ -263,7 +263,7 @@ class Perceiver:
         lanes = find_lanes(square, self.classes, height, width) if "labels" in maps and not brief else ()
         labels = resize_ids(square, min(labels.shape[0], height), min(labels.shape[1], width))
         if instances:
-            labels = ridden(resize_ids(labels, *instance_map.shape), instance_map, self.classes)
+            labels = ridden(resize_ids(labels, *instance_map.shape), instance_map, instances, self.classes)
         scene = Scene.of(
             frame,
             Enlarged(labels, height, width),

@@ -1,5 +1,6 @@
 """Parts of one road user that came as two: a rider and the two-wheeler, a piece in the middle of another."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.decode.grouping import Groups, Numbers
+from perception.scene import Instance
 from perception.types import Bools
 
 RIDER, RIDDEN = "pedestrian", "two_wheeler"  # a two-wheeler is one road user with its rider
@@ -50,14 +52,16 @@ def join_parts(groups: Groups, classes: ClassSet) -> Groups:
     if (whole == np.arange(count)).all():
         return groups
     numbers = np.concatenate([[0], 1 + whole[whole]]).astype(np.uint16)
-    return replace(groups, numbers=numbers[groups.numbers])
+    return replace(groups, numbers=groups.extents.renumbered(numbers, groups.numbers.shape))
 
 
-def ridden(labels: Labels, instance_map: Numbers, classes: ClassSet) -> Labels:
+def ridden(labels: Labels, instance_map: Numbers, instances: Sequence[Instance], classes: ClassSet) -> Labels:
     """The labels (h, w) with the pixels of riders as the two-wheelers' that they are part of."""
     if not {RIDER, RIDDEN} <= set(classes.names):
         return labels
     rider, two_wheeler = classes.id(RIDER), classes.id(RIDDEN)
+    if all(one.class_id != two_wheeler for one in instances):
+        return labels
     on_wheels = cv2.inRange(instance_map, 1000 * two_wheeler, 1000 * two_wheeler + 999)
     riding = cv2.bitwise_and(on_wheels, cv2.inRange(labels, rider, rider))
     if not cv2.hasNonZero(riding):

@@ -7,6 +7,7 @@ import pytest
 from perception.classes import DRIVE, ClassSet
 from perception.decode.grouping import Groups
 from perception.decode.parts import join_parts, ridden
+from perception.scene import Instance
 
 PEDESTRIAN, TWO_WHEELER, VEHICLE = (DRIVE.id(name) for name in ("pedestrian", "two_wheeler", "vehicle"))
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
@@ -106,7 +107,8 @@ def test_a_riders_pixels_are_labelled_as_the_two_wheeler() -> None:
     labels = np.array([[PEDESTRIAN, PEDESTRIAN, TWO_WHEELER, VEHICLE, PEDESTRIAN]], np.uint8)
     number = 1000 * TWO_WHEELER + 1
     ids = np.array([[9999, number, number, number, 0]], np.uint16)
-    found = ridden(labels, ids, DRIVE)
+    instances = [Instance(9999, PEDESTRIAN, 0.9, (0, 0, 1, 1)), Instance(number, TWO_WHEELER, 0.9, (1, 0, 4, 1))]
+    found = ridden(labels, ids, instances, DRIVE)
     assert found.tolist() == [[PEDESTRIAN, TWO_WHEELER, TWO_WHEELER, VEHICLE, PEDESTRIAN]]
     assert labels[0, 1] == PEDESTRIAN  # in a copy
-    assert ridden(found, ids, DRIVE) is found
+    assert ridden(found, ids, instances, DRIVE) is found
