@@ -160,4 +160,4 @@ def _nearest(peaks: Ints, votes: Ints, shape: tuple[int, ...]) -> tuple[Ints, Fl
     distance, voronoi = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=kind)
     index_of = np.zeros(1 + len(peaks), np.intp)
     index_of[voronoi[tuple(peaks.T)]] = np.arange(len(peaks))
-    return index_of.take(voronoi.take(votes)), distance.take(votes)
+    return index_of[np.take(voronoi, votes)], np.take(distance, votes).astype(np.float32, copy=False)
