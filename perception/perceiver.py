@@ -29,7 +29,7 @@ from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.pixels import Yuv420
 from perception.resample import fit, input_size, resize, resize_ids
-from perception.scene import KeyPoint, Scene
+from perception.scene import Enlarged, KeyPoint, Scene
 from perception.types import Bools
 
 
@@ -179,7 +179,7 @@ class Perceiver:
             maps = self.infer(image)
         with stopwatch.measure("decode"):
             scene = self.decode(frame, maps)
-        return replace(scene, timings_ms=dict(stopwatch.timings_ms)).as_of(time.monotonic_ns())
+        return scene.evolve(timings_ms=dict(stopwatch.timings_ms)).as_of(time.monotonic_ns())
 
     def denoise(self, frame: Frame) -> Frame:
         """The frame as the denoiser restores it; without one, the frame itself.
@@ -263,10 +263,12 @@ class Perceiver:
         square = resize_ids(labels, min(labels.shape[0], rows), min(labels.shape[1], columns))
         lanes = find_lanes(square, self.classes, height, width) if "labels" in maps and not brief else ()
         labels = resize_ids(square, min(labels.shape[0], height), min(labels.shape[1], width))
+        if instances:
+            labels = ridden(resize_ids(labels, *instance_map.shape), instance_map, instances, self.classes)
         scene = Scene.of(
             frame,
-            ridden(resize_ids(labels, height, width), instance_map, instances, self.classes),
-            instance_map,
+            Enlarged(labels, height, width),
+            Enlarged(instance_map, height, width),
             instances=instances,
             lanes=lanes,
             left_out=("instances", "lanes") if brief else (),

@@ -1,15 +1,16 @@
 """What the node publishes: for one frame, what every pixel is and who is on the road."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Generic, Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from perception.classes import UNKNOWN
 from perception.frame import Frame
+from perception.resample import Id, resize_ids
 
 
 class Signal(StrEnum):
@@ -80,9 +81,45 @@ class Lane:
     side: Side | None = None
 
 
-@dataclass(frozen=True, slots=True)
+class Enlarged(Generic[Id]):
+    """A map of ids at the size (height, width), enlarged when it is first asked for; any thread may ask."""
+
+    def __init__(self, ids: npt.NDArray[Id], height: int, width: int) -> None:
+        self.shape = height, width
+        self._ids: npt.NDArray[Id] = ids
+
+    @property
+    def full(self) -> npt.NDArray[Id]:
+        if self._ids.shape != self.shape:
+            self._ids = resize_ids(self._ids, *self.shape)
+        return self._ids
+
+
+class _MapField(Generic[Id]):
+    """A field of `Scene`: it takes a map or an `Enlarged` one, which stays as it is until the map is read."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, scene: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, scene: object, owner: type) -> npt.NDArray[Id]: ...
+    def __get__(self, scene: object | None, owner: type) -> npt.NDArray[Id] | Self:
+        if scene is None:
+            raise AttributeError(self._name)  # a dataclass takes that as: no default
+        given: npt.NDArray[Id] | Enlarged[Id] = vars(scene)[self._name]
+        return given.full if isinstance(given, Enlarged) else given
+
+    def __set__(self, scene: object, given: npt.NDArray[Id] | Enlarged[Id]) -> None:
+        vars(scene)[self._name] = given
+
+
+@dataclass(frozen=True)
 class Scene:
     """Everything known of one frame, under that frame's own stamp.
+
+    Labels and instance map are enlarged to the frame's size when they are read; `evolve` does not read them.
 
     Attributes:
         sequence, stamp_ns, wall_ns, stem, camera, recording: those of the frame.
@@ -113,8 +150,8 @@ class Scene:
     wall_ns: int
     stem: str
     camera: str
-    labels: npt.NDArray[np.uint8]
-    instance_map: npt.NDArray[np.uint16]
+    labels: _MapField[np.uint8] = _MapField()
+    instance_map: _MapField[np.uint16] = _MapField()
     instances: tuple[Instance, ...] = ()
     lanes: tuple[Lane, ...] = ()
     picture: npt.NDArray[np.uint8] | None = None
@@ -133,7 +170,11 @@ class Scene:
 
     @classmethod
     def of(
-        cls, frame: Frame, labels: npt.NDArray[np.uint8], instance_map: npt.NDArray[np.uint16], **more: Any
+        cls,
+        frame: Frame,
+        labels: npt.NDArray[np.uint8] | Enlarged[np.uint8],
+        instance_map: npt.NDArray[np.uint16] | Enlarged[np.uint16],
+        **more: Any,
     ) -> Self:
         """The scene of that frame, under its stamps; `more` are further attributes."""
         return cls(
@@ -148,6 +189,16 @@ class Scene:
             recording=frame.recording,
             **more,
         )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frame."""
+        height, width = vars(self)["labels"].shape
+        return height, width
+
+    def evolve(self, **changes: Any) -> Self:
+        """The scene with other attributes, as `dataclasses.replace` gives it, but faster."""
+        return type(self)(**(vars(self) | changes))
 
     def as_of(self, now_ns: int, signal: Signal = Signal.OK) -> Self:
         """The scene with the age, status and content that it has at a time: the one rule of freshness.
@@ -166,19 +217,18 @@ class Scene:
         """
         age_ms = (now_ns - self.host_ns) / 1e6
         if signal is Signal.NO_SIGNAL or self.status is Status.NO_SIGNAL:
-            return replace(self.unknown(Status.NO_SIGNAL), age_ms=age_ms)
+            return self.unknown(Status.NO_SIGNAL).evolve(age_ms=age_ms)
         if self.status is Status.NOT_READY:
-            return replace(self, age_ms=age_ms)
+            return self.evolve(age_ms=age_ms)
         late = self.max_age_ms is not None and age_ms > self.max_age_ms
         status = Status.STALE if late else Status.UNRELIABLE if self.reasons else Status.OK
-        return replace(self, age_ms=age_ms, status=status)
+        return self.evolve(age_ms=age_ms, status=status)
 
     def unknown(self, status: Status) -> Self:
         """The same frame's scene with nothing in it: every label is 255, and nothing is found."""
-        return replace(
-            self,
-            labels=np.full_like(self.labels, UNKNOWN),
-            instance_map=np.zeros_like(self.instance_map),
+        return self.evolve(
+            labels=np.full(self.size, UNKNOWN, np.uint8),
+            instance_map=np.zeros(self.size, np.uint16),
             instances=(),
             lanes=(),
             picture=None,

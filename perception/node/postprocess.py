@@ -1,7 +1,6 @@
 """The last stage before scenes leave, in the order of the frames: checks, tracks, trust, overlay."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 
@@ -53,12 +52,12 @@ class Postprocess:
                 for tracker in self._trackers:
                     scene = tracker.update(scene)
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
-        scene = replace(scene, reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
+        scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay: Pixels = NO_OVERLAY
         if self._overlay:
             with stopwatch.measure("draw"):
-                overlay = self._draw(frame, replace(scene, timings_ms=stopwatch.timings_ms))
-        return Publication(frame, replace(scene, timings_ms=dict(stopwatch.timings_ms)), overlay), findings
+                overlay = self._draw(frame, scene.evolve(timings_ms=stopwatch.timings_ms))
+        return Publication(frame, scene.evolve(timings_ms=dict(stopwatch.timings_ms)), overlay), findings
 
     def _draw(self, frame: Frame, scene: Scene) -> Pixels:
         """The scene drawn on its frame, below a line that says how far to trust it."""
