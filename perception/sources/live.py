@@ -178,7 +178,7 @@ class LiveCamera(ABC):
     def _frame(self, picture: av.VideoFrame) -> Frame:
         arrival = arrival_of(picture)
         assert self._pictures is not None
-        image, pixel_aspect = self._pictures.read(picture)
+        pixels, pixel_aspect = self._pictures.read(picture)
         delay_ns = arrival.whole_ns - arrival.stamp_ns
         if self._link.state is LinkState.LOST:
             _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
@@ -190,7 +190,7 @@ class LiveCamera(ABC):
         if self._wall.note != noted:
             self._note()
         return Frame(
-            image,
+            pixels,
             stamp_ns=arrival.stamp_ns,
             wall_ns=wall_ns,
             sequence=self._next(),
