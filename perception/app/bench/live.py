@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import shlex
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -110,7 +112,7 @@ class LiveBenchmark:
         height, width = self.size
         heading = (
             f"{self.source}, {width}×{height},\n"
-            f"{self.frames} frames of each camera; {self.cores} cores for camera, node and a viewer of its page;\n"
+            f"{self.frames} frames; {self.cores} cores for camera, node and a viewer of its page;\n"
             "ms from a picture's stamp to when the viewer has its scene, and of CPU for each"
         )
         names = ("published", "viewed", "stale", "p50", "p95", "p99", "CPU ms")
@@ -180,41 +182,44 @@ def _measure_node(words: Sequence[str], address: str, seconds: float, rate: floa
     with TemporaryFile() as said:
         process = start(filled(words, {SOURCE: address, OUT: f"web://{page}"}), said.fileno())
         try:
-            return asyncio.run(_watch(page, process.pid, seconds, rate))
+            return asyncio.run(_watch(page, process, seconds, rate))
         except (ClientError, OSError, TimeoutError) as error:
             said.seek(0)
             words_said = said.read().decode(errors="replace").strip()[-500:]
             raise ConfigError(
-                f"{' '.join(words)}: no scene on its page within {READY_S:.0f} s: {error or 'silent'}; it "
-                f"says: {words_said}"
+                f"{shlex.join(words)}: no scene on its page within {READY_S:.0f} s: "
+                f"{error or 'it is silent'}: {words_said}"
             ) from error
         finally:
             process.terminate()
             process.wait()
 
 
-async def _watch(page: str, pid: int, seconds: float, rate: float) -> Watched:
+async def _watch(page: str, node: "subprocess.Popen[bytes]", seconds: float, rate: float) -> Watched:
     async with ClientSession() as session:
         async with asyncio.timeout(READY_S):
-            live = await _connect(session, page)
+            live = await _connect(session, page, node)
             await live.send_str("front")
             while (await _scene(live))["status"] == "not_ready":
                 pass
         await _take(live, WARM_S, Watched())
         seen = Watched()
-        before, cpu_s, began = await _published(session, page), _cpu_s(pid), time.monotonic()
+        before, cpu_s, began = await _published(session, page), _cpu_s(node.pid), time.monotonic()
         await _take(live, seconds, seen)
         seen.published = await _published(session, page) - before
-        seen.cpu_s, seen.sent = _cpu_s(pid) - cpu_s, (time.monotonic() - began) * rate
+        seen.cpu_s, seen.sent = _cpu_s(node.pid) - cpu_s, (time.monotonic() - began) * rate
         await live.close()
     return seen
 
 
-async def _connect(session: ClientSession, page: str) -> ClientWebSocketResponse:
-    while True:
+async def _connect(
+    session: ClientSession, page: str, node: "subprocess.Popen[bytes]"
+) -> ClientWebSocketResponse:
+    while node.poll() is None:
         with suppress(ClientError):
             return await session.ws_connect(f"http://{page}/live", max_msg_size=0)
         await asyncio.sleep(0.05)
+    raise ConnectionError(f"it has ended with {node.returncode}")
 
 
 async def _take(live: ClientWebSocketResponse, seconds: float, seen: Watched) -> None:
