@@ -11,7 +11,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.intp]
-Rng: TypeAlias = np.random.Generator
+Rng: TypeAlias = "np.random.Generator"  # which NumPy imports once it is used
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000

@@ -7,10 +7,9 @@ import threading
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from perception.app.build import open_rig
 from perception.app.config import RunConfig
@@ -18,15 +17,16 @@ from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
-from perception.app.run_table import run_table
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
-from perception.node.rig import Rig
 from perception.node.worker_pool import LEFT_BEHIND
 from perception.types import Policy
+
+if TYPE_CHECKING:
+    from perception.node.rig import Rig
 
 app = typer.Typer(
     cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -221,12 +221,16 @@ def run(
         raise typer.Exit(128 + received[0])
 
 
-def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
+def _show_reports(rig: "Rig", failure: str | None, as_json: bool) -> None:
     """One, or where there are several cameras, one for each."""
     reports = [node.report(failure) for node in rig.nodes]
     if as_json:
         found = {one.camera: one.as_json() for one in reports}
         typer.echo(json.dumps(found if len(reports) > 1 else reports[0].as_json(), indent=2))
     else:
+        from rich.console import Console  # noqa: PLC0415 - no run waits for rich to begin
+
+        from perception.app.run_table import run_table  # noqa: PLC0415
+
         for one in reports:
             Console().print(run_table(one))

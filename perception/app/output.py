@@ -1,12 +1,14 @@
 """Options shared by several commands, and how their results are shown."""
 
 import json
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
-from rich.console import Console, RenderableType
 
 from perception.engines.registry import ENGINES
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Model = Annotated[
     str | None, typer.Option(help="A shipped bundle [default: drive] or a bundle's folder.", metavar="NAME")
@@ -20,7 +22,7 @@ class Result(Protocol):
 
     def as_json(self) -> dict[str, Any]: ...
 
-    def table(self) -> RenderableType: ...
+    def table(self) -> "RenderableType": ...
 
 
 def show(result: Result, as_json: bool) -> None:
@@ -28,4 +30,6 @@ def show(result: Result, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
+        from rich.console import Console  # noqa: PLC0415 - `perception run` begins without rich
+
         Console().print(result.table())

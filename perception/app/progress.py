@@ -2,20 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
+from contextlib import ExitStack, contextmanager
 
 from perception.engines.base import OnBuild
 from perception.scene import Scene
@@ -35,32 +22,23 @@ def show_builds(hidden: bool = False, as_lines: bool = False) -> Iterator[OnBuil
     Yields:
         What `Perceiver.load` takes as `on_build`.
     """
-    console = Console(stderr=True)
     if hidden:
         yield lambda what, share: None
         return
-    if as_lines or not console.is_terminal:
+    if as_lines or not sys.stderr.isatty():
         yield _line
         return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f} %"),
-        TimeElapsedColumn(),
-        console=console,
-    )
-    tasks: dict[str, TaskID] = {}
+    with ExitStack() as shown:
+        moves: list[OnBuild] = []
 
-    def move(what: str, share: float) -> None:
-        if what not in tasks:
-            bar.start()
-            tasks[what] = bar.add_task(f"{what}, {KEPT}", total=1.0)
-        bar.update(tasks[what], completed=share)
+        def move(what: str, share: float) -> None:
+            if not moves:
+                from perception.app.bars import build_bars  # noqa: PLC0415 - see `show_frames`
 
-    try:
+                moves.append(shown.enter_context(build_bars(KEPT)))
+            moves[0](what, share)
+
         yield move
-    finally:
-        bar.stop()
 
 
 def _line(what: str, share: float) -> None:
@@ -68,25 +46,21 @@ def _line(what: str, share: float) -> None:
         sys.stderr.write(f"perception: {what}, {KEPT}{': done' if share else '; this takes minutes'}\n")
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:.1f} frames/s")
-
-
 @contextmanager
 def show_frames(source: Source, frames: int | None, hidden: bool) -> Iterator[Callable[[Scene], None]]:
     """A progress bar on stderr, where that is a terminal; the callable moves it."""
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=hidden or not console.is_terminal,
-        transient=True,
-    )
+    if hidden or not sys.stderr.isatty():
+        yield lambda scene: None
+        return
     lengths = [length for length in (source.length, frames) if length]
-    task = bar.add_task("run", total=min(lengths, default=None))
-    with bar:
-        yield lambda scene: bar.update(task, completed=scene.sequence + 1)
+    with ExitStack() as shown:
+        moves: list[Callable[[int], None]] = []
+
+        def move(scene: Scene) -> None:
+            if not moves:  # the first scene does not wait for rich, whose import takes as long as the network
+                from perception.app.bars import frame_bar  # noqa: PLC0415
+
+                moves.append(shown.enter_context(frame_bar(min(lengths, default=None))))
+            moves[0](scene.sequence + 1)
+
+        yield move

@@ -41,7 +41,8 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Validators are built where a model is first used: `BundleInfo` holds those of all others.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ClassesInfo(_Strict):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy.typing as npt
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import BundleDescription, Precision
 from perception.engines.base import EngineInfo, OnBuild, check_image
-from perception.engines.machine import physical_cores
+from perception.engines.cache import EngineCache, EngineKey, Notes, cache_folder
+from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
 from perception.extras import hint
@@ -55,8 +57,33 @@ def open_cpu(
         EngineError: ONNX Runtime is not installed, or refuses the graph.
     """
     name = NAMES[precision]
-    session = open_session(name, bundle.graph(precision), {CPU: {}}, threads)
-    return OnnxEngine(EngineInfo(name, precision), session, bundle.info)
+    session, notes = _open_optimised(name, bundle, precision, threads)
+    return OnnxEngine(EngineInfo(name, precision, notes=notes), session, bundle.info)
+
+
+def _open_optimised(name: str, bundle: Bundle, precision: Precision, threads: int) -> tuple[Any, Notes]:
+    """A session of the graph as ONNX Runtime has optimised it for this CPU, kept from the first start on.
+
+    Optimising takes four fifths of the time to open it: 150 of 186 ms for the drive network in INT8.
+    """
+    version = load_runtime(name).__version__
+    cache, graph = EngineCache(cache_folder() / "onnxruntime"), bundle.graph(precision)
+    runtime = f"onnxruntime {version}"
+    key = EngineKey(bundle.info.files[graph.name], processor(), (0, 0), instructions(), runtime, ((), (), ()))
+    kept, notes = cache.read(key)
+    if kept is not None:
+        try:
+            return open_session(name, kept, {CPU: {}}, threads, optimised=True), notes
+        except EngineError as error:
+            notes = cache.discard(key, str(error))
+    try:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "optimised"
+            session = open_session(name, graph, {CPU: {}}, threads, keep=path)
+            return session, (*notes, *cache.write(key, path.read_bytes()))
+    except (OSError, EngineError) as error:
+        notes = (*notes, f"the optimised graph is not kept for the next start: {error}")
+        return open_session(name, graph, {CPU: {}}, threads), notes
 
 
 def open_graph(graph: bytes, precision: Precision = Precision.FLOAT32) -> OnnxEngine:
@@ -78,6 +105,8 @@ def open_session(
     threads: int,
     remedy: str = "",
     disabled: Sequence[str] = (),
+    optimised: bool = False,
+    keep: Path | None = None,
 ) -> Any:
     """A session on the first of the providers; what that cannot run, the others may.
 
@@ -87,6 +116,8 @@ def open_session(
         providers: ONNX Runtime's, with their options.
         remedy: what to do where the first provider does not start.
         disabled: ONNX Runtime's optimisers that are left out.
+        optimised: the model is what `keep` once wrote.
+        keep: where the graph is written as it was optimised for this CPU, in ONNX Runtime's own format.
 
     Raises:
         EngineError: ONNX Runtime is not installed or refuses the graph, or the provider did not start.
@@ -102,6 +133,12 @@ def open_session(
     # With this entry ONNX Runtime computes in unsigned bytes there, and gives the labels that VNNI gives.
     options.add_session_config_entry("session.x64quantprecision", "1")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if optimised:
+        options.add_session_config_entry("session.load_model_format", "ORT")
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if keep is not None:
+        options.add_session_config_entry("session.save_model_format", "ORT")
+        options.optimized_model_filepath = str(keep)
     try:
         session = runtime.InferenceSession(
             str(model) if isinstance(model, Path) else model,

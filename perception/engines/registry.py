@@ -2,30 +2,41 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
-from perception.engines import onnx_cpu as onnx
-from perception.engines import onnx_gpu, openvino, selection, tensorrt
+from perception.engines import selection
 from perception.engines.base import OnBuild, OpenedEngine, Opener, ReadyEngine
 from perception.engines.golden import check_golden
 from perception.errors import ConfigError, EngineError
 from perception.extras import load_plugin, registered
 
+
+def _late(module: str, function: str) -> Opener:
+    """An opener of this package, whose module is imported once it is called."""
+
+    def opener(bundle: Bundle, threads: int, precision: Precision, on_build: OnBuild | None) -> ReadyEngine:
+        found: Opener = getattr(import_module(f"perception.engines.{module}"), function)
+        return found(bundle, threads, precision, on_build)
+
+    return opener
+
+
 GROUP = "perception.engines"  # entry points of other distributions: functions such as `open_cpu`
 # The fastest first, as a rule.
 _TABLE: dict[str, tuple[Opener, Precision]] = {
-    "tensorrt-int8": (tensorrt.open_tensorrt, Precision.SYMMETRIC_INT8),
-    "tensorrt-float16": (tensorrt.open_tensorrt, Precision.FLOAT16),
-    "tensorrt": (tensorrt.open_tensorrt, Precision.FLOAT32),
-    "onnx-tensorrt-float16": (onnx_gpu.open_tensorrt, Precision.FLOAT16),
-    "onnx-tensorrt": (onnx_gpu.open_tensorrt, Precision.FLOAT32),
-    "onnx-cuda-float16": (onnx_gpu.open_cuda, Precision.FLOAT16),
-    "onnx-cuda": (onnx_gpu.open_cuda, Precision.FLOAT32),
-    "openvino-int8": (openvino.open_openvino, Precision.INT8),
-    "openvino": (openvino.open_openvino, Precision.FLOAT32),
-    "onnx-cpu-int8": (onnx.open_cpu, Precision.INT8),
-    "onnx-cpu": (onnx.open_cpu, Precision.FLOAT32),
+    "tensorrt-int8": (_late("tensorrt", "open_tensorrt"), Precision.SYMMETRIC_INT8),
+    "tensorrt-float16": (_late("tensorrt", "open_tensorrt"), Precision.FLOAT16),
+    "tensorrt": (_late("tensorrt", "open_tensorrt"), Precision.FLOAT32),
+    "onnx-tensorrt-float16": (_late("onnx_gpu", "open_tensorrt"), Precision.FLOAT16),
+    "onnx-tensorrt": (_late("onnx_gpu", "open_tensorrt"), Precision.FLOAT32),
+    "onnx-cuda-float16": (_late("onnx_gpu", "open_cuda"), Precision.FLOAT16),
+    "onnx-cuda": (_late("onnx_gpu", "open_cuda"), Precision.FLOAT32),
+    "openvino-int8": (_late("openvino", "open_openvino"), Precision.INT8),
+    "openvino": (_late("openvino", "open_openvino"), Precision.FLOAT32),
+    "onnx-cpu-int8": (_late("onnx_cpu", "open_cpu"), Precision.INT8),
+    "onnx-cpu": (_late("onnx_cpu", "open_cpu"), Precision.FLOAT32),
 }
 # Never chosen by "auto", as are all engines of entry points. Training knows torch, the running node does not.
 FOR_DEVELOPMENT = ("torch",)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
 import av
@@ -14,6 +15,7 @@ from av.container import InputContainer
 
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
+from perception.jpeg_frame import JpegFrame, whole_jpeg
 from perception.redact import masked
 from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
@@ -59,6 +61,7 @@ class LiveCamera(ABC):
         self._stopped = Event()
         self._connection: Connection | None = None
         self._pictures: Pictures | None = None
+        self._sends_jpeg = False
 
     @abstractmethod
     def _connect(self) -> AbstractContextManager[InputContainer]:
@@ -114,6 +117,7 @@ class LiveCamera(ABC):
             self._clock.restart()
             self._arrivals.restart()
             decoder = Decoder(stream.codec_context)
+            self._sends_jpeg = stream.codec_context.name == "mjpeg"
             self._pictures = Pictures(stream, self.uri, self.notes)
             take = connection.first if self.clocked else connection.take
             while not self._stopped.is_set():
@@ -154,7 +158,7 @@ class LiveCamera(ABC):
                 elif behind and packet is not packets[-1]:
                     yield self._drop(DropReason.BACKLOG, "waited too long")
                 else:
-                    yield self._frame(picture)
+                    yield self._frame(picture, packet)
             if self._stopped.is_set():
                 return
 
@@ -175,7 +179,7 @@ class LiveCamera(ABC):
             return None
         return round(packet.pts * packet.time_base * NS_PER_S)
 
-    def _frame(self, picture: av.VideoFrame) -> Frame:
+    def _frame(self, picture: av.VideoFrame, packet: Packet) -> Frame:
         arrival = arrival_of(picture)
         assert self._pictures is not None
         pixels, pixel_aspect = self._pictures.read(picture)
@@ -189,7 +193,9 @@ class LiveCamera(ABC):
         wall_ns = self._wall.wall_ns(arrival.camera_ns, arrival.wall_ns - delay_ns)
         if self._wall.note != noted:
             self._note()
-        return Frame(
+        # Browsers turn a JPEG as its EXIF says, as `Pictures` does; two fields in one they do not know.
+        jpeg = b"" if not self._sends_jpeg or picture.interlaced_frame else whole_jpeg(bytes(packet))
+        return (partial(JpegFrame, jpeg=jpeg) if jpeg else Frame)(
             pixels,
             stamp_ns=arrival.stamp_ns,
             wall_ns=wall_ns,

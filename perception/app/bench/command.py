@@ -3,19 +3,29 @@
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from perception.app.bench import SOURCE, measure
+from perception.app.bench import SOURCE, measure, outside, recorded
+from perception.app.bench.against import against
+from perception.app.bench.live import RATES, measure_live
 from perception.app.bench.plot import check_plot, save
 from perception.app.bench.side_by_side import compare, parse_size
 from perception.app.output import AsJson, Model, show
 from perception.app.progress import show_builds
 from perception.engines.registry import ENGINES, known_engines
 from perception.errors import ConfigError
+
+LIVE, COMPARE, AGAINST = "--live", "--compare", "--against"
+# Which kind of measurement an option belongs to.
+FOR = {
+    "--size": COMPARE, "--threads": COMPARE, "--cameras": COMPARE, "--plot": COMPARE,
+    "several --engine": COMPARE, "--rate": LIVE, "--sink": AGAINST,
+}  # fmt: skip
 
 
 def bench(
@@ -26,9 +36,19 @@ def bench(
         typer.Option(help=f"auto, {', '.join(ENGINES)}; to compare, several [default: all].", metavar="NAME"),
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames of each measurement.", metavar="N", min=1)] = 100,
-    side_by_side: Annotated[
-        bool, typer.Option("--compare", help="Compare engines side by side, alternating.")
+    side_by_side: Annotated[bool, typer.Option(COMPARE, help="Compare engines, in turn.")] = False,
+    live: Annotated[
+        bool,
+        typer.Option(LIVE, help="Measure a watched node on MJPEG and RTSP cameras."),
     ] = False,
+    other: Annotated[
+        str | None,
+        typer.Option(
+            AGAINST,
+            help="Measure another command in turn: 'prog {source} {out}'; with --live, {out} is a page.",
+            metavar="COMMAND",
+        ),
+    ] = None,
     size: Annotated[list[str] | None, typer.Option(help="To compare: resize frames.", metavar="WxH")] = None,
     threads: Annotated[
         list[int] | None,
@@ -38,44 +58,92 @@ def bench(
         list[int] | None, typer.Option(help="To compare: parallel callers [default: 1].", min=1, max=64)
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="To compare: write a plot.", metavar="FILE")] = None,
+    rate: Annotated[
+        list[float] | None,
+        typer.Option(help="Live: of the cameras [default: 10, 30, 60].", metavar="HZ", min=1),
+    ] = None,
+    sink: Annotated[
+        str | None, typer.Option(help="Against: what we write [default: overlay.mp4].", metavar="NAME")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the engine alone, each stage, and the whole pipeline against the engine.
 
     With --compare: the engine and the embedding API for each combination of --engine, --size, --threads and
-    --cameras, each of which may be given several times.
+    --cameras, each of which may be given several times. With --against: frame rate, CPU time, memory and
+    start of `perception run SOURCE SINK` and of another command, from outside. With --live: how many scenes
+    of a camera a viewer of the page gets, how old they are, and their CPU time.
     """
     engines = engine or []
     if unknown := [name for name in engines if name not in ("auto", *known_engines())]:
         raise ConfigError(
             f"--engine {unknown[0]}: not known; choose auto or one of {', '.join(known_engines())}"
         )
-    if not side_by_side:
-        alone = {
-            "--size": size,
-            "--threads": threads,
-            "--cameras": cameras,
-            "--plot": plot,
-            "several --engine": engines[1:],
-        }
-        if refused := [name for name, value in alone.items() if value]:
-            raise ConfigError(f"{', '.join(refused)}: only for a comparison; add --compare, or leave it out")
-        chosen = engines[0] if engines else "auto"
+    given = {
+        "--size": size,
+        "--threads": threads,
+        "--cameras": cameras,
+        "--plot": plot,
+        "several --engine": engines[1:],
+        "--rate": rate,
+        "--sink": sink,
+    }
+    # With both of the latter, the other command is a node, too, and writes what is watched.
+    kind = COMPARE if side_by_side else LIVE if live else AGAINST if other else ""
+    refused = [name for name, value in given.items() if value and FOR[name] != kind]
+    if refused:
+        wanted = " and ".join(dict.fromkeys(FOR[name] for name in refused))
+        raise ConfigError(f"{', '.join(refused)}: only with {wanted}; add it, or leave that out")
+    if side_by_side and (live or other):
+        raise ConfigError(f"{COMPARE}: not with {LIVE if live else AGAINST}; choose one of them")
+    if side_by_side:
+        _compare(model or "drive", engines, source, frames, size, threads, cameras, plot, as_json)
+        return
+    chosen = engines[0] if engines else "auto"
+    if not kind:
         show(measure(model or "drive", chosen, source, frames), as_json)
         return
+    theirs = outside.parse_command(other) if other else []
+    node = outside.ours(
+        outside.SOURCE, outside.OUT, "--model", model or "drive", "--engine", chosen, "--quiet"
+    )
+    if live:
+        show(measure_live(node, theirs, source, frames, rate or RATES, _shown), as_json)
+        return
+    node[node.index(outside.OUT)] = f"{outside.OUT}/{sink or 'overlay.mp4'}"
+    with TemporaryDirectory() as folder:
+        drive = recorded(source, frames, Path(folder)) if source.startswith("sim:") else source
+        show(against(theirs, node, drive, _shown), as_json)
+
+
+def _shown(turns: Sequence[Any]) -> Iterable[Any]:
+    console = Console(stderr=True)
+    return track(turns, "measuring", console=console, transient=True, disable=not console.is_terminal)
+
+
+def _compare(
+    model: str,
+    engines: Sequence[str],
+    source: str,
+    frames: int,
+    size: Sequence[str] | None,
+    threads: Sequence[int] | None,
+    cameras: Sequence[int] | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
     if plot is not None:
         check_plot(plot)
-    console = Console(stderr=True)
     with ExitStack() as building:
         on_build = building.enter_context(show_builds())
 
         def shown(turns: Sequence[Any]) -> Iterable[Any]:
             building.close()  # one bar at a time
-            return track(turns, "measuring", console=console, transient=True, disable=not console.is_terminal)
+            return _shown(turns)
 
         sizes = [parse_size(one) for one in size or []]
         comparison = compare(
-            model or "drive", engines, source, frames, sizes, threads or [1], cameras or [1], shown, on_build
+            model, engines, source, frames, sizes, threads or [1], cameras or [1], shown, on_build
         )
     show(comparison, as_json)
     if plot is not None:
