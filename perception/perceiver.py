@@ -29,10 +29,10 @@ from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.resample import fit, input_size, resize, resize_ids
 from perception.scene import KeyPoint, Scene
-from perception.types import Bools
+from perception.types import Bools, Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Perceiver:
     """Turns frames into scenes. It keeps nothing from frame to frame: several threads may share one.
 
@@ -122,6 +122,9 @@ class Perceiver:
             f"the bundle {info.name} {found}; choose another one"
         )
 
+    def __repr__(self) -> str:
+        return f"<Perceiver {self.model} on {self.engine.name}>"
+
     @property
     def model(self) -> str:
         """Names and versions of what runs, for people."""
@@ -154,11 +157,12 @@ class Perceiver:
         return ClassSet(**dict(self.info.classes))
 
     def perceive(
-        self, frame: Frame, earlier: Sequence[Frame] = (), stopwatch: Stopwatch | None = None
+        self, frame: Frame | Image, earlier: Sequence[Frame] = (), stopwatch: Stopwatch | None = None
     ) -> Scene:
         """The scene of one frame; its age counts from `Frame.host_ns`, or without one from this call.
 
         Args:
+            frame: or its image alone, uint8 (h, w, 3) BGR, which is stamped now.
             earlier: the frames right before it, the oldest first, for a network that sees several; see
                 `prepare`.
             stopwatch: measures the stages, with others of the same frame.
@@ -168,7 +172,9 @@ class Perceiver:
             EngineError: an engine failed.
         """
         stopwatch = stopwatch or Stopwatch()
-        frame = replace(frame, host_ns=frame.host_ns or time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        frame = frame if isinstance(frame, Frame) else Frame(frame, now_ns, time.time_ns())
+        frame = replace(frame, host_ns=frame.host_ns or now_ns)
         if self.denoiser:
             with stopwatch.measure("denoise"):
                 frame, earlier = self.denoise(frame), [self.denoise(one) for one in self._seen(earlier)]
@@ -273,6 +279,7 @@ class Perceiver:
             depth=resize(maps["depth"], height, width) if "depth" in maps else None,
             key_points=self._key_points(maps, height, width),
             latent=maps.get("latent"),
+            classes=self.classes,
         )
         return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))
 

@@ -208,7 +208,7 @@ class Node:
     def _perceive(self, one: InFlightFrame) -> Scene:
         """In a worker's thread; a live node does not wait for an engine that is being built."""
         if self._freshest and self.perceiver.waits_for:
-            return unknown_scene(one.frame, Status.NOT_READY)
+            return unknown_scene(one.frame, Status.NOT_READY, self.perceiver.classes)
         return self._at(self._degradation.step).perceive(one.frame, one.earlier, one.stopwatch)
 
     def _publish(self, one: InFlightFrame) -> None:
