@@ -53,6 +53,7 @@ def open_rig(
     sources = {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
     for source in sources.values():
         stack.callback(source.close)
+        _check_single(source, settings)
     live = any(source.live for source in sources.values())
     # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
     cv2.setNumThreads(1)
@@ -105,6 +106,17 @@ def open_rig(
         )
         nodes.append(node)
     return Rig(nodes)
+
+
+def _check_single(source: Source, settings: RunConfig) -> None:
+    """Raises: ConfigError: a sink takes one frame, and the source gives more."""
+    for sink in settings.sinks:
+        if sink.kind.single and settings.frames != 1 and source.length != 1:
+            frames = f"{source.length} frames" if source.length else "more than one frame"
+            raise ConfigError(
+                f"sink {sink}: holds one frame, and source {source.uri} gives {frames}; give a folder "
+                "(out/) or a video (out.mp4), or --frames 1"
+            )
 
 
 def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Bools | None:

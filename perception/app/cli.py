@@ -1,6 +1,7 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -20,6 +21,7 @@ from perception.app.config import RunConfig
 from perception.app.doctor import diagnose
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model, show
+from perception.app.place import with_place
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
 from perception.app.run_table import run_table
@@ -34,6 +36,8 @@ from perception.extras import DISTRIBUTION, explain
 from perception.node.rig import Rig
 from perception.node.worker_pool import LEFT_BEHIND
 from perception.types import Policy
+
+LOG = logging.getLogger("perception.app")
 
 app = typer.Typer(
     cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -98,17 +102,22 @@ def run(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A camera (camera:0, rtsp://…, http://…, udp://…, gst:…), a video, a folder of images "
-            "(shown at 25 a second), or sim:",
+            help="A picture, a folder of images (shown at 25 a second), a video, a camera (camera:0 or 0, "
+            "rtsp://…, http://…, udp://…, gst:…), or sim:",
             metavar="SOURCE",
         ),
     ] = None,
     sinks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="out.mp4, folder/ or web://127.0.0.1:8080; any number of them.", metavar="SINKS..."
+            help="out.mp4, out.jpg, folder/ or web://127.0.0.1:8080; any number of them "
+            "[default: a new folder under runs/].",
+            metavar="SINKS...",
         ),
     ] = None,
+    window: Annotated[
+        bool, typer.Option("--show", help="Show the overlays in a window; the same as the sink window:")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(help="A YAML profile; options on the command line override it.", metavar="FILE"),
@@ -186,7 +195,7 @@ def run(
     settings = RunConfig.read(
         config,
         source=source,
-        sinks=sinks or None,
+        sinks=[*(sinks or ()), *(["window:"] if window else [])] or None,
         model=model,
         engine=engine,
         frames=frames,
@@ -204,6 +213,9 @@ def run(
         workers=workers,
     )
     set_up_logs(settings.log, quiet)
+    if not settings.sinks:
+        settings = with_place(settings)
+        LOG.info("no sink is given; writes %s", settings.sinks[0], extra={"event": "place"})
     with ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())
         hidden = quiet or as_json or bool(settings.cameras)

@@ -55,7 +55,8 @@ class RunConfig(BaseModel):
     Attributes:
         source: URI of the source, or with several cameras none.
         cameras: URIs of several sources by the cameras' names, such as {left: "rtsp://…", right: "rtsp://…"}.
-        sinks: URIs of the sinks, at least one; with several cameras, files have `{camera}` in their names.
+        sinks: URIs of the sinks; with several cameras, files have `{camera}` in their names. None:
+            `perception.app.place` chooses.
         model: name of a shipped bundle, or a bundle's folder.
         engine: "auto", or one of `perception.engines.registry.known_engines`.
         frames: stop after so many captured frames; None: at the source's end.
@@ -81,7 +82,7 @@ class RunConfig(BaseModel):
 
     source: Source | None = None
     cameras: dict[str, Source] = {}
-    sinks: tuple[Sink, ...] = Field(min_length=1)
+    sinks: tuple[Sink, ...] = ()
     model: str = Field("drive", min_length=1)
     engine: str = "auto"
     frames: PositiveInt | None = None
@@ -111,6 +112,11 @@ class RunConfig(BaseModel):
         """Two writers of one file would spoil it, and a sink on its own source would destroy a recording."""
         places = [sink.path.resolve() if sink.path else sink.uri for sink in self.sinks]
         sources = [source.path.resolve() for source in self.sources.values() if source.path]
+        if sum(sink.kind.single for sink in self.sinks) > 1:  # as `perception run *.jpg` would do
+            raise ValueError(
+                "several pictures are given as sinks, and would be overwritten; a source of several pictures "
+                "is their folder"
+            )
         for sink, place in zip(self.sinks, places, strict=True):
             if places.count(place) > 1:
                 raise ValueError(f"sink {sink} is given twice; give each sink once")

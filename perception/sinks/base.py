@@ -82,6 +82,7 @@ class SinkKind:
     Attributes:
         shared: one sink takes the scenes of all cameras.
         viewers: it shows scenes to viewers, who come and go: a viewer that leaves costs no scene.
+        single: it holds a single frame.
     """
 
     grammar: str
@@ -90,6 +91,7 @@ class SinkKind:
     on_disk: bool = False
     shared: bool = False
     viewers: bool = False
+    single: bool = False
 
 
 SinkUri: TypeAlias = Resolved[SinkKind]

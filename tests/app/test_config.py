@@ -45,7 +45,7 @@ def test_tracks_are_switched_in_the_profile_and_on_the_command_line(
         ({"workers": -1}, ["workers = -1", "greater than or equal to 0"]),
         ({"engine": "warp"}, ["engine = 'warp'", "auto", "onnx-cpu"]),
         ({"realtime": "perhaps"}, ["realtime = 'perhaps'", "boolean"]),
-        ({"sinks": []}, ["sinks", "at least 1"]),
+        ({"sinks": ["a.jpg", "b.png"]}, ["several pictures", "their folder"]),
         ({"sinks": ["a.mp4", "./a.mp4"]}, ["sink a.mp4 is given twice"]),
         ({"sinks": ["x/../drive.mp4"]}, ["would overwrite the source"]),
         ({"sinks": ["labels/", "out.avi"]}, ["sink out.avi: unknown kind .avi", "out.mp4"]),

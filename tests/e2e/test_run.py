@@ -71,6 +71,26 @@ def test_video_to_labels_and_video_with_its_stamps(run: Perception, tmp_path: Pa
     assert [round(line["stamp_ns"] / 1e6) for line in lines] == stamps
 
 
+def test_a_picture_needs_no_sink_and_none_is_overwritten(run: Perception, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), picture(5))
+    for place in ("runs/photo", "runs/photo-2"):
+        done = run("photo.png")
+        assert done.returncode == 0, done.stderr
+        assert f"no sink is given; writes {place}/" in done.stderr
+        assert (labels(tmp_path / place, "photo") == truth(5)).all()
+    assert run("photo.png", "out.png", "labels/").returncode == 0
+    written = read_image(tmp_path / "labels/photo.overlay.jpg")
+    assert np.abs(read_image(tmp_path / "out.png").astype(int) - written).mean() < 3  # JPEG's loss
+
+
+def test_one_frame_of_a_video_as_a_picture(run: Perception, tmp_path: Path) -> None:
+    write_video(tmp_path / "drive.mp4", [picture(0), picture(1)])
+    done = run("drive.mp4", "out.jpg")
+    assert done.returncode == 2 and "gives 2 frames" in done.stderr and "--frames 1" in done.stderr
+    assert run("drive.mp4", "out.jpg", "--frames", "1").returncode == 0
+    assert read_image(tmp_path / "out.jpg").shape == picture(0).shape
+
+
 @pytest.mark.parametrize(("switch", "track"), [((), 1), (("--no-tracks",), None)])
 def test_the_tracks_of_road_users_are_written(
     run: Perception, tmp_path: Path, switch: tuple[str, ...], track: int | None
@@ -178,14 +198,16 @@ def test_a_sink_that_cannot_be_written_is_told_before_any_work(
         (["drive", "out.mp4", "--frames", "0"], 2, "frames = 0"),
         (["drive", "out.mp4", "--frames", "many"], 2, "--frames"),
         (["drive", "out.mp4", "--config", "bad.yaml"], 2, "unknown key modle"),
-        (["drive"], 2, "the key sinks is missing"),
+        (["drive", "out.jpg"], 2, "source drive gives 2 frames"),
+        (["-", "out.mp4"], 2, "source -: standard input and output are none"),
+        (["drive", "-"], 2, "sink -: standard input and output are none"),
         (["drive", "out.mp4", "--speed"], 2, "--speed"),
     ],
 )
 def test_wrong_use_is_told(
     run: Perception, tmp_path: Path, arguments: list[str], status: int, words: str
 ) -> None:
-    write_images(tmp_path / "drive", 1)
+    write_images(tmp_path / "drive", 2)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "bad.yaml").write_text("modle: drive\n")
