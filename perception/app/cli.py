@@ -216,6 +216,7 @@ def run(
     if not settings.sinks:
         settings = with_place(settings)
         LOG.info("no sink is given; writes %s", settings.sinks[0], extra={"event": "place"})
+    failure: PerceptionError | None = None
     with ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())
         hidden = quiet or as_json or bool(settings.cameras)
@@ -230,11 +231,12 @@ def run(
             try:
                 rig.run()
             except PerceptionError as error:
-                if not quiet or as_json:
-                    _show_reports(rig, str(error), as_json)
-                raise
-        if not quiet or as_json:
-            _show_reports(rig, None, as_json)
+                failure = error
+    # The progress bar is gone by now: the report begins on a line of its own.
+    if not quiet or as_json:
+        _show_reports(rig, failure and str(failure), as_json)
+    if failure:
+        raise failure
     if received:
         ignore_signals()  # everything is written; the exit status is that of the first signal
         raise typer.Exit(128 + received[0])

@@ -7,7 +7,6 @@ Each part hands on to the next one; the supervisor only looks at their counts.
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,12 +21,13 @@ from perception.health.degradation import STEPS, Degradation, Step
 from perception.health.latency import Latency, StageTimes
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
-from perception.health.types import Health, Level, NodeState
+from perception.health.types import Health, NodeState
 from perception.node.accounting import Accounting
 from perception.node.capture import Capture
 from perception.node.in_flight import FramesInFlight, InFlightFrame
 from perception.node.postprocess import Postprocess
 from perception.node.report import Report, stage_reports
+from perception.node.seen import Counts
 from perception.node.supervisor import Limits, Pipeline, Supervisor
 from perception.node.worker_pool import LEFT_BEHIND, WorkerPool
 from perception.perceiver import Perceiver
@@ -148,9 +148,8 @@ class Node:
             overlay=any(queue.wants_overlay for queue in self.queues),
         )
         self._latest: Scene | None = None
-        self._failures, self._succeeded_at = 0, 0.0
-        self._found: Counter[str] = Counter()
-        self._seconds = self._process_cpu_s = 0.0
+        self._failures, self._counts = 0, Counts(perceiver.info)
+        self._succeeded_at = self._seconds = self._process_cpu_s = 0.0
         self.life.to(NodeState.INACTIVE)
 
     def stop(self) -> None:
@@ -225,7 +224,7 @@ class Node:
             queue.offer(publication)
         self._latest = scene = publication.scene
         self.times.add("end_to_end", scene.age_ms)
-        self._found.update(one.name for one in findings if one.level is Level.ERROR)
+        self._counts.add(scene, findings)
         self._monitor.published(findings, time.monotonic_ns())
         self.accounting.publish(scene.sequence, scene.status)
         self._in_flight.release()
@@ -234,10 +233,10 @@ class Node:
             self._raise_losses()
 
     def _drop_failed(self, one: InFlightFrame, error: Exception) -> None:
-        sequence = one.frame.sequence
         self._failures += 1
         what = str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
-        self.accounting.drop(Drop(sequence, DropReason.FAILED, f"frame {sequence}: {what}"))
+        number = one.frame.sequence
+        self.accounting.drop(Drop(number, DropReason.FAILED, f"frame {number}: {what}"))
         self._in_flight.release()
         failing_s = time.monotonic() - self._succeeded_at
         if self._failures >= FAILURES and failing_s >= FAILING_S:
@@ -281,7 +280,8 @@ class Node:
             stale=account.statuses.get(Status.STALE, 0),
             not_ready=account.statuses.get(Status.NOT_READY, 0),
             unreliable=account.statuses.get(Status.UNRELIABLE, 0),
-            findings=dict(self._found),
+            findings=dict(self._counts.flagged),
+            seen=self._counts.seen(),
             dropped={str(reason): count for reason, count in account.dropped.items()},
             connections=self.source.link.connections if is_live(self.source) else 0,
             restarts=self.supervisor.restarts,

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import resource
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -12,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from perception.bundle.bundle import Bundle
-from tests.e2e.conftest import Perception
+from tests.e2e.conftest import Perception, Start
 from tests.media import (
     band_centres,
     passing,
@@ -52,9 +55,32 @@ def test_images_to_labels_byte_for_byte_and_to_a_video(run: Perception, tmp_path
         assert not instances[truth(index) < 8].any()
     assert sequences(tmp_path / "labels") == list(range(12))
     assert len(read_video(tmp_path / "out.mp4")) == 12
-    for word in ("12 captured = 12 published", "drops       none", "p95", "end_to_end", "onnx-cpu"):
+    for word in (
+        "12 captured = 12 published + 0 dropped",
+        "labels/: 12 written",
+        "p95",
+        "end_to_end",
+        "onnx-cpu",
+    ):
         assert word in done.stdout
     assert done.stderr == ""  # a progress bar is for terminals
+
+
+def test_on_a_terminal_the_report_begins_below_the_progress_bar(start: Start, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 12)
+    here, there = os.openpty()
+    termios.tcsetwinsize(there, (24, 80))
+    process = start("drive", "labels/", "out.mp4", stdout=there, stderr=there)
+    os.close(there)
+    shown = b""
+    with suppress(OSError):  # EIO: its end is closed
+        while data := os.read(here, 1 << 16):
+            shown += data
+    assert process.wait() == 0
+    bar, _, report = shown.decode().rpartition("\x1b[2K")  # erase the line
+    assert "12/12" in bar and "source" not in bar
+    lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in report.splitlines()]
+    assert lines[0].split() == ["source", "drive"] and max(map(len, lines)) <= 80
 
 
 def test_video_to_labels_and_video_with_its_stamps(run: Perception, tmp_path: Path) -> None:
@@ -240,7 +266,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(run: Perception, tmp_path: Path
 def test_the_table_explains_itself_and_the_json_tells_more(run: Perception, tmp_path: Path) -> None:
     write_images(tmp_path / "drive", 3)
     table = " ".join(run("drive", "labels", env=os.environ | {"COLUMNS": "200"}).stdout.split())
-    assert "others (perception doctor says why)" in table
+    assert "engine colour 1 on onnx-cpu frames" in table
     assert "cannot run" not in table
     assert "CPU time" in table
     report = json.loads(run("drive", "labels", "--json").stdout)
