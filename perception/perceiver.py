@@ -27,7 +27,7 @@ from perception.engines.registry import open_engine
 from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
 from perception.health.latency import Stopwatch
-from perception.resample import fit, input_size, resize, resize_ids
+from perception.resample import fit, input_size, pad, padded_size, resize, resize_ids
 from perception.scene import KeyPoint, Scene
 from perception.types import Bools, Image
 
@@ -217,7 +217,7 @@ class Perceiver:
                     f"{one.sequence} is {one.image.shape}; begin again, without earlier frames"
                 )
         size = self._input_size(frame)
-        images = [fit(one.image, *size) for one in shown]
+        images = [pad(one.image, *size) if self._enlarges else fit(one.image, *size) for one in shown]
         images[:0] = images[:1] * (self.info.input.frames - len(images))
         return images[0] if len(images) == 1 else np.concatenate(images, axis=2)
 
@@ -231,6 +231,8 @@ class Perceiver:
         height, width = frame.shown_size
         if info.size is not None:
             return info.size
+        if self._enlarges:  # every pixel is shown as it is: resampled, it would come out blurred
+            return padded_size(frame.height, frame.width, info.multiple)
         # A picture is restored, or enlarged, from the frame's own pixels where they are not too many.
         pixels = round(info.pixels * self.pixel_share)
         if "picture" in self.info.outputs:
@@ -283,10 +285,20 @@ class Perceiver:
         )
         return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))
 
+    @property
+    def _enlarges(self) -> bool:
+        """Whether its picture is larger than what it sees, which is of any size."""
+        output = self.info.outputs.get("picture")
+        return output is not None and output.scale > 1 and self.info.input.size is None
+
     def _picture(self, maps: Maps, height: int, width: int) -> npt.NDArray[np.uint8] | None:
-        if "picture" not in maps or self.info.outputs["picture"].scale != 1:
-            return maps.get("picture")
-        return resize(maps["picture"], height, width)
+        """Of the frame's size, or of exactly as many times that as the network enlarges."""
+        if "picture" not in maps:
+            return None
+        scale = self.info.outputs["picture"].scale
+        if self._enlarges:  # without what was padded
+            return np.ascontiguousarray(maps["picture"][: scale * height, : scale * width])
+        return resize(maps["picture"], scale * height, scale * width)
 
     def _key_points(self, maps: Maps, height: int, width: int) -> tuple[KeyPoint, ...]:
         if "key_points" not in maps:

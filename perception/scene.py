@@ -97,8 +97,8 @@ class Lane:
         return f"<Lane {self.kind}{side}, {self.confidence:.0%}, {len(self.points)} points>"
 
 
-_OF_SCENE = ["camera", "sequence", "stamp_ns"]
-COLUMNS = [*_OF_SCENE, "id", "track", "class_id", "class", "score", "x0", "y0", "x1", "y1", "area"]
+_BOX = "x0", "y0", "x1", "y1"
+COLUMNS = ["camera", "sequence", "stamp_ns", "id", "track", "class_id", "class", "score", *_BOX, "area"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,7 +113,8 @@ class Scene:
         instances: the road users, in the order of their ids.
         lanes: the lane boundaries.
         picture: uint8 (h, w, 3) BGR: the frame restored or enlarged, or the next one as predicted; of the
-            frame's size, unless the network enlarges. None where the network gives none, as with the others.
+            frame's size, or a whole multiple where the network enlarges. None where the network gives none,
+            as with the others.
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
@@ -250,10 +251,7 @@ class Scene:
         return np.asarray(self.instance_map == instance.id)
 
     def polygons(self, instance: Instance) -> list[Ints]:
-        """The outlines of one of the instances, one for each part of it, the largest first.
-
-        Each is (n, 2) x, y of the pixels at its corners; holes are filled. `mask` is exact.
-        """
+        """The outline of each part of an instance, the largest first: (n, 2) x, y of pixels; no holes."""
         import cv2  # noqa: PLC0415 - takes longer to import than all the rest of this file
 
         mask = self.mask(instance).view(np.uint8)

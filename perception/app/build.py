@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import cv2
 
 from perception.app.config import AUTO, RunConfig
 from perception.app.progress import show_builds
+from perception.classes import NO_CLASSES
 from perception.ego import read_ego_mask
 from perception.engines.machine import usable_cores
 from perception.errors import ConfigError
@@ -24,6 +26,7 @@ from perception.scene import Scene
 from perception.sinks.queue import SinkQueue
 from perception.sinks.registry import SINKS, reopening
 from perception.sources.base import Source, SourceUri
+from perception.sources.looped import LoopedSource
 from perception.sources.paced import PacedSource
 from perception.sources.registry import open_source
 from perception.types import Bools, Policy
@@ -72,11 +75,10 @@ def open_rig(
         camera: replace(perceiver, ego_mask=_ego_mask(source, settings.sources[camera], settings, camera))
         for camera, source in sources.items()
     }
+    classes = perceiver.classes if perceiver.info.labelled else NO_CLASSES
     workers = stack.enter_context(WorkerPool(settings.workers or usable_cores()))
     shared = {
-        sink.uri: SharedSink(reopening(sink, 0.0, perceiver.classes))
-        for sink in settings.sinks
-        if sink.kind.shared
+        sink.uri: SharedSink(reopening(sink, 0.0, classes)) for sink in settings.sinks if sink.kind.shared
     }
     nodes = []
     for camera, source in sources.items():
@@ -85,7 +87,7 @@ def open_rig(
         sinks = [SINKS.parse(sink.uri.text.replace("{camera}", camera)) for sink in settings.sinks]
         for sink, own in zip(settings.sinks, sinks, strict=True):
             one = shared.get(sink.uri)
-            opener = one.open if one else reopening(own, source.rate, perceiver.classes)
+            opener = one.open if one else reopening(own, source.rate, classes)
             queues.append(SinkQueue(str(own), opener, policy, viewers=own.kind.viewers))
             stack.callback(queues[-1].close)
         node = Node(
@@ -144,4 +146,9 @@ def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) 
 
 def _open_source(uri: SourceUri, camera: str, settings: RunConfig) -> Source:
     source = open_source(uri, settings.frames, settings.policy, camera)
-    return PacedSource(source, camera) if settings.realtime and not source.live else source
+    if source.live or not settings.realtime:
+        return source
+    if settings.loop:
+        source.close()
+        source = LoopedSource(partial(open_source, uri, settings.frames, settings.policy, camera))
+    return PacedSource(source, camera)

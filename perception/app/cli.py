@@ -1,6 +1,5 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
-import json
 import logging
 import os
 import sys
@@ -24,7 +23,7 @@ from perception.app.output import AsJson, Engine, Model, show
 from perception.app.place import with_place
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
-from perception.app.run_table import run_table
+from perception.app.run_table import show_reports
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
 from perception.classes import DRIVE
@@ -33,7 +32,6 @@ from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
-from perception.node.rig import Rig
 from perception.node.worker_pool import LEFT_BEHIND
 from perception.types import Policy
 
@@ -132,6 +130,9 @@ def run(
         bool | None,
         typer.Option(help="Play a recording at its own pace; drop frames that cannot be processed in time."),
     ] = None,
+    loop: Annotated[
+        bool | None, typer.Option("--loop", help="With --realtime: begin a recording again at its end.")
+    ] = None,
     policy: Annotated[
         Policy | None,
         typer.Option(
@@ -201,6 +202,7 @@ def run(
         frames=frames,
         max_age=max_age,
         realtime=realtime,
+        loop=loop,
         policy=policy,
         min_rate=min_rate,
         give_up=give_up,
@@ -234,23 +236,12 @@ def run(
                 failure = error
     # The progress bar is gone by now: the report begins on a line of its own.
     if not quiet or as_json:
-        _show_reports(rig, failure and str(failure), as_json)
+        show_reports([node.report(failure and str(failure)) for node in rig.nodes], as_json)
     if failure:
         raise failure
     if received:
         ignore_signals()  # everything is written; the exit status is that of the first signal
         raise typer.Exit(128 + received[0])
-
-
-def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
-    """One, or where there are several cameras, one for each."""
-    reports = [node.report(failure) for node in rig.nodes]
-    if as_json:
-        found = {one.camera: one.as_json() for one in reports}
-        typer.echo(json.dumps(found if len(reports) > 1 else reports[0].as_json(), indent=2))
-    else:
-        for one in reports:
-            Console().print(run_table(one))
 
 
 @app.command()

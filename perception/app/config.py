@@ -63,6 +63,7 @@ class RunConfig(BaseModel):
         max_age: ms from capture (for a recording: from reading, in real time from when the frame was due) to
             publication above which a scene is published as stale; None: 250 for what is live, else never.
         realtime: replay a recording at its own pace, under the policy of a live source.
+        loop: begin a recording again at its end, without end; in real time only.
         policy: what gives way when frames come too fast; None: the freshest counts for what is live, every
             frame for a recording.
         min_rate: scenes a second below which quality is stepped down, where frames may be dropped, as it is
@@ -88,6 +89,7 @@ class RunConfig(BaseModel):
     frames: PositiveInt | None = None
     max_age: PositiveFloat | None = None
     realtime: bool = False
+    loop: bool = False
     policy: Policy | None = None
     min_rate: float = Field(10.0, ge=0)
     give_up: PositiveFloat | None = None
@@ -122,6 +124,12 @@ class RunConfig(BaseModel):
                 raise ValueError(f"sink {sink} is given twice; give each sink once")
             if place in sources:
                 raise ValueError(f"sink {sink} would overwrite the source; choose another place")
+        return self
+
+    @model_validator(mode="after")
+    def _in_real_time(self) -> Self:
+        if self.loop and not self.realtime:  # at full speed it would fill a disk
+            raise ValueError("loop: is for real time; add realtime (--realtime)")
         return self
 
     @model_validator(mode="after")

@@ -1,12 +1,25 @@
 """The report of a run as tables, for people: at most 80 columns wide."""
 
-from rich.console import Group, RenderableType
+import json
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from perception.health.types import SinkState
 from perception.node.report import Report
 from perception.node.seen import RoadUsers
+
+
+def show_reports(reports: Sequence[Report], as_json: bool) -> None:
+    """Print one, or where there are several cameras, one for each."""
+    if as_json:
+        found = {one.camera: one.as_json() for one in reports}
+        print(json.dumps(found if len(reports) > 1 else reports[0].as_json(), indent=2))
+    else:
+        for one in reports:
+            Console().print(run_table(one))
 
 
 def run_table(report: Report) -> RenderableType:

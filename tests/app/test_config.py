@@ -61,6 +61,7 @@ def test_tracks_are_switched_in_the_profile_and_on_the_command_line(
         ({"sinks": ["labels/?keep=٣GB"]}, ["keep = '٣GB'", "500MB"]),
         ({"sinks": ["web://127.0.0.1:²"]}, ["web://127.0.0.1:²"]),
         ({"ego_mask": {"left": "a.png"}}, ["ego_mask: no camera left", "front"]),
+        ({"loop": True}, ["loop", "--realtime"]),
         ({"give_up": 0}, ["give_up = 0", "greater than 0"]),
         ({"log": "xml"}, ["log = 'xml'", "'text' or 'json'"]),
         ({"sinks": ["out.mp4?minutes=1", "out.mp4"]}, ["sink out.mp4?minutes=1 is given twice"]),

@@ -342,3 +342,10 @@ def test_nothing_is_detected_under_an_ego_mask(run: Perception, tmp_path: Path) 
     assert "ego mask: 3 pictures are too few, at least 10; none is in force" in " ".join(
         unsure.stdout.split()
     )
+
+
+def test_a_recording_in_a_loop_runs_until_it_is_told_to_end(run: Perception, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 3)
+    done = run("drive", "labels", "--realtime", "--loop", "--frames", "8", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["captured"] == 8
