@@ -19,6 +19,7 @@ from onnxruntime.quantization.quant_utils import save_and_reload_model_with_shap
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from torch import nn
 
+from export.cpu_graph import suit_cpu
 from export.graph import serialised
 from perception.bundle.manifest import Precision
 from perception.networks.blocks import ConvNormAct
@@ -78,6 +79,7 @@ def quantise(
         _quantise_weights(result)
     else:
         _shield(result, left)
+        suit_cpu(result)
     return serialised(result)
 
 

@@ -1,5 +1,6 @@
 """The installed distribution, the extras that bring missing modules, and plug-ins of other distributions."""
 
+from functools import cache
 from importlib import metadata
 from typing import Any, TypeVar, overload
 
@@ -40,6 +41,7 @@ def explain(error: ModuleNotFoundError, who: str) -> str:
     return f"{who} needs {module}, which is not installed: {hint(EXTRAS[module])}"
 
 
+@cache
 def registered(group: str) -> dict[str, metadata.EntryPoint]:
     """Entry points of the group by their names; none is imported."""
     return {entry.name: entry for entry in metadata.entry_points(group=group)}

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-import numpy.typing as npt
+from perception.pixels import Pixels, as_bgr, size_of
+from perception.types import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Frame:
     """One camera image, stamped once, where it was captured.
 
     Attributes:
-        image: uint8 (height, width, 3), BGR.
+        pixels: uint8 (height, width, 3), BGR, or planes where the source gives them.
         stamp_ns: capture time in ns. Live cameras: the host's monotonic clock. Recordings: the
             recording's own time, counted from its first frame.
         wall_ns: capture time in ns since the Unix epoch; 0 where the recording does not know it.
@@ -26,7 +26,7 @@ class Frame:
             into the next.
     """
 
-    image: npt.NDArray[np.uint8]
+    pixels: Pixels
     stamp_ns: int
     wall_ns: int = 0
     sequence: int = 0
@@ -37,12 +37,17 @@ class Frame:
     recording: int = 0
 
     @property
+    def image(self) -> Image:
+        """uint8 (height, width, 3), BGR; made of planes when it is asked for."""
+        return as_bgr(self.pixels)
+
+    @property
     def height(self) -> int:
-        return int(self.image.shape[0])
+        return size_of(self.pixels)[0]
 
     @property
     def width(self) -> int:
-        return int(self.image.shape[1])
+        return size_of(self.pixels)[1]
 
     @property
     def shown_size(self) -> tuple[float, float]:

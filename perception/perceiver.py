@@ -27,6 +27,7 @@ from perception.engines.registry import open_engine
 from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
 from perception.health.latency import Stopwatch
+from perception.pixels import Yuv420
 from perception.resample import fit, input_size, pad, padded_size, resize, resize_ids
 from perception.scene import KeyPoint, Scene
 from perception.types import Bools, Image
@@ -196,7 +197,7 @@ class Perceiver:
         if self.denoiser is None:
             return frame
         maps = self.denoiser.infer(self.denoiser.prepare(frame))
-        return replace(frame, image=resize(maps["picture"], frame.height, frame.width))
+        return replace(frame, pixels=resize(maps["picture"], frame.height, frame.width))
 
     def prepare(self, frame: Frame, earlier: Sequence[Frame] = ()) -> npt.NDArray[np.uint8]:
         """What the network sees: uint8 (h, w, 3 · frames), BGR, the oldest frame first, at its input's size.
@@ -211,13 +212,13 @@ class Perceiver:
         shown = [*self._seen(earlier), frame]
         for one in shown:
             _check(one)
-            if one.image.shape != frame.image.shape:
+            if (one.height, one.width) != (frame.height, frame.width):
                 raise ConfigError(
-                    f"frame {frame.sequence}: its image is {frame.image.shape}, that of the earlier frame "
-                    f"{one.sequence} is {one.image.shape}; begin again, without earlier frames"
+                    f"frame {frame.sequence}: its image is {frame.width}×{frame.height}, that of the earlier "
+                    f"frame {one.sequence} is {one.width}×{one.height}; begin again, without earlier frames"
                 )
         size = self._input_size(frame)
-        images = [pad(one.image, *size) if self._enlarges else fit(one.image, *size) for one in shown]
+        images = [pad(one.image, *size) if self._enlarges else fit(one.pixels, *size) for one in shown]
         images[:0] = images[:1] * (self.info.input.frames - len(images))
         return images[0] if len(images) == 1 else np.concatenate(images, axis=2)
 
@@ -314,7 +315,9 @@ def _open(bundle: Bundle, engine: str, threads: int, on_build: OnBuild | None, w
 
 def _check(frame: Frame) -> None:
     """Raises: ConfigError: the image is not uint8 (h, w, 3)."""
-    image = frame.image
+    image = frame.pixels
+    if isinstance(image, Yuv420):
+        return
     if not isinstance(image, np.ndarray):
         raise ConfigError(f"frame {frame.sequence}: the image is {type(image).__name__}; was it read?")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:

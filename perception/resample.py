@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.errors import ConfigError
+from perception.pixels import Pixels, Yuv420
+from perception.types import Image
 
 MOST_ENLARGED = 1920 * 1088  # pixels of a frame: super-resolution takes 1.4 GB for as many
 
@@ -30,13 +32,15 @@ def input_size(height: float, width: float, pixels: int, multiple: int) -> tuple
     return (short, long) if height <= width else (long, short)
 
 
-def fit_image(image: npt.NDArray[np.uint8], pixels: int, multiple: int) -> npt.NDArray[np.uint8]:
+def fit_image(image: Image, pixels: int, multiple: int) -> Image:
     """An image uint8 (h, w, 3) at the size that `input_size` gives."""
     return fit(image, *input_size(image.shape[0], image.shape[1], pixels, multiple))
 
 
-def fit(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """An image uint8 (h, w, 3) at that size, contiguous."""
+def fit(image: Pixels, height: int, width: int) -> Image:
+    """An image at that size, uint8 (height, width, 3), BGR; or a plane (height, width); contiguous."""
+    if isinstance(image, Yuv420):
+        return image.resized(lambda plane: fit(plane, height, width))
     # Bilinear sampling sees two pixels a side, so a far larger image is halved until that is enough.
     while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
         image = resize(image, image.shape[0] // 2, image.shape[1] // 2)

@@ -292,6 +292,6 @@ class Scene:
 
 def unknown_scene(frame: Frame, status: Status, classes: ClassSet = DRIVE) -> Scene:
     """The scene of a frame that was not perceived: every label is 255, unknown, and nothing is found."""
-    size = frame.image.shape[:2]
+    size = frame.height, frame.width
     labels, instance_map = np.full(size, UNKNOWN, np.uint8), np.zeros(size, np.uint16)
     return Scene.of(frame, labels, instance_map, status=status, classes=classes)

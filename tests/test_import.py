@@ -8,7 +8,7 @@ import pytest
 
 import perception
 
-# Of commands, sinks, sources and training; trackers and the CRF load scipy when they are made.
+# Of commands, sinks, sources and training; the CRF loads scipy when it is first used.
 NOT_TO_PERCEIVE = {
     "aiohttp",
     "av",

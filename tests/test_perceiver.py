@@ -16,6 +16,7 @@ from perception.classes import DRIVE
 from perception.decode.instances import choose_grouping
 from perception.engines.registry import open_engine
 from perception.errors import ConfigError
+from perception.pixels import BT709, Yuv420
 from perception.resample import input_size
 from perception.simulation import Drive, parse_options
 from tests.conftest import COLOURS_BGR, nearest_colour
@@ -137,6 +138,21 @@ def test_fine_texture_is_averaged_not_sampled(perceiver: Perceiver) -> None:
     assert prepared.shape == (352, 640, 3)
     assert prepared.mean() == pytest.approx(40, abs=4)
     assert prepared.std() < 25
+
+
+@pytest.mark.parametrize("size", [(352, 640), (720, 1280), (2112, 3840)])
+def test_planes_are_shown_to_the_network_in_the_same_colours(
+    perceiver: Perceiver, size: tuple[int, int]
+) -> None:
+    truth = street(*size)
+    smooth = cv2.GaussianBlur(COLOURS_BGR[truth], (0, 0), size[0] / 90).astype(np.uint8)
+    frame = Frame(Yuv420.of(smooth, BT709, full_range=True), 0)
+    prepared = perceiver.prepare(frame)
+    assert np.abs(prepared.astype(int) - perceiver.prepare(Frame(smooth, 0))).max() <= 8
+    again = perceiver.prepare(Frame(smooth, 1, sequence=1), [frame])
+    np.testing.assert_array_equal(again, perceiver.prepare(Frame(smooth, 0)))
+    found = perceiver.perceive(frame)
+    assert found.labels.shape == size and np.mean(found.labels == truth) > 0.9
 
 
 def test_frames_may_run_in_parallel(perceiver: Perceiver) -> None:

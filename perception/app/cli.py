@@ -10,25 +10,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from perception.app.bench.command import bench
 from perception.app.build import open_rig
 from perception.app.config import RunConfig
-from perception.app.doctor import diagnose
 from perception.app.logs import set_up as set_up_logs
-from perception.app.output import AsJson, Engine, Model, show
+from perception.app.output import AsJson, Engine, Model
 from perception.app.place import with_place
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
 from perception.app.run_table import show_reports
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
-from perception.classes import DRIVE
-from perception.datasets.categories import IN_DRIVE, SYNONYMS
-from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
@@ -242,47 +234,3 @@ def run(
     if received:
         ignore_signals()  # everything is written; the exit status is that of the first signal
         raise typer.Exit(128 + received[0])
-
-
-@app.command()
-def doctor(model: Model = None, as_json: AsJson = False) -> None:
-    """Show what can run here and why the rest cannot; exit status 1 where something is broken."""
-    diagnosis = diagnose(model or "drive")
-    show(diagnosis, as_json)
-    raise typer.Exit(int(diagnosis.broken))
-
-
-app.command()(bench)
-
-
-@app.command()
-def classes() -> None:
-    """Show the classes with their colours, and what the labels of public data sets mean in them."""
-    console = Console()
-    table = Table("id", "class", "colour", "RGB", "instances", title=f"classes of {DRIVE.name}")
-    for number, (name, colour) in enumerate(zip(DRIVE.names, DRIVE.colours, strict=True)):
-        swatch = Text("      ", style=f"on rgb({','.join(map(str, colour))})")
-        table.add_row(str(number), name, swatch, _hex(colour), "yes" if name in DRIVE.things else "")
-    table.add_row("255", "unknown", "", "", "")
-    console.print(table)
-    for label_map in LABEL_MAPS.values():
-        if label_map.name != DRIVE.name:
-            console.print(_meanings(label_map.name, {str(k): v for k, v in label_map.meaning.items()}))
-    kinds = {name: IN_DRIVE[kind] for kind, names in SYNONYMS.items() for name in (kind, *names)}
-    console.print(_meanings("names of categories", kinds))
-    console.print(_meanings("comma10k", {_hex(colour): names for colour, names in COMMA10K.items()}))
-
-
-def _meanings(name: str, meaning: dict[str, tuple[str, ...]]) -> Table:
-    """One row for each meaning, with all the labels that have it."""
-    labels: dict[tuple[str, ...], list[str]] = {}
-    for label, names in meaning.items():
-        labels.setdefault(names, []).append(label)
-    table = Table("label", "may be", title=f"{name} in {DRIVE.name}")
-    for names, those in labels.items():
-        table.add_row(", ".join(those), " or ".join(names) or "(ignored)")
-    return table
-
-
-def _hex(colour: tuple[int, int, int]) -> str:
-    return "#" + "".join(f"{channel:02x}" for channel in colour)

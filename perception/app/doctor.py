@@ -9,9 +9,11 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
+from perception.app.output import AsJson, Model, show
 from perception.bundle.bundle import Bundle
 from perception.engines.cuda import find_gpu
 from perception.engines.golden import check_golden
@@ -143,3 +145,10 @@ def _engine(bundle: Bundle, name: str) -> Finding:
 
 def _decline(what: str, share: float) -> None:
     raise EngineError(f"not built yet, but can be: {what} takes minutes, at the first start that asks for it")
+
+
+def doctor(model: Model = None, as_json: AsJson = False) -> None:
+    """Show what can run here and why the rest cannot; exit status 1 where something is broken."""
+    diagnosis = diagnose(model or "drive")
+    show(diagnosis, as_json)
+    raise typer.Exit(int(diagnosis.broken))

@@ -14,8 +14,6 @@ from perception.classes import ClassSet
 from perception.decode.grouping import MOST, Groups, Numbers, mark_pixels, occupied_cells
 from perception.types import Bools, Floats, Image, Ints
 
-Cells = tuple[Ints, Ints]  # rows, columns
-
 LEAST_PEAK = 0.1  # probability of a centre
 LEAST_VOTES = 4.0  # around a centre
 AROUND = 7  # cells: the window in which votes are counted, and a centre is the highest
@@ -25,6 +23,8 @@ ASTRAY = 4.0, 2.0  # how far a vote may miss its centre: cells, and shares of it
 SPREAD = 1.0, 0.25  # deviation of votes that are sure: cells, and shares of their offset
 FEW = 100  # cells: instances of fewer score less than half
 UNLED = 0.05  # for a centre's probability, where votes agree on none
+_WINDOW = np.ones((AROUND, AROUND), np.uint8)
+_SHARES = np.linspace(0, 1, STEPS)[:, None, None]  # of the way from one centre to another
 
 
 def group_by_centres(
@@ -48,7 +48,7 @@ def group_by_centres(
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id, heat in zip(classes.thing_ids, centres, strict=True):
-        mask = np.multiply(labels == class_id, np.uint8(255))
+        mask = cv2.compare(labels, class_id, cv2.CMP_EQ)
         left, top, width, height = cv2.boundingRect(mask)
         if width == 0:
             continue
@@ -68,9 +68,11 @@ def group_by_centres(
 
 def _group(occupied: Bools, heat: Floats, offsets: Floats, border: Floats) -> tuple[Numbers, list[float]]:
     """1 + the index of each cell's group, 0 none, and the groups' scores, for one class; offsets in cells."""
-    y, x = np.nonzero(occupied)
-    votes, far = _cast((y, x), occupied, offsets)
+    voter = np.flatnonzero(occupied)  # places in a map are looked up faster as one number than as two
+    votes, far = _cast(voter, occupied, offsets)
     peaks = _parted(_peaks(heat, votes), border)
+    if not len(peaks):
+        return _components(occupied.view(np.uint8), 0)
     nearest, missed_by = _nearest(peaks, heat.shape)
     group, miss = nearest.take(votes), missed_by.take(votes)
     led = miss <= ASTRAY[0] + ASTRAY[1] * far
@@ -79,30 +81,30 @@ def _group(occupied: Bools, heat: Floats, offsets: Floats, border: Floats) -> tu
     agreed = np.bincount(group[led], agreement[led], len(peaks))
     scores = np.sqrt(heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
     unled = np.zeros(occupied.shape, np.uint8)
-    unled[y, x] = ~led
-    parts, sizes = _components(unled)
-    cells = np.where(parts > 0, parts + np.uint16(len(peaks)), np.uint16(0))
-    cells[y[led], x[led]] = 1 + group[led]
-    return cells, scores + np.sqrt(UNLED * sizes / (sizes + FEW)).tolist()
+    unled.ravel()[voter] = ~led
+    cells, more = _components(unled, len(peaks))
+    cells.ravel()[voter[led]] = 1 + group[led]
+    return cells, scores + more
 
 
-def _cast(voters: Cells, occupied: Bools, offsets: Floats) -> tuple[Ints, Floats]:
+def _cast(voter: Ints, occupied: Bools, offsets: Floats) -> tuple[Ints, Floats]:
     """The cell that each voter's vote ends in, counted along the rows, and how long its own offset is."""
     x, y = offsets
-    columns = occupied.shape[1]
-    voter = voters[0] * columns + voters[1]  # places in a map are looked up faster as one number than as two
+    row, column = divmod(voter, occupied.shape[1])
     own_x, own_y = x.take(voter), y.take(voter)
-    row, column = _clip(voters[0] + own_y, voters[1] + own_x, occupied.shape)
-    first = row * columns + column
+    first = _cell(row + own_y, column + own_x, occupied.shape)
+    row, column = divmod(first, occupied.shape[1])
     passed_on = occupied.take(first)
-    row, column = _clip(row + passed_on * y.take(first), column + passed_on * x.take(first), occupied.shape)
-    return row * columns + column, np.hypot(own_x, own_y)
+    last = _cell(row + passed_on * y.take(first), column + passed_on * x.take(first), occupied.shape)
+    return last, np.hypot(own_x, own_y)
 
 
-def _clip(y: Floats, x: Floats, shape: tuple[int, ...]) -> Cells:
-    """The nearest cells to these places."""
-    row, column = (np.clip(np.rint(v), 0, side - 1) for v, side in zip((y, x), shape, strict=True))
-    return row.astype(np.intp), column.astype(np.intp)
+def _cell(y: Floats, x: Floats, shape: tuple[int, ...]) -> Ints:
+    """The nearest cells to these places, counted along the rows."""
+    for place, side in zip((y, x), shape, strict=True):
+        np.rint(place, place)
+        np.minimum(np.maximum(place, 0, place), side - 1, place)
+    return (y * shape[1] + x).astype(np.intp)
 
 
 def _peaks(heat: Floats, votes: Ints) -> Ints:
@@ -110,9 +112,13 @@ def _peaks(heat: Floats, votes: Ints) -> Ints:
     ballot = np.bincount(votes, minlength=heat.size).astype(np.float32).reshape(heat.shape)
     gathered = cv2.boxFilter(ballot, -1, (AROUND, AROUND), normalize=False)
     height = heat * np.sqrt(gathered)
-    highest = cv2.dilate(height, np.ones((AROUND, AROUND), np.uint8))
-    peaks = np.argwhere((height == highest) & (heat >= LEAST_PEAK) & (gathered >= LEAST_VOTES))
-    return peaks[np.argsort(-height[tuple(peaks.T)], kind="stable")[:MOST]]
+    likely = np.flatnonzero((heat >= LEAST_PEAK) & (gathered >= LEAST_VOTES))
+    if not len(likely):
+        return np.empty((0, 2), np.intp)
+    tall = height.take(likely)
+    highest = tall == cv2.dilate(height, _WINDOW).take(likely)
+    order = np.argsort(-tall[highest], kind="stable")[:MOST]
+    return np.stack(divmod(likely[highest][order], heat.shape[1]), 1)
 
 
 def _parted(peaks: Ints, border: Floats) -> Ints:
@@ -122,25 +128,27 @@ def _parted(peaks: Ints, border: Floats) -> Ints:
     apart = np.hypot(*(peaks[:, None] - peaks).T)
     nearest = np.argsort(apart, axis=1, kind="stable")[:, 1 : NEIGHBOURS + 1]
     one, other = np.repeat(np.arange(len(peaks)), nearest.shape[1]), nearest.ravel()
-    share = np.linspace(0, 1, STEPS)[:, None, None]
-    way = np.rint((1 - share) * peaks[one] + share * peaks[other]).astype(np.intp)
+    way = np.rint((1 - _SHARES) * peaks[one] + _SHARES * peaks[other]).astype(np.intp)
     same = border[way[..., 0], way[..., 1]].max(0) < BORDER
-    return np.delete(peaks, one[same & (other < one)], axis=0)
+    kept = np.ones(len(peaks), np.bool_)
+    kept[one[same & (other < one)]] = False
+    return peaks[kept]
 
 
-def _components(mask: Image) -> tuple[Numbers, Ints]:
-    """The `MOST` largest components of a mask, numbered from 1, and their sizes."""
+def _components(mask: Image, before: int) -> tuple[Numbers, list[float]]:
+    """The `MOST` largest components of a mask, numbered from `before` + 1, and their scores."""
+    if not cv2.hasNonZero(mask):
+        return np.zeros(mask.shape, np.uint16), []
     count, components, stats, _ = cv2.connectedComponentsWithStats(mask, ltype=cv2.CV_32S)
     largest = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MOST]
     numbers = np.zeros(count, np.uint16)
-    numbers[largest] = 1 + np.arange(len(largest))
-    return numbers[components], stats[largest, cv2.CC_STAT_AREA]
+    numbers[largest] = before + 1 + np.arange(len(largest))
+    sizes = stats[largest, cv2.CC_STAT_AREA]
+    return numbers[components], np.sqrt(UNLED * sizes / (sizes + FEW)).tolist()
 
 
 def _nearest(peaks: Ints, shape: tuple[int, ...]) -> tuple[Ints, Floats]:
-    """For every cell, the index of the nearest peak and the distance to it in cells; infinite without any."""
-    if not len(peaks):
-        return np.full(shape, -1), np.full(shape, np.inf, np.float32)
+    """For every cell, the index of the nearest peak and the distance to it in cells."""
     empty = np.ones(shape, np.uint8)
     empty[tuple(peaks.T)] = 0
     kind = cv2.DIST_LABEL_PIXEL

@@ -1,7 +1,7 @@
 """What all ways of instance segmentation share: groups of pixels become the instances of a scene."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -32,6 +32,23 @@ class Groups:
     class_ids: npt.NDArray[np.intp]
     scores: npt.NDArray[np.float64]
 
+    @cached_property
+    def extents(self) -> "Extents":
+        return extents_of(self.numbers, len(self.class_ids))
+
+
+@dataclass(frozen=True)
+class Extents:
+    """Where groups are.
+
+    Attributes:
+        boxes: (n, 4) x0, y0, x1, y1 of each; of one without pixels, x1 is 0.
+        areas: (n,) pixels.
+    """
+
+    boxes: npt.NDArray[np.intp]
+    areas: npt.NDArray[np.intp]
+
 
 NO_GROUPS = Groups(np.zeros((1, 1), np.uint16), np.zeros(0, np.intp), np.zeros(0))
 
@@ -59,18 +76,15 @@ def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tu
     rows, columns = groups.numbers.shape
     # Never above the frame's size: what is found there, the frame can show.
     numbers = resize_ids(groups.numbers, min(rows, height), min(columns, width))
-    left, top, wide, high = cv2.boundingRect((numbers > 0).view(np.uint8))
-    if wide == 0:
-        return np.zeros((height, width), np.uint16), ()
-    window = numbers[top : top + high, left : left + wide]  # the rest of the map need not be looked at
-    count = len(groups.class_ids)
-    areas = np.bincount(window.ravel(), minlength=count + 1)[1:]
+    if numbers is not groups.numbers:
+        groups = replace(groups, numbers=numbers)
+    areas = groups.extents.areas
     order = np.lexsort((-areas, -groups.scores, groups.class_ids))
     large = areas[order] >= max(LEAST_SHARE * numbers.size, 1)
     order = order[large & (groups.scores[order] >= LEAST_SCORE)]
     y_edges, x_edges = (_enlarged_edges(*sides) for sides in zip(numbers.shape, (height, width), strict=True))
-    boxes = boxes_of(window, count).tolist()
-    ids = np.zeros(count + 1, np.uint16)
+    boxes = groups.extents.boxes.tolist()
+    ids = np.zeros(1 + len(boxes), np.uint16)
     instances = []
     k = dict.fromkeys(groups.class_ids.tolist(), 0)
     for i in order.tolist():
@@ -80,29 +94,33 @@ def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tu
         k[class_id] += 1
         ids[i + 1] = class_id * 1000 + k[class_id]
         x0, y0, x1, y1 = boxes[i]
-        box = (x_edges[left + x0], y_edges[top + y0], x_edges[left + x1], y_edges[top + y1])
+        box = (x_edges[x0], y_edges[y0], x_edges[x1], y_edges[y1])
         instances.append(Instance(int(ids[i + 1]), class_id, float(groups.scores[i]), box))
-    instance_map = np.zeros(numbers.shape, np.uint16)
-    instance_map[top : top + high, left : left + wide] = ids[window]
-    return resize_ids(instance_map, height, width), tuple(instances)
+    return resize_ids(ids[numbers], height, width), tuple(instances)
 
 
-def boxes_of(numbers: Numbers, count: int) -> npt.NDArray[np.intp]:
-    """x0, y0, x1, y1 of each of the groups 1 to `count`; of one without pixels, x1 is 0.
+def extents_of(numbers: Numbers, count: int) -> Extents:
+    """Boxes and areas of the groups 1 to `count`.
 
     Only the ends of runs along the rows are looked at, which are few: 0.1 to 0.3 ms for 300×570 pixels with
     up to 100 groups, less than `scipy.ndimage.find_objects` takes, and its import takes 0.4 s.
     """
     rows, columns = numbers.shape
-    framed = np.pad(numbers, ((0, 0), (1, 1)))
-    y, x = divmod(np.flatnonzero(framed[:, 1:] != framed[:, :-1]), columns + 1)
-    after, before = framed[y, x + 1], framed[y, x]
-    boxes = np.tile(np.array([[columns], [rows], [0], [0]]), count + 1)
+    stride = columns + 1
+    pixels = np.zeros(1 + rows * stride, numbers.dtype)  # a 0 before and after every row
+    pixels[1:].reshape(rows, stride)[:, :-1] = numbers
+    ends = np.flatnonzero(pixels[1:] != pixels[:-1])
+    y = ends // stride
+    x = ends - stride * y
+    before, after = pixels[ends], pixels[ends + 1]
+    boxes = np.empty((4, count + 1), np.intp)
+    boxes[:] = [[columns], [rows], [0], [0]]
     np.minimum.at(boxes[0], after, x)
     np.minimum.at(boxes[1], after, y)
     np.maximum.at(boxes[2], before, x)
     np.maximum.at(boxes[3], before, y + 1)
-    return boxes.T[1:]
+    areas = np.bincount(before, x, count + 1) - np.bincount(after, x, count + 1)
+    return Extents(boxes.T[1:], areas[1:].astype(np.intp))
 
 
 @lru_cache

@@ -70,6 +70,10 @@ class Tangents:
     slope_variance: Doubles
     count: Doubles
 
+    def __getitem__(self, which: Ints) -> "Tangents":
+        of = (self.t0, self.x0, self.slope, self.slope_variance, self.count)
+        return Tangents(*(one[which] for one in of))
+
     def variance_at(self, t: Doubles) -> Doubles:
         return CENTRE_SD**2 / self.count + self.slope_variance * (t - self.t0) ** 2
 
@@ -125,7 +129,7 @@ def _covered(low: Ints, high: Ints, count: int) -> Ints:
 
 def _roots(parent: Ints) -> Ints:
     """Follow parents up to the last one."""
-    while not np.array_equal(parent, grand := parent[parent]):
+    while (parent != (grand := parent[parent])).any():
         parent = grand
     return parent
 
@@ -139,29 +143,29 @@ def join_marks(runs: Runs, longest_gap: float, width: int) -> Ints:
     """
     count = int(runs.mark.max()) + 1
     top, bottom = extent(runs.t, runs.mark, count)
-    far = _tangents(runs[runs.t <= TANGENT * top[runs.mark]], count)
-    near = _tangents(runs[runs.t * TANGENT >= bottom[runs.mark]], count)
-    # For every pair: rows for the nearer mark, columns for the farther one.
-    t1, t2 = far.t0[:, None], np.minimum(near.t0, 0.99 * far.t0[:, None])
-    gap = top[:, None] / bottom
+    far = _tangents(runs, count, runs.t <= TANGENT * top[runs.mark])
+    near = _tangents(runs, count, runs.t * TANGENT >= bottom[runs.mark])
+    # For every pair: i for the nearer mark, j for the farther one.
+    gaps = top[:, None] / bottom
+    i, j = ((gaps > 0.98) & (gaps < longest_gap) & (near.t0 < far.t0[:, None])).nonzero()
+    gap, far, near = gaps[i, j], far[i], near[j]
+    t1, t2 = far.t0, np.minimum(near.t0, 0.99 * far.t0)
     meet = 2 * t1 * t2 / (t1 + t2)
-    apart = far.x0[:, None] + far.slope[:, None] * (meet - t1) - near.x0 - near.slope * (meet - t2)
-    variance = far.variance_at(meet.T).T + near.variance_at(meet) + (STRAYING * meet) ** 2
+    apart = far.x0 + far.slope * (meet - t1) - near.x0 - near.slope * (meet - t2)
+    variance = far.variance_at(meet) + near.variance_at(meet) + (STRAYING * meet) ** 2
     between = 1 / t2**2 - 1 / t1**2
-    curvature = np.abs(far.slope[:, None] - near.slope) / between
-    curvature_sd = np.sqrt(far.slope_variance[:, None] + near.slope_variance) / between
+    curvature = np.abs(far.slope - near.slope) / between
+    curvature_sd = np.sqrt(far.slope_variance + near.slope_variance) / between
     possible = (
-        (gap > 0.98)
-        & (gap < longest_gap)
-        & (near.t0 < t1)
-        & (apart**2 < 9 * variance)
+        (apart**2 < 9 * variance)
         & (np.abs(apart) < 3 + 0.1 * meet)
         & (curvature < SHARPEST * width**2 + 2 * curvature_sd)
     )
-    cost = np.where(possible, np.sqrt(apart**2 / variance) + 3 * np.log(np.maximum(gap, 1)), np.inf)
+    cost = np.full((count, count), np.inf)
+    cost[i, j] = np.where(possible, np.sqrt(apart**2 / variance) + 3 * np.log(np.maximum(gap, 1)), np.inf)
     successor, predecessor = cost.argmin(1), cost.argmin(0)
     everyone = np.arange(count)
-    joined = np.isfinite(cost.min(0)) & (successor[predecessor] == everyone)
+    joined = (cost[predecessor, everyone] < np.inf) & (successor[predecessor] == everyone)
     return _roots(np.where(joined, predecessor, everyone))
 
 
@@ -204,15 +208,16 @@ def join_alongside(marks: Alongside) -> Ints:
     return chain
 
 
-def _tangents(runs: Runs, count: int) -> Tangents:
-    """Straight lines through the given runs of every mark."""
+def _tangents(runs: Runs, count: int, which: Bools | None = None) -> Tangents:
+    """Straight lines through the runs of every mark, or through those given."""
+    weight = np.ones(len(runs.t)) if which is None else which.astype(np.float64)
 
     def total(values: Doubles) -> Doubles:
-        return np.asarray(np.bincount(runs.mark, values, count), np.float64)
+        return np.bincount(runs.mark, values, count)
 
-    n = np.maximum(total(np.ones(len(runs.t))), 1)
-    t0, x0 = total(runs.t) / n, total(runs.x) / n
-    dt = runs.t - t0[runs.mark]
+    n = np.maximum(total(weight), 1)
+    t0, x0 = total(weight * runs.t) / n, total(weight * runs.x) / n
+    dt = weight * (runs.t - t0[runs.mark])
     spread = np.maximum(total(dt**2), 0.5)
     return Tangents(t0, x0, total(dt * runs.x) / spread, CENTRE_SD**2 / spread, n)
 

@@ -1,6 +1,8 @@
 """Lane boundaries from the label map: curves through the marks that lie on one line, see `lane_marks`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -25,20 +27,23 @@ ASTRAY = 0.05  # of the height: how far from the horizon boundaries may meet
 STEP = 4  # rows between a boundary's points
 
 
+Place = TypeVar("Place", float, Doubles)
+
+
 @dataclass(frozen=True, slots=True)
 class _Curve:
     """A boundary in the label map: x(t) for rows `top` to `bottom`."""
 
-    terms: Doubles
+    terms: tuple[float, float, float, float]
     top: int
     bottom: int
     confidence: float
     kind: str = "unknown"
 
-    def at(self, t: Doubles) -> Doubles:
+    def at(self, t: Place) -> Place:
         level, slope, bend, sharp = self.terms
         s = t / 64
-        return np.asarray(level + slope * s + (bend + sharp / s) / s)
+        return level + slope * s + (bend + sharp / s) / s
 
 
 def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, width: int) -> tuple[Lane, ...]:
@@ -63,13 +68,13 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
         return ()
     for gap in (SHORT_GAP, LONGEST_GAP):  # bits of paint have no direction until they are joined
         runs = runs.joined(join_marks(runs, gap, labels.shape[1]))
-    fits = {one: _fit(runs[runs.mark == one], len(ground)) for one in _long_chains(runs, len(ground))}
+    fits = _fit(runs, _long_chains(runs, len(ground)), len(ground))
     if not fits:
         return ()
     surest, road = max(fits.items(), key=lambda fit: fit[1].confidence)
     t_of_row = np.maximum(t_of_row + _find_rise(runs, road, len(t_of_row)), LEAST_T)
     runs = runs.below(t_of_row)
-    road = _fit(runs[runs.mark == surest], len(ground))
+    road = _fit(runs, [surest], len(ground))[surest]
     runs = runs.joined(join_alongside(run_alongside(runs, road.at(runs.t))))
     return _make_lanes(_trace(runs, road, ground, t_of_row), road, t_of_row, labels.shape, height, width)
 
@@ -112,47 +117,59 @@ def _long_chains(runs: Runs, height: int) -> list[int]:
 def _trace(runs: Runs, road: _Curve, ground: Bools, t_of_row: Doubles) -> list[_Curve]:
     """A curve through every chain of marks that is long enough and runs alongside the surest boundary."""
     curves = []
-    for one in _long_chains(runs, len(ground)):
-        own = runs[runs.mark == one]
-        curve = _fit(own, len(ground))
+    for one, curve in _fit(runs, _long_chains(runs, len(ground)), len(ground)).items():
         if curve.confidence > LEAST_CONFIDENCE and _is_parallel(curve, road, t_of_row):
-            curves.append(replace(curve, kind=_kind(curve, own, ground, t_of_row)))
+            kind = _kind(curve, runs.row[runs.mark == one], ground, t_of_row)
+            curves.append(replace(curve, kind=kind))
     return curves
 
 
 def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Doubles) -> bool:
     """Whether a boundary, where it runs alongside the surest one, meets it at about the horizon."""
-    t = t_of_row[[max(curve.top, surest.top), min(curve.bottom, surest.bottom)]]
-    if t[1] < LEAST_SPAN * t[0]:
+    far_t, near_t = (
+        float(t_of_row[row]) for row in (max(curve.top, surest.top), min(curve.bottom, surest.bottom))
+    )
+    if near_t < LEAST_SPAN * far_t:
         return True
-    far, near = curve.at(t) - surest.at(t)
-    closing = (near - far) / (t[1] - t[0])
-    return bool(abs(far - closing * t[0]) < ASTRAY * len(t_of_row) * (1 + abs(closing)))
+    far, near = (curve.at(t) - surest.at(t) for t in (far_t, near_t))
+    closing = (near - far) / (near_t - far_t)
+    return abs(far - closing * far_t) < ASTRAY * len(t_of_row) * (1 + abs(closing))
 
 
-def _fit(runs: Runs, height: int) -> _Curve:
-    """A curve through the runs; its kind is yet unknown."""
-    terms, count = _basis(runs.t), len(runs.t)
+def _fit(runs: Runs, chains: Sequence[int], height: int) -> dict[int, _Curve]:
+    """A curve through the runs of each of these chains of marks; their kinds are yet unknown."""
+    place = np.full(int(runs.mark.max()) + 1, len(chains))
+    place[chains] = np.arange(len(chains))
+    order = np.argsort(place[runs.mark], kind="stable")
+    chain = place[runs.mark[order]]
+    start = np.searchsorted(chain, np.arange(len(chains) + 1))  # the runs of a chain follow one another
+    order, chain, count = order[: start[-1]], chain[: start[-1]], np.diff(start)
+    if not len(chains):
+        return {}
+    terms, x, row = _basis(runs.t[order]), runs.x[order], runs.row[order]
     # Straight lines are the likeliest; the penalty keeps short segments from bending where they are extended.
-    solution = np.linalg.solve(terms.T @ terms + count * BENDING, terms.T @ runs.x)
-    slope = solution[1] / 64
-    missed_by = terms @ solution - runs.x
-    variance = float(missed_by @ missed_by) / count / (1 + slope**2)
+    squares = np.add.reduceat(terms[:, :, None] * terms[:, None], start[:-1]) + count[:, None, None] * BENDING
+    solutions = np.linalg.solve(squares, np.add.reduceat(terms * x[:, None], start[:-1])[..., None])[..., 0]
+    missed_by = (terms * solutions[chain]).sum(1) - x
+    variance = np.add.reduceat(missed_by**2, start[:-1]) / count / (1 + (solutions[:, 1] / 64) ** 2)
     confidence = count / (count + 0.1 * height) / (1 + variance)
-    return _Curve(solution, int(runs.row[0]), int(runs.row[-1]), confidence)
+    ends = zip(row[start[:-1]].tolist(), row[start[1:] - 1].tolist(), confidence.tolist(), strict=True)
+    curves = (_Curve(tuple(own), *end) for own, end in zip(solutions.tolist(), ends, strict=True))
+    return dict(zip(chains, curves, strict=True))
 
 
-def _kind(curve: _Curve, runs: Runs, ground: Bools, t_of_row: Doubles) -> str:
+def _kind(curve: _Curve, painted_rows: Ints, ground: Bools, t_of_row: Doubles) -> str:
     """Solid or dashed, by the share of paint where nothing stands on the line, a row weighing 1/t."""
-    rows = np.arange(curve.top, curve.bottom + 1)
-    x = np.clip(np.rint(curve.at(t_of_row[rows])), 0, ground.shape[1] - 1).astype(np.intp)
-    painted = np.zeros(len(rows), bool)
-    painted[runs.row - curve.top] = True
-    weight = 1 / t_of_row[rows]
-    coverage = weight[painted].sum() / weight[painted | ground[rows, x]].sum()
+    rows = slice(curve.top, curve.bottom + 1)
+    t = t_of_row[rows]
+    x = np.minimum(np.maximum(np.rint(curve.at(t)), 0), ground.shape[1] - 1).astype(np.intp)
+    painted = np.zeros(len(t), bool)
+    painted[painted_rows - curve.top] = True
+    weight = 1 / t
+    coverage = weight[painted].sum() / weight[painted | ground[rows][np.arange(len(t)), x]].sum()
     if coverage < 0.75:
         return "dashed"
-    return "solid" if coverage > 0.85 and runs.t.max() > SURE_SPAN * runs.t.min() else "unknown"
+    return "solid" if coverage > 0.85 and t[-1] > SURE_SPAN * t[0] else "unknown"
 
 
 def _make_lanes(
@@ -162,25 +179,29 @@ def _make_lanes(
     if not curves:
         return ()
     rows, columns = shape
-    near = np.array([curve.at(t_of_row[-1:])[0] for curve in curves])
+    nearest = float(t_of_row[-1])
+    near = np.array([curve.at(nearest) for curve in curves])
     order = np.argsort(near, kind="stable")
     # Where a boundary that is far from the camera would reach it is not known.
-    reaching = np.array([t_of_row[curve.bottom] * LONGEST_GAP > t_of_row[-1] for curve in curves])
-    sides = _ego_sides(np.where(reaching, near, np.nan), columns, float(t_of_row[-1]))
+    reaching = np.array([t_of_row[curve.bottom] * LONGEST_GAP > nearest for curve in curves])
+    sides = _ego_sides(np.where(reaching, near, np.nan), columns, nearest)
     lanes = []
     for k in order.tolist():
         bottom = rows - 1 if k in sides else curves[k].bottom
         x, y = _course(curves[k], road, bottom, t_of_row)
         inside = (x >= 0) & (x <= columns - 1)
-        points = np.stack([(x + 0.5) * width / columns - 0.5, (y + 0.5) * height / rows - 0.5], 1)[inside]
-        if len(points) > 1:
-            lanes.append(Lane(points.astype(np.float32), curves[k].kind, curves[k].confidence, sides.get(k)))
+        x, y = x[inside], y[inside]
+        if len(x) > 1:
+            points = np.empty((len(x), 2), np.float32)
+            points[:, 0] = (x + 0.5) * width / columns - 0.5
+            points[:, 1] = (y + 0.5) * height / rows - 0.5
+            lanes.append(Lane(points, curves[k].kind, curves[k].confidence, sides.get(k)))
     return tuple(lanes)
 
 
 def _course(curve: _Curve, road: _Curve, bottom: int, t_of_row: Doubles) -> tuple[Doubles, Ints]:
     """x and row of a boundary's points, from the row `bottom` as far as the surest one shows the way."""
-    reach = int(np.searchsorted(t_of_row, t_of_row[curve.bottom] / LONGEST_GAP))
+    reach = int(t_of_row.searchsorted(t_of_row[curve.bottom] / LONGEST_GAP))
     top = min(curve.top, max(road.top, reach))
     y = np.append(np.arange(bottom, top, -STEP), top)
     t = t_of_row[y]

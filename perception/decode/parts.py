@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
-from perception.decode.grouping import Groups, Numbers, boxes_of
+from perception.decode.grouping import Groups, Numbers
 from perception.scene import Instance
 from perception.types import Bools
 
@@ -32,7 +32,7 @@ def join_parts(groups: Groups, classes: ClassSet) -> Groups:
     count = len(groups.class_ids)
     if count < 2:
         return groups
-    boxes = boxes_of(groups.numbers, count)
+    boxes = groups.extents.boxes
     whole = np.arange(count)
     kinds = groups.class_ids.copy()
     if {RIDER, RIDDEN} <= set(classes.names):
@@ -98,6 +98,7 @@ def _surrounds(groups: Groups, box: npt.NDArray[np.intp], outer: int, part: int)
     """Whether no way leads from the part to the outside but through the outer one."""
     x0, y0, x1, y1 = box.tolist()
     window = groups.numbers[y0:y1, x0:x1]
-    open_ = np.pad((window != outer + 1).astype(np.uint8), 1, constant_values=1)
+    open_ = np.ones((y1 - y0 + 2, x1 - x0 + 2), np.uint8)
+    np.not_equal(window, outer + 1, out=open_[1:-1, 1:-1].view(np.bool_))
     cv2.floodFill(open_, None, (0, 0), 2, flags=4)
     return not (open_[1:-1, 1:-1][window == part + 1] == 2).any()

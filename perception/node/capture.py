@@ -128,7 +128,8 @@ class Capture:
         last = self._recent[-1] if self._recent else frame
         follows = last.sequence + 1 == frame.sequence and last.stamp_ns <= frame.stamp_ns
         follows &= last.recording == frame.recording
-        if not follows or (last.image.shape, last.pixel_aspect) != (frame.image.shape, frame.pixel_aspect):
+        same = (last.height, last.width, last.pixel_aspect) == (frame.height, frame.width, frame.pixel_aspect)
+        if not follows or not same:
             self._recent.clear()
         earlier = tuple(self._recent)
         self._recent.append(frame)

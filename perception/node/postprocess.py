@@ -9,14 +9,14 @@ from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
 from perception.health.types import Finding, Level
-from perception.overlay import SCENE, StatusLine, draw
+from perception.overlay import SCENE, StatusLine, draw_planes
 from perception.perceiver import Perceiver
+from perception.pixels import Pixels
 from perception.quality.image import ImageChecks
 from perception.scene import Scene, Status
 from perception.sinks.base import Publication
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
-from perception.types import Image
 
 NO_OVERLAY = np.empty((0, 0, 3), np.uint8)
 
@@ -54,15 +54,15 @@ class Postprocess:
                     scene = tracker.update(scene)
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = replace(scene, reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
-        overlay = NO_OVERLAY
+        overlay: Pixels = NO_OVERLAY
         if self._overlay:
             with stopwatch.measure("draw"):
                 overlay = self._draw(frame, replace(scene, timings_ms=stopwatch.timings_ms))
         return Publication(frame, replace(scene, timings_ms=dict(stopwatch.timings_ms)), overlay), findings
 
-    def _draw(self, frame: Frame, scene: Scene) -> Image:
-        """uint8 (h, w, 3), BGR: the scene drawn on its frame, below a line that says how far to trust it."""
+    def _draw(self, frame: Frame, scene: Scene) -> Pixels:
+        """The scene drawn on its frame, below a line that says how far to trust it."""
         doing = self._perceiver.waits_for if scene.status is Status.NOT_READY else "; ".join(scene.reasons)
         rate = self._monitor.rate_out(time.monotonic_ns())
         line = StatusLine(rate or None, self._perceiver.engine.name, doing)
-        return draw(frame, scene, self._perceiver.classes, (*SCENE, line))
+        return draw_planes(frame, scene, self._perceiver.classes, (*SCENE, line))

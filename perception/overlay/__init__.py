@@ -16,21 +16,23 @@ from perception.overlay.key_points import KeyPointDots
 from perception.overlay.lanes import LaneBoundaries
 from perception.overlay.side_by_side import Comparison
 from perception.overlay.status import StatusLine
-from perception.overlay.style import Colour, Style
+from perception.overlay.style import Colour, PlaneStyle, Style
 from perception.overlay.tints import ClassTint, EgoCarpet, EgoRegion
+from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.types import Image
 
 __all__ = [
     "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "EgoRegion", "Image",
-    "InstanceLabels", "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "StatusLine", "Style", "draw",
+    "InstanceLabels", "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "PlaneStyle", "StatusLine",
+    "Style", "draw", "draw_planes",
 ]  # fmt: skip
 
-SCENE: tuple[Style, ...] = (
+SCENE: tuple[PlaneStyle, ...] = (
     ClassTint(), DepthTint(), EgoCarpet(), EgoRegion(), LaneBoundaries(), InstanceOutlines(),
     InstanceLabels(), KeyPointDots(), Comparison(),
 )  # fmt: skip
-ALL: tuple[Style, ...] = (*SCENE, StatusLine())
+ALL: tuple[PlaneStyle, ...] = (*SCENE, StatusLine())
 
 
 def draw(frame: Frame, scene: Scene, classes: ClassSet, styles: Sequence[Style] = ALL) -> Image:
@@ -42,12 +44,26 @@ def draw(frame: Frame, scene: Scene, classes: ClassSet, styles: Sequence[Style] 
     Raises:
         ConfigError: the scene is of another size than the frame.
     """
-    if scene.labels.shape != frame.image.shape[:2]:
-        raise ConfigError(
-            f"frame {frame.sequence} is {frame.image.shape[:2]}, the scene is {scene.labels.shape}: "
-            "draw a scene on the frame that it was made from."
-        )
+    _check(frame, scene)
     picture = frame.image.copy()
     for style in styles:
         style.draw(picture, scene, classes)
     return picture
+
+
+def draw_planes(frame: Frame, scene: Scene, classes: ClassSet, styles: Sequence[PlaneStyle]) -> Pixels:
+    """Like `draw`, in planes where the frame has them: half the bytes, and ready to be encoded as video."""
+    _check(frame, scene)
+    picture = frame.pixels.copy()
+    for style in styles:
+        style.draw(picture, scene, classes)
+    return picture
+
+
+def _check(frame: Frame, scene: Scene) -> None:
+    size = frame.height, frame.width
+    if scene.labels.shape != size:
+        raise ConfigError(
+            f"frame {frame.sequence} is {size}, the scene is {scene.labels.shape}: "
+            "draw a scene on the frame that it was made from."
+        )

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
+from perception.overlay.strokes import in_bgr
 from perception.overlay.style import BLACK, WHITE, text_height, text_width, write
+from perception.pixels import Pixels
 from perception.scene import Scene
-from perception.types import Image
+from perception.types import Floats, Image
 
 BAND = 1 << 15  # pixels tinted at a time, so that what they pass through stays in the cache
 STEPS_PER_M = 20  # distances that have colours of their own
@@ -28,15 +30,18 @@ class DepthTint:
     near: float = 3.0
     far: float = 120.0
 
-    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
-        if scene.depth is None:
-            return
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
+        if scene.depth is not None:
+            with in_bgr(picture) as image:
+                self._draw(image, scene.depth)
+
+    def _draw(self, picture: Image, depth: Floats) -> None:
         levels = self._levels(np.arange(self.far * STEPS_PER_M + 1) / STEPS_PER_M)
         palette = _palette()
         rows = max(1, BAND // picture.shape[1])
         for top in range(0, len(picture), rows):
             band = picture[top : top + rows]
-            metres = np.fmin(np.fmax(scene.depth[top : top + rows], 0), self.far)  # what is not a number: 0
+            metres = np.fmin(np.fmax(depth[top : top + rows], 0), self.far)  # what is not a number: 0
             tints = cv2.applyColorMap(levels[(STEPS_PER_M * metres).astype(np.uint16)], palette)
             cv2.addWeighted(band, 1 - self.share, tints, self.share, 0, dst=band)
         self._write_legend(picture)

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 
 from perception.classes import ClassSet
-from perception.overlay.style import BLACK, Colour, line_width, text_height, text_width, write
+from perception.overlay import strokes
+from perception.overlay.style import BLACK, Colour, line_width, text_height, text_width
+from perception.pixels import Pixels, size_of
 from perception.scene import Instance, Scene
-from perception.types import Doubles, Image
+from perception.types import Doubles
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 LINE_SHARE = 0.06  # of the shorter side of a road user's box, at most
@@ -42,7 +44,7 @@ class InstanceOutlines:
 
     width: float = 1.0
 
-    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
         widest = self.width * line_width(picture)
         for instance in sorted(scene.instances, key=lambda instance: instance.box[3]):
             x0, y0 = (max(0, math.floor(edge)) for edge in instance.box[:2])
@@ -54,7 +56,7 @@ class InstanceOutlines:
             # Within a line's width: no staircases of a coarser map, and a fraction of the corners to draw.
             line = max(1.0, min(widest, LINE_SHARE * min(mask.shape)))
             smooth = [cv2.approxPolyDP(contour, line, True) for contour in contours]
-            cv2.polylines(picture, smooth, True, colour_of(instance), round(line), cv2.LINE_AA)
+            strokes.outline(picture, smooth, colour_of(instance), line)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class InstanceLabels:
     text has none.
     """
 
-    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
         if not scene.instances:
             return
         height = text_height(picture)
@@ -74,20 +76,21 @@ class InstanceLabels:
         sides = boxes[:, 2:] - boxes[:, :2]
         areas = sides.prod(axis=1)
         largest = [i for i in np.argsort(-areas, kind="stable").tolist() if sides[i, 1] >= 2 * height]
-        taken = [(0.0, 0.0, float(picture.shape[1]), float(height))]  # the status line
+        across = size_of(picture)[1]
+        taken = [(0.0, 0.0, float(across), float(height))]  # the status line
         for i in largest[:MOST_LABELS]:
             instance = scene.instances[i]
             allowed = np.concatenate([HIDEABLE * areas, np.zeros(len(taken))])
             allowed[i] = areas[i]
             for text in _texts(instance, classes):
                 width = text_width(text, height)
-                x = max(0, min(int(instance.box[0]), picture.shape[1] - width))
+                x = max(0, min(int(instance.box[0]), across - width))
                 y = max(height, int(instance.box[1]) - height)
                 bar = (x, y, x + width, y + height)
                 if (_overlaps(bar, np.concatenate([boxes, taken])) <= allowed).all():
                     taken.append(bar)
-                    cv2.rectangle(picture, bar[:2], (bar[2] - 1, bar[3] - 1), colour_of(instance), cv2.FILLED)
-                    write(picture, text, (x, y), height, BLACK)
+                    strokes.rectangle(picture, *bar, colour_of(instance))
+                    strokes.text(picture, text, (x, y), height, BLACK)
                     break
 
 

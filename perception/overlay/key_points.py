@@ -8,9 +8,10 @@ from zlib import crc32
 import cv2
 
 from perception.classes import ClassSet
+from perception.overlay.strokes import in_bgr
 from perception.overlay.style import BLACK, Colour, line_width
+from perception.pixels import Pixels
 from perception.scene import Scene
-from perception.types import Image
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,15 @@ class KeyPointDots:
 
     radius: float = 2.5
 
-    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
+        if not scene.key_points:
+            return
         radius = round(self.radius * line_width(picture))
-        for point in scene.key_points:
-            at = round(point.x), round(point.y)
-            cv2.circle(picture, at, radius + 1, BLACK, cv2.FILLED, cv2.LINE_AA)
-            cv2.circle(picture, at, radius, colour_of(point.name), cv2.FILLED, cv2.LINE_AA)
+        with in_bgr(picture) as image:
+            for point in scene.key_points:
+                at = round(point.x), round(point.y)
+                cv2.circle(image, at, radius + 1, BLACK, cv2.FILLED, cv2.LINE_AA)
+                cv2.circle(image, at, radius, colour_of(point.name), cv2.FILLED, cv2.LINE_AA)
 
 
 @lru_cache

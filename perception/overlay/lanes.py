@@ -2,21 +2,20 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from perception.classes import ClassSet
+from perception.overlay.strokes import SHIFT, fill
 from perception.overlay.style import AMBER, GREEN, GREY, Colour, line_width
+from perception.pixels import Pixels
 from perception.scene import Lane, Scene
-from perception.types import Image
 
 DASHES = {"solid": (1, 1), "dashed": (8, 16)}  # drawn, and drawn and left out, in widths of the ribbon
 DOTS = (2, 6)  # of other kinds
 STEP = 2  # fine lines along the boundary from one corner of a ribbon to the next
 NEAR, FAR = 3.5, 1.0  # widths of the ribbon in fine lines
 FAINT = 0.4  # the share of grey in a boundary of no confidence
-SHIFT = 4  # bits of a pixel's fraction in OpenCV's fixed point
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,14 @@ class LaneBoundaries:
     colour: Colour = AMBER
     ego_colour: Colour = GREEN
 
-    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
         top = min((float(lane.points[:, 1].min()) for lane in scene.lanes if len(lane.points)), default=0.0)
         for lane in scene.lanes:
             ribbons = _ribbons(lane, scene.instance_map, top, line_width(picture))
             sure = np.array(self.colour if lane.side is None else self.ego_colour)
             grey = FAINT * (1 - lane.confidence)
-            colour = (1 - grey) * sure + grey * np.array(GREY)
-            cv2.fillPoly(picture, ribbons, colour.tolist(), cv2.LINE_AA, SHIFT)
+            blue, green, red = np.rint((1 - grey) * sure + grey * np.array(GREY)).astype(int).tolist()
+            fill(picture, ribbons, (blue, green, red))
 
 
 def _ribbons(

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from perception.classes import ClassSet
+from perception.overlay.strokes import in_bgr
 from perception.overlay.style import WHITE, Colour, line_width
+from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.types import Image
 
@@ -20,15 +22,18 @@ class Comparison:
 
     colour: Colour = WHITE
 
-    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
-        if scene.picture is None:
-            return
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
+        if scene.picture is not None:
+            with in_bgr(picture) as image:
+                self._draw(image, scene.picture)
+
+    def _draw(self, picture: Image, other: Image) -> None:
         height, width = picture.shape[:2]
-        zoom = max(1.0, scene.picture.shape[0] / height)
+        zoom = max(1.0, other.shape[0] / height)
         if zoom > 1:
             picture[:] = _middle(picture, zoom, height, width)
         half = width // 2
-        picture[:, half:] = _middle(scene.picture, zoom, height, width)[:, half:]
+        picture[:, half:] = _middle(other, zoom, height, width)[:, half:]
         cv2.line(picture, (half, 0), (half, height), self.colour, round(line_width(picture)))
 
 

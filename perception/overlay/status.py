@@ -1,15 +1,12 @@
 """The line that says whether the picture may be trusted, and how fast it came about."""
 
-import re
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
 from perception.classes import ClassSet
-from perception.overlay.style import BLACK, GREEN, RED, WHITE, Colour, text_height, text_width, write
+from perception.overlay import strokes
+from perception.overlay.style import BLACK, GREEN, RED, WHITE, Colour, text_height, text_width
+from perception.pixels import Pixels, size_of
 from perception.scene import Scene, Status
-from perception.types import Image
 
 
 @dataclass(frozen=True)
@@ -31,23 +28,21 @@ class StatusLine:
     good: Colour = GREEN
     bad: Colour = RED
 
-    def draw(self, picture: Image, scene: Scene, classes: ClassSet) -> None:
-        height = text_height(picture)
-        bar = picture[:height]
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
+        height, across = text_height(picture), size_of(picture)[1]
         trusted = scene.status is Status.OK
         if trusted:
-            np.right_shift(bar, 2, out=bar)
+            strokes.darken(picture, height)
         else:
-            bar[:] = self.bad
+            strokes.rectangle(picture, 0, 0, across, height, self.bad)
         x = 0
         for part in self._parts(scene):
-            # Room for digits of any width, so that what follows does not tremble.
-            width = text_width(re.sub(r"\d", "0", part), height)
-            if x and x + width > picture.shape[1]:
+            width = text_width(part, height)
+            if x and x + width > across:
                 break
             if trusted and not x:
-                cv2.rectangle(bar, (0, 0), (width - 1, height - 1), self.good, cv2.FILLED)
-            write(bar, part, (x, 0), height, BLACK if trusted and not x else WHITE)
+                strokes.rectangle(picture, 0, 0, width, height, self.good)
+            strokes.text(picture, part, (x, 0), height, BLACK if trusted and not x else WHITE)
             x += width
 
     def _parts(self, scene: Scene) -> list[str]:

@@ -1,15 +1,18 @@
 """What a style is, and what all styles share: their sizes, and text."""
 
+import re
 from functools import lru_cache
 from typing import Protocol
 
 import cv2
 
 from perception.classes import ClassSet
+from perception.pixels import Pixels, size_of
 from perception.scene import Scene
 from perception.types import Image
 
 Colour = tuple[int, int, int]  # BGR
+Ink = float | tuple[float, ...]  # of a plane, or BGR
 
 BLACK, WHITE, GREY = (0, 0, 0), (255, 255, 255), (110, 110, 110)
 GREEN, AMBER, RED = (90, 220, 60), (70, 200, 255), (40, 40, 220)
@@ -23,27 +26,39 @@ class Style(Protocol):
         """Draw on a picture of the scene's size, uint8 (h, w, 3) BGR, in place."""
 
 
-def line_width(picture: Image) -> float:
+class PlaneStyle(Protocol):
+    """A style that also draws on planes: see `perception.overlay.strokes`."""
+
+    def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
+        """Draw on a picture of the scene's size in place."""
+
+
+def line_width(picture: Pixels) -> float:
     """The width of a fine line in px: the same share of every picture, and never less than one."""
-    return float(max(1, min(picture.shape[:2]) / 360))
+    return float(max(1, min(size_of(picture)) / 360))
 
 
-def text_height(picture: Image) -> int:
+def text_height(picture: Pixels) -> int:
     """The height of a bar with a line of text in px: never so low that the text cannot be read."""
-    return int(max(14, min(picture.shape[:2]) // 36))
+    return int(max(14, min(size_of(picture)) // 36))
 
 
 def text_width(text: str, height: int) -> int:
-    """The width of a bar that holds the text, in px."""
+    """The width of a bar that holds the text, in px; its digits may change, as all are equally wide."""
+    return _width(re.sub(r"\d", "0", text), height)
+
+
+@lru_cache(1024)
+def _width(text: str, height: int) -> int:
     scale, thickness, _ = _font(height)
     return cv2.getTextSize(text, FONT, scale, thickness)[0][0] + height // 2
 
 
-def write(picture: Image, text: str, corner: tuple[int, int], height: int, ink: Colour) -> None:
+def write(plane: Image, text: str, corner: tuple[int, int], height: int, ink: Ink) -> None:
     """Text in a bar of that height, with its upper left corner at x, y."""
     scale, thickness, ascent = _font(height)
     start = corner[0] + height // 4, corner[1] + ascent
-    cv2.putText(picture, text, start, FONT, scale, ink, thickness, cv2.LINE_AA)
+    cv2.putText(plane, text, start, FONT, scale, ink, thickness, cv2.LINE_AA)
 
 
 @lru_cache

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.health.types import Finding, Level
+from perception.pixels import Pixels, grey, size_of
+from perception.types import Image
 
 BLOCK = 16  # px, of a macroblock; inside it, blocks of 8 are coded
 EVERY = 2  # rows of macroblocks: the others are alike
@@ -19,16 +20,16 @@ LOST = 0.12, 0.25
 COARSE_FLAT, COARSE_STEPS = (0.22, 0.3), (2.2, 3.5)  # WARN, ERROR
 
 
-def damage(image: npt.NDArray[np.uint8]) -> Iterator[Finding]:
-    """What is wrong with image uint8 (h, w, 3) as it was decoded: resized, it would show no blocks."""
-    down, across = image.shape[0] // BLOCK, image.shape[1] // BLOCK
+def damage(pixels: Pixels) -> Iterator[Finding]:
+    """What is wrong with a picture as it was decoded: resized, it would show no blocks."""
+    down, across = (side // BLOCK for side in size_of(pixels))
     if not down or not across:
         return
-    looked = np.concatenate([image[row : down * BLOCK : EVERY * BLOCK, : across * BLOCK] for row in ROWS])
-    grey = cv2.cvtColor(looked, cv2.COLOR_BGR2GRAY).astype(np.uint8)
-    levels, blocks = _flat_levels(grey), grey.size / (len(ROWS) * BLOCK)
+    rows = [grey(pixels, slice(row, down * BLOCK, EVERY * BLOCK))[:, : across * BLOCK] for row in ROWS]
+    looked = np.concatenate(rows)
+    levels, blocks = _flat_levels(looked), looked.size / (len(ROWS) * BLOCK)
     flat, same = len(levels) / blocks, int(np.bincount(levels).max(initial=0)) / blocks
-    steps = _steps_between_blocks(grey)
+    steps = _steps_between_blocks(looked)
     for level, flat_limit, step_limit, lost_limit in zip(
         (Level.ERROR, Level.WARN), COARSE_FLAT[::-1], COARSE_STEPS[::-1], LOST[::-1], strict=True
     ):
@@ -47,20 +48,18 @@ def damage(image: npt.NDArray[np.uint8]) -> Iterator[Finding]:
             return
 
 
-def _flat_levels(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _flat_levels(looked: Image) -> Image:
     """The level of each macroblock that is one grey, neither dark nor white."""
-    segments = grey.reshape(-1, BLOCK)
-    darkest, brightest = (
-        cv2.reduce(segments, 1, how).reshape(len(ROWS), -1) for how in (cv2.REDUCE_MIN, cv2.REDUCE_MAX)
-    )
-    level = darkest.min(axis=0)
-    flat = (level == brightest.max(axis=0)) & (level > DARK) & (level < WHITE)
+    # The pixels of a macroblock one below another: numpy compares whole rows a fifth as long as short ones.
+    segments = np.ascontiguousarray(looked.reshape(len(ROWS), -1, BLOCK).transpose(0, 2, 1))
+    level, brightest = segments.min(axis=(0, 1)), segments.max(axis=(0, 1))
+    flat = (level == brightest) & (level > DARK) & (level < WHITE)
     return np.asarray(level[flat], np.uint8)
 
 
-def _steps_between_blocks(grey: npt.NDArray[np.uint8]) -> float:
+def _steps_between_blocks(looked: Image) -> float:
     """Mean step across the borders of blocks of 8, over that between other columns."""
-    difference = cv2.absdiff(grey[:, 1:], grey[:, :-1])
+    difference = cv2.absdiff(looked[:, 1:], looked[:, :-1])
     steps = cv2.reduce(difference, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
     borders = np.arange(1, len(steps) + 1) % (BLOCK // 2) == 0
     return float(steps[borders].mean() / max(steps[~borders].mean(), 0.1))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from perception.classes import DRIVE, ClassSet
 from perception.frame import Frame
 from perception.health.types import Finding, Level
+from perception.pixels import Pixels, grey, size_of, subsample
 from perception.quality.compression import damage
 from perception.quality.labels import LabelChecks
 from perception.quality.occlusion import BlockedLens
@@ -84,19 +85,18 @@ class ImageChecks:
 
     def check(self, frame: Frame, scene: Scene | None = None) -> list[Finding]:
         """What is wrong with this picture. `scene` is the latest one of this camera, if there is one."""
-        height = max(2, round(frame.height * SMALL_WIDTH / frame.width))
-        size = SMALL_WIDTH, height
-        small = np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        grey = _grey(small)
-        look = _look(frame.image, grey)
-        found = [*self._wrong_size(frame), *self._frozen(grey, frame.stamp_ns)]
+        height = max(2, 2 * round(frame.height * SMALL_WIDTH / frame.width / 2))
+        small = subsample(frame.pixels, height, SMALL_WIDTH)
+        levels = grey(small)
+        look = _look(frame.pixels, levels)
+        found = [*self._wrong_size(frame), *self._frozen(levels, frame.stamp_ns)]
         if light := [*_black(look), *_over_exposed(look), *_low_contrast(look)]:
             return [*found, max(light, key=lambda one: one.level)]  # the others follow from it
         if soft := [*self._blurred(look, frame.stamp_ns), *_veiled(look)]:
             found.append(max(soft, key=lambda one: one.level))  # a wide blur takes contrast, thick fog edges
-        found += [*_noisy(look), *damage(frame.image)]
+        found += [*_noisy(look), *damage(frame.pixels)]
         seen = (None, None) if scene is None else (scene.labels, scene.ego_mask)
-        found += self._blocked.check(grey, frame.stamp_ns, *seen)
+        found += self._blocked.check(levels, frame.stamp_ns, *seen)
         if scene is not None:
             found += self._labels.check(small, scene.labels, frame.stamp_ns)
         return found
@@ -111,9 +111,9 @@ class ImageChecks:
             reason = "the picture has the wrong size: {}×{}, expected {}×{}".format(*size, *self._size)
             yield Finding("wrong_size", Level.WARN, reason)
 
-    def _frozen(self, grey: Image, stamp_ns: int) -> Iterator[Finding]:
-        if self._same is None or stamp_ns < self._same_since or not np.array_equal(grey, self._same):
-            self._same, self._same_since, self._same_frames = grey, stamp_ns, 1
+    def _frozen(self, levels: Image, stamp_ns: int) -> Iterator[Finding]:
+        if self._same is None or stamp_ns < self._same_since or not np.array_equal(levels, self._same):
+            self._same, self._same_since, self._same_frames = levels, stamp_ns, 1
             return
         self._same_frames += 1
         lasted_ns = stamp_ns - self._same_since
@@ -176,9 +176,9 @@ def _noisy(look: _Look) -> Iterator[Finding]:
         yield Finding("noisy", _level(look.noise > error), reason)
 
 
-def _look(image: Image, grey: Image) -> _Look:
-    levels = _shares(grey)
-    rows = _grey(image[ROWS // 2 :: ROWS]) if len(image) > ROWS else grey
+def _look(pixels: Pixels, sampled: Image) -> _Look:
+    levels = _shares(sampled)
+    rows = grey(pixels, slice(ROWS // 2, None, ROWS)) if size_of(pixels)[0] > ROWS else sampled
     return _Look(
         mean=float(256 - levels.sum()),
         darks=_percentile(levels, 1),
@@ -188,10 +188,6 @@ def _look(image: Image, grey: Image) -> _Look:
         sharpness=_sharpness(rows),
         noise=_noise(rows),
     )
-
-
-def _grey(image: Image) -> Image:
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _sharpness(rows: Image) -> float | None:
@@ -221,10 +217,10 @@ def _noise(rows: Image) -> float:
     return quarter / (0.319 * math.sqrt(1.5))
 
 
-def _shares(grey: npt.NDArray[np.integer | np.floating]) -> npt.NDArray[np.float64]:
+def _shares(levels: npt.NDArray[np.integer | np.floating]) -> npt.NDArray[np.float64]:
     """float64 (256,): the share of the pixels at each level or below."""
-    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()  # far quicker than numpy's
-    return np.cumsum(counts) / grey.size
+    counts = cv2.calcHist([levels], [0], None, [256], [0, 256]).ravel()  # far quicker than numpy's
+    return np.cumsum(counts) / levels.size
 
 
 def _percentile(shares: npt.NDArray[np.float64], percent: float) -> float:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN, ClassSet
 from perception.health.types import Finding, Level
+from perception.pixels import Pixels, as_bgr, size_of
 from perception.types import NS_PER_S
 
 EVERY_NS = NS_PER_S // 5  # what is judged over seconds need not be looked at in every frame
@@ -31,15 +32,13 @@ class LabelChecks:
         self._redness: deque[tuple[int, float, float]] = deque()  # of sky and leaves, with stamps
         self._found: list[Finding] = []
 
-    def check(
-        self, small: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], stamp_ns: int
-    ) -> list[Finding]:
-        """small: uint8 (h, w, 3) BGR, a subsample of the picture. labels: uint8, of any size."""
+    def check(self, small: Pixels, labels: npt.NDArray[np.uint8], stamp_ns: int) -> list[Finding]:
+        """small: a subsample of the picture. labels: uint8, of any size."""
         if self._looked_ns is None or not 0 <= stamp_ns - self._looked_ns < EVERY_NS:
             self._looked_ns = stamp_ns
-            size = (small.shape[1], small.shape[0])
+            size = size_of(small)[::-1]
             near = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-            self._found = [*self._swapped(small, near, stamp_ns), *self._one_class(near)]
+            self._found = [*self._swapped(as_bgr(small), near, stamp_ns), *self._one_class(near)]
         return self._found
 
     def _swapped(
@@ -47,10 +46,10 @@ class LabelChecks:
     ) -> Iterator[Finding]:
         if self._sky_and_leaves is None:
             return
-        seen = [small[labels == wanted] for wanted in self._sky_and_leaves]
-        if min(map(len, seen)) >= FEWEST * labels.size:
-            sky, leaves = (float(np.subtract(*pixels.mean(axis=0)[[2, 0]])) for pixels in seen)
-            self._redness.append((stamp_ns, sky, leaves))
+        seen = [(labels == wanted).view(np.uint8) for wanted in self._sky_and_leaves]
+        if min(map(cv2.countNonZero, seen)) >= FEWEST * labels.size:
+            (sky_blue, _, sky_red, _), (leaf_blue, _, leaf_red, _) = (cv2.mean(small, mask) for mask in seen)
+            self._redness.append((stamp_ns, sky_red - sky_blue, leaf_red - leaf_blue))
         past = self._redness
         if past and not 0 <= stamp_ns - past[0][0] <= FORGET_NS:
             past.clear()

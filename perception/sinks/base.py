@@ -5,11 +5,12 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from perception.classes import ClassSet
 from perception.frame import Frame
 from perception.health.types import Health
+from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.types import Image
 from perception.uri import Resolved, Uri
@@ -21,7 +22,7 @@ class Publication:
 
     frame: Frame
     scene: Scene
-    overlay: Image
+    overlay: Pixels
 
 
 class Sink(Protocol):
@@ -58,6 +59,15 @@ class Sink(Protocol):
             SinkError: the files cannot be finished.
         """
         ...
+
+
+@runtime_checkable
+class PlaneSink(Sink, Protocol):
+    """One that takes overlays as they were drawn, in planes where the source gives them: to encode video."""
+
+    takes_planes: Literal[True]
+
+    def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

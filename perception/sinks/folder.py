@@ -19,6 +19,7 @@ from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.jsonl import LineFile
 from perception.sinks.limits import Limits, folder_limits
+from perception.sinks.png import encode_ids
 from perception.sinks.segments import Budget, numbered
 from perception.types import Image
 
@@ -75,14 +76,14 @@ class FolderSink:
         stem = self._stem = frame.stem or f"{frame.sequence:06d}"
         scene = replace(scene, stem=stem)
         if len(self._classes):
-            self._write_image(f"{stem}.labels.png", scene.labels)
-            self._write_image(f"{stem}.instances.png", scene.instance_map)
-        self._write_image(f"{stem}.overlay.jpg", overlay, _JPEG)
+            self._write_file(f"{stem}.labels.png", encode_ids(scene.labels))
+            self._write_file(f"{stem}.instances.png", encode_ids(scene.instance_map))
+        self._write_file(f"{stem}.overlay.jpg", cv2.imencode(".jpg", overlay, _JPEG)[1])
         if scene.picture is not None:
-            self._write_image(f"{stem}.picture.png", scene.picture)
+            self._write_file(f"{stem}.picture.png", cv2.imencode(".png", scene.picture)[1])
         if scene.depth is not None:
             centimetres = np.rint(100 * np.nan_to_num(scene.depth).clip(0, FARTHEST / 100))
-            self._write_image(f"{stem}.depth.png", centimetres.astype(np.uint16))
+            self._write_file(f"{stem}.depth.png", cv2.imencode(".png", centimetres.astype(np.uint16))[1])
         self._write_line(self._lines, record(scene, self._classes))
 
     def write_health(self, health: Health) -> None:
@@ -96,16 +97,15 @@ class FolderSink:
             self._lines.path.unlink(missing_ok=True)  # no frame came
         self._new = False
 
-    def _write_image(self, name: str, image: npt.NDArray[Any], how: tuple[int, ...] = ()) -> None:
+    def _write_file(self, name: str, data: bytes | npt.NDArray[Any]) -> None:
         path = self._folder / name
-        data = cv2.imencode(path.suffix, image, how)[1]
         try:
             file = path.open("wb")
         except OSError as error:  # what is there is not ours to remove
             raise self._error(path, error) from error
         try:
             with file:
-                file.write(data.tobytes())
+                file.write(data)
         except OSError as error:
             with suppress(OSError):  # where removal fails too, the first error says why
                 path.unlink()  # half an image would be taken for a whole one
@@ -167,7 +167,7 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
                 "kind": lane.kind,
                 "side": lane.side,
                 "confidence": round(lane.confidence, 4),
-                "points": lane.points.round(2).tolist(),
+                "points": lane.points.astype(np.float64).round(2).tolist(),
             }
             for lane in scene.lanes
         ],

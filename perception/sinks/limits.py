@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from perception.uri import Uri
 
@@ -25,13 +26,12 @@ class Limits:
     keep: int | None = None
 
 
-def video_limits(uri: Uri) -> Limits:
-    """The limits by `minutes`, `megabytes` and `keep`.
+def video_limits(uri: Uri, values: dict[str, Any]) -> Limits:
+    """The limits of a URI by the values of `VIDEO_LIMITS` in it.
 
     Raises:
-        ConfigError: another option, or a wrong value.
+        ConfigError: they exclude each other.
     """
-    values = uri.options({"minutes": _number, "megabytes": _number, "keep": _size})
     minutes, keep = values.get("minutes"), values.get("keep")
     if "megabytes" in values:
         segment = round(10**6 * values["megabytes"])
@@ -65,3 +65,6 @@ def _size(text: str) -> int:
     if not found or found[2] not in _UNITS or not (size := round(float(found[1]) * _UNITS[found[2]])):
         raise ValueError("allowed are sizes such as 500MB or 20GB")
     return size
+
+
+VIDEO_LIMITS = {"minutes": _number, "megabytes": _number, "keep": _size}

@@ -10,8 +10,9 @@ from typing import TypeVar
 from perception.errors import PerceptionError, SinkError
 from perception.health.latency import Latency
 from perception.health.types import Health, SinkState
+from perception.pixels import as_bgr
 from perception.redact import masked
-from perception.sinks.base import Publication, Sink
+from perception.sinks.base import PlaneSink, Publication, Sink
 from perception.types import Policy
 
 _BACK_OFF_S = 0.5, 10.0  # before the first try to open it again; doubled each time, up to the second
@@ -187,7 +188,10 @@ class SinkQueue:
                 publication = self._writing[1] if self._writing else None
             if publication is not None:
                 start, cpu = time.perf_counter(), time.thread_time()
-                sink.write(publication.frame, publication.scene, publication.overlay)
+                if isinstance(sink, PlaneSink):
+                    sink.write(publication.frame, publication.scene, publication.overlay)
+                else:
+                    sink.write(publication.frame, publication.scene, as_bgr(publication.overlay))
                 self.writing.add(1000 * (time.perf_counter() - start), time.thread_time() - cpu)
                 self._wrote()
             if health is not None:

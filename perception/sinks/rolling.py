@@ -1,16 +1,19 @@
 """A video in segments, such as out-20261121T203357Z-0001.mp4, so that weeks of it fit on a disk."""
 
 from pathlib import Path
+from typing import Literal
 
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
+from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
-from perception.sinks.limits import Limits, video_limits
+from perception.sinks.encoders import X264, Encoder, read_encoder
+from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
 from perception.sinks.segments import Budget, next_dated, next_free, numbered
 from perception.sinks.video import VideoSink
-from perception.types import Image
+from perception.uri import Uri
 
 
 class RollingVideoSink:
@@ -25,10 +28,11 @@ class RollingVideoSink:
     """
 
     wants_overlay = True
+    takes_planes: Literal[True] = True
 
-    def __init__(self, path: Path, rate: float, limits: Limits) -> None:
+    def __init__(self, path: Path, rate: float, limits: Limits, encoder: Encoder = X264) -> None:
         self.uri = str(path)
-        self._path, self._rate, self._limits = path, rate, limits
+        self._path, self._rate, self._limits, self._encoder = path, rate, limits, encoder
         self._budget = None if limits.keep is None else Budget(limits.keep)
         try:
             if self._budget is not None:
@@ -38,7 +42,7 @@ class RollingVideoSink:
         except OSError as error:
             raise self._error(error) from error
 
-    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> None:
         try:
             if self._full():
                 self._segment.close()  # which writes its last half second and its index
@@ -67,7 +71,7 @@ class RollingVideoSink:
 
     def _open(self) -> None:
         self._file = next_dated(self._path)
-        self._segment = VideoSink(self._file, self._rate)
+        self._segment = VideoSink(self._file, self._rate, self._encoder)
 
     def _error(self, error: OSError) -> SinkError:
         what = error.filename or "a segment"
@@ -76,10 +80,16 @@ class RollingVideoSink:
 
 def _open(given: SinkUri, how: Opening) -> Sink:
     """In pieces where options ask for it, else as one video."""
-    path = Path(given.uri.place)
-    if given.options != Limits():
-        return RollingVideoSink(path, how.rate, given.options)
-    return VideoSink(next_free(path) if how.again else path, how.rate)
+    path, (limits, encoder) = Path(given.uri.place), given.options
+    if limits != Limits():
+        return RollingVideoSink(path, how.rate, limits, encoder)
+    return VideoSink(next_free(path) if how.again else path, how.rate, encoder)
 
 
-KIND = SinkKind("an H.264 video (out.mp4)", _open, read=video_limits, on_disk=True)
+def _read(uri: Uri) -> tuple[Limits, Encoder]:
+    values = uri.options({**VIDEO_LIMITS, "encoder": read_encoder})
+    encoder: Encoder = values.pop("encoder", X264)
+    return video_limits(uri, values), encoder
+
+
+KIND = SinkKind("an H.264 video (out.mp4)", _open, read=_read, on_disk=True)

@@ -6,28 +6,27 @@ import time
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import cv2
 import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.overlay.style import RED, WHITE, text_height, text_width, write
+from perception.pixels import BT601, UNSPECIFIED, Pixels, Yuv420, as_bgr, size_of
 from perception.scene import Scene, Signal
 from perception.sinks.base import check_writable
+from perception.sinks.encoders import X264, Encoder, set_up
 from perception.types import Image
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
 _TIME_BASE = Fraction(1, 90_000)
-# ultrafast takes a third of superfast's CPU time and a fifth of veryfast's, for 1.6 to 1.9 times the bytes:
-# on a node that needs its cores for the network, bytes are cheaper. A fixed quantiser spares x264 a look at
-# each picture to choose one: this takes 0.7 of crf 23's CPU time and 0.8 of its bytes, and looks the same.
-_ENCODER = {"preset": "ultrafast", "qp": "27"}
 _KEY_SECONDS = 2  # between key frames: what an abrupt end can cost, and how finely a player can seek
 # A plain MP4 gets its index at the end: without it, on a full disk or after a crash, nothing plays. This one
 # is written in fragments that play by themselves, and closing it adds the plain index. Each goes to the file
@@ -39,7 +38,8 @@ _ROOM = 1_000_000  # bytes that must be free where one begins, lest each try on 
 class VideoSink:
     """MP4, H.264, yuv420p, each overlay under its frame's own stamp; FFmpeg counts them from the first.
 
-    The first frame sets the size and the shape of pixels; others are fitted into it, with black borders. A
+    The first frame sets the size, the shape of pixels and how colours are mixed (an image: BT.601); others
+    are fitted into it, with black borders. A
     video that exists is overwritten, once the first frame comes. Where a camera falls silent, a dark picture
     that says so takes the place of its last overlay, until the next frame.
 
@@ -48,9 +48,11 @@ class VideoSink:
     """
 
     wants_overlay = True
+    takes_planes: Literal[True] = True
 
-    def __init__(self, path: Path, rate: float) -> None:
+    def __init__(self, path: Path, rate: float, encoder: Encoder = X264) -> None:
         self.uri = str(path)
+        self._encoder = encoder
         self._path = path
         self._rate = Fraction(rate).limit_denominator(1001)
         self._container: OutputContainer | None = None
@@ -58,6 +60,7 @@ class VideoSink:
         self._first_pts = self._last_pts = -1
         self._last: Frame | None = None
         self._aspect = 1.0  # width of a pixel over its height
+        self._colours = BT601, False  # matrix, full range
         self._silent = False
         self._broken = False
         try:
@@ -79,7 +82,7 @@ class VideoSink:
         """Of video, up to the last frame."""
         return float((self._last_pts - self._first_pts) * _TIME_BASE)
 
-    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> None:
         self._last, self._silent = frame, False
         self._write(overlay, frame.stamp_ns, frame.pixel_aspect)
 
@@ -88,14 +91,14 @@ class VideoSink:
         if self._silent and not silent and self._last is not None and self._last.host_ns:
             # A recording has its own time.
             stamp_ns = self._last.stamp_ns + health.stamp_ns - self._last.host_ns
-            self._write(_slate(self._last.image.shape, health), stamp_ns, self._last.pixel_aspect)
+            self._write(_slate(self._last, health), stamp_ns, self._last.pixel_aspect)
 
-    def _write(self, image: Image, stamp_ns: int, aspect: float) -> None:
+    def _write(self, shown: Pixels, stamp_ns: int, aspect: float) -> None:
         try:
-            stream = self._stream or self._start(image, stamp_ns, aspect)
+            stream = self._stream or self._start(shown, stamp_ns, aspect)
             if not self._path.exists():  # what is written to a file that was removed, nobody sees
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            picture = _picture(_fit(image, stream.width, stream.height, aspect / self._aspect))
+            picture = _picture(self._planes(shown, (stream.height, stream.width), aspect / self._aspect))
             # Stamps that stand still or run back (a spliced recording) would make the file unplayable.
             self._last_pts = max(_ticks(stamp_ns), self._last_pts + 1)
             picture.pts, picture.time_base = self._last_pts, _TIME_BASE
@@ -122,27 +125,42 @@ class VideoSink:
                     self._path.unlink()
             self._new = False
 
-    def _start(self, overlay: Image, stamp_ns: int, aspect: float) -> VideoStream:
+    def _planes(self, shown: Pixels, size: tuple[int, int], widened: float) -> Yuv420:
+        fits = widened == 1.0 and size_of(shown) == size
+        if isinstance(shown, Yuv420) and fits and _colours(shown) == self._colours:
+            return shown
+        return Yuv420.of(_fit(as_bgr(shown), size[1], size[0], widened), *self._colours)
+
+    def _start(self, shown: Pixels, stamp_ns: int, aspect: float) -> VideoStream:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
         self._last_pts -= 1
         self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
-        stream = self._container.add_stream("libx264", rate=self._rate, options=_ENCODER)
+        stream = self._container.add_stream(self._encoder.codec, rate=self._rate)
+        assert isinstance(stream, VideoStream)
         # yuv420p halves the colour planes, so sides are even: an odd one grows by a pixel; none is cut off.
-        stream.height, stream.width = (side + side % 2 for side in overlay.shape[:2])
-        stream.pix_fmt = "yuv420p"
+        stream.height, stream.width = (side + side % 2 for side in size_of(shown))
         context = stream.codec_context
+        set_up(context, self._encoder, self._rate)
         self._aspect = aspect
         context.sample_aspect_ratio = Fraction(aspect).limit_denominator(255)  # H.264 has two bytes for each
         context.time_base = _TIME_BASE
         context.gop_size = max(1, round(_KEY_SECONDS * self._rate))
         context.thread_count = 1  # a second one saves no CPU time, and the network needs that core
-        context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG  # as cv2 converts
+        self._colours = matrix, full_range = _colours(shown)
+        context.colorspace, context.color_range = matrix, ColorRange.JPEG if full_range else ColorRange.MPEG
         self._stream = stream
         return stream
 
     def _error(self, error: Exception) -> SinkError:
         words = getattr(error, "strerror", None) or str(error)
         return SinkError(f"sink {self.uri}: cannot be written ({words})")
+
+
+def _colours(shown: Pixels) -> tuple[int, bool]:
+    """Matrix and range to encode it with."""
+    if not isinstance(shown, Yuv420):
+        return BT601, False
+    return BT601 if shown.matrix == UNSPECIFIED else shown.matrix, shown.full_range
 
 
 def _ticks(stamp_ns: int) -> int:
@@ -158,9 +176,9 @@ def _plays(path: Path) -> bool:
         return False
 
 
-def _slate(shape: tuple[int, ...], health: Health) -> Image:
+def _slate(last: Frame, health: Health) -> Image:
     """A dark picture that says that the camera is silent, and since when it is known."""
-    picture = np.full(shape, 24, np.uint8)
+    picture = np.full((last.height, last.width, 3), 24, np.uint8)
     when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(health.wall_ns / 1e9))
     height, y = text_height(picture), picture.shape[0] // 3
     for text, ink in ((str(health.signal), RED), (health.camera, WHITE), (when, WHITE)):
@@ -169,14 +187,10 @@ def _slate(shape: tuple[int, ...], health: Health) -> Image:
     return picture
 
 
-def _picture(image: Image) -> av.VideoFrame:
-    """An image of even sides as yuv420p."""
-    yuv = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)  # a fifth of the CPU time of swscale
-    planes = yuv.astype(np.uint8, copy=False)
+def _picture(planes: Yuv420) -> av.VideoFrame:
     # Without a copy, where PyAV can: it takes the height for a multiple of 4.
-    if image.shape[0] % 4 == 0:
-        return av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
-    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    make = av.VideoFrame.from_numpy_buffer if planes.height % 4 == 0 else av.VideoFrame.from_ndarray
+    return make(planes.i420, format="yuv420p")
 
 
 def _fit(image: Image, width: int, height: int, widened: float = 1.0) -> Image:

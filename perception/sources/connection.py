@@ -12,8 +12,10 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from perception.sources.picture_ends import CLOCK, marked_time
 from perception.sources.sender_reports import SenderReports, camera_ns
 from perception.sources.tracks import choose_track
+from perception.types import NS_PER_S
 
 Packet: TypeAlias = "av.Packet[VideoStream]"
 
@@ -62,6 +64,7 @@ class Connection:
         connect: opens the stream; an error ends the connection.
         explain: that error in words for people.
         wait: with MOST packets waiting no more are taken in; otherwise those that wait are given up.
+        marked: called once it is open: whether the ends of pictures are marked, see PictureEnds.
 
     Attributes:
         ended: why it has; None while it has not.
@@ -72,9 +75,10 @@ class Connection:
         connect: Callable[[], AbstractContextManager[InputContainer]],
         explain: Callable[[Exception], str],
         wait: bool,
+        marked: Callable[[], bool],
     ) -> None:
         self.ended: str | None = None
-        self._connect, self._explain, self._wait = connect, explain, wait
+        self._connect, self._explain, self._wait, self._marked = connect, explain, wait, marked
         self._changed = Condition()
         self._stream: VideoStream | None = None
         self._packets: deque[Packet] = deque()
@@ -142,7 +146,9 @@ class Connection:
         with self._changed:
             self._stream = stream
             self._changed.notify_all()
-        for packet in _whole(_timed(container, stream)):
+        marked = self._marked()
+        packets = _timed(container, stream, marked)
+        for packet in _ended(packets) if marked else _whole(packets):
             if self._released:
                 return
             self._put(packet)
@@ -158,10 +164,10 @@ class Connection:
             self._changed.notify_all()
 
 
-def _timed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+def _timed(container: InputContainer, stream: VideoStream, marked: bool) -> Iterator[Packet]:
     """The packets of a stream, each with its Arrival."""
     # FFmpeg sees that an image is whole by the next one's beginning, and so gives it that much later.
-    by_next = stream.codec_context.name in ("h264", "hevc")
+    by_next = stream.codec_context.name in ("h264", "hevc") and not marked
     held = _HELD.get(container.format.name, 0) if by_next else 0
     times = deque([time.monotonic_ns()] * (held + 1), maxlen=held + 1)
     reports = SenderReports()
@@ -171,6 +177,26 @@ def _timed(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
             reported, jumped = camera_ns(packet), reports.jumped(packet)
             packet.opaque = Arrival(times[0], times[-1], time.time_ns(), 0, reported, jumped)
             yield packet
+
+
+def _ended(packets: Iterator[Packet]) -> Iterator[Packet]:
+    """One packet an image of a stream in which the ends of pictures are marked, with its time."""
+    waiting: Packet | None = None
+    earlier: int | None = None  # time of the image before
+    for part in packets:
+        packet = part if waiting is None else _joined(waiting, part)
+        time = marked_time(memoryview(part))
+        waiting = packet if time is None else None
+        if time is None:
+            continue
+        if earlier is not None and packet.pts is not None:
+            # FFmpeg gives what follows a delimiter the time of the image before it.
+            step = (time - earlier + 2**31) % 2**32 - 2**31
+            packet.pts += step
+            arrival = arrival_of(packet)
+            arrival.camera_ns += bool(arrival.camera_ns) * step * NS_PER_S // CLOCK
+        earlier = time
+        yield packet
 
 
 def _whole(packets: Iterator[Packet]) -> Iterator[Packet]:

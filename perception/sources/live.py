@@ -41,6 +41,7 @@ class LiveCamera(ABC):
     """
 
     clocked: bool = True  # the stream's presentation times are the camera's own
+    marked: bool = False  # the ends of its pictures are marked, see PictureEnds
 
     def __init__(self, uri: Uri, camera: str, policy: Policy | None) -> None:
         self.uri = uri.shown
@@ -85,7 +86,9 @@ class LiveCamera(ABC):
     def __iter__(self) -> Iterator[Frame | Drop]:
         pause = PAUSES_S[0]
         while not self._stopped.is_set():
-            self._connection = Connection(self._connect, self._explain, wait=not self._freshest)
+            self._connection = Connection(
+                self._connect, self._explain, wait=not self._freshest, marked=lambda: self.marked
+            )
             first = latest = 0.0
             try:
                 for item in self._read(self._connection):
@@ -175,7 +178,7 @@ class LiveCamera(ABC):
     def _frame(self, picture: av.VideoFrame) -> Frame:
         arrival = arrival_of(picture)
         assert self._pictures is not None
-        image, pixel_aspect = self._pictures.read(picture)
+        pixels, pixel_aspect = self._pictures.read(picture)
         delay_ns = arrival.whole_ns - arrival.stamp_ns
         if self._link.state is LinkState.LOST:
             _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
@@ -187,7 +190,7 @@ class LiveCamera(ABC):
         if self._wall.note != noted:
             self._note()
         return Frame(
-            image,
+            pixels,
             stamp_ns=arrival.stamp_ns,
             wall_ns=wall_ns,
             sequence=self._next(),

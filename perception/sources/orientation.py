@@ -35,16 +35,17 @@ class Orientation:
     def __init__(self) -> None:
         self._matrix: tuple[int, ...] = ()
 
-    def upright(self, picture: av.VideoFrame, image: Image) -> tuple[Image, bool]:
-        """The picture's image as a player shows it, and whether its sides were swapped."""
+    def matrix(self, picture: av.VideoFrame) -> tuple[int, ...]:
+        """How the picture is turned and mirrored: see `turned`; empty: it is upright."""
         side_data: Mapping[Any, Any] = picture.side_data
         given = side_data.get(Type.DISPLAYMATRIX)
         if given is not None or picture.key_frame:
             self._matrix = () if given is None else tuple(np.frombuffer(given, np.int32).tolist())
-        return _turned(image, self._matrix) if self._matrix else (image, False)
+        return self._matrix
 
 
-def _turned(image: Image, matrix: tuple[int, ...]) -> tuple[Image, bool]:
+def turned(image: Image, matrix: tuple[int, ...]) -> tuple[Image, bool]:
+    """An image as a player shows it by a display matrix, and whether its sides were swapped."""
     # A pixel x, y is shown at a·x + c·y, b·x + d·y: rows of three, 16.16 fixed point.
     a, b, _, c, d, *_ = matrix
     degrees = math.degrees(math.atan2(b, a if a or b else 1.0))

@@ -1,13 +1,15 @@
-"""Decoded pictures as images, alike for files and streams: of SDR colours, progressive and upright."""
+"""Decoded pictures, alike for files and streams: of SDR colours, progressive and upright."""
 
 from fractions import Fraction
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
+from perception.pixels import MATRICES, Pixels, Yuv420
 from perception.sources.deinterlace import one_moment
-from perception.sources.orientation import Orientation
+from perception.sources.orientation import Orientation, turned
 from perception.sources.tone import WHITE_NITS, hdr_name, tone_mapped
 from perception.types import Image
 
@@ -29,10 +31,20 @@ class Pictures:
         # As in FFmpeg, the container's shape of the pixels comes before that of the stream, which may change.
         self._stored = stored if stored != coded else None
 
-    def read(self, picture: av.VideoFrame) -> tuple[Image, float]:
-        """The picture's image, and the width of its pixels over their height."""
-        hdr = hdr_name(picture)
-        if hdr:
+    def read(self, picture: av.VideoFrame) -> tuple[Pixels, float]:
+        """The picture, as planes where it needs no work, and the width of its pixels over their height."""
+        matrix, aspect = self._orientation.matrix(picture), self._pixel_aspect()
+        pixels: Pixels | None = None if matrix else _planes(picture)
+        if pixels is not None:
+            return pixels, aspect
+        image = self._image(picture)
+        if not matrix:
+            return image, aspect
+        image, swapped = turned(image, matrix)
+        return image, 1 / aspect if swapped else aspect
+
+    def _image(self, picture: av.VideoFrame) -> Image:
+        if hdr := hdr_name(picture):
             self.note(
                 f"{hdr} (HDR) video, shown as SDR; what is brighter than {WHITE_NITS:.0f} cd/m² is white"
             )
@@ -43,9 +55,7 @@ class Pictures:
         if picture.interlaced_frame:
             self.note("interlaced video; every other row is drawn from its neighbours")
             image = one_moment(image)
-        image, swapped = self._orientation.upright(picture, image)
-        aspect = self._pixel_aspect()
-        return image, 1 / aspect if swapped else aspect
+        return image
 
     def note(self, words: str) -> None:
         line = f"{self._uri}: {words}"
@@ -58,3 +68,13 @@ class Pictures:
             return float(aspect)
         self.note(f"its pixels are said to be {aspect} as wide as high, taken to be square")
         return 1.0
+
+
+def _planes(picture: av.VideoFrame) -> Yuv420 | None:
+    """The picture's own; None where it is stored otherwise, or needs more than a copy."""
+    stored = picture.format.name in ("yuv420p", "yuvj420p") and picture.colorspace in MATRICES
+    even = picture.width % 2 == picture.height % 2 == 0
+    if not stored or not even or hdr_name(picture) or picture.interlaced_frame:
+        return None
+    full_range = picture.format.name == "yuvj420p" or picture.color_range == ColorRange.JPEG
+    return Yuv420(picture.to_ndarray().astype(np.uint8, copy=False), int(picture.colorspace), full_range)

@@ -10,6 +10,7 @@ from av.container import InputContainer
 from perception.sources.base import SourceKind
 from perception.sources.connection import CLOSED
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
+from perception.sources.rtsp_relay import RtspRelay
 from perception.types import Policy
 from perception.uri import Uri
 
@@ -20,7 +21,9 @@ EXAMPLES = {
     "https": "https://192.168.0.10/video",
     "udp": "udp://0.0.0.0:5000",
 }
+_UNKNOWN = "its name is not known in the network"
 _REASONS = (
+    (socket.gaierror, _UNKNOWN),
     (ConnectionRefusedError, "nothing answers at its port (connection refused)"),
     (av.error.HTTPUnauthorizedError, "it refuses this user and password (401)"),
     (av.error.HTTPForbiddenError, "it refuses this user and password (403)"),
@@ -47,19 +50,29 @@ class StreamSource(LiveCamera):
         super().__init__(uri, camera, policy)
         self._url = urlunsplit(urlsplit(uri.text)._replace(fragment=""))
         self._options = LOW_LATENCY | options
+        self._relay: RtspRelay | None = None
 
     def _connect(self) -> InputContainer:
+        if self._options.get("rtsp_transport") == "tcp" and not (self._relay and self._relay.unmarkable):
+            return self._connect_relayed()
+        self.marked = False
         container = av.open(self._url, options=self._options, timeout=(OPEN_S, SILENCE_S))
         self.clocked = container.format.name != "mpjpeg"  # whose times FFmpeg makes up
         return container
 
+    def _connect_relayed(self) -> InputContainer:
+        self._relay = RtspRelay(self._url, OPEN_S)
+        try:
+            container = av.open(self._relay.url, options=self._options, timeout=(OPEN_S, SILENCE_S))
+        except av.error.FFmpegError:
+            self._relay.close()
+            raise
+        self.marked = self._relay.marks
+        return container
+
     def _explain(self, error: Exception) -> str:
         if getattr(error, "errno", 0) == errno.EIO:  # also what FFmpeg makes of a name that is not known
-            return (
-                "it has broken off the connection"
-                if _known(self._url)
-                else "its name is not known in the network"
-            )
+            return "it has broken off the connection" if _known(self._url) else _UNKNOWN
         words = super()._explain(error)
         return next((reason for kind, reason in _REASONS if isinstance(error, kind)), words)
 

@@ -119,9 +119,9 @@ class VideoSource:
         stamp_ns = timeline.stamp_ns(seconds, sequence)
         if timeline.recording > earlier:
             self.notes.append(f"{self.uri}: {spliced(sequence)}")
-        image, aspect = self._pictures.read(picture)
+        pixels, aspect = self._pictures.read(picture)
         return Frame(
-            image,
+            pixels,
             stamp_ns,
             sequence=sequence,
             camera=self._camera,

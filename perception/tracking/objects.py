@@ -59,7 +59,6 @@ class Tracker:
         self._shape: tuple[int, ...] = ()
         self._recording = 0
         self._next_id = 1
-        assign(np.empty((0, 0)))  # SciPy is imported now, so that no frame waits for it
 
     def update(self, scene: Scene) -> Scene:
         """The scene with the `track` of each instance set.

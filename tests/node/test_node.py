@@ -201,14 +201,14 @@ def test_road_users_are_tracked_in_the_order_of_the_frames(perceiver: Perceiver,
     """A vehicle that passes keeps its id, also when later frames are perceived before earlier ones."""
     pauses = np.random.default_rng(2).uniform(0, 0.02, 20)
     slow, _ = watched(perceiver, lambda run: time.sleep(pauses[run]))
-    items = [replace(frame(k), image=passing(k, HEIGHT, WIDTH)) for k in range(20)]
+    items = [replace(frame(k), pixels=passing(k, HEIGHT, WIDTH)) for k in range(20)]
     sink = ListSink()
     make_node(ListSource(items), slow, [sink], workers=workers).run()
     assert [[one.track for one in scene.instances] for scene in sink.scenes] == [[1]] * 20
 
 
 def test_without_tracks_no_instance_has_one(perceiver: Perceiver) -> None:
-    items = [replace(frame(k), image=passing(k, HEIGHT, WIDTH)) for k in range(3)]
+    items = [replace(frame(k), pixels=passing(k, HEIGHT, WIDTH)) for k in range(3)]
     sink = ListSink()
     node = make_node(ListSource(items), perceiver, [sink], tracks=False)
     node.run()

@@ -142,7 +142,7 @@ def test_the_denoiser_is_a_stage_of_its_own(folder: Path, colour_bundle: Bundle)
 def test_what_a_network_gives_is_the_same_with_any_number_of_workers(two_before: Perceiver) -> None:
     def lazy() -> Iterator[Frame]:
         for k in range(10):
-            yield replace(grey(k), image=np.random.default_rng(k).integers(0, 256, (50, 90, 3), np.uint8))
+            yield replace(grey(k), pixels=np.random.default_rng(k).integers(0, 256, (50, 90, 3), np.uint8))
 
     def pictures(workers: int) -> bytes:
         sink = ListSink()

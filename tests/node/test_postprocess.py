@@ -17,6 +17,7 @@ from perception.node import postprocess as module
 from perception.node.postprocess import Postprocess
 from perception.overlay import SCENE, StatusLine
 from perception.perceiver import Perceiver
+from perception.pixels import as_bgr
 from perception.scene import Instance, Scene, Status
 
 VEHICLE = DRIVE.id("vehicle")
@@ -188,7 +189,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> list[StatusLine]:
         drawn.append(styles[-1])
         return frame.image
 
-    monkeypatch.setattr(module, "draw", draw)
+    monkeypatch.setattr(module, "draw_planes", draw)
     return drawn
 
 
@@ -215,10 +216,11 @@ def test_the_overlay_is_a_picture_of_its_own(clock: Clock) -> None:
     given = arrival()
     before = given[0].image.copy()
     publication, _ = make(overlay=True).finish(*given)
-    assert publication.overlay.shape == before.shape and (publication.overlay != before).any()
+    overlay = as_bgr(publication.overlay)
+    assert overlay.shape == before.shape and (overlay != before).any()
     assert np.array_equal(given[0].image, before)
 
 
 def test_no_overlay_is_drawn_where_no_sink_wants_it(clock: Clock, lines: list[StatusLine]) -> None:
     publication, _ = make(overlay=False).finish(*arrival())
-    assert publication.overlay.size == 0 and not lines
+    assert as_bgr(publication.overlay).size == 0 and not lines

@@ -6,6 +6,7 @@ import numpy.typing as npt
 
 from perception.classes import DRIVE
 from perception.frame import Frame
+from perception.pixels import Pixels
 from perception.scene import Scene, Status, unknown_scene
 from perception.types import Image
 
@@ -36,8 +37,10 @@ def sensed(light: npt.NDArray[np.integer | np.floating], k: int, noise: float) -
     return np.clip(np.round(seen), 0, 255).astype(np.uint8)
 
 
-def frame(image: Image, k: int) -> Frame:
-    return Frame(np.ascontiguousarray(image), k * PERIOD_NS, sequence=k)
+def frame(pixels: Pixels, k: int) -> Frame:
+    if isinstance(pixels, np.ndarray):
+        pixels = np.ascontiguousarray(pixels)
+    return Frame(pixels, k * PERIOD_NS, sequence=k)
 
 
 def scene() -> Scene:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.health.types import Finding, Level
+from perception.pixels import Pixels, Yuv420
 from perception.quality.image import ImageChecks
 from perception.scene import Scene
 from perception.simulation import Drive, parse_options
@@ -22,16 +23,17 @@ GOOD = 26  # frames before a fault: a second
 SECOND = 25
 
 
-def found(
-    fault: Callable[[int], Image], checks: ImageChecks, start: int = GOOD, count: int = SECOND + 1
-) -> dict[str, Finding]:
+Look = Callable[[int], Pixels]
+
+
+def found(fault: Look, checks: ImageChecks, start: int = GOOD, count: int = SECOND + 1) -> dict[str, Finding]:
     """What is found in the last frame of a second of the fault."""
     for k in range(start, start + count):
         findings = checks.check(frame(fault(k), k))
     return {one.name: one for one in findings}
 
 
-def after_good_frames(good: Callable[[int], Image] = picture) -> ImageChecks:
+def after_good_frames(good: Look = picture) -> ImageChecks:
     checks = ImageChecks()
     for k in range(GOOD):
         assert checks.check(frame(good(k), k)) == []
@@ -91,7 +93,7 @@ FAULTS: dict[str, tuple[Callable[[int], Image], str, Level]] = {
     "a finger": (lambda k: covered(k, ALL, slice(0, 130)), "blocked", W),
     "half of it taped": (lambda k: covered(k, ALL, HALF), "blocked", E),
     "fog": (lambda k: sensed(0.6 * picture(k, noise=0) + 80.0, k, 1.5), "veiled", W),
-    "thick fog": (lambda k: sensed(0.25 * picture(k, noise=0) + 170.0, k, 1.5), "veiled", E),
+    "thick fog": (lambda k: sensed(0.26 * picture(k, noise=0) + 170.0, k, 1.5), "veiled", E),
     "lost packets": (lambda k: without_blocks(picture(k)), "blocks_lost", W),
     "frozen": (lambda k: picture(GOOD), "frozen", E),
 }
@@ -103,6 +105,10 @@ def test_each_fault_is_found_within_a_second(name: str) -> None:
     findings = found(fault, after_good_frames())
     assert findings[finding].level is level
     assert findings.keys() <= {finding, "frozen"}  # what shows nothing at all is frozen too
+    as_planes = found(lambda k: Yuv420.of(fault(k)), after_good_frames(lambda k: Yuv420.of(picture(k))))
+    assert {one.name: one.level for one in as_planes.values()} == {
+        one.name: one.level for one in findings.values()
+    }
 
 
 @pytest.mark.parametrize(

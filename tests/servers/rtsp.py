@@ -1,4 +1,4 @@
-"""A camera that sends H.264 over RTSP: `python -m tests.servers.rtsp --size 640x384 --rate 30`.
+"""A camera that sends H.264 or H.265 over RTSP: `python -m tests.servers.rtsp --size 640x384 --rate 30`.
 
 A loop is encoded once ahead and sent at its pace, over TCP or UDP, to any number of clients.
 It says {"url": …, "start_ns": …, "rate": …, "loop": L}: picture n is captured at start_ns + n / rate by the
@@ -42,10 +42,10 @@ ENOUGH = 8 << 20  # bytes that wait for a client; what comes then is not sent
 
 
 def encode(
-    width: int, height: int, rate: int, count: int, gop: int, black: bool = False
+    width: int, height: int, rate: int, count: int, gop: int, black: bool = False, codec: str = "H264"
 ) -> list[list[bytes]]:
     """The NAL units of each picture; without B-frames, with the parameter sets before each key frame."""
-    encoder = av.CodecContext.create("libx264", "w")
+    encoder = av.CodecContext.create("libx264" if codec == "H264" else "libx265", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base = Fraction(1, rate)
     encoder.options = {
@@ -53,6 +53,7 @@ def encode(
         "tune": "zerolatency",
         "crf": "20",
         "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:sliced-threads=0:threads=1",
+        "x265-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:pools=1:frame-threads=1:log-level=none",
     }
     packets = []
     for number in range(count):
@@ -69,16 +70,19 @@ def _units(stream: bytes) -> list[bytes]:
     return [unit.removesuffix(b"\0") for unit in stream.split(b"\0\0\1")[1:]]
 
 
-def payloads(units: list[bytes]) -> Iterator[bytes]:
-    """Of RTP packets: whole NAL units, or fragments of them (FU-A, RFC 6184)."""
+def payloads(units: list[bytes], codec: str) -> Iterator[bytes]:
+    """Of RTP packets: whole NAL units, or fragments of them (RFC 6184, FU-A; RFC 7798, FU)."""
     for unit in units:
         if len(unit) <= MOST:
             yield unit
             continue
-        head, kind, body = unit[0] & 0xE0 | 28, unit[0] & 0x1F, unit[1:]
+        if codec == "H264":
+            head, kind, body = bytes([unit[0] & 0xE0 | 28]), unit[0] & 0x1F, unit[1:]
+        else:
+            head, kind, body = bytes([unit[0] & 0x81 | 49 << 1, unit[1]]), unit[0] >> 1 & 0x3F, unit[2:]
         for start in range(0, len(body), MOST):
             ends = 0x40 if start + MOST >= len(body) else 0
-            yield bytes((head, (0 if start else 0x80) | ends | kind)) + body[start : start + MOST]
+            yield head + bytes([(0 if start else 0x80) | ends | kind]) + body[start : start + MOST]
 
 
 @dataclass(eq=False)
@@ -106,7 +110,18 @@ class Client:
 
 
 class Camera:
-    def __init__(self, size: str, rate: int, gop: int, seconds: float, user: str, base_port: int) -> None:
+    def __init__(
+        self,
+        size: str,
+        rate: int,
+        gop: int,
+        seconds: float,
+        user: str,
+        base_port: int,
+        codec: str,
+        marks: str,
+    ) -> None:
+        self.codec, self.marks = codec, marks
         self.rate, self.gop, self.count = rate, gop, max(gop, round(rate * seconds) // gop * gop)
         self.user, self.port = user, base_port
         self.mode, self.picture = "go", ""
@@ -121,8 +136,8 @@ class Camera:
 
     def resize(self, size: str) -> None:
         width, height = map(int, size.split("x"))
-        self.loop = encode(width, height, self.rate, self.count, self.gop)
-        self.black = encode(width, height, self.rate, 1, 1, black=True)
+        self.loop = encode(width, height, self.rate, self.count, self.gop, codec=self.codec)
+        self.black = encode(width, height, self.rate, 1, 1, black=True, codec=self.codec)
         self.ahead = True  # a stream of another size begins with a key frame
 
     async def run(self) -> None:
@@ -174,11 +189,12 @@ class Camera:
         stamp &= 0xFFFFFFFF
         if self.ahead_s is not None and time.monotonic() - client.reported > 1:
             client.report(self.udp, self.report(stamp, number))
-        bodies = list(payloads(units))
+        bodies = list(payloads(units, self.codec))
         for index, body in enumerate(bodies):
             client.sequence = (client.sequence + 1) & 0xFFFF
             if self.random.random() >= self.loss:
-                marker = 0x80 if index == len(bodies) - 1 else 0
+                ends = index == len(bodies) - 1
+                marker = 0x80 if {"last": ends, "all": True, "none": False}[self.marks] else 0
                 header = struct.pack(">BBHII", 0x80, marker | 96, client.sequence, stamp, 0x50455243)
                 client.send(self.udp, header + body)
 
@@ -237,6 +253,9 @@ class Camera:
 
     def description(self) -> str:
         sets = ",".join(base64.b64encode(unit).decode() for unit in self.loop[0] if unit[0] & 0x1F in (7, 8))
+        format = (
+            f"packetization-mode=1;sprop-parameter-sets={sets}" if self.codec == "H264" else "tx-mode=SRST"
+        )
         return "\r\n".join(
             (
                 "v=0",
@@ -245,8 +264,8 @@ class Camera:
                 "c=IN IP4 0.0.0.0",
                 "t=0 0",
                 "m=video 0 RTP/AVP 96",
-                f"a=rtpmap:96 H264/{CLOCK}",
-                f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}",
+                f"a=rtpmap:96 {self.codec}/{CLOCK}",
+                f"a=fmtp:96 {format}",
                 "a=control:track1",
                 "",
             )
@@ -283,7 +302,14 @@ class Camera:
 
 async def serve(arguments: argparse.Namespace) -> None:
     camera = Camera(
-        arguments.size, arguments.rate, arguments.gop, arguments.seconds, arguments.user, arguments.port
+        arguments.size,
+        arguments.rate,
+        arguments.gop,
+        arguments.seconds,
+        arguments.user,
+        arguments.port,
+        arguments.codec,
+        arguments.marks,
     )
     camera.ahead_s, camera.cached = arguments.clock, arguments.cached
     server = await asyncio.start_server(camera.serve, "127.0.0.1", arguments.port)
@@ -322,6 +348,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of the loop")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--user", default="", help="name:password that clients must give")
+    parser.add_argument("--codec", default="H264", choices=("H264", "H265"))
+    parser.add_argument(
+        "--marks",
+        default="last",
+        choices=("last", "all", "none"),
+        help="packets of a picture with RTP's marker",
+    )
     parser.add_argument("--clock", type=float, help="its wall clock, in s ahead of this computer's")
     parser.add_argument(
         "--cached", action="store_true", help="a client gets the pictures since the last key frame first"

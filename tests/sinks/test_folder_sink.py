@@ -88,6 +88,7 @@ def test_what_a_network_gives_next_to_classes_is_written_where_it_is_there(
         depth=depth,
         key_points=(KeyPoint("head", 1.234, 2.0, 0.87654),),
         latent=np.array([0.1, -2.5], np.float32),
+        lanes=(replace(plain.lanes[0], points=np.array([[50.126, 3.104], [2, 1]], np.float32)),),
     )
     write(tmp_path, [(frame, rich), (replace(frame, sequence=1), replace(plain, sequence=1))])
     np.testing.assert_array_equal(read_image(tmp_path / "000000.picture.png"), rich.picture)
@@ -95,7 +96,9 @@ def test_what_a_network_gives_next_to_classes_is_written_where_it_is_there(
     assert centimetres.dtype == np.uint16
     assert centimetres[0].tolist() == [0, 0, 65535, 65534, 65535, 65535]
     assert (centimetres[1:] == 1234).all()
-    first, second = (json.loads(line) for line in (tmp_path / "scenes.jsonl").open())
+    lines = (tmp_path / "scenes.jsonl").read_text()
+    assert '"points": [[50.13, 3.1], [2.0, 1.0]]' in lines  # no digits that float32 makes up
+    first, second = (json.loads(line) for line in lines.splitlines())
     assert first["key_points"] == [{"name": "head", "x": 1.23, "y": 2.0, "score": 0.8765}]
     assert first["latent"] == [0.1, -2.5]
     assert not {"key_points", "latent"} & set(second)

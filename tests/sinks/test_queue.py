@@ -2,8 +2,10 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count, repeat
 from threading import Event
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health, Level, NodeState
+from perception.pixels import Yuv420
 from perception.scene import Scene, Signal, Status, unknown_scene
 from perception.sinks import queue as sink_queue
 from perception.sinks.base import Publication
@@ -361,3 +364,25 @@ class Rest:
 
     def __next__(self) -> Deed:
         return next(self.deeds, nothing)
+
+
+@pytest.mark.parametrize("takes_planes", [True, False])
+def test_an_overlay_in_planes_reaches_others_as_an_image(takes_planes: bool) -> None:
+    given: list[object] = []
+
+    class Sink(FakeSink):
+        def write(self, frame: Frame, scene: Scene, overlay: Any) -> None:
+            given.append(overlay)
+
+    sink = Sink(repeat(nothing))
+    if takes_planes:
+        sink.takes_planes = True  # type: ignore[attr-defined]
+    planes = Yuv420(np.full((3, 2), 128, np.uint8))
+    one = SinkQueue("out.mp4", lambda: sink, Policy.EVERY_FRAME)
+    one.offer(replace(publication(0), overlay=planes))
+    one.close()
+    [overlay] = given
+    if takes_planes:
+        assert overlay is planes
+    else:
+        np.testing.assert_array_equal(overlay, planes.bgr)

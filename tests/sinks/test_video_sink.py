@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -12,7 +13,9 @@ from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health, Level, NodeState
+from perception.pixels import BT601, UNSPECIFIED, Yuv420
 from perception.scene import Scene, Signal
+from perception.sinks.base import PlaneSink
 from perception.sinks.registry import open_sink, reopening
 from tests.media import picture, read_video
 from tests.sinks.conftest import MakeScene
@@ -232,3 +235,39 @@ def test_after_a_failure_it_goes_on_beside_what_is_there(tmp_path: Path, make_sc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out-2.mp4", "out-3.mp4", "out.mp4"]
     for name in ("out.mp4", "out-2.mp4", "out-3.mp4"):
         assert len(read_video(tmp_path / name)) == 1
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", [1, 6, 9])
+def test_planes_are_encoded_as_they_are(
+    tmp_path: Path, make_scene: MakeScene, matrix: int, full_range: bool
+) -> None:
+    """Colours stay mixed as they were, and the file says how; an image that follows is mixed that way too."""
+    frame, scene = make_scene(0)
+    smooth = cv2.resize(picture(0, 4, 24), (160, 96), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    planes = Yuv420.of(smooth, matrix, full_range)
+    sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    assert isinstance(sink, PlaneSink)
+    sink.write(frame, scene, planes)
+    sink.write(*make_scene(1), smooth)
+    sink.write(*make_scene(2), Yuv420.of(smooth, 7, not full_range))
+    sink.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        shown = list(container.decode(video=0))
+    assert [(int(one.colorspace), int(one.color_range)) for one in shown] == 3 * [(matrix, 1 + full_range)]
+    for one in shown:
+        assert np.abs(one.to_ndarray().astype(int) - planes.i420).mean() < 4
+        assert np.abs(one.to_ndarray(format="bgr24").astype(int) - smooth).mean() < 8
+
+
+def test_planes_that_do_not_say_how_they_are_mixed_are_marked_as_they_are_shown(
+    tmp_path: Path, make_scene: MakeScene
+) -> None:
+    """Players take a large picture that says nothing for BT.709, FFmpeg and the node for BT.601."""
+    sink = open_sink(str(tmp_path / "out.mp4"), 25.0, DRIVE)
+    assert isinstance(sink, PlaneSink)
+    sink.write(*make_scene(0), Yuv420(np.full((144, 160), 128, np.uint8), UNSPECIFIED))
+    sink.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        [shown] = container.decode(video=0)
+    assert int(shown.colorspace) == BT601

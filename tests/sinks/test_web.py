@@ -114,7 +114,7 @@ def noise(sequence: int, make_scene: MakeScene) -> tuple[Frame, Scene]:
     """A frame with a large message: 350 kB."""
     frame, scene = make_scene(sequence, 480, 640)
     image = np.random.default_rng(sequence).integers(0, 256, frame.image.shape, np.uint8)
-    return replace(frame, image=image), scene
+    return replace(frame, pixels=image), scene
 
 
 def test_a_viewer_that_never_reads_delays_nobody_and_skips_to_the_newest(make_scene: MakeScene) -> None:

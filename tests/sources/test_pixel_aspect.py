@@ -81,7 +81,7 @@ def drive() -> list[Frame]:
 def squeezed(frame: Frame, aspect: float) -> Frame:
     width, height = round(frame.width / max(1, aspect)), round(frame.height * min(1, aspect))
     image = cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA)
-    return dataclasses.replace(frame, image=np.asarray(image, np.uint8), pixel_aspect=aspect)
+    return dataclasses.replace(frame, pixels=np.asarray(image, np.uint8), pixel_aspect=aspect)
 
 
 @pytest.mark.parametrize("aspect", [2.0, 64 / 45, 0.5])

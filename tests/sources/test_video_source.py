@@ -1,12 +1,15 @@
 import wave
+from contextlib import closing
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.pixels import Yuv420
 from perception.sources.registry import open_source
 from tests.media import picture, write_video
 
@@ -122,3 +125,42 @@ def test_a_change_of_size_goes_on(tmp_path: Path) -> None:
     sizes = [item.image.shape[:2] for item in items if isinstance(item, Frame)]
     assert set(sizes) == {(96, 160), (192, 320)}
     assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("matrix", [1, 2, 4, 5, 6, 7, 9])
+def test_planes_come_as_they_are_stored_and_show_the_colours_that_ffmpeg_makes_of_them(
+    tmp_path: Path, matrix: int, full_range: bool
+) -> None:
+    path = tmp_path / "drive.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 96, 160, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, 1 + full_range
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(0, 96, 160), format="bgr24")))
+        container.mux(stream.encode(None))
+    with closing(open_source(str(path))) as source:
+        [frame] = source
+    with av.open(str(path)) as container:
+        [stored] = container.decode(video=0)
+    assert isinstance(frame, Frame) and isinstance(frame.pixels, Yuv420)
+    assert (frame.pixels.matrix, frame.pixels.full_range) == (matrix, full_range)
+    assert (frame.height, frame.width) == (96, 160)
+    np.testing.assert_array_equal(frame.pixels.i420, stored.to_ndarray())
+    np.testing.assert_array_equal(frame.image, stored.to_ndarray(format="bgr24"))
+
+
+@pytest.mark.parametrize(("stored", "size"), [("yuv444p", (96, 160)), ("yuv420p10le", (96, 160))])
+def test_what_is_stored_otherwise_comes_as_an_image(
+    tmp_path: Path, stored: str, size: tuple[int, int]
+) -> None:
+    path = tmp_path / "drive.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        (stream.height, stream.width), stream.pix_fmt = size, stored
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(0, *size), format="bgr24")))
+        container.mux(stream.encode(None))
+    with closing(open_source(str(path))) as source:
+        [frame] = source
+    assert isinstance(frame, Frame) and isinstance(frame.pixels, np.ndarray)
+    assert np.abs(frame.image.astype(int) - picture(0, *size)).mean() < 12

@@ -65,7 +65,7 @@ def compare(
     bundle = Bundle.load(model)
     some = read_frames(source, min(frames, IN_MEMORY))
     drives = [
-        [replace(one, image=resize(one.image, *size)) for one in some]
+        [replace(one, pixels=resize(one.image, *size)) for one in some]
         for size in dict.fromkeys(sizes or [(some[0].height, some[0].width)])
     ]
     not_run: dict[str, str] = {}

@@ -1,0 +1,99 @@
+"""Between a camera and FFmpeg, which reads RTSP by itself and lets nobody see its packets."""
+
+import logging
+import socket
+import struct
+from contextlib import suppress
+from threading import Thread
+from urllib.parse import urlsplit, urlunsplit
+
+from perception.redact import masked
+from perception.sources.picture_ends import PictureEnds, UnmarkableError
+
+_PORT = 554
+_CHUNK = 1 << 16
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: the other side sees that the connection was broken off
+_log = logging.getLogger("perception.sources")
+
+
+class RtspRelay:
+    """Connects to the camera of an RTSP URL, and lets one client read it at `url`: see PictureEnds.
+
+    It ends when either of them ends its connection, or at `close`.
+
+    Attributes:
+        url: with the user and password of the camera's.
+        unmarkable: it has ended because no picture's end can be seen; the camera is to be read without it.
+
+    Raises:
+        OSError: the camera cannot be reached.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        parts = urlsplit(url)
+        login, at, place = parts.netloc.rpartition("@")
+        self._camera = socket.create_connection((parts.hostname, parts.port or _PORT), timeout_s)
+        self._camera.settimeout(None)
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=1)
+        self._listening.settimeout(timeout_s)
+        own = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        self.url = urlunsplit(parts._replace(netloc=f"{login}{at}{own}"))
+        self.unmarkable = False
+        self._ends = PictureEnds()
+        self._shown, self._own, self._place = (
+            masked(url),
+            f"rtsp://{own}".encode(),
+            f"rtsp://{place}".encode(),
+        )
+        Thread(target=self._run, name="rtsp relay", daemon=True).start()
+
+    @property
+    def marks(self) -> bool:
+        """Whether the ends of its pictures are marked."""
+        return self._ends.marks
+
+    def close(self) -> None:
+        """For a client that gave up; from any thread."""
+        _end(self._listening)
+        _end(self._camera)
+
+    def _run(self) -> None:
+        with self._camera, suppress(OSError):
+            with self._listening:
+                client, _ = self._listening.accept()
+            with client:
+                for one in (self._camera, client):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                requests = Thread(target=self._hand_up, args=(client,), name="rtsp requests", daemon=True)
+                requests.start()
+                try:
+                    self._hand_down(client)
+                finally:
+                    _end(client)
+                    _end(self._camera)
+                    requests.join()
+
+    def _hand_down(self, client: socket.socket) -> None:
+        try:
+            while data := self._camera.recv(_CHUNK):
+                client.sendall(self._ends.feed(data))
+        except UnmarkableError as error:
+            self.unmarkable = True
+            words = "%s: %s; it is connected to again, and each picture comes with the next one"
+            _log.warning(words, self._shown, error, extra={"event": "unmarkable"})
+        except OSError:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            raise
+
+    def _hand_up(self, client: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(_CHUNK):
+                # The camera is asked under its own name, unless that would break a digest of what was asked.
+                own = b"Authorization: Digest" in data
+                self._camera.sendall(data if own else data.replace(self._own, self._place))
+        _end(self._camera)
+
+
+def _end(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
