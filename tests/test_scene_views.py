@@ -37,6 +37,8 @@ def test_each_is_one_short_line(colour_bundle: Bundle) -> None:
     scene = make_scene(lanes=(lane,))
     assert repr(scene) == "<Scene 3 of rear, 12×6, ok: 1 vehicle, 1 pedestrian, 1 lane boundary>"
     assert repr(replace(scene, instances=(), lanes=())) == "<Scene 3 of rear, 12×6, ok: nothing>"
+    frame = Frame(np.zeros((6, 12, 3), np.uint8), 1_250_000_000, sequence=3, camera="rear")
+    assert repr(frame) == "<Frame 3 of rear, 12×6, 1.250 s>"
     assert repr(CAR) == "<Instance 8001 of class 8, track 12, 88%, 2,1 to 7,4>"
     assert repr(WALKER) == "<Instance 9001 of class 9, 50%, 8,0 to 10,6>"
     assert repr(lane) == "<Lane dashed, left of the ego lane, 75%, 40 points>"

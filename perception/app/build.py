@@ -101,6 +101,7 @@ def open_rig(
             min_rate=settings.min_rate,
             give_up_s=settings.give_up,
             tracks=settings.tracks,
+            details=settings.details,
             workers=workers,
             folders=[sink.path.parent for sink in sinks if sink.path],
             on_scene=on_scene(source),

@@ -174,6 +174,10 @@ def run(
         bool | None,
         typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
     ] = None,
+    details: Annotated[
+        bool | None,
+        typer.Option("--details", help="Write rate, engine and the times of the stages on overlays."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Frames processed in parallel; 0: one for each core.", metavar="N")
     ] = None,
@@ -204,6 +208,7 @@ def run(
         denoise=denoise,
         ego_mask=ego_mask,
         tracks=tracks,
+        details=details,
         workers=workers,
     )
     set_up_logs(settings.log, quiet)

@@ -76,6 +76,7 @@ class RunConfig(BaseModel):
         ego_mask: a picture that is not black where the own car is in view, such as its bonnet: nothing is
             detected there; "auto": found in a recording. With several cameras, by their names.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
+        details: write the rate, the engine and the times of the stages on overlays.
         workers: frames in the network at a time; 0: one for each core.
     """
 
@@ -99,6 +100,7 @@ class RunConfig(BaseModel):
     denoise: str | None = Field(None, min_length=1)
     ego_mask: str | dict[str, str] | None = None
     tracks: bool = True
+    details: bool = False
     workers: int = Field(0, ge=0, le=256)
 
     @field_validator("engine", "instances")

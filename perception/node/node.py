@@ -65,8 +65,8 @@ class Node:
         max_age_ms: scenes older than that are stale; None: never, or LIVE_MAX_AGE_MS.
         min_rate, give_up_s, hang_s: see `Limits`.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
-        workers: frames perceived at a time, or threads that are shared with other nodes; 0: one for each
-            core.
+        details: write the rate, the engine and the times of the stages on overlays.
+        workers: frames perceived at a time, or threads shared with other nodes; 0: one for each core.
         folders: health warns when their disks fill up.
         on_scene: called with every scene, in order, once it is handed to the sinks' queues.
         on_health: called with what the sinks get.
@@ -86,6 +86,7 @@ class Node:
         give_up_s: float | None = None,
         hang_s: float = 5.0,
         tracks: bool = True,
+        details: bool = False,
         workers: int | WorkerPool = 0,
         folders: Sequence[Path] = (),
         on_scene: Callable[[Scene], None] = lambda scene: None,
@@ -94,10 +95,8 @@ class Node:
         self.source, self.perceiver, self.queues, self.camera = source, perceiver, tuple(queues), camera
         self.policy = policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
         self.accounting, self.life = Accounting(), LifeCycle()
-        self._freshest = self.policy is Policy.FRESHEST
-        self._on_scene = on_scene
-        if max_age_ms is None and source.live:
-            max_age_ms = LIVE_MAX_AGE_MS
+        self._freshest, self._on_scene = self.policy is Policy.FRESHEST, on_scene
+        max_age_ms = max_age_ms or (LIVE_MAX_AGE_MS if source.live else None)
         limits = Limits(max_age_ms, min_rate, give_up_s, hang_s)
         left_out = {"transport": not source.live, "denoise": perceiver.denoiser is None, "track": not tracks}
         self.times = StageTimes(tuple(stage for stage in STAGES if not left_out.get(stage)))
@@ -146,6 +145,7 @@ class Node:
             max_age_ms=limits.max_age_ms,
             tracks=tracks,
             overlay=any(queue.wants_overlay for queue in self.queues),
+            details=details,
         )
         self._latest: Scene | None = None
         self._failures, self._counts = 0, Counts(perceiver.info)
@@ -235,8 +235,8 @@ class Node:
     def _drop_failed(self, one: InFlightFrame, error: Exception) -> None:
         self._failures += 1
         what = str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
-        number = one.frame.sequence
-        self.accounting.drop(Drop(number, DropReason.FAILED, f"frame {number}: {what}"))
+        message = f"frame {one.frame.sequence}: {what}"
+        self.accounting.drop(Drop(one.frame.sequence, DropReason.FAILED, message))
         self._in_flight.release()
         failing_s = time.monotonic() - self._succeeded_at
         if self._failures >= FAILURES and failing_s >= FAILING_S:
@@ -254,10 +254,9 @@ class Node:
 
     def _raise_losses(self) -> None:
         """Where every frame counts, a sink that lost some is an error."""
-        if not self._freshest:
-            for queue in self.queues:
-                if queue.failure is not None:
-                    raise queue.failure
+        failures = [queue.failure for queue in self.queues if queue.failure is not None]
+        if failures and not self._freshest:
+            raise failures[0]
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""

@@ -34,7 +34,8 @@ class PictureSink:
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         if self._written:
             raise SinkError(f"sink {self.uri}: holds one frame; give a folder (out/) for more")
-        data = cv2.imencode(self._path.suffix, overlay, _JPEG)[1]
+        jpeg = self._path.suffix.lower() != ".png"
+        data = cv2.imencode(self._path.suffix, overlay, _JPEG if jpeg else ())[1]
         try:
             self._path.write_bytes(data.tobytes())
         except OSError as error:

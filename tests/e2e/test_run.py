@@ -104,7 +104,8 @@ def test_a_picture_needs_no_sink_and_none_is_overwritten(run: Perception, tmp_pa
         assert done.returncode == 0, done.stderr
         assert f"no sink is given; writes {place}/" in done.stderr
         assert (labels(tmp_path / place, "photo") == truth(5)).all()
-    assert run("photo.png", "out.png", "labels/").returncode == 0
+    done = run("photo.png", "out.png", "labels/")
+    assert (done.returncode, done.stderr) == (0, "")
     written = read_image(tmp_path / "labels/photo.overlay.jpg")
     assert np.abs(read_image(tmp_path / "out.png").astype(int) - written).mean() < 3  # JPEG's loss
 
