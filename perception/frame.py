@@ -37,7 +37,8 @@ class Frame:
     recording: int = 0
 
     def __repr__(self) -> str:
-        return f"<Frame {self.sequence} of {self.camera}, {self.width}×{self.height}, {self.stamp_ns / 1e9:.3f} s>"
+        size, seconds = f"{self.width}×{self.height}", self.stamp_ns / 1e9
+        return f"<Frame {self.sequence} of {self.camera}, {size}, {seconds:.3f} s>"
 
     @property
     def image(self) -> Image:
