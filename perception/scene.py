@@ -1,16 +1,22 @@
 """What the node publishes: for one frame, what every pixel is and who is on the road."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from perception.classes import UNKNOWN
+from perception.classes import DRIVE, UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.resample import Id, resize_ids
+from perception.types import Bools, Image, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import supervision as sv
 
 
 class Signal(StrEnum):
@@ -31,7 +37,7 @@ class Status(StrEnum):
     NO_SIGNAL = "no_signal"  # all is unknown: the camera has given no frame for longer than it may
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Instance:
     """One road user.
 
@@ -51,6 +57,13 @@ class Instance:
     box: tuple[float, float, float, float]
     track: int | None = None
 
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = (round(side) for side in self.box)
+        track = "" if self.track is None else f", track {self.track}"
+        return (
+            f"<Instance {self.id} of class {self.class_id}{track}, {self.score:.0%}, {x0},{y0} to {x1},{y1}>"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class KeyPoint:
@@ -68,7 +81,7 @@ class KeyPoint:
 Side = Literal["left", "right"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Lane:
     """One lane boundary: float32 (n, 2) x, y in pixels of the frame, ordered from near to far.
 
@@ -79,6 +92,14 @@ class Lane:
     kind: str
     confidence: float
     side: Side | None = None
+
+    def __repr__(self) -> str:
+        side = f", {self.side} of the ego lane" if self.side else ""
+        return f"<Lane {self.kind}{side}, {self.confidence:.0%}, {len(self.points)} points>"
+
+
+_BOX = "x0", "y0", "x1", "y1"
+COLUMNS = ["camera", "sequence", "stamp_ns", "id", "track", "class_id", "class", "score", *_BOX, "area"]
 
 
 class Enlarged(Generic[Id]):
@@ -115,7 +136,7 @@ class _MapField(Generic[Id]):
         vars(scene)[self._name] = given
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scene:
     """Everything known of one frame, under that frame's own stamp.
 
@@ -129,7 +150,8 @@ class Scene:
         instances: the road users, in the order of their ids.
         lanes: the lane boundaries.
         picture: uint8 (h, w, 3) BGR: the frame restored or enlarged, or the next one as predicted; of the
-            frame's size, unless the network enlarges. None where the network gives none, as with the others.
+            frame's size, or a whole multiple where the network enlarges. None where the network gives none,
+            as with the others.
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
@@ -143,6 +165,7 @@ class Scene:
         left_out: what was not looked for, to keep up: "instances", "lanes". That there are none says nothing.
         age_ms: since `host_ns`, when the status was last judged: at publication, and by `as_of`.
         timings_ms: how long each stage took.
+        classes: what the ids in `labels` and of the instances mean.
     """
 
     sequence: int
@@ -167,6 +190,18 @@ class Scene:
     age_ms: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     recording: int = 0
+    classes: ClassSet = DRIVE
+
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        counts = Counter(self.classes.names[one.class_id] for one in self.instances)
+        seen = [f"{count} {name}" for name, count in counts.most_common()]
+        if self.lanes:
+            seen.append("1 lane boundary" if len(self.lanes) == 1 else f"{len(self.lanes)} lane boundaries")
+        size = f"{width}×{height}"
+        return (
+            f"<Scene {self.sequence} of {self.camera}, {size}, {self.status}: {', '.join(seen) or 'nothing'}>"
+        )
 
     @classmethod
     def of(
@@ -250,9 +285,63 @@ class Scene:
         corners = np.array([[right[0, 0], near], [left[0, 0], near]], np.float32)
         return np.concatenate([left, right[::-1], corners])
 
+    def draw(self, image: Frame | Image) -> Image:
+        """The scene drawn on a copy of its frame's image, uint8 (h, w, 3) BGR; see `perception.overlay`.
 
-def unknown_scene(frame: Frame, status: Status) -> Scene:
+        Raises:
+            ConfigError: the image is of another size than the scene.
+        """
+        from perception.overlay import SCENE, draw  # noqa: PLC0415 - drawing stands above what is drawn
+
+        frame = image if isinstance(image, Frame) else Frame(image, self.stamp_ns, sequence=self.sequence)
+        return draw(frame, self, self.classes, SCENE)
+
+    def mask(self, instance: Instance) -> Bools:
+        """The pixels of one of the instances: bool (height, width)."""
+        return np.asarray(self.instance_map == instance.id)
+
+    def polygons(self, instance: Instance) -> list[Ints]:
+        """The outline of each part of an instance, the largest first: (n, 2) x, y of pixels; no holes."""
+        import cv2  # noqa: PLC0415 - takes longer to import than all the rest of this file
+
+        mask = self.mask(instance).view(np.uint8)
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        return [one[:, 0].astype(np.intp) for one in sorted(contours, key=cv2.contourArea, reverse=True)]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The road users as a table: a row for each, of plain values. Boxes and areas are in pixels."""
+        areas = np.bincount(self.instance_map.ravel(), minlength=1 << 16).tolist()
+        rows = []
+        for one in self.instances:
+            of_scene = self.camera, self.sequence, self.stamp_ns
+            of_class = one.class_id, self.classes.names[one.class_id]
+            row = (*of_scene, one.id, one.track, *of_class, one.score, *one.box, areas[one.id])
+            rows.append(dict(zip(COLUMNS, row, strict=True)))
+        return rows
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """`to_dicts` as a DataFrame; needs pandas."""
+        import pandas as pd  # noqa: PLC0415 - whoever calls this has it
+
+        return pd.DataFrame(self.to_dicts(), columns=COLUMNS).astype({"track": "Int64"})
+
+    def to_supervision(self) -> "sv.Detections":
+        """The road users as Detections; needs supervision. Where some have a track, -1 stands for none."""
+        import supervision as sv  # noqa: PLC0415 - whoever calls this has it
+
+        found, tracks = self.instances, [-1 if one.track is None else one.track for one in self.instances]
+        return sv.Detections(
+            xyxy=np.array([one.box for one in found], np.float32).reshape(-1, 4),
+            mask=np.array([self.mask(one) for one in found], np.bool_).reshape(-1, *self.labels.shape),
+            confidence=np.array([one.score for one in found], np.float32),
+            class_id=np.array([one.class_id for one in found], np.intp),
+            tracker_id=np.array(tracks) if max(tracks, default=-1) >= 0 else None,
+            data={"class_name": np.array([self.classes.names[one.class_id] for one in found])},
+        )
+
+
+def unknown_scene(frame: Frame, status: Status, classes: ClassSet = DRIVE) -> Scene:
     """The scene of a frame that was not perceived: every label is 255, unknown, and nothing is found."""
     size = frame.height, frame.width
     labels, instance_map = np.full(size, UNKNOWN, np.uint8), np.zeros(size, np.uint16)
-    return Scene.of(frame, labels, instance_map, status=status)
+    return Scene.of(frame, labels, instance_map, status=status, classes=classes)

@@ -27,6 +27,7 @@ class Postprocess:
         max_age_ms: older scenes are stale; None: none is.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         overlay: whether any sink wants it.
+        details: write the rate, the engine and the times of the stages on it.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Postprocess:
         max_age_ms: float | None,
         tracks: bool,
         overlay: bool,
+        details: bool = False,
     ) -> None:
         self._perceiver, self._monitor = perceiver, monitor
-        self._max_age_ms, self._tracks, self._overlay = max_age_ms, tracks, overlay
+        self._max_age_ms, self._tracks = max_age_ms, tracks
+        self._overlay, self._details = overlay, details
         self._checks = ImageChecks(classes=perceiver.classes)
         self._trackers = Tracker(), LaneTracker(perceiver.classes)
 
@@ -63,5 +66,5 @@ class Postprocess:
         """The scene drawn on its frame, below a line that says how far to trust it."""
         doing = self._perceiver.waits_for if scene.status is Status.NOT_READY else "; ".join(scene.reasons)
         rate = self._monitor.rate_out(time.monotonic_ns())
-        line = StatusLine(rate or None, self._perceiver.engine.name, doing)
+        line = StatusLine(rate or None, self._perceiver.engine.name, doing, self._details)
         return draw_planes(frame, scene, self._perceiver.classes, (*SCENE, line))

@@ -38,7 +38,8 @@ class FolderSink:
         scenes.jsonl          one line a frame, written once its images are whole: see `record`
         health.jsonl          one line each second, and when it changes: see `Health.as_json`
 
-    Pictures and depth are written only where the scene has them.
+    Labels and instances are written where the network knows classes; pictures and depth where the scene has
+    them.
 
     A folder that exists is reused: files of the same names are replaced, those of other names stay, also the
     pictures of an earlier run; scenes.jsonl and health.jsonl are replaced at their first lines. With `again`
@@ -72,8 +73,9 @@ class FolderSink:
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         stem = self._stem = frame.stem or f"{frame.sequence:06d}"
         scene = scene.evolve(stem=stem)
-        self._write_file(f"{stem}.labels.png", encode_ids(scene.labels))
-        self._write_file(f"{stem}.instances.png", encode_ids(scene.instance_map))
+        if len(self._classes):
+            self._write_file(f"{stem}.labels.png", encode_ids(scene.labels))
+            self._write_file(f"{stem}.instances.png", encode_ids(scene.instance_map))
         self._write_file(f"{stem}.overlay.jpg", cv2.imencode(".jpg", overlay, _JPEG)[1].data)
         if scene.picture is not None:
             self._write_file(f"{stem}.picture.png", cv2.imencode(".png", scene.picture)[1].data)
