@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,26 +85,24 @@ def test_figures_follow_from_the_medians(found: Comparison) -> None:
 
 
 def test_the_table_tells_what_the_json_tells(found: Comparison) -> None:
-    told = json.loads(json.dumps(found.as_json()))
+    told = json.loads(json.dumps(found.as_json()))["variants"]
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed(found).splitlines()]
     rows = [line for line in lines if line and line[0] in ENGINES]
-    times, rates = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-    for one, time, rate in zip(told["variants"], times, rates, strict=True):
-        which = [one["engine"], f"{one['frame'][1]}×{one['frame'][0]}", str(one["cameras"])]
-        assert time == [
-            *which,
-            str(Quartiles(**one["network_ms"])),
-            str(Quartiles(**one["perceive_ms"])),
-            f"{one['overhead_ms']:.2f}",
-            f"{one['open_ms']:.0f}",
-        ]
-        assert rate == [
-            *which,
-            f"{one['network_fps']:.1f} ×{one['network_ratio']:.2f}",
-            f"{one['perceive_fps']:.1f} ×{one['perceive_ratio']:.2f}",
-            f"{one['perceive_fps_per_camera']:.1f}",
-            f"{one['agreement']:.2%}",
-        ]
+    groups = [told[index::4] for index in range(4)]  # those at the same size and number of cameras
+    for size, cameras in (("80×48", 1), ("80×48", 2), ("64×64", 1), ("64×64", 2)):
+        assert f"ms a frame; size {size}, cameras {cameras}" in printed(found)
+    expected = []
+    for group in groups:
+        for one in group:
+            quartiles = (str(Quartiles(**one[name])) for name in ("network_ms", "perceive_ms"))
+            expected.append([one["engine"], *quartiles, f"{one['overhead_ms']:.2f}"])
+        for one in group:
+            rates = (
+                f"{one[f'{name}_fps']:.1f} ×{one[f'{name}_ratio']:.2f}" for name in ("network", "perceive")
+            )
+            expected.append([one["engine"], *rates, f"{one['perceive_fps_per_camera']:.1f}"])
+        expected += [[one["engine"], f"{one['agreement']:.2%}", f"{one['open_ms']:.0f}"] for one in group]
+    assert rows == expected
 
 
 def test_quartiles_are_those_of_the_values() -> None:
@@ -111,11 +110,17 @@ def test_quartiles_are_those_of_the_values() -> None:
     assert str(Quartiles(9.5, 12.346, 1150)) == "12.3 (9.5–1150)"
 
 
-def test_no_number_is_cut_off_in_a_narrow_terminal(found: Comparison) -> None:
-    text = printed(found, width=80)
+def test_tables_fit_a_terminal_of_80_columns_without_breaking_words(found: Comparison) -> None:
+    wide = Quartiles(0.123, 0.124, 0.125)
+    longest = max(ENGINES, key=len)
+    variants = tuple(
+        replace(one, engine=longest, network_ms=wide, perceive_ms=wide) for one in found.variants
+    )
+    text = printed(replace(found, variants=variants, reference=longest), width=80)
+    assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
-    for one in found.variants:
-        assert str(one.network_ms).split()[0] in text
+    assert sum(f"│ {longest} │" in line for line in text.splitlines()) == 3 * len(variants)
+    assert text.count(f"{wide} │ {wide} │") == len(variants)
 
 
 def test_engines_that_cannot_run_are_told_of(
@@ -253,7 +258,7 @@ def test_a_size_of_another_form_is_refused(text: str) -> None:
 def test_what_only_a_comparison_has_is_refused_without_it(flags: list[str], named: str) -> None:
     result = RUNNER.invoke(cli.app, ["bench", *flags])
     assert isinstance(result.exception, ConfigError)
-    assert str(result.exception).startswith(f"{named}: only for a comparison; add --compare")
+    assert str(result.exception).startswith(f"{named}: only with --compare; add it")
 
 
 def test_the_command_prints_json_and_draws(colour_bundle: Bundle, drive: str, tmp_path: Path) -> None:

@@ -102,32 +102,38 @@ class Comparison:
             f"{self.model}, {self.source}, {self.cores} cores; {', '.join(same)}\n"
             f"medians (quartiles) of {self.rounds} rounds in turn; × the slowest's rate"
         )
-        times = self._table("ms a frame", "network", "embedding API", "overhead", "open")
-        rates = self._table("frames/s", "network", "embedding API", "each camera", f"as {self.reference}")
+        groups: dict[str, list[Variant]] = {}
         for one in self.variants:
-            which = one.engine, *(one.settings[name] for name in self.varied)
-            times.add_row(
-                *which,
-                str(one.network_ms),
-                str(one.perceive_ms),
-                f"{one.overhead_ms:.2f}",
-                f"{one.open_ms:.0f}",
-            )
-            rates.add_row(
-                *which,
-                f"{one.network_fps:.1f} ×{one.network_ratio:.2f}",
-                f"{one.perceive_fps:.1f} ×{one.perceive_ratio:.2f}",
-                f"{one.perceive_fps_per_camera:.1f}",
-                "" if one.agreement is None else f"{one.agreement:.2%}",
-            )
+            settings = ", ".join(f"{name} {one.settings[name]}" for name in self.varied)
+            groups.setdefault(settings, []).append(one)
+        tables = [table for settings, those in groups.items() for table in self._tables(settings, those)]
         refusals = Table("not run", "why")
         for engine, why in self.not_run.items():
             refusals.add_row(engine, Text(why))
-        return Group(Text(heading), times, rates, *([refusals] if self.not_run else []))
+        return Group(Text(heading), *tables, *([refusals] if self.not_run else []))
 
-    def _table(self, title: str, *columns: str) -> Table:
-        right = [Column(name, justify="right", overflow="fold") for name in (*self.varied, *columns)]
-        return Table(Column("engine", no_wrap=True), *right, title=title, title_justify="left")
+    def _tables(self, settings: str, variants: Sequence[Variant]) -> list[Table]:
+        """Of variants at the same settings; each is at most 80 columns wide."""
+        behind = f"; {settings}" if settings else ""
+        times = _table(f"ms a frame{behind}", "network", "embedding API", "overhead")
+        rates = _table(f"frames/s{behind}", "network", "embedding API", "each camera")
+        starts = _table(f"answers and start{behind}", f"as {self.reference}", "ms to open")
+        for one in variants:
+            times.add_row(one.engine, str(one.network_ms), str(one.perceive_ms), f"{one.overhead_ms:.2f}")
+            rates.add_row(
+                one.engine,
+                f"{one.network_fps:.1f} ×{one.network_ratio:.2f}",
+                f"{one.perceive_fps:.1f} ×{one.perceive_ratio:.2f}",
+                f"{one.perceive_fps_per_camera:.1f}",
+            )
+            agreement = "" if one.agreement is None else f"{one.agreement:.2%}"
+            starts.add_row(one.engine, agreement, f"{one.open_ms:.0f}")
+        return [times, rates, starts]
+
+
+def _table(title: str, *columns: str) -> Table:
+    right = [Column(name, justify="right", no_wrap=True) for name in columns]
+    return Table(Column("engine", no_wrap=True), *right, title=title, title_justify="left")
 
 
 def _three_digits(ms: float) -> str:
