@@ -233,7 +233,8 @@ def run(
                 failure = error
     # The progress bar is gone by now: the report begins on a line of its own.
     if not quiet or as_json:
-        show_reports([node.report(failure and str(failure)) for node in rig.nodes], as_json)
+        reason = None if failure is None else str(failure)
+        show_reports([node.report(reason) for node in rig.nodes], as_json)
     if failure:
         raise failure
     if received:
