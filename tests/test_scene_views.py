@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -121,7 +122,7 @@ def test_pandas_takes_the_table() -> None:
 def test_supervision_takes_the_road_users() -> None:
     sv = pytest.importorskip("supervision")
     scene = make_scene()
-    found = scene.to_supervision()
+    found: Any = scene.to_supervision()
     assert len(found) == 2 and found.tracker_id.tolist() == [12, -1]
     assert found.xyxy.tolist() == [list(CAR.box), list(WALKER.box)]
     assert found.confidence.tolist() == [0.875, 0.5] and found.class_id.tolist() == [8, 9]

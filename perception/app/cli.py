@@ -234,7 +234,8 @@ def run(
     if not quiet or as_json:
         from perception.app.run_table import show_reports  # noqa: PLC0415 - no run waits for rich to begin
 
-        show_reports([node.report(failure and str(failure)) for node in rig.nodes], as_json)
+        reason = None if failure is None else str(failure)
+        show_reports([node.report(reason) for node in rig.nodes], as_json)
     if failure:
         raise failure
     if received:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -119,7 +120,7 @@ def test_the_cameras_send_their_pictures_in_order_at_their_rate(kind: str, drive
     with camera(kind, KINDS[kind][0](some, 20), 20) as address, Reading(live_source(address)) as reading:
         frames = reading.more(20)
     numbers = [number_of(frame.image) for frame in frames]
-    assert [(after - before) % 8 for before, after in zip(numbers, numbers[1:], strict=False)] == [1] * 19
+    assert [(after - before) % 8 for before, after in pairwise(numbers)] == [1] * 19
     seconds = (frames[-1].stamp_ns - frames[0].stamp_ns) / 1e9
     assert 0.85 < seconds < 1.1
 

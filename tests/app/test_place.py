@@ -35,16 +35,16 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_place_is_called_after_the_source(source: str, sink: str) -> None:
-    [found] = with_place(RunConfig(source=source)).sinks
+    [found] = with_place(RunConfig.read(None, source=source)).sinks
     assert found.uri.text == sink and found.uri.query == ""
 
 
 def test_what_is_there_stays() -> None:
     Path("runs/photo").mkdir(parents=True)
     Path("runs/photo-2").mkdir()
-    assert with_place(RunConfig(source="photo.jpg")).sinks[0].uri.text == "runs/photo-3/"
+    assert with_place(RunConfig.read(None, source="photo.jpg")).sinks[0].uri.text == "runs/photo-3/"
 
 
 def test_several_cameras_have_a_video_each() -> None:
-    settings = with_place(RunConfig(cameras={"left": "0", "right": "1"}))
+    settings = with_place(RunConfig.read(None, cameras={"left": "0", "right": "1"}))
     assert settings.sinks[0].uri.text == "runs/cameras/{camera}.mp4"

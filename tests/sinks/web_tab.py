@@ -32,7 +32,13 @@ def grey_frame(sequence: int, camera: str = "front", **scene: Any) -> tuple[Fram
     scene = {"instance_map": np.zeros((HEIGHT, WIDTH), np.uint16), "max_age_ms": 60_000.0} | scene
     frame = Frame(image, sequence, sequence=sequence, camera=camera)
     captured = {"host_ns": time.monotonic_ns() - 40_000_000, "age_ms": 40.0}
-    values = {"sequence": sequence, "stamp_ns": sequence, "wall_ns": 0, "stem": "", "camera": camera}
+    values: dict[str, Any] = {
+        "sequence": sequence,
+        "stamp_ns": sequence,
+        "wall_ns": 0,
+        "stem": "",
+        "camera": camera,
+    }
     return frame, Scene(**{**values, "labels": labels, **captured, **scene})
 
 

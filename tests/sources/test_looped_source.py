@@ -1,13 +1,16 @@
 """A recording over and over."""
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from perception.errors import SourceError
 from perception.frame import Drop, Frame
+from perception.sources.base import Source
 from perception.sources.looped import LoopedSource
 from perception.sources.registry import open_source
 from tests.media import picture, write_images, write_video
@@ -65,4 +68,4 @@ def test_one_that_gives_nothing_ends(tmp_path: Path) -> None:
 
         def close(self) -> None: ...
 
-    assert list(LoopedSource(Empty)) == []
+    assert list(LoopedSource(cast(Callable[[], Source], Empty))) == []
