@@ -1,5 +1,6 @@
 """A configuration becomes a rig: sources, the engine, sink queues, and a node for each camera."""
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from perception.app.config import RunConfig
+from perception.app.place import with_place
 from perception.app.progress import show_builds
 from perception.engines.background import call_in_background
 from perception.errors import ConfigError
@@ -21,6 +23,8 @@ from perception.sources.registry import open_source
 
 if TYPE_CHECKING:
     from perception.node.rig import Rig
+
+LOG = logging.getLogger("perception.app")
 
 OnScene = Callable[[Scene], None]
 
@@ -47,6 +51,9 @@ def open_rig(
     for source in sources.values():
         stack.callback(source.close)
         _check_single(source, settings)
+    if not settings.sinks:
+        settings = with_place(settings)
+        LOG.info("no sink is given; writes %s", settings.sinks[0], extra={"event": "place"})
     live = any(source.live for source in sources.values())
     # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
     cv2.setNumThreads(1)

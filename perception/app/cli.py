@@ -1,6 +1,5 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
-import logging
 import os
 import sys
 import threading
@@ -15,7 +14,6 @@ from perception.app.build import open_rig
 from perception.app.config import RunConfig
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model
-from perception.app.place import with_place
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
 from perception.app.signals import ignore_signals, stopping
@@ -25,8 +23,6 @@ from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
 from perception.node.worker_pool import LEFT_BEHIND
 from perception.types import Policy
-
-LOG = logging.getLogger("perception.app")
 
 app = typer.Typer(
     cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -211,9 +207,6 @@ def run(
         workers=workers,
     )
     set_up_logs(settings.log, quiet)
-    if not settings.sinks:
-        settings = with_place(settings)
-        LOG.info("no sink is given; writes %s", settings.sinks[0], extra={"event": "place"})
     failure: PerceptionError | None = None
     with ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())

@@ -18,7 +18,7 @@ def with_place(settings: RunConfig) -> RunConfig:
     | a picture, or a folder | `runs/NAME/`: labels, instances, overlays and scenes           |
     | any other              | `runs/NAME/overlay.mp4`, of several cameras `{camera}.mp4`     |
 
-    NAME is that of the file or folder, else the kind of source; `NAME-2` and so on, where it is taken.
+    NAME is that of the file or folder, else the kind of source; `NAME-2` and so on, where there are files.
     """
     sources = settings.sources.values()
     place = _free("cameras" if settings.cameras else _name(settings))
@@ -38,4 +38,7 @@ def _name(settings: RunConfig) -> str:
 
 def _free(name: str) -> Path:
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
-    return next(place for one in names if not (place := RUNS / one).exists())
+    places = (RUNS / one for one in names)
+    return next(
+        place for place in places if not place.exists() or (place.is_dir() and not any(place.iterdir()))
+    )

@@ -41,7 +41,9 @@ def test_the_place_is_called_after_the_source(source: str, sink: str) -> None:
 
 def test_what_is_there_stays() -> None:
     Path("runs/photo").mkdir(parents=True)
-    Path("runs/photo-2").mkdir()
+    Path("runs/photo/a.png").write_bytes(b"")
+    Path("runs/photo-2").write_bytes(b"")
+    Path("runs/photo-3").mkdir()  # of a run that came to nothing
     assert with_place(RunConfig.read(None, source="photo.jpg")).sinks[0].uri.text == "runs/photo-3/"
 
 
