@@ -1,12 +1,11 @@
 """Perception for the front camera of a car: frames in, scenes out.
 
-    from perception import Frame, Perceiver, Tracker, draw
+    from perception import Perceiver, Tracker
 
     perceiver, tracker = Perceiver.load("drive"), Tracker()  # a tracker for each camera
-    frame = Frame(image, stamp_ns=time.monotonic_ns())       # image: uint8 (h, w, 3), BGR
-    scene = tracker.update(perceiver.perceive(frame))
+    scene = tracker.update(perceiver.perceive(image))        # image: uint8 (h, w, 3), BGR
     scene.labels, scene.instances, scene.status              # class ids (h, w), road users, trust
-    picture = draw(frame, scene, perceiver.classes)          # uint8 (h, w, 3), BGR
+    picture = scene.draw(image)                              # uint8 (h, w, 3), BGR
 
 A live camera, whose frames the program hands in while the node runs in a thread of its own:
 

@@ -47,6 +47,8 @@ class ClassSet:
         return palette
 
 
+NO_CLASSES = ClassSet("none", (), ())  # of a network that gives pictures or distances
+
 DRIVE = ClassSet(
     name="drive",
     names=(

@@ -69,8 +69,7 @@ def cut_ego(scene: Scene, mask: Bools) -> Scene:
     gone = {one.id for one in scene.instances} - {one.id for one in kept}
     if gone:
         instance_map[np.isin(instance_map, list(gone))] = 0
-    return replace(
-        scene,
+    return scene.evolve(
         ego_mask=mask,
         labels=scene.labels | (UNKNOWN * mask.view(np.uint8)),  # all bits
         instance_map=instance_map,

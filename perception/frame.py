@@ -7,7 +7,7 @@ from perception.pixels import Pixels, as_bgr, size_of
 from perception.types import Image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Frame:
     """One camera image, stamped once, where it was captured.
 
@@ -35,6 +35,10 @@ class Frame:
     host_ns: int = 0
     pixel_aspect: float = 1.0
     recording: int = 0
+
+    def __repr__(self) -> str:
+        size, seconds = f"{self.width}×{self.height}", self.stamp_ns / 1e9
+        return f"<Frame {self.sequence} of {self.camera}, {size}, {seconds:.3f} s>"
 
     @property
     def image(self) -> Image:

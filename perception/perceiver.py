@@ -28,12 +28,12 @@ from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.pixels import Yuv420
-from perception.resample import fit, input_size, resize, resize_ids
-from perception.scene import KeyPoint, Scene
-from perception.types import Bools
+from perception.resample import fit, input_size, pad, padded_size, resize, resize_ids
+from perception.scene import Enlarged, KeyPoint, Scene
+from perception.types import Bools, Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Perceiver:
     """Turns frames into scenes. It keeps nothing from frame to frame: several threads may share one.
 
@@ -123,6 +123,9 @@ class Perceiver:
             f"the bundle {info.name} {found}; choose another one"
         )
 
+    def __repr__(self) -> str:
+        return f"<Perceiver {self.model} on {self.engine.name}>"
+
     @property
     def model(self) -> str:
         """Names and versions of what runs, for people."""
@@ -155,11 +158,12 @@ class Perceiver:
         return ClassSet(**dict(self.info.classes))
 
     def perceive(
-        self, frame: Frame, earlier: Sequence[Frame] = (), stopwatch: Stopwatch | None = None
+        self, frame: Frame | Image, earlier: Sequence[Frame] = (), stopwatch: Stopwatch | None = None
     ) -> Scene:
         """The scene of one frame; its age counts from `Frame.host_ns`, or without one from this call.
 
         Args:
+            frame: or its image alone, uint8 (h, w, 3) BGR, which is stamped now.
             earlier: the frames right before it, the oldest first, for a network that sees several; see
                 `prepare`.
             stopwatch: measures the stages, with others of the same frame.
@@ -169,7 +173,9 @@ class Perceiver:
             EngineError: an engine failed.
         """
         stopwatch = stopwatch or Stopwatch()
-        frame = replace(frame, host_ns=frame.host_ns or time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        frame = frame if isinstance(frame, Frame) else Frame(frame, now_ns, time.time_ns())
+        frame = replace(frame, host_ns=frame.host_ns or now_ns)
         if self.denoiser:
             with stopwatch.measure("denoise"):
                 frame, earlier = self.denoise(frame), [self.denoise(one) for one in self._seen(earlier)]
@@ -179,7 +185,7 @@ class Perceiver:
             maps = self.infer(image)
         with stopwatch.measure("decode"):
             scene = self.decode(frame, maps)
-        return replace(scene, timings_ms=dict(stopwatch.timings_ms)).as_of(time.monotonic_ns())
+        return scene.evolve(timings_ms=dict(stopwatch.timings_ms)).as_of(time.monotonic_ns())
 
     def denoise(self, frame: Frame) -> Frame:
         """The frame as the denoiser restores it; without one, the frame itself.
@@ -212,7 +218,7 @@ class Perceiver:
                     f"frame {one.sequence} is {one.width}×{one.height}; begin again, without earlier frames"
                 )
         size = self._input_size(frame)
-        images = [fit(one.pixels, *size) for one in shown]
+        images = [pad(one.image, *size) if self._enlarges else fit(one.pixels, *size) for one in shown]
         images[:0] = images[:1] * (self.info.input.frames - len(images))
         return images[0] if len(images) == 1 else np.concatenate(images, axis=2)
 
@@ -226,6 +232,8 @@ class Perceiver:
         height, width = frame.shown_size
         if info.size is not None:
             return info.size
+        if self._enlarges:  # every pixel is shown as it is: resampled, it would come out blurred
+            return padded_size(frame.height, frame.width, info.multiple)
         # A picture is restored, or enlarged, from the frame's own pixels where they are not too many.
         pixels = round(info.pixels * self.pixel_share)
         if "picture" in self.info.outputs:
@@ -263,10 +271,12 @@ class Perceiver:
         square = resize_ids(labels, min(labels.shape[0], rows), min(labels.shape[1], columns))
         lanes = find_lanes(square, self.classes, height, width) if "labels" in maps and not brief else ()
         labels = resize_ids(square, min(labels.shape[0], height), min(labels.shape[1], width))
+        if instances:
+            labels = ridden(resize_ids(labels, *instance_map.shape), instance_map, instances, self.classes)
         scene = Scene.of(
             frame,
-            ridden(resize_ids(labels, height, width), instance_map, instances, self.classes),
-            instance_map,
+            Enlarged(labels, height, width),
+            Enlarged(instance_map, height, width),
             instances=instances,
             lanes=lanes,
             left_out=("instances", "lanes") if brief else (),
@@ -274,13 +284,24 @@ class Perceiver:
             depth=resize(maps["depth"], height, width) if "depth" in maps else None,
             key_points=self._key_points(maps, height, width),
             latent=maps.get("latent"),
+            classes=self.classes,
         )
         return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))
 
+    @property
+    def _enlarges(self) -> bool:
+        """Whether its picture is larger than what it sees, which is of any size."""
+        output = self.info.outputs.get("picture")
+        return output is not None and output.scale > 1 and self.info.input.size is None
+
     def _picture(self, maps: Maps, height: int, width: int) -> npt.NDArray[np.uint8] | None:
-        if "picture" not in maps or self.info.outputs["picture"].scale != 1:
-            return maps.get("picture")
-        return resize(maps["picture"], height, width)
+        """Of the frame's size, or of exactly as many times that as the network enlarges."""
+        if "picture" not in maps:
+            return None
+        scale = self.info.outputs["picture"].scale
+        if self._enlarges:  # without what was padded
+            return np.ascontiguousarray(maps["picture"][: scale * height, : scale * width])
+        return resize(maps["picture"], scale * height, scale * width)
 
     def _key_points(self, maps: Maps, height: int, width: int) -> tuple[KeyPoint, ...]:
         if "key_points" not in maps:

@@ -8,8 +8,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from perception.errors import ConfigError
 from perception.pixels import Pixels, Yuv420
 from perception.types import Image
+
+MOST_ENLARGED = 1920 * 1088  # pixels of a frame: super-resolution takes 1.4 GB for as many
 
 Value = TypeVar("Value", np.uint8, np.float32)
 
@@ -42,6 +45,27 @@ def fit(image: Pixels, height: int, width: int) -> Image:
     while image.shape[0] > 2.5 * height and image.shape[1] > 2.5 * width:
         image = resize(image, image.shape[0] // 2, image.shape[1] // 2)
     return np.ascontiguousarray(resize(image, height, width))
+
+
+def padded_size(height: int, width: int, multiple: int) -> tuple[int, int]:
+    """The input size for a frame that is enlarged: its own, up to whole multiples.
+
+    Raises:
+        ConfigError: the frame is too large.
+    """
+    if height * width > MOST_ENLARGED:
+        raise ConfigError(
+            f"a frame of {width}×{height} is too large to be enlarged; allowed are {MOST_ENLARGED / 1e6:.1f} "
+            "million pixels, give smaller ones"
+        )
+    return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+
+
+def pad(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """An image uint8 (h, w, 3) with its last row and column repeated up to that size."""
+    below, right = height - image.shape[0], width - image.shape[1]
+    padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    return padded.astype(np.uint8, copy=False)
 
 
 def resize(image: npt.NDArray[Value], height: int, width: int) -> npt.NDArray[Value]:

@@ -1,15 +1,22 @@
 """What the node publishes: for one frame, what every pixel is and who is on the road."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from perception.classes import UNKNOWN
+from perception.classes import DRIVE, UNKNOWN, ClassSet
 from perception.frame import Frame
+from perception.resample import Id, resize_ids
+from perception.types import Bools, Image, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import supervision as sv
 
 
 class Signal(StrEnum):
@@ -30,7 +37,7 @@ class Status(StrEnum):
     NO_SIGNAL = "no_signal"  # all is unknown: the camera has given no frame for longer than it may
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Instance:
     """One road user.
 
@@ -50,6 +57,13 @@ class Instance:
     box: tuple[float, float, float, float]
     track: int | None = None
 
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = (round(side) for side in self.box)
+        track = "" if self.track is None else f", track {self.track}"
+        return (
+            f"<Instance {self.id} of class {self.class_id}{track}, {self.score:.0%}, {x0},{y0} to {x1},{y1}>"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class KeyPoint:
@@ -67,7 +81,7 @@ class KeyPoint:
 Side = Literal["left", "right"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Lane:
     """One lane boundary: float32 (n, 2) x, y in pixels of the frame, ordered from near to far.
 
@@ -79,10 +93,54 @@ class Lane:
     confidence: float
     side: Side | None = None
 
+    def __repr__(self) -> str:
+        side = f", {self.side} of the ego lane" if self.side else ""
+        return f"<Lane {self.kind}{side}, {self.confidence:.0%}, {len(self.points)} points>"
 
-@dataclass(frozen=True, slots=True)
+
+_BOX = "x0", "y0", "x1", "y1"
+COLUMNS = ["camera", "sequence", "stamp_ns", "id", "track", "class_id", "class", "score", *_BOX, "area"]
+
+
+class Enlarged(Generic[Id]):
+    """A map of ids at the size (height, width), enlarged when it is first asked for; any thread may ask."""
+
+    def __init__(self, ids: npt.NDArray[Id], height: int, width: int) -> None:
+        self.shape = height, width
+        self._ids: npt.NDArray[Id] = ids
+
+    @property
+    def full(self) -> npt.NDArray[Id]:
+        if self._ids.shape != self.shape:
+            self._ids = resize_ids(self._ids, *self.shape)
+        return self._ids
+
+
+class _MapField(Generic[Id]):
+    """A field of `Scene`: it takes a map or an `Enlarged` one, which stays as it is until the map is read."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, scene: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, scene: object, owner: type) -> npt.NDArray[Id]: ...
+    def __get__(self, scene: object | None, owner: type) -> npt.NDArray[Id] | Self:
+        if scene is None:
+            raise AttributeError(self._name)  # a dataclass takes that as: no default
+        given: npt.NDArray[Id] | Enlarged[Id] = vars(scene)[self._name]
+        return given.full if isinstance(given, Enlarged) else given
+
+    def __set__(self, scene: object, given: npt.NDArray[Id] | Enlarged[Id]) -> None:
+        vars(scene)[self._name] = given
+
+
+@dataclass(frozen=True, repr=False)
 class Scene:
     """Everything known of one frame, under that frame's own stamp.
+
+    Labels and instance map are enlarged to the frame's size when they are read; `evolve` does not read them.
 
     Attributes:
         sequence, stamp_ns, wall_ns, stem, camera, recording: those of the frame.
@@ -92,7 +150,8 @@ class Scene:
         instances: the road users, in the order of their ids.
         lanes: the lane boundaries.
         picture: uint8 (h, w, 3) BGR: the frame restored or enlarged, or the next one as predicted; of the
-            frame's size, unless the network enlarges. None where the network gives none, as with the others.
+            frame's size, or a whole multiple where the network enlarges. None where the network gives none,
+            as with the others.
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
@@ -106,6 +165,7 @@ class Scene:
         left_out: what was not looked for, to keep up: "instances", "lanes". That there are none says nothing.
         age_ms: since `host_ns`, when the status was last judged: at publication, and by `as_of`.
         timings_ms: how long each stage took.
+        classes: what the ids in `labels` and of the instances mean.
     """
 
     sequence: int
@@ -113,8 +173,8 @@ class Scene:
     wall_ns: int
     stem: str
     camera: str
-    labels: npt.NDArray[np.uint8]
-    instance_map: npt.NDArray[np.uint16]
+    labels: _MapField[np.uint8] = _MapField()
+    instance_map: _MapField[np.uint16] = _MapField()
     instances: tuple[Instance, ...] = ()
     lanes: tuple[Lane, ...] = ()
     picture: npt.NDArray[np.uint8] | None = None
@@ -130,10 +190,26 @@ class Scene:
     age_ms: float = 0.0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     recording: int = 0
+    classes: ClassSet = DRIVE
+
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        counts = Counter(self.classes.names[one.class_id] for one in self.instances)
+        seen = [f"{count} {name}" for name, count in counts.most_common()]
+        if self.lanes:
+            seen.append("1 lane boundary" if len(self.lanes) == 1 else f"{len(self.lanes)} lane boundaries")
+        size = f"{width}×{height}"
+        return (
+            f"<Scene {self.sequence} of {self.camera}, {size}, {self.status}: {', '.join(seen) or 'nothing'}>"
+        )
 
     @classmethod
     def of(
-        cls, frame: Frame, labels: npt.NDArray[np.uint8], instance_map: npt.NDArray[np.uint16], **more: Any
+        cls,
+        frame: Frame,
+        labels: npt.NDArray[np.uint8] | Enlarged[np.uint8],
+        instance_map: npt.NDArray[np.uint16] | Enlarged[np.uint16],
+        **more: Any,
     ) -> Self:
         """The scene of that frame, under its stamps; `more` are further attributes."""
         return cls(
@@ -148,6 +224,16 @@ class Scene:
             recording=frame.recording,
             **more,
         )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frame."""
+        height, width = vars(self)["labels"].shape
+        return height, width
+
+    def evolve(self, **changes: Any) -> Self:
+        """The scene with other attributes, as `dataclasses.replace` gives it, but faster."""
+        return type(self)(**(vars(self) | changes))
 
     def as_of(self, now_ns: int, signal: Signal = Signal.OK) -> Self:
         """The scene with the age, status and content that it has at a time: the one rule of freshness.
@@ -166,19 +252,18 @@ class Scene:
         """
         age_ms = (now_ns - self.host_ns) / 1e6
         if signal is Signal.NO_SIGNAL or self.status is Status.NO_SIGNAL:
-            return replace(self.unknown(Status.NO_SIGNAL), age_ms=age_ms)
+            return self.unknown(Status.NO_SIGNAL).evolve(age_ms=age_ms)
         if self.status is Status.NOT_READY:
-            return replace(self, age_ms=age_ms)
+            return self.evolve(age_ms=age_ms)
         late = self.max_age_ms is not None and age_ms > self.max_age_ms
         status = Status.STALE if late else Status.UNRELIABLE if self.reasons else Status.OK
-        return replace(self, age_ms=age_ms, status=status)
+        return self.evolve(age_ms=age_ms, status=status)
 
     def unknown(self, status: Status) -> Self:
         """The same frame's scene with nothing in it: every label is 255, and nothing is found."""
-        return replace(
-            self,
-            labels=np.full_like(self.labels, UNKNOWN),
-            instance_map=np.zeros_like(self.instance_map),
+        return self.evolve(
+            labels=np.full(self.size, UNKNOWN, np.uint8),
+            instance_map=np.zeros(self.size, np.uint16),
             instances=(),
             lanes=(),
             picture=None,
@@ -200,9 +285,63 @@ class Scene:
         corners = np.array([[right[0, 0], near], [left[0, 0], near]], np.float32)
         return np.concatenate([left, right[::-1], corners])
 
+    def draw(self, image: Frame | Image) -> Image:
+        """The scene drawn on a copy of its frame's image, uint8 (h, w, 3) BGR; see `perception.overlay`.
 
-def unknown_scene(frame: Frame, status: Status) -> Scene:
+        Raises:
+            ConfigError: the image is of another size than the scene.
+        """
+        from perception.overlay import SCENE, draw  # noqa: PLC0415 - drawing stands above what is drawn
+
+        frame = image if isinstance(image, Frame) else Frame(image, self.stamp_ns, sequence=self.sequence)
+        return draw(frame, self, self.classes, SCENE)
+
+    def mask(self, instance: Instance) -> Bools:
+        """The pixels of one of the instances: bool (height, width)."""
+        return np.asarray(self.instance_map == instance.id)
+
+    def polygons(self, instance: Instance) -> list[Ints]:
+        """The outline of each part of an instance, the largest first: (n, 2) x, y of pixels; no holes."""
+        import cv2  # noqa: PLC0415 - takes longer to import than all the rest of this file
+
+        mask = self.mask(instance).view(np.uint8)
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        return [one[:, 0].astype(np.intp) for one in sorted(contours, key=cv2.contourArea, reverse=True)]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The road users as a table: a row for each, of plain values. Boxes and areas are in pixels."""
+        areas = np.bincount(self.instance_map.ravel(), minlength=1 << 16).tolist()
+        rows = []
+        for one in self.instances:
+            of_scene = self.camera, self.sequence, self.stamp_ns
+            of_class = one.class_id, self.classes.names[one.class_id]
+            row = (*of_scene, one.id, one.track, *of_class, one.score, *one.box, areas[one.id])
+            rows.append(dict(zip(COLUMNS, row, strict=True)))
+        return rows
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """`to_dicts` as a DataFrame; needs pandas."""
+        import pandas as pd  # noqa: PLC0415 - whoever calls this has it
+
+        return pd.DataFrame(self.to_dicts(), columns=COLUMNS).astype({"track": "Int64"})
+
+    def to_supervision(self) -> "sv.Detections":
+        """The road users as Detections; needs supervision. Where some have a track, -1 stands for none."""
+        import supervision as sv  # noqa: PLC0415 - whoever calls this has it
+
+        found, tracks = self.instances, [-1 if one.track is None else one.track for one in self.instances]
+        return sv.Detections(
+            xyxy=np.array([one.box for one in found], np.float32).reshape(-1, 4),
+            mask=np.array([self.mask(one) for one in found], np.bool_).reshape(-1, *self.labels.shape),
+            confidence=np.array([one.score for one in found], np.float32),
+            class_id=np.array([one.class_id for one in found], np.intp),
+            tracker_id=np.array(tracks) if max(tracks, default=-1) >= 0 else None,
+            data={"class_name": np.array([self.classes.names[one.class_id] for one in found])},
+        )
+
+
+def unknown_scene(frame: Frame, status: Status, classes: ClassSet = DRIVE) -> Scene:
     """The scene of a frame that was not perceived: every label is 255, unknown, and nothing is found."""
     size = frame.height, frame.width
     labels, instance_map = np.full(size, UNKNOWN, np.uint8), np.zeros(size, np.uint16)
-    return Scene.of(frame, labels, instance_map, status=status)
+    return Scene.of(frame, labels, instance_map, status=status, classes=classes)

@@ -133,6 +133,10 @@ class Kinds(Generic[K]):
         Raises:
             ConfigError: no kind is known by it, a plug-in does not load, or an option is wrong.
         """
+        if text == "-":
+            raise Uri(self._role, text, "", text, text, "", text).error(
+                f"standard input and output are none; a {self._role} is {self.grammar()}"
+            )
         scheme, colon, rest = text.partition(":")
         if not (colon and _SCHEME.fullmatch(scheme) and (rest.startswith("//") or self._find(scheme))):
             scheme, rest = "", text

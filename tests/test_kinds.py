@@ -15,8 +15,17 @@ from perception.uri import Kinds
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = {
-    "source": ["drive.mp4", "frames/", "sim:", "camera:0", "rtsp://h/1", "gst:videotestsrc", "push:"],
-    "sink": ["out.mp4", "labels/", "web://127.0.0.1:8080"],
+    "source": [
+        "drive.mp4",
+        "frames/",
+        "photo.jpg",
+        "sim:",
+        "camera:0",
+        "rtsp://h/1",
+        "gst:videotestsrc",
+        "push:",
+    ],
+    "sink": ["out.mp4", "labels/", "out.jpg", "window:", "web://127.0.0.1:8080"],
 }
 ALL: list[tuple[str, Kinds[Any], str]] = [
     (role, kinds, uri) for role, kinds in (("source", SOURCES), ("sink", SINKS)) for uri in EXAMPLES[role]
@@ -32,7 +41,7 @@ def _frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("role", "kinds", "uri"), ALL)
 def test_each_kind_has_a_row_in_the_readme(role: str, kinds: Kinds[Any], uri: str) -> None:
     table = README.split(f"| {role} | what it is |\n")[1].split("\n\n")[0]
-    beginning = re.match(r"[a-z]+(://|:|\.mp4|/)", uri)
+    beginning = re.match(r"[a-z]+(://|:|\.mp4|\.jpg|/)", uri)
     assert beginning and f"`{beginning[0]}" in table
     kind = kinds.parse(uri).kind
     assert not kind.grammar or kind.grammar in kinds.grammar()
@@ -55,6 +64,7 @@ def test_the_help_names_each_kind() -> None:
         "folder of images",
         "out.mp4",
         "folder/",
+        "out.jpg",
         "web://",
     ):
         assert word in text

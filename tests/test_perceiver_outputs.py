@@ -45,12 +45,26 @@ def test_a_picture_is_of_the_frames_size_whatever_that_is(tmp_path: Path, height
     np.testing.assert_array_equal(scene.picture, 255 - image)
 
 
-def test_an_enlarged_picture_is_published_as_it_comes(tmp_path: Path) -> None:
-    image = noise(48, 80)
+@pytest.mark.parametrize(("height", "width"), [(48, 80), (5, 7), (101, 83), (720, 1280)])
+def test_an_enlarged_picture_is_exactly_twice_the_frame(tmp_path: Path, height: int, width: int) -> None:
+    """Pixel by pixel: nothing was resampled before or after, also where no multiple fits."""
+    image = noise(height, width)
     scene = load(graphs.doubled(tmp_path / "doubled")).perceive(Frame(image, 0))
     assert scene.picture is not None
     np.testing.assert_array_equal(scene.picture, image.repeat(2, axis=0).repeat(2, axis=1))
-    assert scene.labels.shape == (48, 80)
+    assert scene.labels.shape == (height, width)
+
+
+def test_a_frame_of_one_size_is_enlarged_to_twice_its_own(tmp_path: Path) -> None:
+    perceiver = load(graphs.doubled(tmp_path / "doubled", size=(32, 64)))
+    picture = perceiver.perceive(Frame(np.full((45, 90, 3), 40, np.uint8), 0)).picture
+    np.testing.assert_array_equal(picture, np.full((90, 180, 3), 40))
+
+
+def test_a_frame_too_large_to_be_enlarged_is_refused(tmp_path: Path) -> None:
+    perceiver = load(graphs.doubled(tmp_path / "doubled"))
+    with pytest.raises(ConfigError, match=r"4000×3000 is too large.*2\.1 million pixels"):
+        perceiver.prepare(Frame(np.zeros((3000, 4000, 3), np.uint8), 0))
 
 
 def test_depth_is_in_metres_of_every_pixel_of_the_frame(tmp_path: Path) -> None:
@@ -107,9 +121,7 @@ def test_earlier_frames_come_before_in_the_order_of_time(tmp_path: Path) -> None
 
 def test_an_earlier_frame_of_another_size_is_refused(tmp_path: Path) -> None:
     perceiver = load(graphs.delayed(tmp_path / "delayed"))
-    with pytest.raises(
-        ConfigError, match=r"frame 4: its image is \(48, 80, 3\), .* frame 3 is \(50, 80, 3\)"
-    ):
+    with pytest.raises(ConfigError, match=r"frame 4: its image is 80×48, .* frame 3 is 80×50"):
         perceiver.perceive(Frame(noise(48, 80), 0, sequence=4), [Frame(noise(50, 80), 0, sequence=3)])
 
 

@@ -1,6 +1,10 @@
 """The one rule of freshness: what a scene is worth at a time."""
 
-from dataclasses import replace
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy, deepcopy
+from dataclasses import FrozenInstanceError, replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -8,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception.frame import Frame
-from perception.scene import Instance, KeyPoint, Lane, Scene, Signal, Status, unknown_scene
+from perception.resample import resize_ids
+from perception.scene import Enlarged, Instance, KeyPoint, Lane, Scene, Signal, Status, unknown_scene
 
 MS = 1_000_000
 CAPTURED = 5_000 * MS
@@ -77,3 +82,70 @@ def test_how_often_it_was_judged_before_changes_nothing(ages_ms: list[int]) -> N
         scene = scene.as_of(CAPTURED + age_ms * MS)
     direct = SCENE.as_of(CAPTURED + ages_ms[-1] * MS)
     assert (scene.status, scene.age_ms) == (direct.status, direct.age_ms)
+
+
+SMALL = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
+IDS = np.array([[8001, 0, 0], [8001, 9001, 0]], np.uint16)
+
+
+def lazy() -> Scene:
+    return Scene.of(FRAME, Enlarged(SMALL, 4, 6), Enlarged(IDS, 4, 6), instances=SCENE.instances)
+
+
+def test_maps_are_enlarged_once_and_only_for_who_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    enlarged = Mock(side_effect=resize_ids)
+    monkeypatch.setattr("perception.scene.resize_ids", enlarged)
+    scene = lazy()
+    later = scene.evolve(timings_ms={"infer": 1.0}).as_of(CAPTURED + MS)
+    assert later.unknown(Status.STALE).labels.shape == scene.size == later.size == (4, 6)
+    enlarged.assert_not_called()
+    assert later.labels is scene.labels is later.labels
+    enlarged.assert_called_once()
+    assert scene.instance_map is replace(later, status=Status.STALE).instance_map
+    assert enlarged.call_count == 2
+
+
+def test_enlarged_maps_are_those_of_the_frame() -> None:
+    np.testing.assert_array_equal(lazy().labels, resize_ids(SMALL, 4, 6))
+    np.testing.assert_array_equal(lazy().instance_map, resize_ids(IDS, 4, 6))
+    assert (lazy().labels.dtype.name, lazy().instance_map.dtype.name) == ("uint8", "uint16")
+    assert SMALL.shape == (2, 3)
+
+
+def test_other_attributes_leave_all_else_as_it_is() -> None:
+    scene = SCENE.evolve(reasons=("black",))
+    assert scene == replace(SCENE, reasons=("black",))
+    assert scene != SCENE
+    own = np.zeros((4, 6), np.uint8)
+    assert lazy().evolve(labels=own).labels is own
+    with pytest.raises(TypeError, match="colour"):
+        SCENE.evolve(colour=1)
+
+
+def test_a_scene_cannot_be_changed_or_made_without_its_maps() -> None:
+    for name in ("labels", "instance_map", "age_ms"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(lazy(), name, SMALL)
+    with pytest.raises(TypeError, match="'labels' and 'instance_map'"):
+        Scene(0, 0, 0, "", "")
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_scenes_are_pickled_and_copied(read_before: bool) -> None:
+    scene = lazy()
+    if read_before:
+        assert scene.labels.size == 24
+    for again in (pickle.loads(pickle.dumps(scene)), copy(scene), deepcopy(scene)):
+        np.testing.assert_array_equal(again.labels, scene.labels)
+        np.testing.assert_array_equal(again.instance_map, scene.instance_map)
+        assert (again.instances, again.size, again.sequence) == (scene.instances, (4, 6), 3)
+
+
+def test_several_threads_may_read_the_maps() -> None:
+    small = np.random.default_rng(0).integers(0, 12, (180, 320), dtype=np.uint8)
+    expected = resize_ids(small, 720, 1280)
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(5):
+            scene = Scene.of(FRAME, Enlarged(small, 720, 1280), Enlarged(IDS, 720, 1280))
+            for labels in threads.map(lambda _, scene=scene: scene.labels, range(8)):
+                np.testing.assert_array_equal(labels, expected)

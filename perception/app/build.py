@@ -10,10 +10,12 @@ import cv2
 from perception.app.config import RunConfig
 from perception.app.progress import show_builds
 from perception.engines.background import call_in_background
+from perception.errors import ConfigError
 from perception.health.types import Health
 from perception.perceiver import Perceiver
 from perception.scene import Scene
 from perception.sources.base import Source, SourceUri
+from perception.sources.looped import LoopedSource
 from perception.sources.paced import PacedSource
 from perception.sources.registry import open_source
 
@@ -44,6 +46,7 @@ def open_rig(
     sources = {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
     for source in sources.values():
         stack.callback(source.close)
+        _check_single(source, settings)
     live = any(source.live for source in sources.values())
     # As many frames as cores are perceived at a time, one thread each; more would only spin and wait.
     cv2.setNumThreads(1)
@@ -66,6 +69,22 @@ def open_rig(
         return wire(settings, sources, loading.future.result, stack, on_scene, on_health)
 
 
+def _check_single(source: Source, settings: RunConfig) -> None:
+    """Raises: ConfigError: a sink takes one frame, and the source gives more."""
+    for sink in settings.sinks:
+        if sink.kind.single and settings.frames != 1 and source.length != 1:
+            frames = f"{source.length} frames" if source.length else "more than one frame"
+            raise ConfigError(
+                f"sink {sink}: holds one frame, and source {source.uri} gives {frames}; give a folder "
+                "(out/) or a video (out.mp4), or --frames 1"
+            )
+
+
 def _open_source(uri: SourceUri, camera: str, settings: RunConfig) -> Source:
     source = open_source(uri, settings.frames, settings.policy, camera)
-    return PacedSource(source, camera) if settings.realtime and not source.live else source
+    if source.live or not settings.realtime:
+        return source
+    if settings.loop:
+        source.close()
+        source = LoopedSource(partial(open_source, uri, settings.frames, settings.policy, camera))
+    return PacedSource(source, camera)

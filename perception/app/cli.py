@@ -1,13 +1,13 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
-import json
+import logging
 import os
 import sys
 import threading
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from perception.app.build import open_rig
 from perception.app.config import RunConfig
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model
+from perception.app.place import with_place
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
 from perception.app.signals import ignore_signals, stopping
@@ -25,8 +26,7 @@ from perception.extras import DISTRIBUTION, explain
 from perception.node.worker_pool import LEFT_BEHIND
 from perception.types import Policy
 
-if TYPE_CHECKING:
-    from perception.node.rig import Rig
+LOG = logging.getLogger("perception.app")
 
 app = typer.Typer(
     cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -91,17 +91,22 @@ def run(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A camera (camera:0, rtsp://…, http://…, udp://…, gst:…), a video, a folder of images "
-            "(shown at 25 a second), or sim:",
+            help="A picture, a folder of images (shown at 25 a second), a video, a camera (camera:0 or 0, "
+            "rtsp://…, http://…, udp://…, gst:…), or sim:",
             metavar="SOURCE",
         ),
     ] = None,
     sinks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="out.mp4, folder/ or web://127.0.0.1:8080; any number of them.", metavar="SINKS..."
+            help="out.mp4, out.jpg, folder/ or web://127.0.0.1:8080; any number of them "
+            "[default: a new folder under runs/].",
+            metavar="SINKS...",
         ),
     ] = None,
+    window: Annotated[
+        bool, typer.Option("--show", help="Show the overlays in a window; the same as the sink window:")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(help="A YAML profile; options on the command line override it.", metavar="FILE"),
@@ -115,6 +120,9 @@ def run(
     realtime: Annotated[
         bool | None,
         typer.Option(help="Play a recording at its own pace; drop frames that cannot be processed in time."),
+    ] = None,
+    loop: Annotated[
+        bool | None, typer.Option("--loop", help="With --realtime: begin a recording again at its end.")
     ] = None,
     policy: Annotated[
         Policy | None,
@@ -165,6 +173,10 @@ def run(
         bool | None,
         typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
     ] = None,
+    details: Annotated[
+        bool | None,
+        typer.Option("--details", help="Write rate, engine and the times of the stages on overlays."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Frames processed in parallel; 0: one for each core.", metavar="N")
     ] = None,
@@ -179,12 +191,13 @@ def run(
     settings = RunConfig.read(
         config,
         source=source,
-        sinks=sinks or None,
+        sinks=[*(sinks or ()), *(["window:"] if window else [])] or None,
         model=model,
         engine=engine,
         frames=frames,
         max_age=max_age,
         realtime=realtime,
+        loop=loop,
         policy=policy,
         min_rate=min_rate,
         give_up=give_up,
@@ -194,9 +207,14 @@ def run(
         denoise=denoise,
         ego_mask=ego_mask,
         tracks=tracks,
+        details=details,
         workers=workers,
     )
     set_up_logs(settings.log, quiet)
+    if not settings.sinks:
+        settings = with_place(settings)
+        LOG.info("no sink is given; writes %s", settings.sinks[0], extra={"event": "place"})
+    failure: PerceptionError | None = None
     with ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())
         hidden = quiet or as_json or bool(settings.cameras)
@@ -211,26 +229,15 @@ def run(
             try:
                 rig.run()
             except PerceptionError as error:
-                if not quiet or as_json:
-                    _show_reports(rig, str(error), as_json)
-                raise
-        if not quiet or as_json:
-            _show_reports(rig, None, as_json)
+                failure = error
+    # The progress bar is gone by now: the report begins on a line of its own.
+    if not quiet or as_json:
+        from perception.app.run_table import show_reports  # noqa: PLC0415 - no run waits for rich to begin
+
+        reason = None if failure is None else str(failure)
+        show_reports([node.report(reason) for node in rig.nodes], as_json)
+    if failure:
+        raise failure
     if received:
         ignore_signals()  # everything is written; the exit status is that of the first signal
         raise typer.Exit(128 + received[0])
-
-
-def _show_reports(rig: "Rig", failure: str | None, as_json: bool) -> None:
-    """One, or where there are several cameras, one for each."""
-    reports = [node.report(failure) for node in rig.nodes]
-    if as_json:
-        found = {one.camera: one.as_json() for one in reports}
-        typer.echo(json.dumps(found if len(reports) > 1 else reports[0].as_json(), indent=2))
-    else:
-        from rich.console import Console  # noqa: PLC0415 - no run waits for rich to begin
-
-        from perception.app.run_table import run_table  # noqa: PLC0415
-
-        for one in reports:
-            Console().print(run_table(one))

@@ -55,13 +55,15 @@ class RunConfig(BaseModel):
     Attributes:
         source: URI of the source, or with several cameras none.
         cameras: URIs of several sources by the cameras' names, such as {left: "rtsp://…", right: "rtsp://…"}.
-        sinks: URIs of the sinks, at least one; with several cameras, files have `{camera}` in their names.
+        sinks: URIs of the sinks; with several cameras, files have `{camera}` in their names. None:
+            `perception.app.place` chooses.
         model: name of a shipped bundle, or a bundle's folder.
         engine: "auto", or one of `perception.engines.registry.known_engines`.
         frames: stop after so many captured frames; None: at the source's end.
         max_age: ms from capture (for a recording: from reading, in real time from when the frame was due) to
             publication above which a scene is published as stale; None: 250 for what is live, else never.
         realtime: replay a recording at its own pace, under the policy of a live source.
+        loop: begin a recording again at its end, without end; in real time only.
         policy: what gives way when frames come too fast; None: the freshest counts for what is live, every
             frame for a recording.
         min_rate: scenes a second below which quality is stepped down, where frames may be dropped, as it is
@@ -74,6 +76,7 @@ class RunConfig(BaseModel):
         ego_mask: a picture that is not black where the own car is in view, such as its bonnet: nothing is
             detected there; "auto": found in a recording. With several cameras, by their names.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
+        details: write the rate, the engine and the times of the stages on overlays.
         workers: frames in the network at a time; 0: one for each core.
     """
 
@@ -81,12 +84,13 @@ class RunConfig(BaseModel):
 
     source: Source | None = None
     cameras: dict[str, Source] = {}
-    sinks: tuple[Sink, ...] = Field(min_length=1)
+    sinks: tuple[Sink, ...] = ()
     model: str = Field("drive", min_length=1)
     engine: str = "auto"
     frames: PositiveInt | None = None
     max_age: PositiveFloat | None = None
     realtime: bool = False
+    loop: bool = False
     policy: Policy | None = None
     min_rate: float = Field(10.0, ge=0)
     give_up: PositiveFloat | None = None
@@ -96,6 +100,7 @@ class RunConfig(BaseModel):
     denoise: str | None = Field(None, min_length=1)
     ego_mask: str | dict[str, str] | None = None
     tracks: bool = True
+    details: bool = False
     workers: int = Field(0, ge=0, le=256)
 
     @field_validator("engine", "instances")
@@ -111,11 +116,22 @@ class RunConfig(BaseModel):
         """Two writers of one file would spoil it, and a sink on its own source would destroy a recording."""
         places = [sink.path.resolve() if sink.path else sink.uri for sink in self.sinks]
         sources = [source.path.resolve() for source in self.sources.values() if source.path]
+        if sum(sink.kind.single for sink in self.sinks) > 1:  # as `perception run *.jpg` would do
+            raise ValueError(
+                "several pictures are given as sinks, and would be overwritten; a source of several pictures "
+                "is their folder"
+            )
         for sink, place in zip(self.sinks, places, strict=True):
             if places.count(place) > 1:
                 raise ValueError(f"sink {sink} is given twice; give each sink once")
             if place in sources:
                 raise ValueError(f"sink {sink} would overwrite the source; choose another place")
+        return self
+
+    @model_validator(mode="after")
+    def _in_real_time(self) -> Self:
+        if self.loop and not self.realtime:  # at full speed it would fill a disk
+            raise ValueError("loop: is for real time; add realtime (--realtime)")
         return self
 
     @model_validator(mode="after")

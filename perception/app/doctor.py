@@ -60,11 +60,15 @@ class Diagnosis:
         return {"broken": self.broken, "findings": [asdict(finding) for finding in self.findings]}
 
     def table(self) -> Table:
-        table = Table("", "", "what was found")
-        for finding in self.findings:
-            table.add_row(
-                Text(finding.name), Text(finding.health, _STYLE[finding.health]), Text(finding.detail)
-            )
+        """A line for each finding; those of the same detail share one, so that it is read once."""
+        names: dict[tuple[Health, str], list[str]] = {}
+        for one in self.findings:
+            said = one.detail.removeprefix(f"{one.name.removeprefix('engine ')} cannot run: ")
+            names.setdefault((one.health, said), []).append(one.name)
+        table = Table.grid(padding=(0, 2))
+        for (health, detail), those in names.items():
+            what = Text.assemble((", ".join(those), "bold"), ": ", detail, overflow="fold")
+            table.add_row(Text(health, _STYLE[health]), what)
         return table
 
 
@@ -133,7 +137,8 @@ def _engine(bundle: Bundle, name: str) -> Finding:
     except BundleError as error:
         return Finding(title, Health.ABSENT if name in FOR_DEVELOPMENT else Health.BROKEN, str(error))
     if name == "auto":
-        return Finding(title, Health.GOOD, f"chooses {engine.name}: {engine.info.reason}")
+        why = engine.info.reason.partition(";")[0]  # what follows is said of each of the others
+        return Finding(title, Health.GOOD, f"chooses {engine.name}: {why}")
     detail = f"golden run: {share:.2%} of the values as they must be"
     return Finding(title, Health.GOOD, "; ".join((detail, *engine.info.notes)))
 

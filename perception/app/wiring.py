@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from perception.app.config import AUTO, RunConfig
+from perception.classes import NO_CLASSES
 from perception.ego import read_ego_mask
 from perception.engines.machine import usable_cores
 from perception.errors import ConfigError
@@ -42,11 +43,10 @@ def wire(
         camera: replace(perceiver, ego_mask=_ego_mask(source, settings.sources[camera], settings, camera))
         for camera, source in sources.items()
     }
+    classes = perceiver.classes if perceiver.info.labelled else NO_CLASSES
     workers = stack.enter_context(WorkerPool(settings.workers or usable_cores()))
     shared = {
-        sink.uri: SharedSink(reopening(sink, 0.0, perceiver.classes))
-        for sink in settings.sinks
-        if sink.kind.shared
+        sink.uri: SharedSink(reopening(sink, 0.0, classes)) for sink in settings.sinks if sink.kind.shared
     }
     nodes = []
     for camera, source in sources.items():
@@ -55,7 +55,7 @@ def wire(
         sinks = [SINKS.parse(sink.uri.text.replace("{camera}", camera)) for sink in settings.sinks]
         for sink, own in zip(settings.sinks, sinks, strict=True):
             one = shared.get(sink.uri)
-            opener = one.open if one else reopening(own, source.rate, perceiver.classes)
+            opener = one.open if one else reopening(own, source.rate, classes)
             queues.append(SinkQueue(str(own), opener, policy, viewers=own.kind.viewers))
             stack.callback(queues[-1].close)
         node = Node(
@@ -69,6 +69,7 @@ def wire(
             min_rate=settings.min_rate,
             give_up_s=settings.give_up,
             tracks=settings.tracks,
+            details=settings.details,
             workers=workers,
             folders=[sink.path.parent for sink in sinks if sink.path],
             on_scene=on_scene(source),

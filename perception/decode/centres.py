@@ -48,7 +48,7 @@ def group_by_centres(
     class_ids: list[int] = []
     scores: list[float] = []
     for class_id, heat in zip(classes.thing_ids, centres, strict=True):
-        mask = cv2.compare(labels, class_id, cv2.CMP_EQ)
+        mask = np.asarray(cv2.inRange(labels, class_id, class_id), np.uint8)
         left, top, width, height = cv2.boundingRect(mask)
         if width == 0:
             continue
@@ -58,23 +58,27 @@ def group_by_centres(
         pixels = tuple(slice(stride * side.start, stride * side.stop) for side in (rows, columns))
         occupied = occupied_cells(mask[pixels], rows.stop - rows.start, columns.stop - columns.start)
         steps = offsets[:, rows, columns] / np.float32(stride)
-        cells, found = _group(occupied, heat[rows, columns], steps, borders[0, rows, columns])
-        cells[cells > 0] += len(scores)
+        parts = occupied, heat[rows, columns], steps, borders[0, rows, columns]
+        cells, found = _group(*parts, len(scores))
         mark_pixels(numbers[pixels], cells, mask[pixels])
         class_ids += [class_id] * len(found)
         scores += found
     return Groups(numbers, np.array(class_ids, np.intp), np.array(scores, np.float64))
 
 
-def _group(occupied: Bools, heat: Floats, offsets: Floats, border: Floats) -> tuple[Numbers, list[float]]:
-    """1 + the index of each cell's group, 0 none, and the groups' scores, for one class; offsets in cells."""
+def _group(
+    occupied: Bools, heat: Floats, offsets: Floats, border: Floats, before: int
+) -> tuple[Numbers, list[float]]:
+    """1 + the index of each cell's group, 0 none, and the groups' scores, for one class; offsets in cells.
+
+    `before` groups of other classes come before them.
+    """
     voter = np.flatnonzero(occupied)  # places in a map are looked up faster as one number than as two
     votes, far = _cast(voter, occupied, offsets)
     peaks = _parted(_peaks(heat, votes), border)
     if not len(peaks):
-        return _components(occupied.view(np.uint8), 0)
-    nearest, missed_by = _nearest(peaks, heat.shape)
-    group, miss = nearest.take(votes), missed_by.take(votes)
+        return _components(occupied.view(np.uint8), before)
+    group, miss = _nearest(peaks, votes, heat.shape)
     led = miss <= ASTRAY[0] + ASTRAY[1] * far
     count = np.bincount(group[led], minlength=len(peaks))
     agreement = np.exp(-0.5 * (miss / (SPREAD[0] + SPREAD[1] * far)) ** 2)
@@ -82,8 +86,8 @@ def _group(occupied: Bools, heat: Floats, offsets: Floats, border: Floats) -> tu
     scores = np.sqrt(heat[tuple(peaks.T)] * agreed / (count + FEW)).tolist()
     unled = np.zeros(occupied.shape, np.uint8)
     unled.ravel()[voter] = ~led
-    cells, more = _components(unled, len(peaks))
-    cells.ravel()[voter[led]] = 1 + group[led]
+    cells, more = _components(unled, before + len(peaks))
+    cells.ravel()[voter[led]] = 1 + before + group[led]
     return cells, scores + more
 
 
@@ -102,8 +106,9 @@ def _cast(voter: Ints, occupied: Bools, offsets: Floats) -> tuple[Ints, Floats]:
 def _cell(y: Floats, x: Floats, shape: tuple[int, ...]) -> Ints:
     """The nearest cells to these places, counted along the rows."""
     for place, side in zip((y, x), shape, strict=True):
-        np.rint(place, place)
-        np.minimum(np.maximum(place, 0, place), side - 1, place)
+        np.rint(place, out=place)
+        np.maximum(place, 0, out=place)
+        np.minimum(place, side - 1, out=place)
     return (y * shape[1] + x).astype(np.intp)
 
 
@@ -147,12 +152,12 @@ def _components(mask: Image, before: int) -> tuple[Numbers, list[float]]:
     return numbers[components], np.sqrt(UNLED * sizes / (sizes + FEW)).tolist()
 
 
-def _nearest(peaks: Ints, shape: tuple[int, ...]) -> tuple[Ints, Floats]:
-    """For every cell, the index of the nearest peak and the distance to it in cells."""
+def _nearest(peaks: Ints, votes: Ints, shape: tuple[int, ...]) -> tuple[Ints, Floats]:
+    """For every vote, the index of the nearest peak and the distance to it in cells."""
     empty = np.ones(shape, np.uint8)
     empty[tuple(peaks.T)] = 0
     kind = cv2.DIST_LABEL_PIXEL
     distance, voronoi = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=kind)
-    index_of = np.zeros(int(voronoi.max()) + 1, np.intp)
+    index_of = np.zeros(1 + len(peaks), np.intp)
     index_of[voronoi[tuple(peaks.T)]] = np.arange(len(peaks))
-    return index_of[voronoi], distance.astype(np.float32)
+    return index_of[np.take(voronoi, votes)], np.take(distance, votes).astype(np.float32, copy=False)

@@ -44,10 +44,19 @@ class Extents:
     Attributes:
         boxes: (n, 4) x0, y0, x1, y1 of each; of one without pixels, x1 is 0.
         areas: (n,) pixels.
+        numbers, lengths: of runs of equal pixels, row after row, each row with a 0 after it.
     """
 
     boxes: npt.NDArray[np.intp]
     areas: npt.NDArray[np.intp]
+    numbers: Numbers
+    lengths: npt.NDArray[np.intp]
+
+    def renumbered(self, ids: Numbers, shape: tuple[int, ...]) -> Numbers:
+        """The map (h, w) with ids, one for each number, in the place of numbers."""
+        rows, columns = shape
+        pixels = np.repeat(ids[self.numbers], self.lengths)
+        return np.ascontiguousarray(pixels.reshape(rows, columns + 1)[:, :-1])
 
 
 NO_GROUPS = Groups(np.zeros((1, 1), np.uint16), np.zeros(0, np.intp), np.zeros(0))
@@ -70,8 +79,9 @@ def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tu
     """The instances that groups are, in a frame of `height` and `width`.
 
     Returns:
-        The instance map, uint16 (height, width), 0 none, else class id × 1000 + k; and the instances, with
-        boxes that fit their pixels in that map exactly, in each class the surest first (k = 1).
+        The instance map, uint16, of the groups' size but at most the frame's, 0 none, else class
+        id × 1000 + k; and the instances, with boxes that fit their pixels exactly in that map enlarged to the
+        frame's size, in each class the surest first (k = 1).
     """
     rows, columns = groups.numbers.shape
     # Never above the frame's size: what is found there, the frame can show.
@@ -96,7 +106,7 @@ def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tu
         x0, y0, x1, y1 = boxes[i]
         box = (x_edges[x0], y_edges[y0], x_edges[x1], y_edges[y1])
         instances.append(Instance(int(ids[i + 1]), class_id, float(groups.scores[i]), box))
-    return resize_ids(ids[numbers], height, width), tuple(instances)
+    return groups.extents.renumbered(ids, numbers.shape), tuple(instances)
 
 
 def extents_of(numbers: Numbers, count: int) -> Extents:
@@ -120,7 +130,8 @@ def extents_of(numbers: Numbers, count: int) -> Extents:
     np.maximum.at(boxes[2], before, x)
     np.maximum.at(boxes[3], before, y + 1)
     areas = np.bincount(before, x, count + 1) - np.bincount(after, x, count + 1)
-    return Extents(boxes.T[1:], areas[1:].astype(np.intp))
+    lengths = np.diff(ends, prepend=0, append=rows * stride)
+    return Extents(boxes.T[1:], areas[1:].astype(np.intp), np.append(before, pixels[-1:]), lengths)
 
 
 @lru_cache

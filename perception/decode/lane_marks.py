@@ -213,7 +213,7 @@ def _tangents(runs: Runs, count: int, which: Bools | None = None) -> Tangents:
     weight = np.ones(len(runs.t)) if which is None else which.astype(np.float64)
 
     def total(values: Doubles) -> Doubles:
-        return np.bincount(runs.mark, values, count)
+        return np.asarray(np.bincount(runs.mark, values, count), np.float64)
 
     n = np.maximum(total(weight), 1)
     t0, x0 = total(weight * runs.t) / n, total(weight * runs.x) / n

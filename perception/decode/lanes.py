@@ -138,24 +138,25 @@ def _is_parallel(curve: _Curve, surest: _Curve, t_of_row: Doubles) -> bool:
 
 def _fit(runs: Runs, chains: Sequence[int], height: int) -> dict[int, _Curve]:
     """A curve through the runs of each of these chains of marks; their kinds are yet unknown."""
-    place = np.full(int(runs.mark.max()) + 1, len(chains))
-    place[chains] = np.arange(len(chains))
-    order = np.argsort(place[runs.mark], kind="stable")
-    chain = place[runs.mark[order]]
-    start = np.searchsorted(chain, np.arange(len(chains) + 1))  # the runs of a chain follow one another
-    order, chain, count = order[: start[-1]], chain[: start[-1]], np.diff(start)
-    if not len(chains):
+    if not chains:
         return {}
-    terms, x, row = _basis(runs.t[order]), runs.x[order], runs.row[order]
-    # Straight lines are the likeliest; the penalty keeps short segments from bending where they are extended.
-    squares = np.add.reduceat(terms[:, :, None] * terms[:, None], start[:-1]) + count[:, None, None] * BENDING
-    solutions = np.linalg.solve(squares, np.add.reduceat(terms * x[:, None], start[:-1])[..., None])[..., 0]
-    missed_by = (terms * solutions[chain]).sum(1) - x
-    variance = np.add.reduceat(missed_by**2, start[:-1]) / count / (1 + (solutions[:, 1] / 64) ** 2)
-    confidence = count / (count + 0.1 * height) / (1 + variance)
-    ends = zip(row[start[:-1]].tolist(), row[start[1:] - 1].tolist(), confidence.tolist(), strict=True)
-    curves = (_Curve(tuple(own), *end) for own, end in zip(solutions.tolist(), ends, strict=True))
-    return dict(zip(chains, curves, strict=True))
+    basis, everyone = _basis(runs.t), [np.flatnonzero(runs.mark == one) for one in chains]
+    squares, sides = np.empty((len(chains), 4, 4)), np.empty((len(chains), 4, 1))
+    for own, square, side in zip(everyone, squares, sides, strict=True):
+        terms = basis[own]
+        # Straight lines are the likeliest; the penalty keeps short segments from bending where they are
+        # extended.
+        square[:] = terms.T @ terms + len(own) * BENDING
+        side[:, 0] = terms.T @ runs.x[own]
+    curves = {}
+    for one, own, solution in zip(chains, everyone, np.linalg.solve(squares, sides)[..., 0], strict=True):
+        missed_by = basis[own] @ solution - runs.x[own]
+        slope = float(solution[1]) / 64
+        variance = float(missed_by @ missed_by) / len(own) / (1 + slope**2)
+        confidence = len(own) / (len(own) + 0.1 * height) / (1 + variance)
+        ends = int(runs.row[own[0]]), int(runs.row[own[-1]])
+        curves[one] = _Curve(tuple(solution.tolist()), *ends, confidence)
+    return curves
 
 
 def _kind(curve: _Curve, painted_rows: Ints, ground: Bools, t_of_row: Doubles) -> str:

@@ -52,7 +52,7 @@ def join_parts(groups: Groups, classes: ClassSet) -> Groups:
     if (whole == np.arange(count)).all():
         return groups
     numbers = np.concatenate([[0], 1 + whole[whole]]).astype(np.uint16)
-    return replace(groups, numbers=numbers[groups.numbers])
+    return replace(groups, numbers=groups.extents.renumbered(numbers, groups.numbers.shape))
 
 
 def ridden(labels: Labels, instance_map: Numbers, instances: Sequence[Instance], classes: ClassSet) -> Labels:
@@ -60,17 +60,13 @@ def ridden(labels: Labels, instance_map: Numbers, instances: Sequence[Instance],
     if not {RIDER, RIDDEN} <= set(classes.names):
         return labels
     rider, two_wheeler = classes.id(RIDER), classes.id(RIDDEN)
-    changed = labels
-    for one in instances:
-        if one.class_id != two_wheeler:
-            continue
-        x0, y0, x1, y1 = map(int, one.box)
-        window = slice(y0, y1), slice(x0, x1)
-        riding = (instance_map[window] == one.id) & (labels[window] == rider)
-        if riding.any():
-            changed = labels.copy() if changed is labels else changed
-            changed[window][riding] = two_wheeler
-    return changed
+    if all(one.class_id != two_wheeler for one in instances):
+        return labels
+    on_wheels = cv2.inRange(instance_map, 1000 * two_wheeler, 1000 * two_wheeler + 999)
+    riding = cv2.bitwise_and(on_wheels, cv2.inRange(labels, rider, rider))
+    if not cv2.hasNonZero(riding):
+        return labels
+    return np.where(riding, np.uint8(two_wheeler), labels)
 
 
 def _sits_on(part: npt.NDArray[np.intp], wheels: npt.NDArray[np.intp]) -> Bools:

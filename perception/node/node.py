@@ -7,7 +7,6 @@ Each part hands on to the next one; the supervisor only looks at their counts.
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,12 +21,13 @@ from perception.health.degradation import STEPS, Degradation, Step
 from perception.health.latency import Latency, StageTimes
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
-from perception.health.types import Health, Level, NodeState
+from perception.health.types import Health, NodeState
 from perception.node.accounting import Accounting
 from perception.node.capture import Capture
 from perception.node.in_flight import FramesInFlight, InFlightFrame
 from perception.node.postprocess import Postprocess
 from perception.node.report import Report, stage_reports
+from perception.node.seen import Counts
 from perception.node.supervisor import Limits, Pipeline, Supervisor
 from perception.node.worker_pool import LEFT_BEHIND, WorkerPool
 from perception.perceiver import Perceiver
@@ -65,8 +65,8 @@ class Node:
         max_age_ms: scenes older than that are stale; None: never, or LIVE_MAX_AGE_MS.
         min_rate, give_up_s, hang_s: see `Limits`.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
-        workers: frames perceived at a time, or threads that are shared with other nodes; 0: one for each
-            core.
+        details: write the rate, the engine and the times of the stages on overlays.
+        workers: frames perceived at a time, or threads shared with other nodes; 0: one for each core.
         folders: health warns when their disks fill up.
         on_scene: called with every scene, in order, once it is handed to the sinks' queues.
         on_health: called with what the sinks get.
@@ -86,6 +86,7 @@ class Node:
         give_up_s: float | None = None,
         hang_s: float = 5.0,
         tracks: bool = True,
+        details: bool = False,
         workers: int | WorkerPool = 0,
         folders: Sequence[Path] = (),
         on_scene: Callable[[Scene], None] = lambda scene: None,
@@ -94,10 +95,8 @@ class Node:
         self.source, self.perceiver, self.queues, self.camera = source, perceiver, tuple(queues), camera
         self.policy = policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
         self.accounting, self.life = Accounting(), LifeCycle()
-        self._freshest = self.policy is Policy.FRESHEST
-        self._on_scene = on_scene
-        if max_age_ms is None and source.live:
-            max_age_ms = LIVE_MAX_AGE_MS
+        self._freshest, self._on_scene = self.policy is Policy.FRESHEST, on_scene
+        max_age_ms = max_age_ms or (LIVE_MAX_AGE_MS if source.live else None)
         limits = Limits(max_age_ms, min_rate, give_up_s, hang_s)
         left_out = {"transport": not source.live, "denoise": perceiver.denoiser is None, "track": not tracks}
         self.times = StageTimes(tuple(stage for stage in STAGES if not left_out.get(stage)))
@@ -146,11 +145,11 @@ class Node:
             max_age_ms=limits.max_age_ms,
             tracks=tracks,
             overlay=any(queue.wants_overlay for queue in self.queues),
+            details=details,
         )
         self._latest: Scene | None = None
-        self._failures, self._succeeded_at = 0, 0.0
-        self._found: Counter[str] = Counter()
-        self._seconds = self._process_cpu_s = 0.0
+        self._failures, self._counts = 0, Counts(perceiver.info)
+        self._succeeded_at = self._seconds = self._process_cpu_s = 0.0
         self.life.to(NodeState.INACTIVE)
 
     def stop(self) -> None:
@@ -208,7 +207,7 @@ class Node:
     def _perceive(self, one: InFlightFrame) -> Scene:
         """In a worker's thread; a live node does not wait for an engine that is being built."""
         if self._freshest and self.perceiver.waits_for:
-            return unknown_scene(one.frame, Status.NOT_READY)
+            return unknown_scene(one.frame, Status.NOT_READY, self.perceiver.classes)
         return self._at(self._degradation.step).perceive(one.frame, one.earlier, one.stopwatch)
 
     def _publish(self, one: InFlightFrame) -> None:
@@ -225,7 +224,7 @@ class Node:
             queue.offer(publication)
         self._latest = scene = publication.scene
         self.times.add("end_to_end", scene.age_ms)
-        self._found.update(one.name for one in findings if one.level is Level.ERROR)
+        self._counts.add(scene, findings)
         self._monitor.published(findings, time.monotonic_ns())
         self.accounting.publish(scene.sequence, scene.status)
         self._in_flight.release()
@@ -234,10 +233,10 @@ class Node:
             self._raise_losses()
 
     def _drop_failed(self, one: InFlightFrame, error: Exception) -> None:
-        sequence = one.frame.sequence
         self._failures += 1
         what = str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
-        self.accounting.drop(Drop(sequence, DropReason.FAILED, f"frame {sequence}: {what}"))
+        message = f"frame {one.frame.sequence}: {what}"
+        self.accounting.drop(Drop(one.frame.sequence, DropReason.FAILED, message))
         self._in_flight.release()
         failing_s = time.monotonic() - self._succeeded_at
         if self._failures >= FAILURES and failing_s >= FAILING_S:
@@ -255,10 +254,9 @@ class Node:
 
     def _raise_losses(self) -> None:
         """Where every frame counts, a sink that lost some is an error."""
-        if not self._freshest:
-            for queue in self.queues:
-                if queue.failure is not None:
-                    raise queue.failure
+        failures = [queue.failure for queue in self.queues if queue.failure is not None]
+        if failures and not self._freshest:
+            raise failures[0]
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""
@@ -281,7 +279,8 @@ class Node:
             stale=account.statuses.get(Status.STALE, 0),
             not_ready=account.statuses.get(Status.NOT_READY, 0),
             unreliable=account.statuses.get(Status.UNRELIABLE, 0),
-            findings=dict(self._found),
+            findings=dict(self._counts.flagged),
+            seen=self._counts.seen(),
             dropped={str(reason): count for reason, count in account.dropped.items()},
             connections=self.source.link.connections if is_live(self.source) else 0,
             restarts=self.supervisor.restarts,

@@ -1,7 +1,6 @@
 """The last stage before scenes leave, in the order of the frames: checks, tracks, trust, overlay."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +27,7 @@ class Postprocess:
         max_age_ms: older scenes are stale; None: none is.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         overlay: whether any sink wants it.
+        details: write the rate, the engine and the times of the stages on it.
     """
 
     def __init__(
@@ -38,9 +38,11 @@ class Postprocess:
         max_age_ms: float | None,
         tracks: bool,
         overlay: bool,
+        details: bool = False,
     ) -> None:
         self._perceiver, self._monitor = perceiver, monitor
-        self._max_age_ms, self._tracks, self._overlay = max_age_ms, tracks, overlay
+        self._max_age_ms, self._tracks = max_age_ms, tracks
+        self._overlay, self._details = overlay, details
         self._checks = ImageChecks(classes=perceiver.classes)
         self._trackers = Tracker(), LaneTracker(perceiver.classes)
 
@@ -53,16 +55,16 @@ class Postprocess:
                 for tracker in self._trackers:
                     scene = tracker.update(scene)
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
-        scene = replace(scene, reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
+        scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay: Pixels = NO_OVERLAY
         if self._overlay:
             with stopwatch.measure("draw"):
-                overlay = self._draw(frame, replace(scene, timings_ms=stopwatch.timings_ms))
-        return Publication(frame, replace(scene, timings_ms=dict(stopwatch.timings_ms)), overlay), findings
+                overlay = self._draw(frame, scene.evolve(timings_ms=stopwatch.timings_ms))
+        return Publication(frame, scene.evolve(timings_ms=dict(stopwatch.timings_ms)), overlay), findings
 
     def _draw(self, frame: Frame, scene: Scene) -> Pixels:
         """The scene drawn on its frame, below a line that says how far to trust it."""
         doing = self._perceiver.waits_for if scene.status is Status.NOT_READY else "; ".join(scene.reasons)
         rate = self._monitor.rate_out(time.monotonic_ns())
-        line = StatusLine(rate or None, self._perceiver.engine.name, doing)
+        line = StatusLine(rate or None, self._perceiver.engine.name, doing, self._details)
         return draw_planes(frame, scene, self._perceiver.classes, (*SCENE, line))

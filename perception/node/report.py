@@ -6,6 +6,7 @@ from typing import Any
 
 from perception.health.latency import Latency
 from perception.health.types import SinkState
+from perception.node.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Report:
     connections: int = 0
     restarts: int = 0
     camera: str = "front"
+    seen: Seen = field(default_factory=Seen)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

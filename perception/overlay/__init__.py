@@ -14,6 +14,7 @@ from perception.overlay.depth import DepthTint
 from perception.overlay.instances import InstanceLabels, InstanceOutlines
 from perception.overlay.key_points import KeyPointDots
 from perception.overlay.lanes import LaneBoundaries
+from perception.overlay.legend import Legend
 from perception.overlay.side_by_side import Comparison
 from perception.overlay.status import StatusLine
 from perception.overlay.style import Colour, PlaneStyle, Style
@@ -24,13 +25,13 @@ from perception.types import Image
 
 __all__ = [
     "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "EgoRegion", "Image",
-    "InstanceLabels", "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "PlaneStyle", "StatusLine",
-    "Style", "draw", "draw_planes",
+    "InstanceLabels", "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "Legend", "PlaneStyle",
+    "StatusLine", "Style", "draw", "draw_planes",
 ]  # fmt: skip
 
 SCENE: tuple[PlaneStyle, ...] = (
     ClassTint(), DepthTint(), EgoCarpet(), EgoRegion(), LaneBoundaries(), InstanceOutlines(),
-    InstanceLabels(), KeyPointDots(), Comparison(),
+    InstanceLabels(), KeyPointDots(), Comparison(), Legend(),
 )  # fmt: skip
 ALL: tuple[PlaneStyle, ...] = (*SCENE, StatusLine())
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from perception.classes import ClassSet
 from perception.overlay.strokes import in_bgr
-from perception.overlay.style import WHITE, Colour, line_width
+from perception.overlay.style import BLACK, WHITE, Colour, line_width, text_height, text_width, write
 from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.types import Image
@@ -15,7 +15,7 @@ from perception.types import Image
 
 @dataclass(frozen=True)
 class Comparison:
-    """The left half stays as it is, the right half is the network's picture, with a line between them.
+    """The left half stays as it is, the right half is the network's picture; both say so, at the top.
 
     Where that is larger than the frame, the middle of both is shown as large as the network makes it.
     """
@@ -35,6 +35,12 @@ class Comparison:
         half = width // 2
         picture[:, half:] = _middle(other, zoom, height, width)[:, half:]
         cv2.line(picture, (half, 0), (half, height), self.colour, round(line_width(picture)))
+        line = text_height(picture)
+        for words, left in (("camera", 0), ("network", half)):
+            right = left + text_width(words, line)
+            if right <= width:
+                cv2.rectangle(picture, (left, line), (right - 1, 2 * line - 1), BLACK, cv2.FILLED)
+                write(picture, words, (left, line), line, WHITE)  # below the status line
 
 
 def _middle(image: Image, zoom: float, height: int, width: int) -> Image:

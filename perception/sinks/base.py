@@ -92,6 +92,7 @@ class SinkKind:
     Attributes:
         shared: one sink takes the scenes of all cameras.
         viewers: it shows scenes to viewers, who come and go: a viewer that leaves costs no scene.
+        single: it holds a single frame.
     """
 
     grammar: str
@@ -100,6 +101,7 @@ class SinkKind:
     on_disk: bool = False
     shared: bool = False
     viewers: bool = False
+    single: bool = False
 
 
 SinkUri: TypeAlias = Resolved[SinkKind]

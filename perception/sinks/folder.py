@@ -3,13 +3,11 @@
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from perception.classes import ClassSet
 from perception.errors import SinkError
@@ -40,7 +38,8 @@ class FolderSink:
         scenes.jsonl          one line a frame, written once its images are whole: see `record`
         health.jsonl          one line each second, and when it changes: see `Health.as_json`
 
-    Pictures and depth are written only where the scene has them.
+    Labels and instances are written where the network knows classes; pictures and depth where the scene has
+    them.
 
     A folder that exists is reused: files of the same names are replaced, those of other names stay, also the
     pictures of an earlier run; scenes.jsonl and health.jsonl are replaced at their first lines. With `again`
@@ -73,15 +72,17 @@ class FolderSink:
 
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         stem = self._stem = frame.stem or f"{frame.sequence:06d}"
-        scene = replace(scene, stem=stem)
-        self._write_file(f"{stem}.labels.png", encode_ids(scene.labels))
-        self._write_file(f"{stem}.instances.png", encode_ids(scene.instance_map))
-        self._write_file(f"{stem}.overlay.jpg", cv2.imencode(".jpg", overlay, _JPEG)[1])
+        scene = scene.evolve(stem=stem)
+        if len(self._classes):
+            self._write_file(f"{stem}.labels.png", encode_ids(scene.labels))
+            self._write_file(f"{stem}.instances.png", encode_ids(scene.instance_map))
+        self._write_file(f"{stem}.overlay.jpg", cv2.imencode(".jpg", overlay, _JPEG)[1].data)
         if scene.picture is not None:
-            self._write_file(f"{stem}.picture.png", cv2.imencode(".png", scene.picture)[1])
+            self._write_file(f"{stem}.picture.png", cv2.imencode(".png", scene.picture)[1].data)
         if scene.depth is not None:
             centimetres = np.rint(100 * np.nan_to_num(scene.depth).clip(0, FARTHEST / 100))
-            self._write_file(f"{stem}.depth.png", cv2.imencode(".png", centimetres.astype(np.uint16))[1])
+            depth = cv2.imencode(".png", centimetres.astype(np.uint16))[1]
+            self._write_file(f"{stem}.depth.png", depth.data)
         self._write_line(self._lines, record(scene, self._classes))
 
     def write_health(self, health: Health) -> None:
@@ -95,7 +96,7 @@ class FolderSink:
             self._lines.path.unlink(missing_ok=True)  # no frame came
         self._new = False
 
-    def _write_file(self, name: str, data: bytes | npt.NDArray[Any]) -> None:
+    def _write_file(self, name: str, data: bytes | memoryview) -> None:
         path = self._folder / name
         try:
             file = path.open("wb")
@@ -165,7 +166,7 @@ def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
                 "kind": lane.kind,
                 "side": lane.side,
                 "confidence": round(lane.confidence, 4),
-                "points": lane.points.astype(np.float64).round(2).tolist(),
+                "points": lane.points.round(2).astype(np.float64).round(2).tolist(),  # no digits of float32
             }
             for lane in scene.lanes
         ],

@@ -20,6 +20,8 @@ SINKS = Kinds(
     {
         ".mp4": "perception.sinks.rolling:KIND",
         "/": "perception.sinks.folder:KIND",
+        ".jpg .jpeg .png": "perception.sinks.picture:KIND",
+        "window": "perception.sinks.window:KIND",
         "web": "perception.sinks.web.sink:KIND",
     },
     _name_of,

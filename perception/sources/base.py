@@ -75,12 +75,17 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class SourceKind:
-    """What a kind of source says of itself, next to its class; see `perception.uri.Kind`."""
+    """What a kind of source says of itself, next to its class; see `perception.uri.Kind`.
+
+    Attributes:
+        stills: its frames are pictures on their own, each with a name.
+    """
 
     grammar: str
     open: "Callable[[SourceUri, Capture], Source]"
     read: Callable[[Uri], Any] = lambda uri: uri.options({})
     on_disk: bool = False
+    stills: bool = False
 
 
 SourceUri: TypeAlias = Resolved[SourceKind]

@@ -1,4 +1,4 @@
-"""A camera at this computer, by Video4Linux: `camera:0`, `camera:/dev/video0` or `/dev/video0`."""
+"""A camera at this computer, by Video4Linux: `0`, `camera:0`, `camera:/dev/video0` or `/dev/video0`."""
 
 import re
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def _like(pattern: str, example: str) -> Callable[[str], str]:
 
 
 KIND = SourceKind(
-    "a camera here (camera:0)",
+    "a camera here (0 or camera:0)",
     lambda given, how: CameraSource(given.uri, given.options, how.camera, how.policy),
     read=_read,
 )

@@ -1,4 +1,4 @@
-"""A folder of images, in the natural order of their names."""
+"""A picture, or a folder of them in the natural order of their names."""
 
 import re
 from collections import Counter
@@ -20,8 +20,8 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm",
 
 
 class ImageSource:
-    """Every image file of a folder is one frame; upright as its orientation tag says; grey,
-    RGBA and 16 bit images become BGR of 8 bit.
+    """An image file, or every one of a folder, is one frame; upright as its orientation tag says; grey, RGBA
+    and 16 bit images become BGR of 8 bit.
 
     Images are stamped by the times in their names or KITTI's lists, else as if 25 were taken a second; a file
     with an image's extension that is none is dropped as undecodable; others are passed over and noted.
@@ -33,18 +33,18 @@ class ImageSource:
         SourceError: the folder cannot be read, or holds no image.
     """
 
-    def __init__(self, folder: Path, camera: str = "front", rate: float | None = None) -> None:
-        self.uri = str(folder)
+    def __init__(self, place: Path, camera: str = "front", rate: float | None = None) -> None:
+        self.uri = str(place)
         self.live = False
         self._camera = camera
         try:
-            files = [path for path in folder.iterdir() if path.is_file()]
+            files = [path for path in place.iterdir() if path.is_file()] if place.is_dir() else [place]
         except OSError as error:
-            raise SourceError(f"source {folder}: cannot be read ({error.strerror})") from error
+            raise SourceError(f"source {place}: cannot be read ({error.strerror})") from error
         images = [path for path in files if path.suffix.lower() in EXTENSIONS]
         if not images:
             raise SourceError(
-                f"source {folder}: no image in this folder; images end in {', '.join(EXTENSIONS)}"
+                f"source {place}: no image in this folder; images end in {', '.join(EXTENSIONS)}"
             )
         self._images = in_time(sorted(images, key=lambda path: natural_order(path.name)))
         self._stems = Counter(path.stem for path in images)
@@ -52,7 +52,7 @@ class ImageSource:
         others = len(files) - len(images)
         what = "1 file that is no image" if others == 1 else f"{others} files that are no images"
         self.notes = [f"{self.uri}: passed over {what}"] if others else []
-        self._clock = ImageClock(folder, [path.stem for path in self._images], rate)
+        self._clock = ImageClock(self._images[0].parent, [path.stem for path in self._images], rate)
         self.rate = self._clock.rate
         self.notes += [f"{self.uri}: {note}" for note in self._clock.notes]
 
@@ -102,4 +102,11 @@ KIND = SourceKind(
     lambda given, how: ImageSource(Path(given.uri.place), how.camera, given.options.get("rate")),
     read=lambda uri: uri.options({"rate": read_rate}),
     on_disk=True,
+    stills=True,
+)
+PICTURE = SourceKind(
+    "a picture (photo.jpg)",
+    lambda given, how: ImageSource(Path(given.uri.place), how.camera),
+    on_disk=True,
+    stills=True,
 )

@@ -1,5 +1,6 @@
 """Where frames come from: a line for each kind of source, which says the rest of itself in its own file."""
 
+import re
 from pathlib import Path
 
 from perception.errors import SourceError
@@ -9,7 +10,8 @@ from perception.uri import Kinds
 
 
 def _name_of(path: str) -> str:
-    if path.startswith("/dev/video"):
+    # A folder may be called 0, as KITTI's are.
+    if path.startswith("/dev/video") or (re.fullmatch(r"0|[1-9][0-9]?", path) and not Path(path).exists()):
         return "camera"
     return "/" if Path(path).is_dir() else Path(path).suffix.lower()
 
@@ -20,6 +22,7 @@ SOURCES = Kinds(
     {
         ".*": "perception.sources.video:KIND",
         "/": "perception.sources.images:KIND",
+        ".jpg .jpeg .png .bmp .webp .tif .tiff .ppm .pgm": "perception.sources.images:PICTURE",
         "sim": "perception.sources.simulated:KIND",
         "camera": "perception.sources.camera:KIND",
         "rtsp rtsps http https udp": "perception.sources.stream:KIND",

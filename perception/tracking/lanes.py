@@ -6,7 +6,6 @@ is found from all boundaries at once and applied to all of them, seen or not. Th
 filter smooths it without lagging behind when the car changes lanes.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,11 +84,11 @@ class LaneTracker:
         Another `Scene.recording`, a stamp before the last one, or another size of the frame is the beginning
         of another recording: nothing is remembered across it.
         """
-        same = scene.recording == self._recording and scene.labels.shape == self._shape
+        same = scene.recording == self._recording and scene.size == self._shape
         if not same or scene.stamp_ns < self._stamp_ns:
             self._tracks, self._speeds = self._tracks[:0], np.zeros(3)
         seconds = max((scene.stamp_ns - self._stamp_ns) / 1e9, 1e-3)
-        self._stamp_ns, self._shape = scene.stamp_ns, scene.labels.shape
+        self._stamp_ns, self._shape = scene.stamp_ns, scene.size
         self._recording = scene.recording
         found = _sample(scene, self._paint)
         self._predict(seconds)
@@ -98,8 +97,8 @@ class LaneTracker:
         self._correct(tracks, found[columns], seconds)
         self._drop_doubles(tracks)
         self._renew(np.delete(found, columns))
-        lanes = _publish(self._tracks[self._tracks["shown"]], *scene.labels.shape)
-        return replace(scene, lanes=lanes if scene.ego_mask is None else lanes_outside(lanes, scene.ego_mask))
+        lanes = _publish(self._tracks[self._tracks["shown"]], *scene.size)
+        return scene.evolve(lanes=lanes if scene.ego_mask is None else lanes_outside(lanes, scene.ego_mask))
 
     def _predict(self, seconds: float) -> None:
         """Let the camera go on turning and moving to the side for a while; a nod swings back."""
@@ -170,7 +169,7 @@ class LaneTracker:
 
 def _sample(scene: Scene, paint: int) -> Tracks:
     """The boundaries that were found, as tracks; the variance of rows in which they are not is infinite."""
-    height, width = scene.labels.shape
+    height, width = scene.size
     found = np.zeros(len(scene.lanes), TRACK)
     rows = _rows(height)
     for one, lane in zip(found, scene.lanes, strict=True):

@@ -66,10 +66,10 @@ class Tracker:
         Another `Scene.recording`, or a stamp before the last one, is the beginning of another recording, and
         in a frame of another size the same box is another place: nothing is tracked across either.
         """
-        same = scene.recording == self._recording and scene.labels.shape == self._shape
+        same = scene.recording == self._recording and scene.size == self._shape
         if not same or scene.stamp_ns < self._stamp_ns:
             self._tracks = self._tracks[:0]
-        self._shape, self._recording = scene.labels.shape, scene.recording
+        self._shape, self._recording = scene.size, scene.recording
         boxes = np.array([one.box for one in scene.instances], np.float64).reshape(-1, 4)
         class_ids = np.array([one.class_id for one in scene.instances], np.int64)
         self._predict(scene.stamp_ns)
@@ -81,7 +81,7 @@ class Tracker:
         new = (ids == 0) & (scores >= LEAST_SCORE)
         ids[new] = self._bear(boxes[new], class_ids[new])
         instances = zip(scene.instances, ids.tolist(), strict=True)
-        return replace(scene, instances=tuple(replace(one, track=track or None) for one, track in instances))
+        return scene.evolve(instances=tuple(replace(one, track=track or None) for one, track in instances))
 
     def _predict(self, stamp_ns: int) -> None:
         """Drop tracks unseen for more than `ABSENCE_S`, and move the others on to the stamp."""

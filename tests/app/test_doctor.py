@@ -43,7 +43,26 @@ def test_the_table_and_the_json_tell_all_findings(colour_bundle: Bundle) -> None
     assert data["broken"] is False
     for one in data["findings"]:
         assert one["name"] in text
-        assert one["detail"] in text
+        assert one["detail"].removeprefix(f"{one['name'].removeprefix('engine ')} cannot run: ") in text
+
+
+def test_what_several_have_in_common_is_said_once_in_80_columns() -> None:
+    driver = "there is no NVIDIA driver here (libcuda.so.1: cannot open shared object file): install it"
+    lines = Diagnosis(
+        (
+            Finding("gpu", Health.ABSENT, driver),
+            Finding("engine cuda", Health.ABSENT, f"cuda cannot run: {driver}"),
+            Finding("engine cpu", Health.GOOD, "golden run: 100%"),
+            Finding("engine slow", Health.BROKEN, f"{'/deep' * 40}/golden.npz: wrong"),
+        )
+    )
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(lines.table())
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    words = " ".join(text.split())
+    assert words.startswith(f"absent gpu, engine cuda: {driver} good engine cpu: golden run: 100% broken")
+    assert words.replace(" ", "").endswith("/deep" * 40 + "/golden.npz:wrong")  # folded, and whole
 
 
 def test_two_builds_of_one_module_are_found(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from perception.classes import DRIVE
 from perception.decode.boxes import LEAST_SCORE, group_by_boxes, thing_labels
 from perception.decode.grouping import make_instances
+from perception.resample import resize_ids
 from perception.types import Floats
 
 VEHICLE, PEDESTRIAN = DRIVE.id("vehicle"), DRIVE.id("pedestrian")
@@ -92,7 +93,7 @@ def test_labels_and_boxes_of_the_frame_fit_the_instances() -> None:
         (VEHICLE, (80, 20, 120, 80)),
         (PEDESTRIAN, (20, 20, 80, 80)),
     ]
-    labels = thing_labels(instance_map)
+    labels = resize_ids(thing_labels(instance_map), 128, 192)
     assert (labels[20:80, 20:80] == PEDESTRIAN).all()
     assert (labels[20:80, 80:120] == VEHICLE).all()
     assert np.count_nonzero(labels != 255) == 60 * 100

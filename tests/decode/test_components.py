@@ -19,7 +19,8 @@ VEHICLE, PEDESTRIAN = DRIVE.id("vehicle"), DRIVE.id("pedestrian")
 def find_instances(
     labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, width: int
 ) -> tuple[npt.NDArray[np.uint16], tuple[Instance, ...]]:
-    return make_instances(group_components(labels, classes), height, width)
+    instance_map, instances = make_instances(group_components(labels, classes), height, width)
+    return resize_ids(instance_map, height, width), instances
 
 
 def flood(labels: npt.NDArray[np.uint8], class_id: int) -> list[set[tuple[int, int]]]:

@@ -16,3 +16,4 @@ def test_each_box_is_the_extent_of_its_groups_pixels(numbers: npt.NDArray[np.uin
     for one in instances:
         y, x = np.nonzero(instance_map == one.id)
         assert one.box == (x.min(), y.min(), x.max() + 1, y.max() + 1)
+    assert groups.extents.areas.tolist() == [np.count_nonzero(numbers == n) for n in (1, 2, 3, 4)]

@@ -106,9 +106,12 @@ def test_in_classes_of_ones_own_nobody_rides() -> None:
 def test_a_riders_pixels_are_labelled_as_the_two_wheeler() -> None:
     labels = np.array([[PEDESTRIAN, PEDESTRIAN, TWO_WHEELER, VEHICLE, PEDESTRIAN]], np.uint8)
     number = 1000 * TWO_WHEELER + 1
-    ids = np.array([[9001, number, number, number, 0]], np.uint16)
-    two_wheeler = Instance(number, TWO_WHEELER, 0.9, (1.0, 0.0, 4.0, 1.0))
-    found = ridden(labels, ids, [Instance(9001, PEDESTRIAN, 0.9, (0.0, 0.0, 1.0, 1.0)), two_wheeler], DRIVE)
+    ids = np.array([[9999, number, number, number, 0]], np.uint16)
+    instances = [
+        Instance(9999, PEDESTRIAN, 0.9, (0, 0, 1, 1)),
+        Instance(number, TWO_WHEELER, 0.9, (1, 0, 4, 1)),
+    ]
+    found = ridden(labels, ids, instances, DRIVE)
     assert found.tolist() == [[PEDESTRIAN, TWO_WHEELER, TWO_WHEELER, VEHICLE, PEDESTRIAN]]
     assert labels[0, 1] == PEDESTRIAN  # in a copy
-    assert ridden(found, ids, [two_wheeler], DRIVE) is found
+    assert ridden(found, ids, instances, DRIVE) is found

@@ -26,11 +26,9 @@ def start(colour_bundle: Bundle, tmp_path: Path) -> Start:
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [COMMAND, "run", *map(str, arguments), "--model", str(model)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
-            **options,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
 
     return start

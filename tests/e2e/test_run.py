@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import resource
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -12,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from perception.bundle.bundle import Bundle
-from tests.e2e.conftest import Perception
+from tests.e2e.conftest import Perception, Start
 from tests.media import (
     band_centres,
     passing,
@@ -52,9 +55,32 @@ def test_images_to_labels_byte_for_byte_and_to_a_video(run: Perception, tmp_path
         assert not instances[truth(index) < 8].any()
     assert sequences(tmp_path / "labels") == list(range(12))
     assert len(read_video(tmp_path / "out.mp4")) == 12
-    for word in ("12 captured = 12 published", "drops       none", "p95", "end_to_end", "onnx-cpu"):
+    for word in (
+        "12 captured = 12 published + 0 dropped",
+        "labels/: 12 written",
+        "p95",
+        "end_to_end",
+        "onnx-cpu",
+    ):
         assert word in done.stdout
     assert done.stderr == ""  # a progress bar is for terminals
+
+
+def test_on_a_terminal_the_report_begins_below_the_progress_bar(start: Start, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 12)
+    here, there = os.openpty()
+    termios.tcsetwinsize(there, (24, 80))
+    process = start("drive", "labels/", "out.mp4", stdout=there, stderr=there)
+    os.close(there)
+    shown = b""
+    with suppress(OSError):  # EIO: its end is closed
+        while data := os.read(here, 1 << 16):
+            shown += data
+    assert process.wait() == 0
+    bar, _, report = shown.decode().rpartition("\x1b[2K")  # erase the line
+    assert "12/12" in bar and "source" not in bar
+    lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in report.splitlines()]
+    assert lines[0].split() == ["source", "drive"] and max(map(len, lines)) <= 80
 
 
 def test_video_to_labels_and_video_with_its_stamps(run: Perception, tmp_path: Path) -> None:
@@ -69,6 +95,27 @@ def test_video_to_labels_and_video_with_its_stamps(run: Perception, tmp_path: Pa
     lines = [json.loads(line) for line in (tmp_path / "labels/scenes.jsonl").open()]
     assert [line["stem"] for line in lines] == [f"{index:06d}" for index in range(6)]
     assert [round(line["stamp_ns"] / 1e6) for line in lines] == stamps
+
+
+def test_a_picture_needs_no_sink_and_none_is_overwritten(run: Perception, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), picture(5))
+    for place in ("runs/photo", "runs/photo-2"):
+        done = run("photo.png")
+        assert done.returncode == 0, done.stderr
+        assert f"no sink is given; writes {place}/" in done.stderr
+        assert (labels(tmp_path / place, "photo") == truth(5)).all()
+    done = run("photo.png", "out.png", "labels/")
+    assert (done.returncode, done.stderr) == (0, "")
+    written = read_image(tmp_path / "labels/photo.overlay.jpg")
+    assert np.abs(read_image(tmp_path / "out.png").astype(int) - written).mean() < 3  # JPEG's loss
+
+
+def test_one_frame_of_a_video_as_a_picture(run: Perception, tmp_path: Path) -> None:
+    write_video(tmp_path / "drive.mp4", [picture(0), picture(1)])
+    done = run("drive.mp4", "out.jpg")
+    assert done.returncode == 2 and "gives 2 frames" in done.stderr and "--frames 1" in done.stderr
+    assert run("drive.mp4", "out.jpg", "--frames", "1").returncode == 0
+    assert read_image(tmp_path / "out.jpg").shape == picture(0).shape
 
 
 @pytest.mark.parametrize(("switch", "track"), [((), 1), (("--no-tracks",), None)])
@@ -178,14 +225,16 @@ def test_a_sink_that_cannot_be_written_is_told_before_any_work(
         (["drive", "out.mp4", "--frames", "0"], 2, "frames = 0"),
         (["drive", "out.mp4", "--frames", "many"], 2, "--frames"),
         (["drive", "out.mp4", "--config", "bad.yaml"], 2, "unknown key modle"),
-        (["drive"], 2, "the key sinks is missing"),
+        (["drive", "out.jpg"], 2, "source drive gives 2 frames"),
+        (["-", "out.mp4"], 2, "source -: standard input and output are none"),
+        (["drive", "-"], 2, "sink -: standard input and output are none"),
         (["drive", "out.mp4", "--speed"], 2, "--speed"),
     ],
 )
 def test_wrong_use_is_told(
     run: Perception, tmp_path: Path, arguments: list[str], status: int, words: str
 ) -> None:
-    write_images(tmp_path / "drive", 1)
+    write_images(tmp_path / "drive", 2)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "bad.yaml").write_text("modle: drive\n")
@@ -218,7 +267,7 @@ def test_a_folder_in_the_place_of_a_file_is_told(run: Perception, tmp_path: Path
 def test_the_table_explains_itself_and_the_json_tells_more(run: Perception, tmp_path: Path) -> None:
     write_images(tmp_path / "drive", 3)
     table = " ".join(run("drive", "labels", env=os.environ | {"COLUMNS": "200"}).stdout.split())
-    assert "others (perception doctor says why)" in table
+    assert "engine colour 1 on onnx-cpu frames" in table
     assert "cannot run" not in table
     assert "CPU time" in table
     report = json.loads(run("drive", "labels", "--json").stdout)
@@ -294,3 +343,10 @@ def test_nothing_is_detected_under_an_ego_mask(run: Perception, tmp_path: Path) 
     assert "ego mask: 3 pictures are too few, at least 10; none is in force" in " ".join(
         unsure.stdout.split()
     )
+
+
+def test_a_recording_in_a_loop_runs_until_it_is_told_to_end(run: Perception, tmp_path: Path) -> None:
+    write_images(tmp_path / "drive", 3)
+    done = run("drive", "labels", "--realtime", "--loop", "--frames", "8", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["captured"] == 8

@@ -50,13 +50,16 @@ PERCEIVER = SimpleNamespace(
 MONITOR = SimpleNamespace(rate_out=lambda now_ns: 10.0)
 
 
-def make(max_age_ms: float | None = None, tracks: bool = True, overlay: bool = False) -> Postprocess:
+def make(
+    max_age_ms: float | None = None, tracks: bool = True, overlay: bool = False, details: bool = False
+) -> Postprocess:
     return Postprocess(
         cast(Perceiver, PERCEIVER),
         cast(Monitor, MONITOR),
         max_age_ms=max_age_ms,
         tracks=tracks,
         overlay=overlay,
+        details=details,
     )
 
 
@@ -199,7 +202,9 @@ def test_the_overlay_says_at_what_rate_scenes_leave_and_by_which_engine(
     scene = finish(make(overlay=True), *arrival())
     [line] = lines
     assert (line.fps, line.engine, line.doing) == (10.0, "fake", "")
-    assert "draw" in scene.timings_ms
+    assert "draw" in scene.timings_ms and not line.details
+    finish(make(overlay=True, details=True), *arrival())
+    assert lines[1].details
 
 
 def test_the_overlay_says_why_a_scene_is_not_to_be_trusted(clock: Clock, lines: list[StatusLine]) -> None:

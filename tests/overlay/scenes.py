@@ -22,7 +22,12 @@ def scene_of(height: int, width: int, boxes: tuple[Box, ...] = (), **more: objec
         labels[max(y0, 0) : y1, max(x0, 0) : x1] = VEHICLE
         instance_map[max(y0, 0) : y1, max(x0, 0) : x1] = VEHICLE * 1000 + k
         instances.append(Instance(VEHICLE * 1000 + k, VEHICLE, 0.9, (x0, y0, x1, y1), k))
-    values = {"instances": tuple(instances), "age_ms": 41.0, "timings_ms": {"infer": 38.2}} | more
+    values = {
+        "instances": tuple(instances),
+        "age_ms": 41.0,
+        "max_age_ms": 250.0,
+        "timings_ms": {"infer": 38.2},
+    } | more
     return Scene(12, 0, 0, "", "front", labels, instance_map, **values)  # type: ignore[arg-type]
 
 

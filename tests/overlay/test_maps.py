@@ -7,7 +7,7 @@ import pytest
 from perception import KeyPoint
 from perception.overlay import Comparison, DepthTint, KeyPointDots
 from perception.overlay.key_points import colour_of
-from perception.overlay.style import BLACK
+from perception.overlay.style import BLACK, text_width
 from tests.overlay.scenes import changed, drawn, of_colour, scene_of
 
 
@@ -60,9 +60,17 @@ def test_a_key_point_beyond_the_edge_does_no_harm() -> None:
 def test_the_right_half_is_the_networks_picture() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
     shown = drawn(scene_of(90, 160, picture=picture), Comparison(colour=(1, 2, 3)))
-    assert not changed(shown)[:, :79].any()
-    assert (shown[:, 80] == (1, 2, 3)).all()
-    np.testing.assert_array_equal(shown[:, 82:], picture[:, 82:])
+    names = slice(14, 28)  # below the status line
+    beside = np.delete(np.arange(90), names)
+    assert not changed(shown)[beside, :79].any()
+    assert (shown[beside, 80] == (1, 2, 3)).all()
+    np.testing.assert_array_equal(shown[beside, 82:], picture[beside, 82:])
+    left, right = shown[names, :79], shown[names, 80:]
+    for bar, text in ((left, "camera"), (right, "network")):
+        width = text_width(text, 14)
+        assert (bar[:, :width] == 0).mean() > 0.5 and (bar[:, :width] > 180).any()  # white on black
+    assert not changed(shown)[names, text_width("camera", 14) : 79].any()
+    assert (left[:, :40] != right[:, :40]).any()
 
 
 def test_of_an_enlarged_picture_the_middle_is_shown_pixel_by_pixel() -> None:
@@ -75,8 +83,9 @@ def test_of_an_enlarged_picture_the_middle_is_shown_pixel_by_pixel() -> None:
             image[40:50, 60:70] = 200  # type: ignore[index]
 
     shown = drawn(scene, Mark(), Comparison())
-    np.testing.assert_array_equal(shown[:, 82:], picture[45:135, 80:240][:, 82:])
-    rows, columns = np.nonzero((shown[:, :79] > 150).all(axis=2))
+    np.testing.assert_array_equal(shown[28:, 82:], picture[45:135, 80:240][28:, 82:])
+    rows, columns = np.nonzero((shown[28:, :79] > 150).all(axis=2))
+    rows += 28
     # From 40, 60 in the frame: 40 − 22.5 and 60 − 40 in its middle, times two.
     assert (rows.min(), rows.max() + 1) == pytest.approx((36, 56), abs=2)
     assert (columns.min(), columns.max() + 1) == pytest.approx((40, 60), abs=2)

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from perception import Frame, KeyPoint, PerceptionError, Scene, draw
 from perception.classes import DRIVE, ClassSet
-from perception.overlay import ALL, Image
+from perception.overlay import SCENE, Image, StatusLine
 from tests.overlay.scenes import drawn, lane, scene_of
+
+ALL = (*SCENE, StatusLine(31.0, details=True))
 
 
 @pytest.mark.parametrize(("height", "width"), [(360, 640), (720, 1280), (2160, 3840)])

@@ -17,6 +17,7 @@ from perception.overlay import (
     InstanceOutlines,
     KeyPointDots,
     LaneBoundaries,
+    Legend,
     PlaneStyle,
     StatusLine,
     draw,
@@ -74,7 +75,8 @@ def near_edges(image: Image) -> Bools:
     [
         *((style,) for style in (
             ClassTint(), DepthTint(), EgoCarpet(), EgoRegion(), LaneBoundaries(), InstanceOutlines(width=4),
-            InstanceLabels(), KeyPointDots(radius=9), Comparison(), StatusLine(30.0, "onnx-cpu"),
+            InstanceLabels(), KeyPointDots(radius=9), Comparison(), Legend(),
+            StatusLine(30.0, "onnx-cpu", details=True),
         )),
         ALL,
     ],

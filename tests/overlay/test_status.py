@@ -33,7 +33,8 @@ class Later(StrEnum):
 
 @pytest.mark.parametrize("status", [Status.STALE, *Later])
 def test_the_status_line_is_red_and_says_why_unless_all_is_well(status: StrEnum) -> None:
-    good, bad = (drawn(scene_of(720, 1280, status=s), StatusLine()) for s in (Status.OK, status))
+    line = StatusLine(details=True)
+    good, bad = (drawn(scene_of(720, 1280, status=s), line) for s in (Status.OK, status))
     for picture, colour, text in ((good, GREEN, "ok"), (bad, RED, status.replace("_", " "))):
         assert not changed(picture)[20:].any()
         assert of_colour(picture, colour)[:20, : text_width(text, 20)].mean() > 0.4
@@ -59,11 +60,11 @@ def test_the_status_line_shows_age_rate_and_engine_in_this_order() -> None:
 
     widths = [text_width(text, 20) for text in ("ok", "00 ms old", "00 fps", "onnx-cpu")]
     starts = np.concatenate([[0], np.cumsum(widths)])
-    full = written(StatusLine(31.0, "onnx-cpu"))
+    full = written(StatusLine(31.0, "onnx-cpu", details=True))
     for place, other in (
-        (1, written(StatusLine(31.0, "onnx-cpu"), age_ms=77.0)),
-        (2, written(StatusLine(28.0, "onnx-cpu"))),
-        (3, written(StatusLine(31.0, "open-cpu"))),
+        (1, written(StatusLine(31.0, "onnx-cpu", details=True), age_ms=77.0)),
+        (2, written(StatusLine(28.0, "onnx-cpu", details=True))),
+        (3, written(StatusLine(31.0, "open-cpu", details=True))),
     ):
         where = np.flatnonzero(full != other)
         assert len(where)
@@ -75,16 +76,36 @@ def test_the_status_line_shows_age_rate_and_engine_in_this_order() -> None:
 def test_the_status_stays_where_there_is_room_for_nothing_else(
     height: int, width: int, status: Status
 ) -> None:
-    picture = drawn(scene_of(height, width, status=status), StatusLine(31.0, "onnx-cpu-int8"))
+    picture = drawn(scene_of(height, width, status=status), StatusLine(31.0, "onnx-cpu-int8", details=True))
     bar = text_height(picture)
     assert not changed(picture)[bar:].any()
     shown = text_width(status.replace("_", " "), bar)
     assert shown <= width
-    lone = drawn(scene_of(height, width, status=status, timings_ms={}, age_ms=0.0), StatusLine())
+    few = scene_of(height, width, status=status, timings_ms={}, age_ms=0.0)
+    lone = drawn(few, StatusLine(details=True))
     np.testing.assert_array_equal(picture[:, :shown], lone[:, :shown])
     assert picture[:bar, :shown].reshape(-1, 3).std(axis=0).max() > 20  # there is text
     right = picture[:bar, -2:].reshape(-1, 3)
     assert (right == right[0]).all()  # and none is cut
+
+
+def test_nothing_is_said_unless_it_must_be_or_is_asked_for() -> None:
+    assert not changed(drawn(scene_of(720, 1280), StatusLine(31.0, "onnx-cpu"))).any()
+    degraded = drawn(scene_of(720, 1280, left_out=("lanes",)), StatusLine(31.0, "onnx-cpu"))
+    text = text_width("ok", 20) + text_width("00 ms old", 20) + text_width("no lanes", 20)
+    columns = np.flatnonzero(ink(degraded))
+    assert text - text_width("no lanes", 20) < columns.max() < text  # that there are none says nothing
+    stale = drawn(scene_of(720, 1280, status=Status.STALE), StatusLine(31.0, "onnx-cpu"))
+    assert np.flatnonzero(ink(stale)).max() < text_width("stale", 20) + text_width("00 ms old", 20)
+
+
+def test_a_recordings_scenes_have_no_age() -> None:
+    old, older = (
+        drawn(scene_of(720, 1280, status=Status.UNRELIABLE, max_age_ms=None, age_ms=ms), StatusLine())
+        for ms in (11.0, 99.0)
+    )
+    np.testing.assert_array_equal(old, older)
+    assert np.flatnonzero(ink(old)).max() < text_width("unreliable", 20)
 
 
 def test_what_the_scene_alone_is_drawn_with_has_no_status_line() -> None:

@@ -166,21 +166,63 @@ def test_a_class_switch_changes_the_pixels_of_that_class_alone(tab: Tab) -> None
     np.testing.assert_array_equal(tab.pixels(), before)
 
 
-def test_boxes_and_lanes_are_drawn_where_they_are_and_can_be_switched_off(tab: Tab, feed: Feed) -> None:
+def test_outlines_and_lanes_are_drawn_where_they_are_and_can_be_switched_off(tab: Tab, feed: Feed) -> None:
     lane = Lane(np.array([[40, 180], [40, 100]], np.float32), "solid", 1.0, "left")
-    feed.scene = {"instances": (Instance(8001, VEHICLE, 0.9, (200, 50, 300, 150), 1),), "lanes": (lane,)}
+    ids = np.zeros((HEIGHT, WIDTH), np.uint16)
+    ids[50:150, 200:300] = 8001
+    ids[50:100, 250:300] = 0  # an L: its outline is no box
+    feed.scene = {
+        "instances": (Instance(8001, VEHICLE, 0.9, (200, 50, 300, 150), 1),),
+        "instance_map": ids,
+        "lanes": (lane,),
+    }
     tab.wait_for_frame(feed.sequence + 2)  # the next one may have been begun without them
     tab.page.click("#freeze")
     drawn = tab.pixels().astype(int)
-    tab.page.uncheck("#boxes")
+    tab.page.uncheck("#users")
     tab.page.uncheck("#lanes")
     changed = np.abs(drawn - tab.pixels()).sum(axis=2) > 30
     assert changed[60:140, 200].all()
-    assert changed[150, 210:290].all()
+    assert changed[149, 210:290].all()
+    assert changed[60:90, 248:251].any(axis=1).all() and changed[99:102, 260:290].any(axis=0).all()
     assert changed[110:170, 40].all()
-    inside = changed[60:140, 205:295]
-    assert not inside.any()
+    assert not changed[60:140, 205:245].any() and not changed[105:140, 205:295].any()
+    assert not changed[55:95, 255:].any()  # the corner of the box that is not of it
     assert not changed[:, 60:190].any()
+
+
+def test_the_ego_lane_is_filled_up_to_what_stands_on_it(tab: Tab, feed: Feed) -> None:
+    sides = {"left": 40.0, "right": 140.0}
+    lanes = (
+        Lane(np.array([[x, 190], [x, 90]], np.float32), "solid", 1.0, side)  # type: ignore[arg-type]
+        for side, x in sides.items()
+    )
+    ids = np.zeros((HEIGHT, WIDTH), np.uint16)
+    ids[120:150, 80:110] = 8001
+    car = Instance(8001, VEHICLE, 0.9, (80, 120, 110, 150), 1)
+    feed.scene = {"lanes": tuple(lanes), "instances": (car,), "instance_map": ids}
+    tab.wait_for_frame(feed.sequence + 2)
+    tab.page.click("#freeze")
+    drawn = tab.pixels().astype(int)
+    tab.page.uncheck("#lanes")
+    bare = tab.pixels().astype(int)
+    green = np.array([60, 220, 90])
+    for row, share in ((188, 0.5), (140, 0.375), (92, 0.25)):
+        expected = (1 - share) * bare[row, 50:70] + share * green
+        assert np.abs(drawn[row, 50:70] - expected).max() <= 4
+    assert (drawn[125:145, 85:105] == bare[125:145, 85:105]).all()
+    assert (drawn[:80] == bare[:80]).all() and (drawn[:, 150:] == bare[:, 150:]).all()
+
+
+def test_a_recording_has_a_time_and_no_age(tab: Tab, feed: Feed) -> None:
+    feed.scene = {"max_age_ms": None, "stamp_ns": 83_400_000_000}
+    tab.wait("#age-name", "Time")
+    assert tab.text("#age") == "1:23.4"
+    tab.wait("#age-keys", "engine p50 14.0")
+    assert "age p" not in tab.text("#age-keys")
+    tab.page.click("#freeze")
+    tab.wait("#frozen", "· 1:23.4")
+    assert "old" not in tab.text("#frozen")
 
 
 def test_freezing_stops_the_picture_but_not_the_state(tab: Tab, feed: Feed) -> None:
@@ -322,6 +364,18 @@ def test_on_a_phone_nothing_hangs_over(browser: Any, feed: Feed) -> None:
         "[...document.querySelectorAll('button, .switch')].map(one => one.getBoundingClientRect().height)"
     )
     assert min(heights) >= 44
+    why = Condition(
+        "blur", Level.ERROR, "the picture is blurred, " + "so that little can be seen, " * 12, 2.5
+    )
+    feed.health = replace(HEALTH, level=Level.ERROR, conditions=(why,))
+    tab.wait("#why", "so that little")
+    box = "document.querySelector('{}').getBoundingClientRect().{}"
+    edges = [tab.page.evaluate(box.format(*one)) for one in (("#why", "bottom"), ("#picture", "top"))]
+    assert edges[0] <= edges[1]  # however long, they stand above the picture
+    tab.page.evaluate("scrollTo(0, 300)")
+    assert tab.page.evaluate(box.format("header", "top")) == 0
+    assert tab.page.evaluate(box.format("header", "bottom")) <= 90
+    assert tab.page.evaluate(box.format("#why", "bottom")) < 90  # they have scrolled away
     phone.close()
 
 

@@ -25,14 +25,21 @@ ROAD, VEHICLE = DRIVE.id("road"), DRIVE.id("vehicle")
 
 
 def grey_frame(sequence: int, camera: str = "front", **scene: Any) -> tuple[Frame, Scene]:
-    """Flat grey, the left half labelled road and the right half vehicle; captured 40 ms ago."""
+    """Flat grey, the left half labelled road and the right half vehicle; captured live, 40 ms ago."""
     image = np.full((HEIGHT, WIDTH, 3), GREYS[sequence % 2], np.uint8)
     labels = np.full((HEIGHT, WIDTH), ROAD, np.uint8)
     labels[:, WIDTH // 2 :] = VEHICLE
-    instances = np.zeros((HEIGHT, WIDTH), np.uint16)
+    scene = {"instance_map": np.zeros((HEIGHT, WIDTH), np.uint16), "max_age_ms": 60_000.0} | scene
     frame = Frame(image, sequence, sequence=sequence, camera=camera)
     captured = {"host_ns": time.monotonic_ns() - 40_000_000, "age_ms": 40.0}
-    return frame, Scene(sequence, sequence, 0, "", camera, labels, instances, **{**captured, **scene})
+    values: dict[str, Any] = {
+        "sequence": sequence,
+        "stamp_ns": sequence,
+        "wall_ns": 0,
+        "stem": "",
+        "camera": camera,
+    }
+    return frame, Scene(**{**values, "labels": labels, **captured, **scene})
 
 
 def tinted(grey: int, class_id: int) -> npt.NDArray[np.float64]:

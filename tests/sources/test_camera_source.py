@@ -1,15 +1,17 @@
 """Cameras at this computer. There is no virtual one, so options, stamps and words are tested without."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
 
-from perception.errors import ConfigError
+from perception.errors import ConfigError, SourceError
 from perception.health.types import LinkState
 from perception.sources.camera import CameraSource
 from perception.sources.connection import Arrival
 from perception.sources.registry import open_source
+from tests.media import write_images
 from tests.sources.live import Reading, until
 
 
@@ -27,7 +29,7 @@ def packet(pts_us: int | None, whole_ns: int) -> av.Packet:  # type: ignore[type
     return given
 
 
-@pytest.mark.parametrize("uri", ["camera:77", "camera:/dev/video77", "/dev/video77"])
+@pytest.mark.parametrize("uri", ["77", "camera:77", "camera:/dev/video77", "/dev/video77"])
 def test_a_camera_that_is_not_there_is_waited_for(uri: str) -> None:
     source = open_source(uri + "?size=1280x720&rate=60&format=mjpeg")
     assert source.rate == 60
@@ -75,3 +77,13 @@ def test_frames_carry_the_drivers_stamps_where_they_are_of_the_monotonic_clock()
     now += 33_000_000
     assert source._stamp(packet(1_790_000_000_000_000, now)) == now  # the wall clock
     assert source._stamp(packet(None, now + 1)) == now + 1
+
+
+def test_a_folder_called_0_is_no_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KITTI's recordings are called 00, 01 and so on."""
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(open_source("0"), CameraSource)
+    write_images(tmp_path / "0", 1)
+    assert open_source("0").length == 1
+    with pytest.raises(SourceError, match="source 00: no such file"):
+        open_source("00")

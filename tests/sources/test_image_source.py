@@ -116,3 +116,20 @@ def test_folder_without_images_is_refused(tmp_path: Path) -> None:
 def test_missing_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such file or folder"):
         open_source(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("name", ["photo.PNG", "1403636579763555584.png", "000007.png"])
+def test_a_single_picture_is_a_source(tmp_path: Path, name: str) -> None:
+    """Its neighbours are not, and are not looked at."""
+    cv2.imwrite(str(tmp_path / name), picture(3))
+    cv2.imwrite(str(tmp_path / "other.png"), picture(4))
+    (tmp_path / "notes.txt").write_text("")
+    [frame] = read_frames(tmp_path / name)
+    assert (frame.stem, frame.stamp_ns, frame.sequence) == (Path(name).stem, 0, 0)
+    np.testing.assert_array_equal(frame.image, picture(3))
+
+
+def test_a_picture_that_is_none_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"no picture")
+    [drop] = read(tmp_path / "photo.jpg")[0]
+    assert isinstance(drop, Drop) and drop.reason is DropReason.UNDECODABLE and "photo.jpg" in drop.message

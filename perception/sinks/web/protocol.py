@@ -1,6 +1,7 @@
 """What the node sends to browsers: scenes with their pictures, health, and signs of life."""
 
 import json
+import math
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.jpeg_frame import JpegFrame
-from perception.scene import Scene
+from perception.scene import Instance, Scene
 from perception.sinks.folder import record
 from perception.sinks.png import encode_ids
 
@@ -32,7 +33,9 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
 
         4 bytes   length of the header, big-endian
         header    JSON: the scene's `record`, its `max_age_ms`, `captured_ms` and `published_ms` (by
-                  `now_ms`), `width` and `height` of the frame, `picture_bytes`, `labels_bytes`
+                  `now_ms`), `width` and `height` of the frame, `picture_bytes`, `labels_bytes`;
+                  `ego_lane`, its corners or null; `outlines` of the instances, in their order, each a
+                  polygon x, y, x, y … for each part
         picture   the frame as JPEG: as the camera sent it, where it did
         labels    class ids as PNG, 8 bits grey, nearest, at most LABELS_WIDTH wide
 
@@ -46,6 +49,8 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
         **record(scene, classes),
         "width": frame.width,
         "height": frame.height,
+        "ego_lane": None if scene.ego_lane is None else scene.ego_lane.round(1).tolist(),
+        "outlines": [_outline(scene, one) for one in scene.instances],
         "max_age_ms": scene.max_age_ms,
         "captured_ms": scene.host_ns / 1e6,
         "published_ms": published_ms,
@@ -60,6 +65,15 @@ def _picture(frame: Frame) -> bytes | memoryview:
     if isinstance(frame, JpegFrame) and len(frame.jpeg) <= _MOST * frame.width * frame.height:
         return frame.jpeg
     return cv2.imencode(".jpg", frame.image, _JPEG)[1].data
+
+
+def _outline(scene: Scene, instance: Instance) -> list[list[int]]:
+    """Within 1 px, so that a coarser map's staircases cost no bytes."""
+    x0, y0 = (max(0, math.floor(edge)) for edge in instance.box[:2])
+    x1, y1 = (max(0, math.ceil(edge)) for edge in instance.box[2:])
+    mask = (scene.instance_map[y0:y1, x0:x1] == instance.id).view(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
+    return [cv2.approxPolyDP(contour, 1.0, True).ravel().tolist() for contour in contours]
 
 
 def greeting(classes: ClassSet, cameras: list[str]) -> str:

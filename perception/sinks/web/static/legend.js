@@ -31,5 +31,6 @@ export function showLegend(classes, switches, changed) {
       update();
     };
   }
+  element("classes").parentElement.hidden = !classes.length; // as of a network that gives depth
   update();
 }

@@ -3,14 +3,14 @@
 import { Connection } from "./connection.js";
 import { asOf } from "./freshness.js";
 import { showLegend } from "./legend.js";
-import { duration, element, say, showHealth, showScene } from "./panels.js";
+import { duration, element, place, say, showHealth, showScene } from "./panels.js";
 import { Picture } from "./picture.js";
 import { plot } from "./plot.js";
 import { judge } from "./verdict.js";
 
 const REMEMBERED = 200; // samples of each plot: a minute's, and more
 const picture = new Picture(element("picture"));
-const switches = { palette: new Uint32Array(256), boxes: true, lanes: true, frozen: false, bare: false };
+const switches = { palette: new Uint32Array(256), users: true, lanes: true, frozen: false, bare: false };
 const cameras = new Map(); // name → { health, healthAt, samples }
 let camera = ""; // the one that is shown
 let scene = null; // its newest, also while the picture is frozen
@@ -119,21 +119,26 @@ function refresh() {
   bare(scene !== null && !fresh.known);
   document.body.dataset.state = verdict.state;
   say("state", verdict.word);
-  say("reasons", verdict.reasons.join("; "));
+  for (const id of ["reasons", "why"]) say(id, verdict.reasons.join("; "));
+  element("why").hidden = !verdict.reasons.length;
   element("caption").hidden = !verdict.dim;
   say("caption", caption);
   element("picture").classList.toggle("dim", verdict.dim);
   document.title = `${verdict.word} · ${camera || "perception"}`;
 
-  say("age", scene ? duration(fresh.ageMs) : "–");
+  // A recording's frames have a place in it; how long ago one was read says nothing.
+  const recorded = scene !== null && scene.max_age_ms === null;
+  say("age-name", recorded ? "Time" : "Age");
+  say("age", scene ? (recorded ? place(scene) : duration(fresh.ageMs)) : "–");
   say("sequence", scene?.sequence ?? "–");
   say("rate", newest && !connection.lost ? `${newest.rate_out.toFixed(1)} /s` : "–");
   element("save").disabled = !picture.shown;
   element("frozen").hidden = !switches.frozen;
   if (picture.shown) {
-    const { sequence, camera: name } = picture.shown;
+    const { sequence, camera: name, captured_ms: captured } = picture.shown;
     element("picture").ariaLabel = `Camera ${name}, frame ${sequence}, ${verdict.word}`;
-    if (switches.frozen) say("frozen", `FROZEN · frame ${sequence} · ${duration(now - picture.shown.captured_ms)} old`);
+    const when = recorded ? place(picture.shown) : `${duration(now - captured)} old`;
+    if (switches.frozen) say("frozen", `FROZEN · frame ${sequence} · ${when}`);
   }
 }
 
@@ -145,7 +150,12 @@ function refreshPanels() {
   const now = connection.clock.now();
   const last = samples.at(-1);
   draw("rate", samples, "rates", ["--blue", "--green"], now, ["captured", "published"], last?.rates);
-  draw("age", samples, "ages", ["--amber", "--green", "--violet"], now, ["age p99", "age p50", "engine p50"], last?.ages);
+  const ages = [["--amber", "age p99"], ["--green", "age p50"], ["--violet", "engine p50"]];
+  const shown = scene !== null && scene.max_age_ms === null ? 2 : 0; // a recording's ages say nothing
+  const colours = ages.slice(shown).map(([colour]) => colour);
+  const names = ages.slice(shown).map(([, name]) => name);
+  const engines = samples.map(({ at, ages: all }) => ({ at, ages: all.slice(shown) }));
+  draw("age", engines, "ages", colours, now, names, engines.at(-1)?.ages);
 }
 
 function draw(id, samples, field, colours, now, names, newest) {
@@ -162,7 +172,7 @@ function draw(id, samples, field, colours, now, names, newest) {
 element("freeze").onclick = () => freeze(!switches.frozen);
 element("save").onclick = save;
 element("camera").onchange = ({ target }) => choose(target.value);
-for (const name of ["boxes", "lanes"]) {
+for (const name of ["users", "lanes"]) {
   element(name).onchange = ({ target }) => {
     switches[name] = target.checked;
     picture.draw(switches);

@@ -21,6 +21,12 @@ export function duration(ms) {
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
 }
 
+// Where in its recording a frame is, such as 1:23.4.
+export function place({ stamp_ns: ns }) {
+  const seconds = (ns / 1e9) % 60;
+  return `${Math.floor(ns / 60e9)}:${seconds < 10 ? "0" : ""}${seconds.toFixed(1)}`;
+}
+
 export function showHealth(health) {
   showConditions(health);
   showAccounting(health);

@@ -11,6 +11,7 @@ export class Picture {
   #canvas;
   #context;
   #tint = new OffscreenCanvas(1, 1);
+  #carpet = new OffscreenCanvas(1, 1);
   #image = null;
   #ids = null;
   #next = null;
@@ -53,8 +54,8 @@ export class Picture {
     this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
-  // `switches`: palette (Uint32Array of 256, see `paletteOf`), boxes, lanes, bare (the camera's picture alone).
-  draw({ palette, boxes, lanes, bare }) {
+  // `switches`: palette (Uint32Array of 256, see `paletteOf`), users, lanes, bare (the camera's picture alone).
+  draw({ palette, users, lanes, bare }) {
     const { shown } = this;
     if (!shown) return;
     const [canvas, context] = [this.#canvas, this.#context];
@@ -68,14 +69,34 @@ export class Picture {
     context.drawImage(this.#tint, 0, 0, shown.width, shown.height);
     // Lines and letters are as large on a phone as on a desk.
     const unit = canvas.width / (canvas.clientWidth || canvas.width);
-    if (lanes) for (const lane of shown.lanes) drawLane(context, lane, unit);
-    if (boxes) {
-      const far = [...shown.instances].sort((a, b) => a.box[3] - b.box[3]);
-      for (const one of far) drawBox(context, one, unit);
+    if (lanes) {
+      if (shown.ego_lane) this.#fillEgoLane(shown);
+      for (const lane of shown.lanes) drawLane(context, lane, unit);
+    }
+    if (users) {
+      const far = shown.instances.map((one, i) => ({ ...one, outline: shown.outlines[i] }));
+      far.sort((a, b) => a.box[3] - b.box[3]);
+      for (const one of far) drawOutline(context, one, unit);
       const taken = [];
       for (const one of far.reverse()) drawName(context, one, unit, taken);
     }
     for (const { x, y } of shown.key_points ?? []) drawPoint(context, x, y, unit);
+  }
+
+  // Up to what stands on it, fading into the distance, as in the node's own overlays.
+  #fillEgoLane({ ego_lane: corners, outlines, width, height }) {
+    Object.assign(this.#carpet, { width, height }); // which clears it
+    const context = this.#carpet.getContext("2d");
+    const rows = corners.map(([, y]) => y);
+    const fading = context.createLinearGradient(0, Math.max(...rows), 0, Math.min(...rows));
+    fading.addColorStop(0, "rgb(60 220 90 / 50%)");
+    fading.addColorStop(1, "rgb(60 220 90 / 25%)");
+    context.fillStyle = fading;
+    context.fill(pathOf([corners.flat()]));
+    context.globalCompositeOperation = "destination-out";
+    context.fillStyle = "black";
+    for (const outline of outlines) context.fill(pathOf(outline));
+    this.#context.drawImage(this.#carpet, 0, 0);
   }
 
   #read(map) {
@@ -126,11 +147,23 @@ function drawLane(context, { points, kind, side, confidence }, unit) {
   context.restore();
 }
 
-function drawBox(context, one, unit) {
-  const [x0, y0, x1, y1] = one.box;
+function drawOutline(context, one, unit) {
   context.strokeStyle = colourOf(one);
   context.lineWidth = 1.5 * unit;
-  context.strokeRect(x0, y0, x1 - x0, y1 - y0);
+  context.lineJoin = "round";
+  context.stroke(pathOf(one.outline));
+}
+
+// Closed polygons, each x, y, x, y …, through the middle of their pixels.
+function pathOf(polygons) {
+  const path = new Path2D();
+  for (const polygon of polygons) {
+    for (let i = 0; i < polygon.length; i += 2) {
+      path[i ? "lineTo" : "moveTo"](polygon[i] + 0.5, polygon[i + 1] + 0.5);
+    }
+    path.closePath();
+  }
+  return path;
 }
 
 // Class, track and score above a box, unless that would cover one of the bars in `taken`.

@@ -1,0 +1,62 @@
+"""The overlay of a single frame as a picture: `out.jpg` or `out.png`."""
+
+from pathlib import Path
+
+import cv2
+
+from perception.errors import SinkError
+from perception.frame import Frame
+from perception.health.types import Health
+from perception.scene import Scene
+from perception.sinks.base import SinkKind, check_writable
+from perception.types import Image
+
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
+
+
+class PictureSink:
+    """A picture that exists is overwritten, once the frame comes.
+
+    Raises:
+        SinkError: the file cannot be written, or a second frame comes.
+    """
+
+    wants_overlay = True
+
+    def __init__(self, path: Path) -> None:
+        self.uri, self._path = str(path), path
+        self._written = False
+        try:
+            self._new = check_writable(path)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
+        if self._written:
+            raise SinkError(f"sink {self.uri}: holds one frame; give a folder (out/) for more")
+        jpeg = self._path.suffix.lower() != ".png"
+        data = cv2.imencode(self._path.suffix, overlay, _JPEG if jpeg else ())[1]
+        try:
+            self._path.write_bytes(data.tobytes())
+        except OSError as error:
+            raise self._error(error) from error
+        self._written = True
+
+    def write_health(self, health: Health) -> None:
+        """A picture has no room for it."""
+
+    def close(self) -> None:
+        if self._new and not self._written:
+            self._path.unlink(missing_ok=True)  # no frame came
+        self._new = False
+
+    def _error(self, error: OSError) -> SinkError:
+        return SinkError(f"sink {self.uri}: cannot be written ({error.strerror})")
+
+
+KIND = SinkKind(
+    "a picture (out.jpg)",
+    lambda given, how: PictureSink(Path(given.uri.place)),
+    on_disk=True,
+    single=True,
+)

@@ -1,0 +1,43 @@
+"""A recording that begins again at its end, as a drive for a demonstration or a test of endurance."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from perception.frame import Drop, Frame
+from perception.sources.base import Source
+from perception.types import NS_PER_S
+
+
+class LoopedSource:
+    """Opens a recorded source again each time that it ends; one that gives nothing ends.
+
+    Stamps and sequence numbers go on from one round to the next, and each round is another
+    `Frame.recording`, so that nothing is tracked across the seam.
+    """
+
+    def __init__(self, opener: Callable[[], Source]) -> None:
+        self._opener, self._source = opener, opener()
+        self.uri, self.rate, self.notes = self._source.uri, self._source.rate, self._source.notes
+        self.length: int | None = None
+        self.live = False
+
+    def __iter__(self) -> Iterator[Frame | Drop]:
+        sequence = recording = stamp_ns = 0
+        while True:
+            first, last_ns, latest = sequence, stamp_ns, recording
+            for item in self._source:
+                sequence = first + item.sequence + 1
+                if isinstance(item, Drop):
+                    yield replace(item, sequence=first + item.sequence)
+                    continue
+                stamp_ns, latest = last_ns + item.stamp_ns, recording + item.recording
+                yield replace(item, sequence=first + item.sequence, stamp_ns=stamp_ns, recording=latest)
+            if sequence == first:
+                return
+            stamp_ns += round(NS_PER_S / self.rate)
+            recording = latest + 1
+            self._source.close()
+            self._source = self._opener()
+
+    def close(self) -> None:
+        self._source.close()
