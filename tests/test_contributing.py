@@ -3,6 +3,7 @@
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from perception.app import cli
 from perception.bundle.bundle import Bundle
 from perception.datasets.class_file import load_classes
 from perception.engines.registry import open_engine
+from perception.extras import registered
 from perception.networks.zoo.table import MODEL_ZOO
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.tasks.semantic import SemanticTask
@@ -24,7 +26,7 @@ BLOCKS = re.findall(r"^```(python|yaml|toml)\n(.*?)^```", TEXT, re.DOTALL | re.M
 
 
 @pytest.fixture
-def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of the installed examples, which is the working directory."""
     info = tmp_path / "examples-1.dist-info"
     info.mkdir()
@@ -42,7 +44,9 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delitem(sys.modules, Path(name).stem, raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    registered.cache_clear()  # a process reads what is installed once
+    yield tmp_path
+    registered.cache_clear()
 
 
 def test_the_source_and_the_sink_make_a_run(examples: Path, colour_bundle: Bundle) -> None:

@@ -20,6 +20,7 @@ from perception.redact import masked
 from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
+from perception.sources.orientation import Orientation
 from perception.sources.pictures import Pictures
 from perception.sources.sender_reports import WallClock
 from perception.sources.stream_clock import StreamClock
@@ -193,8 +194,9 @@ class LiveCamera(ABC):
         wall_ns = self._wall.wall_ns(arrival.camera_ns, arrival.wall_ns - delay_ns)
         if self._wall.note != noted:
             self._note()
-        # Browsers turn a JPEG as its EXIF says, as `Pictures` does; two fields in one they do not know.
-        jpeg = b"" if not self._sends_jpeg or picture.interlaced_frame else whole_jpeg(bytes(packet))
+        # Not all browsers turn a JPEG as its EXIF says, and none knows two fields in one.
+        plain = self._sends_jpeg and not picture.interlaced_frame and not Orientation().matrix(picture)
+        jpeg = whole_jpeg(bytes(packet)) if plain else b""
         return (partial(JpegFrame, jpeg=jpeg) if jpeg else Frame)(
             pixels,
             stamp_ns=arrival.stamp_ns,

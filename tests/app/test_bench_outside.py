@@ -22,7 +22,6 @@ from perception.app.bench.outside import count_frames, ours, parse_command, run
 from perception.app.cli import app
 from perception.bundle.bundle import Bundle
 from perception.errors import ConfigError
-from perception.sources.registry import open_source
 from tests.servers.pictures import number_of, numbered
 from tests.sources.live import Reading, live_source
 
@@ -60,7 +59,7 @@ def test_a_run_is_measured_by_what_the_system_knows(tmp_path: Path) -> None:
     code = "a = bytearray(150_000_000); sum(range(4_000_000)); import time; time.sleep(0.3);" + SLOW.format(0)
     spent = run([sys.executable, "-c", code, "in", str(tmp_path)], tmp_path)
     assert spent.frames == 1
-    assert 150 < spent.peak_mb < 400
+    assert 150 < spent.peak_mb < 200
     assert 0.03 < spent.cpu_s < spent.seconds
     assert 0.3 < spent.first_s <= spent.seconds
 
@@ -68,7 +67,7 @@ def test_a_run_is_measured_by_what_the_system_knows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["no-such-program"], "no-such-program cannot be run: No such file"),
+        (["no-such-program"], "no-such-program cannot be run: no such program"),
         ([sys.executable, "-c", "raise SystemExit('out of luck')"], "ended with 1: out of luck"),
         ([sys.executable, "-c", "print('nothing to do')"], "wrote no video and no picture: nothing to do"),
     ],
@@ -189,4 +188,3 @@ def test_the_command_shows_the_duel(
     assert result.exception is None
     shown = json.loads(result.stdout)
     assert (shown["ours"]["frames"], shown["theirs"]["frames"]) == (8, 1)
-    assert open_source(drive).length == 8

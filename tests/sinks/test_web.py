@@ -18,6 +18,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 from perception.classes import DRIVE
 from perception.errors import SinkError
 from perception.frame import Frame
+from perception.jpeg_frame import JpegFrame
 from perception.scene import Scene, Signal, Status
 from perception.sinks.web import protocol as message
 from perception.sinks.web import server, viewer
@@ -55,6 +56,18 @@ def test_a_message_holds_the_scene(make_scene: MakeScene, width: int, labels_siz
     assert labels.shape == labels_size
     at = np.arange(labels_size[1]) * width // labels_size[1]  # the pixel that each one stands for
     np.testing.assert_array_equal(labels[0], scene.labels[0, at])
+
+
+@pytest.mark.parametrize(("bytes_a_pixel", "own"), [(0.4, True), (0.41, False)])
+def test_a_cameras_own_jpeg_is_shown_as_it_is_unless_it_is_huge(
+    make_scene: MakeScene, bytes_a_pixel: float, own: bool
+) -> None:
+    frame, scene = make_scene(3, 96, 160)
+    jpeg = cv2.imencode(".jpg", np.full_like(frame.image, 200))[1].tobytes()
+    jpeg = jpeg.ljust(int(bytes_a_pixel * 96 * 160), b"\0")
+    sent = message.encode(JpegFrame(frame.image, 0, jpeg=jpeg), scene, DRIVE)
+    assert (jpeg in sent) is own
+    assert read(sent).labels.shape == (96, 160)
 
 
 def test_nothing_is_encoded_while_nobody_looks_on(

@@ -1,7 +1,8 @@
 """A command measured from outside, by what the system knows of it and by the files that it writes."""
 
-import os
+import json
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 
 import av
 
@@ -78,34 +79,43 @@ def start(command: Sequence[str], errors: int) -> "subprocess.Popen[bytes]":
         raise ConfigError(f"{command[0]} cannot be run: {error.strerror}; check the command") from error
 
 
+# A process counts the memory of the one that starts it as its own peak: so a small one starts the command.
+_STARTER = """
+import json, os, sys
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss], file)
+"""
+
+
 def run(command: Sequence[str], out: Path) -> Spent:
     """Run a command that writes into the folder, which is empty before.
 
     Raises:
         ConfigError: there is no such program, it failed, or wrote no frame.
     """
-    with TemporaryFile() as said:
-        began = time.perf_counter()
-        process = start(command, said.fileno())
-        first_s = 0.0
+    if shutil.which(command[0]) is None:
+        raise ConfigError(f"{command[0]} cannot be run: no such program; check the command")
+    with TemporaryFile() as said, NamedTemporaryFile("r") as used:
+        began, first_s = time.perf_counter(), 0.0
+        process = start([sys.executable, "-IS", "-c", _STARTER, used.name, *command], said.fileno())
         while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            seconds = time.perf_counter() - began
+            ended, seconds = process.poll() is not None, time.perf_counter() - began
             if not first_s and any(_size(path) for path in out.rglob("*")):
                 first_s = seconds
-            if pid:
+            if ended:
                 break
             time.sleep(_LOOK_S)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        status, cpu_s, peak = json.load(used)
         said.seek(0)
         words = said.read().decode(errors="replace")
     frames = count_frames(out)
-    if process.returncode or not frames:
-        what = f"ended with {process.returncode}" if process.returncode else "wrote no video and no picture"
+    if status or not frames:
+        what = f"ended with {status}" if status else "wrote no video and no picture"
         raise ConfigError(f"{shlex.join(command)} {what}: {words.strip()[-500:]}")
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    peak_mb = usage.ru_maxrss * unit / 1e6
-    return Spent(seconds, first_s, usage.ru_utime + usage.ru_stime, peak_mb, frames)
+    return Spent(seconds, first_s, cpu_s, peak * unit / 1e6, frames)
 
 
 def count_frames(folder: Path) -> int:
