@@ -1,4 +1,4 @@
-"""What holds for every kind of source and sink: a row in the README, a word in the help, one reader."""
+"""What holds for every kind of source and sink: a row in the docs, a word in the help, one reader."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from perception.sinks.registry import SINKS
 from perception.sources.registry import SOURCES
 from perception.uri import Kinds
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs/sources-and-sinks.md").read_text(encoding="utf-8")
 EXAMPLES = {
     "source": [
         "drive.mp4",
@@ -39,8 +39,8 @@ def _frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("role", "kinds", "uri"), ALL)
-def test_each_kind_has_a_row_in_the_readme(role: str, kinds: Kinds[Any], uri: str) -> None:
-    table = README.split(f"| {role} | what it is |\n")[1].split("\n\n")[0]
+def test_each_kind_has_a_row_in_the_docs(role: str, kinds: Kinds[Any], uri: str) -> None:
+    table = PAGE.split(f"| {role} | what it is |\n")[1].split("\n\n")[0]
     beginning = re.match(r"[a-z]+(://|:|\.mp4|\.jpg|/)", uri)
     assert beginning and f"`{beginning[0]}" in table
     kind = kinds.parse(uri).kind
