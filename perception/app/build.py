@@ -64,6 +64,7 @@ def open_rig(
             instances=settings.instances,
             crf=settings.crf,
             denoise=settings.denoise,
+            min_score=settings.min_score,
             on_build=on_build,
             wait=not live,
         )

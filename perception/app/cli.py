@@ -17,6 +17,7 @@ from rich.text import Text
 from perception.app.bench.command import bench
 from perception.app.build import open_rig
 from perception.app.config import RunConfig
+from perception.app.convert import convert
 from perception.app.doctor import diagnose
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model, show
@@ -168,6 +169,14 @@ def run(
             metavar="FILE",
         ),
     ] = None,
+    min_score: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Publish road users from this score on, 0 to 1; repeatable, by class: pedestrian=0.5 "
+            "[default: the model's own, by the best F1].",
+            metavar="SCORE",
+        ),
+    ] = None,
     tracks: Annotated[
         bool | None,
         typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
@@ -200,6 +209,7 @@ def run(
         crf=crf,
         denoise=denoise,
         ego_mask=ego_mask,
+        min_score=min_score or None,
         tracks=tracks,
         workers=workers,
     )
@@ -248,6 +258,7 @@ def doctor(model: Model = None, as_json: AsJson = False) -> None:
 
 
 app.command()(bench)
+app.command()(convert)
 
 
 @app.command()

@@ -31,7 +31,7 @@ def video_limits(uri: Uri) -> Limits:
     Raises:
         ConfigError: another option, or a wrong value.
     """
-    values = uri.options({"minutes": _number, "megabytes": _number, "keep": _size})
+    values = uri.options({"minutes": _number, "megabytes": _number, "keep": size})
     minutes, keep = values.get("minutes"), values.get("keep")
     if "megabytes" in values:
         segment = round(10**6 * values["megabytes"])
@@ -44,13 +44,8 @@ def video_limits(uri: Uri) -> Limits:
     return Limits(minutes)
 
 
-def folder_limits(uri: Uri) -> Limits:
-    """The limits by `keep`; a segment is a file of lines.
-
-    Raises:
-        ConfigError: another option, or a wrong value.
-    """
-    keep = uri.options({"keep": _size}).get("keep")
+def folder_limits(keep: int | None) -> Limits:
+    """The limits of a folder that keeps so many bytes; a segment is a file of lines."""
     return Limits(segment=None if keep is None else keep // _SHARE, keep=keep)
 
 
@@ -60,8 +55,9 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
+    """Bytes."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([a-z]{2})", text.lower())
-    if not found or found[2] not in _UNITS or not (size := round(float(found[1]) * _UNITS[found[2]])):
+    if not found or found[2] not in _UNITS or not (count := round(float(found[1]) * _UNITS[found[2]])):
         raise ValueError("allowed are sizes such as 500MB or 20GB")
-    return size
+    return count

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from perception.datasets.opening import open_dataset
-from perception.decode.instances import choose_grouping
+from perception.decode.instances import choose_grouping, choose_least
 from perception.errors import ConfigError, DataError
 from perception.evaluation.evaluation import Evaluation
 from perception.evaluation.gallery import Chosen
@@ -210,9 +210,12 @@ class Trainer:
     def _perceiver(self) -> Perceiver:
         """The network as the node would run it, but in torch."""
         description = describe(self.config, self.task.deployed)
-        grouping = choose_grouping(description, self.config.class_set())
+        classes = self.config.class_set()
         return Perceiver(
-            description, TorchEngine(self.task.deployed, self.device, description.input), grouping
+            description,
+            TorchEngine(self.task.deployed, self.device, description.input),
+            choose_grouping(description, classes),
+            least=choose_least(description, classes),
         )
 
     def _batches(self, mix: Mix) -> Iterator[Batch]:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
+from perception.interchange.records import scene_record
 from perception.scene import Scene
-from perception.sinks.folder import record
 
 LABELS_WIDTH = 640  # at most, in px: finer borders cannot be seen in a tint
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 80)
@@ -32,7 +32,7 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
     """The message of one scene: one for all viewers, who each draw what they want to see of it.
 
         4 bytes   length of the header, big-endian
-        header    JSON: the scene's `record`, its `max_age_ms`, `captured_ms` and `published_ms` (by
+        header    JSON: the scene's `scene_record`, its `max_age_ms`, `captured_ms` and `published_ms` (by
                   `now_ms`), `width` and `height` of the frame, `picture_bytes`, `labels_bytes`
         picture   the frame as JPEG
         labels    class ids as PNG, 8 bits grey, nearest, at most LABELS_WIDTH wide
@@ -44,7 +44,7 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
     picture = cv2.imencode(".jpg", frame.image, _JPEG)[1]
     labels = cv2.imencode(".png", _reduced(scene.labels), _PNG)[1]
     header = {
-        **record(scene, classes),
+        **scene_record(scene, classes),
         "width": frame.width,
         "height": frame.height,
         "max_age_ms": scene.max_age_ms,
