@@ -12,7 +12,16 @@ from perception.interchange.folder import SceneFolder
 from perception.interchange.formats import FORMATS
 from perception.interchange.formats.base import image_names
 
-Format = StrEnum("Format", {name: name for name in FORMATS})
+
+class Format(StrEnum):
+    """The keys of `FORMATS`, as choices of the command."""
+
+    COCO = "coco"
+    YOLO = "yolo"
+    CITYSCAPES = "cityscapes"
+    MOT = "mot"
+    TUSIMPLE = "tusimple"
+    LABELME = "labelme"
 
 
 def convert(

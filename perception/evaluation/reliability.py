@@ -23,7 +23,8 @@ def draw_reliability(
         lower.bar([b.low for b in bins], [b.count for b in bins], 1 / BINS, align="edge", edgecolor="white")
         lower.set(xlabel="score", xlim=(0, 1), yscale="log")
         for axis in (upper, lower):
-            axis.axvline(least[name], color="tab:red", linewidth=1)
+            if name in least:
+                axis.axvline(least[name], color="tab:red", linewidth=1)
     axes[0, 0].set_ylabel("share that is there")
     axes[1, 0].set_ylabel("found")
     figure.savefig(path, dpi=110)

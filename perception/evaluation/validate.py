@@ -34,7 +34,7 @@ def validate(
         typer.Option(help="Calibrate the bundle's scores on these sets, and write that into it."),
     ] = False,
 ) -> None:
-    """Judge a bundle by the recordings that a fold holds out: every set, class and size, in one report.
+    """Judge a bundle by the recordings that a fold holds out: every set, class and size (needs [train]).
 
     \b
     Examples:

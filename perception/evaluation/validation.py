@@ -62,8 +62,8 @@ class Validation:
         self._masks.add(sample, scene)
         overlaps = Overlaps(sample, scene, self.classes)
         counts = overlaps.panoptic()
-        for class_id, one in self.calibration.items():
-            one.true += int(counts.matches[class_id] + counts.misses[class_id])
+        for class_id, calibration in self.calibration.items():
+            calibration.true += int(counts.matches[class_id] + counts.misses[class_id])
         verdicts = overlaps.verdicts(scene)
         for one in scene.instances:
             if one.id in verdicts:

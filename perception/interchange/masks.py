@@ -94,7 +94,8 @@ def _corners(polygon: Polygon) -> Polygon:
     before, after = polygon - np.roll(polygon, 1, axis=0), np.roll(polygon, -1, axis=0) - polygon
     turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
     back = (before * after).sum(1) < 0  # the end of a seam
-    return polygon[turns | back]
+    corners: Polygon = polygon[turns | back]
+    return corners
 
 
 def flat(polygon: Polygon | Doubles) -> list[float]:

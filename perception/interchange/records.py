@@ -15,7 +15,7 @@ from perception.health.types import Health, Level
 from perception.interchange.masks import flat, outlines, rles
 from perception.scene import Scene, Side, Status
 
-VERSION = 1
+VERSION: Literal[1] = 1
 SCENES, HEALTH = "scenes.jsonl", "health.jsonl"
 Point = tuple[float, float]
 Masks = Callable[[npt.NDArray[np.uint16]], Mapping[int, Any]]  # of an instance map: id → segmentation

@@ -24,7 +24,10 @@ class LineFile:
 
     @property
     def size(self) -> int:
-        return self._file.tell() if self._file is not None else 0
+        """Bytes under the path, also those of an earlier run."""
+        if self._file is not None:
+            return self._file.tell()
+        return self.path.stat().st_size if self.path.exists() else 0
 
     @property
     def empty(self) -> bool:

@@ -42,4 +42,4 @@ def _columns(lane: LaneRecord, rows: list[int], width: int) -> list[int]:
     if not len(points):
         return [NONE] * len(rows)
     x = np.rint(np.interp(rows, points[:, 1], points[:, 0], left=np.nan, right=np.nan))
-    return np.where((x >= 0) & (x < width), x, NONE).astype(int).tolist()
+    return [int(column) for column in np.where((x >= 0) & (x < width), x, NONE)]

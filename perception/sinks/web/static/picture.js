@@ -53,8 +53,9 @@ export class Picture {
     this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
-  // `switches`: palette (Uint32Array of 256, see `paletteOf`), boxes, lanes, bare (the camera's picture alone).
-  draw({ palette, boxes, lanes, bare }) {
+  // `switches`: palette (Uint32Array of 256, see `paletteOf`), boxes, lanes, least (score of the boxes), bare (the camera's
+  // picture alone).
+  draw({ palette, boxes, lanes, least, bare }) {
     const { shown } = this;
     if (!shown) return;
     const [canvas, context] = [this.#canvas, this.#context];
@@ -70,7 +71,7 @@ export class Picture {
     const unit = canvas.width / (canvas.clientWidth || canvas.width);
     if (lanes) for (const lane of shown.lanes) drawLane(context, lane, unit);
     if (boxes) {
-      const far = [...shown.instances].sort((a, b) => a.box[3] - b.box[3]);
+      const far = shown.instances.filter(({ score }) => score >= least).sort((a, b) => a.box[3] - b.box[3]);
       for (const one of far) drawBox(context, one, unit);
       const taken = [];
       for (const one of far.reverse()) drawName(context, one, unit, taken);
