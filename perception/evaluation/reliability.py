@@ -21,7 +21,8 @@ def draw_reliability(
         upper.plot([b.score for b in bins], [b.right for b in bins], "o-", color="tab:blue")
         upper.set(title=f"{name}: ECE {one.error():.3f}", ylim=(0, 1), aspect="equal")
         lower.bar([b.low for b in bins], [b.count for b in bins], 1 / BINS, align="edge", edgecolor="white")
-        lower.set(xlabel="score", xlim=(0, 1), yscale="log")
+        most = max((b.count for b in bins), default=1)
+        lower.set(xlabel="score", xlim=(0, 1), yscale="log", ylim=(0.5, 2 * most))
         for axis in (upper, lower):
             if name in least:
                 axis.axvline(least[name], color="tab:red", linewidth=1)
