@@ -50,7 +50,7 @@ def open_rig(
     Raises:
         PerceptionError: something cannot be opened.
     """
-    sources = {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
+    sources = open_sources(settings)
     for source in sources.values():
         stack.callback(source.close)
     live = any(source.live for source in sources.values())
@@ -106,6 +106,11 @@ def open_rig(
         )
         nodes.append(node)
     return Rig(nodes)
+
+
+def open_sources(settings: RunConfig) -> dict[str, Source]:
+    """The sources by the cameras' names; a camera that is live is not called yet."""
+    return {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
 
 
 def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Bools | None:

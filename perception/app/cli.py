@@ -11,14 +11,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from perception.app.bench.command import bench
 from perception.app.build import open_rig
+from perception.app.classes import classes
 from perception.app.config import RunConfig
 from perception.app.convert import convert
 from perception.app.doctor import diagnose
+from perception.app.dry_run import plan
+from perception.app.kinds import sinks, sources
 from perception.app.logs import set_up as set_up_logs
 from perception.app.output import AsJson, Engine, Model, show
 from perception.app.plugins import Commands
@@ -26,9 +27,6 @@ from perception.app.progress import show_frames
 from perception.app.run_table import run_table
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
-from perception.classes import DRIVE
-from perception.datasets.categories import IN_DRIVE, SYNONYMS
-from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
@@ -37,9 +35,10 @@ from perception.node.worker_pool import LEFT_BEHIND
 from perception.types import Policy
 
 app = typer.Typer(
-    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False,
     rich_markup_mode=None,  # markup would swallow [train] and the like
-    help="Real-time perception for the front camera of a car: frames in, scenes out.",
+    help="Real-time perception for the front camera of a car: frames in, scenes out. Commands marked "
+    "[train] need that extra; what runs a network needs [cpu] or [gpu]: pip install -e '.[cpu,train]'.",
 )  # fmt: skip
 
 
@@ -184,6 +183,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Frames processed in parallel; 0: one for each core.", metavar="N")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be opened and written, and end.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -191,6 +193,11 @@ def run(
 
     An existing video is overwritten; a folder is reused. A camera's newest frame counts, and every frame of
     a recording. Ctrl-C finishes the frames in flight; a second Ctrl-C ends at once.
+
+    \b
+    Examples:
+      perception run drive.mp4 overlay.mp4 labels/
+      perception run camera:0 web://127.0.0.1:8080 --min-score 0.4 --min-score pedestrian=0.5
     """
     settings = RunConfig.read(
         config,
@@ -213,6 +220,9 @@ def run(
         tracks=tracks,
         workers=workers,
     )
+    if dry_run:
+        show(plan(settings), as_json)
+        return
     set_up_logs(settings.log, quiet)
     with ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())
@@ -251,7 +261,15 @@ def _show_reports(rig: Rig, failure: str | None, as_json: bool) -> None:
 
 @app.command()
 def doctor(model: Model = None, as_json: AsJson = False) -> None:
-    """Show what can run here and why the rest cannot; exit status 1 where something is broken."""
+    """Show what can run here and why the rest cannot.
+
+    The exit status is 1 where something is broken.
+
+    \b
+    Examples:
+      perception doctor
+      perception doctor --model runs/drive/bundle --json
+    """
     diagnosis = diagnose(model or "drive")
     show(diagnosis, as_json)
     raise typer.Exit(int(diagnosis.broken))
@@ -259,36 +277,6 @@ def doctor(model: Model = None, as_json: AsJson = False) -> None:
 
 app.command()(bench)
 app.command()(convert)
-
-
-@app.command()
-def classes() -> None:
-    """Show the classes with their colours, and what the labels of public data sets mean in them."""
-    console = Console()
-    table = Table("id", "class", "colour", "RGB", "instances", title=f"classes of {DRIVE.name}")
-    for number, (name, colour) in enumerate(zip(DRIVE.names, DRIVE.colours, strict=True)):
-        swatch = Text("      ", style=f"on rgb({','.join(map(str, colour))})")
-        table.add_row(str(number), name, swatch, _hex(colour), "yes" if name in DRIVE.things else "")
-    table.add_row("255", "unknown", "", "", "")
-    console.print(table)
-    for label_map in LABEL_MAPS.values():
-        if label_map.name != DRIVE.name:
-            console.print(_meanings(label_map.name, {str(k): v for k, v in label_map.meaning.items()}))
-    kinds = {name: IN_DRIVE[kind] for kind, names in SYNONYMS.items() for name in (kind, *names)}
-    console.print(_meanings("names of categories", kinds))
-    console.print(_meanings("comma10k", {_hex(colour): names for colour, names in COMMA10K.items()}))
-
-
-def _meanings(name: str, meaning: dict[str, tuple[str, ...]]) -> Table:
-    """One row for each meaning, with all the labels that have it."""
-    labels: dict[tuple[str, ...], list[str]] = {}
-    for label, names in meaning.items():
-        labels.setdefault(names, []).append(label)
-    table = Table("label", "may be", title=f"{name} in {DRIVE.name}")
-    for names, those in labels.items():
-        table.add_row(", ".join(those), " or ".join(names) or "(ignored)")
-    return table
-
-
-def _hex(colour: tuple[int, int, int]) -> str:
-    return "#" + "".join(f"{channel:02x}" for channel in colour)
+app.command()(sources)
+app.command()(sinks)
+app.command()(classes)

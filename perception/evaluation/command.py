@@ -55,8 +55,9 @@ def evaluate(
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="With --corruptions: only every so many-th frame.")] = 1,
 ) -> None:
-    """Score scenes on labelled data sets: IoU, mask AP, panoptic quality, lanes, tracks (needs [train]).
+    """[train] Score scenes on labelled data sets.
 
+    IoU, lane-marking F1, mask AP, panoptic quality, precision and calibration of scores, lanes and tracks.
     All figures are of what is published; --min-score 0 gives the AP of all that is found.
 
     \b

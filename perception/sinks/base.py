@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -88,6 +88,7 @@ class SinkKind:
     open: "Callable[[SinkUri, Opening], Sink]"
     read: Callable[[Uri], Any] = lambda uri: uri.options({})
     on_disk: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
     viewers: bool = False
 

@@ -179,4 +179,8 @@ KIND = SinkKind(
     lambda given, how: FolderSink(Path(given.uri.place), how.classes, given.options, again=how.again),
     read=_options,
     on_disk=True,
+    options={
+        "keep": "such as 5GB: room of all frames, also of earlier runs; the oldest go",
+        "masks": "rle or polygons: each instance's pixels in scenes.jsonl, as COCO has them",
+    },
 )

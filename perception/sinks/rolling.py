@@ -82,4 +82,14 @@ def _open(given: SinkUri, how: Opening) -> Sink:
     return VideoSink(next_free(path) if how.again else path, how.rate)
 
 
-KIND = SinkKind("an H.264 video (out.mp4)", _open, read=video_limits, on_disk=True)
+KIND = SinkKind(
+    "an H.264 video (out.mp4)",
+    _open,
+    read=video_limits,
+    on_disk=True,
+    options={
+        "minutes": "of each segment, which then have dated names",
+        "megabytes": "of each segment",
+        "keep": "such as 20GB: room of all segments, also of earlier runs; the oldest go",
+    },
+)

@@ -102,4 +102,5 @@ KIND = SourceKind(
     lambda given, how: ImageSource(Path(given.uri.place), how.camera, given.options.get("rate")),
     read=lambda uri: uri.options({"rate": read_rate}),
     on_disk=True,
+    options={"rate": "frames a second, where names hold no times [default: 25]"},
 )

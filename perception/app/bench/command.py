@@ -40,10 +40,15 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="To compare: write a plot.", metavar="FILE")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the engine alone, each stage, and the whole pipeline against the engine.
+    """Measure engine, stages and pipeline on this machine.
 
     With --compare: the engine and the embedding API for each combination of --engine, --size, --threads and
     --cameras, each of which may be given several times.
+
+    \b
+    Examples:
+      perception bench drive.mp4 --frames 300
+      perception bench --compare --engine onnx-cpu --engine onnx-cpu-int8 --threads 1 --threads 2
     """
     engines = engine or []
     if unknown := [name for name in engines if name not in ("auto", *known_engines())]:
