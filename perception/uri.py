@@ -74,6 +74,7 @@ class Kind(Protocol):
         grammar: what its URIs look like, for people, such as "an H.264 video (out.mp4)"; empty: not listed.
         read: its options, typed; raises ConfigError where they are wrong.
         on_disk: the URI names a file or a folder.
+        options: the options that `read` takes, each with what it does, for people.
     """
 
     @property
@@ -82,6 +83,8 @@ class Kind(Protocol):
     def read(self) -> Callable[[Uri], Any]: ...
     @property
     def on_disk(self) -> bool: ...
+    @property
+    def options(self) -> Mapping[str, str]: ...
 
 
 K = TypeVar("K", bound=Kind)
@@ -159,6 +162,16 @@ class Kinds(Generic[K]):
         others = (f"{name} (of {one.dist.name})" for name, one in registered(self._group).items() if one.dist)
         *most, last = (*filter(None, own), *others)
         return f"{', '.join(most)} or {last}"
+
+    def listed(self) -> list[K]:
+        """All kinds that people may use, those of other distributions last.
+
+        Raises:
+            ConfigError: a plug-in does not load.
+        """
+        entries = [*self._own.values(), *registered(self._group).values()]
+        kinds = [load_plugin(entry, f"{self._role} {entry.name}", self._kind) for entry in entries]
+        return [kind for i, kind in enumerate(kinds) if kind.grammar and kind not in kinds[:i]]
 
     def _find(self, name: str) -> EntryPoint | None:
         return self._own.get(name) or registered(self._group).get(name)

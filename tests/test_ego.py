@@ -12,10 +12,10 @@ from perception.classes import DRIVE, UNKNOWN
 from perception.ego import cut_ego, fit_ego_mask, read_ego_mask
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.interchange.records import scene_record
 from perception.overlay import EgoCarpet, EgoRegion
 from perception.perceiver import Perceiver
 from perception.scene import KeyPoint
-from perception.sinks.folder import record
 from perception.tracking.lanes import LaneTracker
 from tests.media import passing
 from tests.overlay.scenes import ROAD, VEHICLE, changed, drawn, lane, scene_of
@@ -101,8 +101,8 @@ def test_the_carpet_ends_at_it() -> None:
 
 def test_its_share_stands_in_the_record_only_where_one_is_in_force() -> None:
     scene = scene_of(HEIGHT, WIDTH)
-    assert "ego_mask" not in record(scene, DRIVE)
-    assert record(cut_ego(scene, MASK), DRIVE)["ego_mask"] == 0.15
+    assert "ego_mask" not in scene_record(scene, DRIVE)
+    assert scene_record(cut_ego(scene, MASK), DRIVE)["ego_mask"] == 0.15
 
 
 def test_a_mask_of_another_size_is_fitted_and_one_of_another_aspect_refused() -> None:

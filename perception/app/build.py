@@ -47,7 +47,7 @@ def open_rig(
     Raises:
         PerceptionError: something cannot be opened.
     """
-    sources = {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
+    sources = open_sources(settings)
     for source in sources.values():
         stack.callback(source.close)
         _check_single(source, settings)
@@ -66,6 +66,7 @@ def open_rig(
             instances=settings.instances,
             crf=settings.crf,
             denoise=settings.denoise,
+            min_score=settings.min_score,
             on_build=on_build,
             wait=not live,
         )
@@ -74,6 +75,11 @@ def open_rig(
         from perception.app.wiring import wire  # noqa: PLC0415 - imported while the engine loads: 50 ms
 
         return wire(settings, sources, loading.future.result, stack, on_scene, on_health)
+
+
+def open_sources(settings: RunConfig) -> dict[str, Source]:
+    """The sources by the cameras' names; a camera that is live is not called yet."""
+    return {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
 
 
 def _check_single(source: Source, settings: RunConfig) -> None:

@@ -25,9 +25,10 @@ from perception.node.worker_pool import LEFT_BEHIND
 from perception.types import Policy
 
 app = typer.Typer(
-    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False,
     rich_markup_mode=None,  # markup would swallow [train] and the like
-    help="Real-time perception for the front camera of a car: frames in, scenes out.",
+    help="Real-time perception for the front camera of a car: frames in, scenes out. Commands marked "
+    "[train] need that extra; what runs a network needs [cpu] or [gpu]: pip install -e '.[cpu,train]'.",
 )  # fmt: skip
 
 
@@ -165,6 +166,14 @@ def run(
             metavar="FILE",
         ),
     ] = None,
+    min_score: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Publish road users from this score on, 0 to 1; repeatable, by class: pedestrian=0.5 "
+            "[default: the model's own, by the best F1].",
+            metavar="SCORE",
+        ),
+    ] = None,
     tracks: Annotated[
         bool | None,
         typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
@@ -176,6 +185,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Frames processed in parallel; 0: one for each core.", metavar="N")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be opened and written, and end.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -183,6 +195,11 @@ def run(
 
     An existing video is overwritten; a folder is reused. A camera's newest frame counts, and every frame of
     a recording. Ctrl-C finishes the frames in flight; a second Ctrl-C ends at once.
+
+    \b
+    Examples:
+      perception run drive.mp4 overlay.mp4 labels/
+      perception run camera:0 web://127.0.0.1:8080 --min-score 0.4 --min-score pedestrian=0.5
     """
     settings = RunConfig.read(
         config,
@@ -202,10 +219,17 @@ def run(
         crf=crf,
         denoise=denoise,
         ego_mask=ego_mask,
+        min_score=min_score or None,
         tracks=tracks,
         details=details,
         workers=workers,
     )
+    if dry_run:
+        from perception.app.dry_run import plan  # noqa: PLC0415 - no run waits for rich to begin
+        from perception.app.output import show  # noqa: PLC0415
+
+        show(plan(settings), as_json)
+        return
     set_up_logs(settings.log, quiet)
     failure: PerceptionError | None = None
     with ExitStack() as stack:

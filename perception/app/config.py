@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -19,6 +20,7 @@ from pydantic import (
 )
 
 from perception.decode.instances import WAYS
+from perception.decode.scores import ALL, read_scores
 from perception.engines.registry import known_engines
 from perception.errors import ConfigError
 from perception.parsing import faults, read_yaml
@@ -43,6 +45,13 @@ def _parser(kinds: "Kinds[K]") -> PlainValidator:
         return kinds.parse(value)
 
     return PlainValidator(parse)
+
+
+def _by_class(value: Any) -> Any:
+    """0.4, or texts of the command line such as "0.4" and "pedestrian=0.5", as a mapping of names."""
+    if isinstance(value, int | float):
+        return {ALL: value}
+    return read_scores(value) if isinstance(value, list) else value
 
 
 Source = Annotated[SourceUri, _parser(SOURCES)]
@@ -75,6 +84,8 @@ class RunConfig(BaseModel):
         denoise: name or folder of a bundle that restores each frame before the network sees it.
         ego_mask: a picture that is not black where the own car is in view, such as its bonnet: nothing is
             detected there; "auto": found in a recording. With several cameras, by their names.
+        min_score: from which on road users are published, 0 to 1: a number, or by the classes' names, with
+            "all" for those that are not named; empty: the model's own for each class.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         details: write the rate, the engine and the times of the stages on overlays.
         workers: frames in the network at a time; 0: one for each core.
@@ -99,6 +110,7 @@ class RunConfig(BaseModel):
     crf: bool = False
     denoise: str | None = Field(None, min_length=1)
     ego_mask: str | dict[str, str] | None = None
+    min_score: Annotated[dict[str, float], BeforeValidator(_by_class)] = {}
     tracks: bool = True
     details: bool = False
     workers: int = Field(0, ge=0, le=256)

@@ -9,9 +9,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import typer
-from matplotlib import colormaps
-from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from rich.console import Console
 from scipy.cluster.vq import kmeans2
 
@@ -24,7 +21,6 @@ from perception.types import Image
 Codes = npt.NDArray[np.float32]
 
 THUMBNAIL = 96  # px, width
-COLOURS = colormaps["tab10"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,17 @@ def latent(
     clusters: Annotated[int, typer.Option(min=1, max=10, help="Number of clusters of frames.")] = 6,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
-    """Draw a drive as a map of its frames by their codes: what repeats, and what stands out."""
+    """[train] Draw a drive as a map of its frames by their codes.
+
+    Frames with similar codes are close: what repeats lies together, what stands out lies apart.
+
+    \b
+    Examples:
+      perception latent drive.mp4 map.png --model runs/autoencoder/bundle
+      perception latent frames/ map.png --model runs/autoencoder/bundle --clusters 4
+    """
+    from perception.app.latent_map import draw  # noqa: PLC0415 - matplotlib; the command's help does without it
+
     if picture.suffix not in {".png", ".jpg"} or not picture.parent.is_dir():
         raise ConfigError(f"{picture}: cannot be written; give a .png or .jpg in a folder that exists")
     drive = code(source, Perceiver.load(model, engine), frames)
@@ -101,35 +107,6 @@ def group(codes: Codes, clusters: int) -> npt.NDArray[np.int64]:
     _, found = kmeans2(codes.astype(np.float64), clusters, minit="++", seed=0)
     order = {name: number for number, name in enumerate(dict.fromkeys(found.tolist()))}
     return np.array([order[name] for name in found.tolist()], np.int64)
-
-
-def draw(
-    picture: Path,
-    drive: CodedDrive,
-    places: npt.NDArray[np.float64],
-    groups: npt.NDArray[np.int64],
-    title: str,
-) -> None:
-    """The map with a typical frame of each cluster, and below it the clusters over time."""
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=(8, 1))
-    above.plot(*places.T, color="0.85", linewidth=0.7, zorder=1)
-    points = above.scatter(*places.T, c=drive.times, s=14, cmap="viridis", zorder=2)
-    figure.colorbar(points, ax=above, label="time, s")
-    above.set(title=title, xlabel="first principal component", ylabel="second")
-    above.margins(0.15)
-    for cluster in np.unique(groups):
-        i = typical(drive.codes, groups == cluster)
-        box = AnnotationBbox(
-            OffsetImage(drive.thumbnails[i][..., ::-1]),
-            places[i],
-            pad=0.15,
-            bboxprops={"edgecolor": COLOURS(cluster), "linewidth": 2.5},
-        )
-        above.add_artist(box)
-    below.scatter(drive.times, groups, c=[COLOURS(cluster) for cluster in groups], marker="|", s=80)
-    below.set(xlabel="time, s", ylabel="cluster", yticks=np.unique(groups))
-    figure.savefig(picture, dpi=110)
 
 
 def typical(codes: Codes, members: npt.NDArray[np.bool_]) -> int:

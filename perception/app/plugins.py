@@ -13,8 +13,11 @@ GROUP = "perception.commands"
 # Of the node's own commands those that `perception run` does without: it starts the sooner.
 OWN = {
     "bench": "perception.app.bench.command:bench",
-    "classes": "perception.app.class_tables:classes",
+    "classes": "perception.app.classes:classes",
+    "convert": "perception.app.convert:convert",
     "doctor": "perception.app.doctor:doctor",
+    "sinks": "perception.app.kinds:sinks",
+    "sources": "perception.app.kinds:sources",
 }
 
 

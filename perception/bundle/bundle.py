@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from perception.bundle.manifest import FILES, GRAPHS, BundleDescription, BundleInfo, Precision
+from perception.bundle.manifest import FILES, GRAPHS, BundleDescription, BundleInfo, Precision, ScoresInfo
 from perception.classes import ClassSet
 from perception.errors import BundleError
 from perception.parsing import faults
@@ -154,8 +154,7 @@ def write_bundle(
         written = sorted({*FILES, *(GRAPHS[precision] for precision in graphs)})
         files = {name: _sha256((folder / name).read_bytes()) for name in written}
         info = BundleInfo(**dict(description), files=files)
-        text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        (folder / "bundle.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "bundle.json").write_text(_text(info), encoding="utf-8")
     except OSError as error:
         raise BundleError(f"{folder}: the bundle cannot be written: {error}") from error
     Bundle.load(folder).golden()
@@ -168,6 +167,25 @@ def write_bundle(
 def shipped() -> list[str]:
     """Names of the bundles that come with the package."""
     return sorted(path.parent.name for path in SHIPPED.glob("*/bundle.json"))
+
+
+def write_scores(bundle: Bundle, scores: ScoresInfo | None) -> None:
+    """Replace the calibration of scores in a bundle on disk.
+
+    Raises:
+        BundleError: bundle.json cannot be written.
+    """
+    path = bundle.folder / "bundle.json"
+    try:
+        draft = path.with_suffix(".draft")
+        draft.write_text(_text(bundle.info.model_copy(update={"scores": scores})), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be written: {error}") from error
+
+
+def _text(info: BundleInfo) -> str:
+    return json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
 def _find(name_or_folder: str | Path) -> Path:

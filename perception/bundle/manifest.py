@@ -156,11 +156,36 @@ class Accuracy(_Strict):
     ap: dict[str, float] = {}
 
 
+class ClassScores(_Strict):
+    """What the scores of a class mean, by Platt's sigmoid, and from which on its road users are published.
+
+    A score s as it is decoded becomes 1 / (1 + exp(−(slope · ln(s / (1 − s)) + offset))): so large a share of
+    those with that score was there. `least` is half of the best F1 that was measured, `f1` the F1 there.
+    """
+
+    slope: Annotated[float, Field(gt=0)]
+    offset: float
+    least: Annotated[float, Field(ge=0, le=1)]
+    f1: Annotated[float, Field(ge=0, le=1)]
+
+
+class ScoresInfo(_Strict):
+    """The calibration of scores.
+
+    `way` is that of instance segmentation which gives such scores, `sets` are what they were measured on.
+    """
+
+    way: str
+    sets: tuple[str, ...]
+    classes: dict[str, ClassScores]
+
+
 class BundleDescription(_Strict):
     """All of bundle.json but the checksums, which are added when it is written.
 
-    `key_points` names the channels of the output of that name; `checks` holds which runtimes were tried on
-    the graph when it was exported, with their results; `accuracy` the figures of each precision.
+    `scores` says what those of road users mean; without it they are as they are decoded. `key_points` names
+    the channels of the output of that name; `checks` holds which runtimes were tried on the graph when it was
+    exported, with their results; `accuracy` the figures of each precision.
     """
 
     format: Literal[1] = 1
@@ -173,6 +198,7 @@ class BundleDescription(_Strict):
     network: NetworkInfo | None = None
     checks: dict[str, str] = {}
     accuracy: dict[Precision, tuple[Accuracy, ...]] = {}
+    scores: ScoresInfo | None = None
     training: TrainingInfo
     metrics: tuple[Metric, ...] = ()
 
@@ -193,6 +219,8 @@ class BundleDescription(_Strict):
                 raise ValueError(
                     f"the output {name} has scale {output.scale}; only a picture may be enlarged"
                 )
+        if self.scores and (unnamed := set(self.scores.classes) - set(self.classes.things)):
+            raise ValueError(f"scores has {sorted(unnamed)}, which are not among the things")
         if len(set(self.key_points)) != len(self.key_points):
             raise ValueError(f"the key_points {self.key_points} are not distinct")
         if ("key_points" in self.outputs) != bool(self.key_points):

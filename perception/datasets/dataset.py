@@ -130,6 +130,29 @@ class SimulatedDataset:
         return Drive(replace(self.options, seed=self.options.seed + number))
 
 
+@dataclass(frozen=True)
+class _Thinned:
+    name: str
+    whole: Dataset
+    indices: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.whole[self.indices[index]]
+
+
+def thinned(dataset: Dataset, most: int | None) -> Dataset:
+    """So many of the samples at most, from the first to the last at equal steps; None: all."""
+    if most is None or most >= len(dataset):
+        return dataset
+    chosen = np.linspace(0, len(dataset) - 1, most).round().astype(int).tolist()
+    if isinstance(dataset, ImageDataset):
+        return ImageDataset(dataset.name, [dataset.files[i] for i in chosen], dataset.layout, dataset.own)
+    return _Thinned(dataset.name, dataset, tuple(chosen))
+
+
 def teaches(dataset: Dataset, sample: Sample) -> bool:
     """Whether anything can be learnt from a sample, or scored on it: more than that nothing was labelled."""
     background = 0

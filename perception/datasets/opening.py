@@ -23,8 +23,9 @@ from perception.datasets.class_file import OwnClasses, load_classes
 from perception.datasets.dataset import Dataset, ImageDataset, SimulatedDataset
 from perception.datasets.degraded import NextDataset, PicturesDataset, SourceDataset, noisy, same, small
 from perception.datasets.formats import LAYOUTS, Files
-from perception.errors import DataError
+from perception.errors import ConfigError, DataError
 from perception.simulation import parse_options
+from perception.sources.registry import SOURCES
 
 EXTRAS = ("lanes", "instances")
 SIMULATED_EXTRAS = ("depth", "key_points")
@@ -87,6 +88,30 @@ def open_dataset(spec: str, classes: OwnClasses | None = None) -> Dataset:
     return ImageDataset(spec, files, layout, classes)
 
 
+def faults_of(specs: Iterable[str], classes: OwnClasses | None = None) -> list[str]:
+    """What keeps data sets from being opened, each in words; no image is read."""
+    faults = []
+    for spec in dict.fromkeys(specs):
+        try:
+            kind, _, inner = spec.partition(":")
+            if kind in PICTURES and not _is_data_set(inner, kind):  # opened, its frames would be counted
+                source = SOURCES.parse(inner)
+                if source.path is not None and not source.path.exists():
+                    raise DataError(f"{spec}: no such file or folder")  # noqa: TRY301
+            elif kind != "drive":  # a simulated one
+                open_dataset(spec, classes)
+        except (DataError, ConfigError) as error:
+            faults.append(str(error))
+    return faults
+
+
+def _is_data_set(inner: str, kind: str) -> bool:
+    """Whether this behind `noisy:` and so on is a data set, and not a source."""
+    layout = inner.partition(":")[0].partition("+")[0]
+    # Frames of the simulated camera follow one another in its drives alone.
+    return layout in LAYOUTS or (layout == "sim" and kind != "next")
+
+
 def _chosen(spec: str, files: list[Files], query: str) -> list[Files]:
     """The frames that `only=GLOB,GLOB&without=GLOB` leaves, by the stems of their images."""
     options = dict(part.partition("=")[::2] for part in query.split("&") if part)
@@ -141,10 +166,7 @@ def _open_degraded(spec: str, classes: OwnClasses | None) -> Dataset:
         SourceError: a source that cannot be read.
     """
     kind, _, inner = spec.partition(":")
-    layout = inner.partition(":")[0].partition("+")[0]
-    # Frames of the simulated camera follow one another in its drives alone.
-    labelled = layout in LAYOUTS or (layout == "sim" and kind != "next")
-    frames = open_dataset(inner, classes) if labelled else SourceDataset(inner, inner)
+    frames = open_dataset(inner, classes) if _is_data_set(inner, kind) else SourceDataset(inner, inner)
     if kind == "next":
         return NextDataset(spec, frames)
     return PicturesDataset(spec, frames, {"noisy": noisy, "small": small, "same": same}[kind])

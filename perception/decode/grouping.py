@@ -1,5 +1,6 @@
 """What all ways of instance segmentation share: groups of pixels become the instances of a scene."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -11,7 +12,6 @@ from perception.resample import resize_ids, source_pixels
 from perception.scene import Instance
 
 LEAST_SHARE = 1e-4  # of the map's pixels; what is smaller counts as noise
-LEAST_SCORE = 0.15
 MOST = 200  # instances of each class; the surest are kept
 
 
@@ -75,8 +75,13 @@ def mark_pixels(numbers: Numbers, cells: Numbers, mask: npt.NDArray[np.uint8]) -
     cv2.copyTo(resize_ids(cells, *numbers.shape), mask, numbers)
 
 
-def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tuple[Instance, ...]]:
+def make_instances(
+    groups: Groups, height: int, width: int, least: Mapping[int, float] | None = None
+) -> tuple[Numbers, tuple[Instance, ...]]:
     """The instances that groups are, in a frame of `height` and `width`.
+
+    Args:
+        least: class id → score from which its groups count; all count of a class without one.
 
     Returns:
         The instance map, uint16, of the groups' size but at most the frame's, 0 none, else class
@@ -91,7 +96,8 @@ def make_instances(groups: Groups, height: int, width: int) -> tuple[Numbers, tu
     areas = groups.extents.areas
     order = np.lexsort((-areas, -groups.scores, groups.class_ids))
     large = areas[order] >= max(LEAST_SHARE * numbers.size, 1)
-    order = order[large & (groups.scores[order] >= LEAST_SCORE)]
+    needed = np.array([(least or {}).get(class_id, 0.0) for class_id in groups.class_ids.tolist()])
+    order = order[large & (groups.scores >= needed)[order]]
     y_edges, x_edges = (_enlarged_edges(*sides) for sides in zip(numbers.shape, (height, width), strict=True))
     boxes = groups.extents.boxes.tolist()
     ids = np.zeros(1 + len(boxes), np.uint16)

@@ -1,6 +1,6 @@
 """The way of instance segmentation, by the outputs of the bundle's network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from perception.decode.boxes import group_by_boxes
 from perception.decode.centres import group_by_centres
 from perception.decode.components import group_components
 from perception.decode.grouping import Groups
+from perception.decode.scores import calibrate, least_scores
 from perception.errors import ConfigError
 
 Maps = dict[str, npt.NDArray[Any]]
@@ -28,12 +29,8 @@ WAYS: dict[str, tuple[str, ...]] = {
 }
 
 
-def choose_grouping(info: BundleDescription, classes: ClassSet, way: str = "auto") -> Grouping:
-    """The function that groups the pixels of a network's maps, all at the size of its input.
-
-    Args:
-        way: one of `WAYS`, or "auto": the best that the network's outputs allow; where they allow none,
-            a function that finds no instances.
+def choose_way(info: BundleDescription, way: str = "auto") -> str | None:
+    """One of `WAYS`: the one that is asked for, or the best that the network's outputs allow; None: none.
 
     Raises:
         ConfigError: the way is not known, or needs outputs that the bundle lacks.
@@ -49,9 +46,43 @@ def choose_grouping(info: BundleDescription, classes: ClassSet, way: str = "auto
             f"instances {way!r}: needs the outputs {', '.join(WAYS[way])}, the bundle {info.name} gives "
             f"{', '.join(outputs)}; choose {' or '.join(possible) or 'auto'}"
         )
-    if not possible:
+    return next(iter(possible), None) if way == "auto" else way
+
+
+def choose_grouping(info: BundleDescription, classes: ClassSet, way: str = "auto") -> Grouping:
+    """The function that groups the pixels of a network's maps, all at the size of its input.
+
+    Its scores are calibrated where the bundle knows how.
+
+    Args:
+        way: as for `choose_way`; where the outputs allow none, the function finds no instances.
+
+    Raises:
+        ConfigError: the way is not known, or needs outputs that the bundle lacks.
+    """
+    chosen = choose_way(info, way)
+    grouping = _grouping(chosen, info, classes)
+    scores = info.scores
+    if scores is None or chosen != scores.way:
+        return grouping
+    return lambda maps, size: calibrate(grouping(maps, size), scores, classes)
+
+
+def choose_least(
+    info: BundleDescription,
+    classes: ClassSet,
+    way: str = "auto",
+    asked: float | Mapping[str, float] | None = None,
+) -> dict[int, float]:
+    """Thing class id → score from which it is published; see `least_scores`."""
+    known = info.scores is not None and choose_way(info, way) == info.scores.way
+    return least_scores(info.scores if known else None, classes, asked)
+
+
+def _grouping(chosen: str | None, info: BundleDescription, classes: ClassSet) -> Grouping:
+    outputs = info.outputs
+    if chosen is None:
         return lambda _, size: Groups(np.zeros(size, np.uint16), np.zeros(0, np.intp), np.zeros(0))
-    chosen = possible[0] if way == "auto" else way
     if chosen == "boxes":
         return lambda m, size: group_by_boxes(m["boxes"], m["scores"], m["classes"], m["masks"], *size)
     if chosen == "centres":

@@ -1,83 +1,24 @@
 """The figures of a data set: a list of metrics, each of which sees every frame once. Needs no torch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from perception.classes import DRIVE, ClassSet
-from perception.datasets.dataset import Sample
+from perception.evaluation.judged import ALL, Figures, Judged, Metric, Rows
 from perception.evaluation.metrics.boundary import BoundaryScore
+from perception.evaluation.metrics.calibration import Calibration
 from perception.evaluation.metrics.depth import DepthScore
 from perception.evaluation.metrics.instances import (
     MaskPrecision,
-    Overlaps,
     PanopticCounts,
     true_instances,
-    without_specks,
 )
 from perception.evaluation.metrics.key_points import KeyPointScore
 from perception.evaluation.metrics.lanes import LaneScore, score_lanes, visible_lanes
 from perception.evaluation.metrics.pictures import PictureEvaluation
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.metrics.tracks import TrackEvaluation
-from perception.frame import Frame
-from perception.scene import Scene
-
-# What figures are of ("all", or the name of a class or of a point) → figure → value.
-Rows = dict[str, dict[str, float]]
-# Kinds of figures → their rows.
-Figures = dict[str, Rows]
-
-ALL = "all"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One frame: its labels, and the scene that was found; what several metrics need is computed once."""
-
-    sample: Sample
-    frame: Frame
-    scene: Scene
-    classes: ClassSet = DRIVE
-
-    @cached_property
-    def labels(self) -> Sample:
-        """The sample, without the smallest road users of a simulation."""
-        return self.sample if self.sample.truth is None else without_specks(self.sample)
-
-    @cached_property
-    def confusion(self) -> Confusion:
-        confusion = Confusion(self.classes)
-        confusion.add(self.labels.target, self.scene.labels)
-        return confusion
-
-    @cached_property
-    def overlaps(self) -> Overlaps:
-        return Overlaps(self.labels, self.scene, self.classes)
-
-    @cached_property
-    def panoptic(self) -> PanopticCounts:
-        return self.overlaps.panoptic()
-
-    @property
-    def pq(self) -> float | None:
-        """Mean PQ over the classes that are there or were found; None where no instance is labelled."""
-        if not self.labels.instances.any():
-            return None
-        return float(np.mean([quality.pq for quality in self.panoptic.quality().values()]))
-
-
-class Metric(Protocol):
-    """One kind of figures. `result` is empty where the labels say nothing about it."""
-
-    kind: str
-
-    def update(self, one: Judged) -> None: ...
-
-    def result(self) -> Rows: ...
 
 
 class Classes:
@@ -148,6 +89,35 @@ class Segments:
             if qs
         }
         return {row: dict(zip(("PQ", "SQ", "RQ"), mean, strict=True)) for row, mean in means.items()}
+
+
+class Scores:
+    """How good what is published is, and whether its scores say so."""
+
+    kind = "scores"
+
+    def __init__(self, classes: ClassSet) -> None:
+        self.calibration = {name: Calibration() for name in classes.things}
+
+    def update(self, one: Judged) -> None:
+        counts, verdicts = one.panoptic, one.overlaps.verdicts(one.scene)
+        for name, calibration in self.calibration.items():
+            class_id = one.classes.id(name)
+            calibration.true += int(counts.matches[class_id] + counts.misses[class_id])
+            for found in one.scene.instances:
+                if found.class_id == class_id and found.id in verdicts:
+                    calibration.add(found.score, verdicts[found.id])
+
+    def result(self) -> Rows:
+        rows: Rows = {}
+        for name, calibration in self.calibration.items():
+            if calibration.true:
+                published = calibration.precision()
+                rows[name] = {"recall": published.recall, "F1": published.f1}
+                if published.precision is not None:
+                    rows[name] |= {"precision": published.precision}
+                    rows[name] |= {"calibration error": calibration.error()}
+        return rows
 
 
 class Lanes:
@@ -255,16 +225,21 @@ class Evaluation:
     """
 
     def __init__(self, classes: ClassSet = DRIVE, *, labelled: bool = True, drive: bool = False) -> None:
-        self._classes = Classes(classes)
+        self._classes, self._scores = Classes(classes), Scores(classes)
         self.metrics: list[Metric] = [Depth(), KeyPoints(), Pictures()]
         if labelled:
             tracks: list[Metric] = [Tracks()] if drive else []
             of_classes = [make(classes) for make in OF_CLASSES]
-            self.metrics = [self._classes, *of_classes, Lanes(), *tracks, *self.metrics]
+            self.metrics = [self._classes, *of_classes, self._scores, Lanes(), *tracks, *self.metrics]
 
     @property
     def confusion(self) -> Confusion:
         return self._classes.confusion
+
+    @property
+    def calibration(self) -> dict[str, Calibration]:
+        """Of each class that has instances."""
+        return self._scores.calibration
 
     def update(self, one: Judged) -> None:
         """Count one frame."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from perception.classes import ClassSet
 from perception.datasets.dataset import Sample
-from perception.evaluation.evaluation import Judged
+from perception.evaluation.judged import Judged
 from perception.evaluation.truth import true_scene
 from perception.frame import Frame
 from perception.overlay import SCENE, draw

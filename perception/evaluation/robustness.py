@@ -17,8 +17,8 @@ from perception.datasets.corruptions import CORRUPTIONS, SEVERITIES
 from perception.datasets.dataset import Dataset, public_name
 from perception.engines.machine import usable_cores
 from perception.errors import ConfigError, DataError
-from perception.evaluation.evaluation import Judged
 from perception.evaluation.gallery import captioned
+from perception.evaluation.judged import Judged
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.scoring import Subject, walk
 from perception.frame import Frame

@@ -12,7 +12,8 @@ from rich.progress import track
 from perception.classes import DRIVE, ClassSet
 from perception.datasets.dataset import Dataset, Sample, nothing_known, teaches
 from perception.datasets.drives import SimulatedDrive
-from perception.evaluation.evaluation import Evaluation, Judged
+from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.judged import Judged
 from perception.evaluation.recording import RecordedScenes
 from perception.frame import Frame
 from perception.perceiver import Perceiver

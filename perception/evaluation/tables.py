@@ -5,7 +5,8 @@ from rich.table import Column, Table
 
 from perception.bundle.manifest import Metric
 from perception.datasets.dataset import public_name
-from perception.evaluation.evaluation import Evaluation, Figures
+from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.judged import Figures
 from perception.evaluation.metrics.semantic import Confusion
 
 

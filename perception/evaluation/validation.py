@@ -1,6 +1,6 @@
 """The yardstick: every figure by which weights are chosen, on the recordings that a fold holds out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rich.console import Console
@@ -11,7 +11,7 @@ from perception.datasets.dataset import Dataset, Sample
 from perception.evaluation.gallery import Gallery
 from perception.evaluation.metrics.calibration import Calibration
 from perception.evaluation.metrics.flicker import Flicker, FlickerCounts
-from perception.evaluation.metrics.instances import MaskPrecision, Overlaps, PanopticCounts, without_specks
+from perception.evaluation.metrics.instances import MaskPrecision, Overlaps, without_specks
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.scoring import Subject
 from perception.frame import Drop, Frame
@@ -29,21 +29,23 @@ class Validation:
 
     Attributes:
         confusion: of all labelled pixels.
-        calibration: thing class id → scores of what was published, with whether it is there.
+        calibration: thing class id → scores of what was found, with whether it is there.
         free_frames: frames that are known to show no road user, as far as they are labelled.
         free_false: road users published on them.
+        least: class id → score from which what is found is published.
         flicker: None where the frames do not follow one another.
     """
 
-    def __init__(self, classes: ClassSet, *, drive: bool = False) -> None:
+    def __init__(
+        self, classes: ClassSet, *, drive: bool = False, least: Mapping[int, float] | None = None
+    ) -> None:
         self.classes = classes
+        self.least = dict.fromkeys(classes.thing_ids, 0.0) | dict(least or {})
         self.frames = 0
         self.confusion = Confusion(classes)
         self.calibration = {class_id: Calibration() for class_id in classes.thing_ids}
         self.free_frames = self.free_false = 0
         self._masks = MaskPrecision(classes)
-        none = np.zeros(len(classes), np.int64)
-        self._panoptic = PanopticCounts(none.astype(float), none, none, none)
         self._things = classes.bits(*classes.things)
         self._flicker = Flicker() if drive else None
 
@@ -59,14 +61,18 @@ class Validation:
         self.confusion += frame
         self._masks.add(sample, scene)
         overlaps = Overlaps(sample, scene, self.classes)
-        self._panoptic += overlaps.panoptic()
+        counts = overlaps.panoptic()
+        for class_id, calibration in self.calibration.items():
+            calibration.true += int(counts.matches[class_id] + counts.misses[class_id])
         verdicts = overlaps.verdicts(scene)
         for one in scene.instances:
             if one.id in verdicts:
                 self.calibration[one.class_id].add(one.score, verdicts[one.id])
         if self._is_free(sample):
             self.free_frames += 1
-            self.free_false += len(verdicts)
+            self.free_false += sum(
+                one.id in verdicts and one.score >= self.least[one.class_id] for one in scene.instances
+            )
         return frame.accuracy()
 
     @property
@@ -74,21 +80,18 @@ class Validation:
         return None if self._flicker is None else self._flicker.counts
 
     def road_users(self) -> dict[str, dict[str, float]]:
-        """Class → AP, AP50, AP by size, precision and recall of what is published, and how many there are."""
+        """Class → AP, AP50 and AP by size of all that is found, and how good what is published of it is."""
         result, by_size = self._masks.result(), self._masks.by_size()
         rows = {}
         for name, (ap, ap50) in result.items():
             i = self.classes.id(name)
-            hits, false, missed = (
-                int(counts[i])
-                for counts in (self._panoptic.matches, self._panoptic.false_alarms, self._panoptic.misses)
-            )
+            published = self.calibration[i].precision(self.least[i])
             rows[name] = {"AP": ap, "AP50": ap50}
             rows[name] |= {f"AP {size}": value for size, value in by_size[name].items()}
-            rows[name] |= {"true": hits + missed, "recall": hits / max(hits + missed, 1)}
-            rows[name] |= {"published": hits + false} | (
-                {"precision": hits / (hits + false)} if hits + false else {}
-            )
+            rows[name] |= {"true": self.calibration[i].true, "recall": published.recall}
+            rows[name] |= {"published": published.published, "F1": published.f1}
+            if published.precision is not None:
+                rows[name]["precision"] = published.precision
         return rows
 
     def _is_free(self, sample: Sample) -> bool:
@@ -100,10 +103,21 @@ class Validation:
 
 
 def validate_set(
-    subject: Subject, dataset: Dataset, *, drive: bool, drawn: bool, every: int = 1
+    subject: Subject,
+    dataset: Dataset,
+    *,
+    drive: bool,
+    drawn: bool,
+    every: int = 1,
+    least: Mapping[int, float] | None = None,
 ) -> tuple[Validation, list[Image]]:
-    """Score every so many-th frame of a data set, in order; with `drawn`, also show the extremes."""
-    validation = Validation(subject.classes, drive=drive and every == 1)
+    """Score every so many-th frame of a data set, in order; with `drawn`, also show the extremes.
+
+    Args:
+        subject: gives whatever it finds.
+        least: class id → score from which that is published.
+    """
+    validation = Validation(subject.classes, drive=drive and every == 1, least=least)
     gallery = Gallery("accuracy", subject.classes)
     for index in track(range(0, len(dataset), every), dataset.name[:60], console=Console(stderr=True)):
         sample = dataset[index]

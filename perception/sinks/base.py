@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -99,6 +99,7 @@ class SinkKind:
     open: "Callable[[SinkUri, Opening], Sink]"
     read: Callable[[Uri], Any] = lambda uri: uri.options({})
     on_disk: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
     viewers: bool = False
     single: bool = False

@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,20 @@ from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
+from perception.interchange.folder import listed_stems
+from perception.interchange.records import HEALTH, MASKS, SCENES, health_record, scene_record
 from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.jsonl import LineFile
-from perception.sinks.limits import Limits, folder_limits
+from perception.sinks.limits import Limits, folder_limits, size
 from perception.sinks.png import encode_ids
 from perception.sinks.segments import Budget, numbered
 from perception.types import Image
+from perception.uri import Uri
 
 FARTHEST = 65535  # cm
-_LINES, _HEALTH = "scenes.jsonl", "health.jsonl"
-_OF_A_FRAME = re.compile(r"(.+)\.(?:labels|instances|overlay|picture|depth)\.(?:png|jpg)")
+_ENDINGS = ("labels.png", "instances.png", "overlay.jpg", "picture.png", "depth.png")
+_OF_A_FRAME = re.compile(rf"(.+)\.(?:{'|'.join(map(re.escape, _ENDINGS))})")
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 
@@ -35,17 +39,17 @@ class FolderSink:
         <stem>.overlay.jpg    the scene drawn on the frame
         <stem>.picture.png    uint8 BGR: restored, enlarged, or the next frame as predicted
         <stem>.depth.png      uint16 centimetres at the frame's resolution, 0 unknown, 65535 that or farther
-        scenes.jsonl          one line a frame, written once its images are whole: see `record`
-        health.jsonl          one line each second, and when it changes: see `Health.as_json`
+        scenes.jsonl          one line a frame, written once its images are whole: see `interchange.records`
+        health.jsonl          one line each second, and when it changes
 
     Labels and instances are written where the network knows classes; pictures and depth where the scene has
     them.
 
-    A folder that exists is reused: files of the same names are replaced, those of other names stay, also the
-    pictures of an earlier run; scenes.jsonl and health.jsonl are replaced at their first lines. With `again`
-    they are continued. Where all must fit into `limits.keep`, lines are rotated into segments such as
-    scenes-20261121T203357Z-0001.jsonl, and the oldest frames' files and segments are removed, also those of
-    earlier runs.
+    A folder that exists is reused: what an earlier run wrote there is replaced as a whole, once the first
+    frame comes: scenes.jsonl, health.jsonl, and the files of exactly those frames that scenes.jsonl lists.
+    All other files stay. With `again` the run goes on. Where all must fit into `limits.keep`, earlier frames
+    stay until they are the oldest: lines are rotated into segments such as
+    scenes-20261121T203357Z-0001.jsonl, and the oldest frames' files and segments are removed.
 
     Raises:
         SinkError: the folder or a file cannot be written.
@@ -54,12 +58,15 @@ class FolderSink:
     wants_overlay = True
 
     def __init__(
-        self, folder: Path, classes: ClassSet, limits: Limits | None = None, *, again: bool = False
+        self, folder: Path, classes: ClassSet, options: "FolderOptions | None" = None, *, again: bool = False
     ) -> None:
-        limits = limits or Limits()
+        options = options or FolderOptions()
+        limits = options.limits
         self.uri, self._folder, self._classes = str(folder), folder, classes
+        self._masks = MASKS.get(options.masks)
+        self._replaces = not again and limits.keep is None
         self._lines, self._healths = (
-            LineFile(folder / name, append=again, segment=limits.segment) for name in (_LINES, _HEALTH)
+            LineFile(folder / name, append=again, segment=limits.segment) for name in (SCENES, HEALTH)
         )
         self._budget = None if limits.keep is None else Budget(limits.keep)
         self._stem = ""
@@ -71,6 +78,9 @@ class FolderSink:
             raise self._error(Path(error.filename), error) from error
 
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
+        if self._replaces:
+            self._remove_earlier()
+            self._replaces = False
         stem = self._stem = frame.stem or f"{frame.sequence:06d}"
         scene = scene.evolve(stem=stem)
         if len(self._classes):
@@ -83,10 +93,10 @@ class FolderSink:
             centimetres = np.rint(100 * np.nan_to_num(scene.depth).clip(0, FARTHEST / 100))
             depth = cv2.imencode(".png", centimetres.astype(np.uint16))[1]
             self._write_file(f"{stem}.depth.png", depth.data)
-        self._write_line(self._lines, record(scene, self._classes))
+        self._write_line(self._lines, scene_record(scene, self._classes, self._masks))
 
     def write_health(self, health: Health) -> None:
-        self._write_line(self._healths, health.as_json())
+        self._write_line(self._healths, health_record(health))
 
     def close(self) -> None:
         unused = self._new and self._lines.empty
@@ -122,6 +132,18 @@ class FolderSink:
         except OSError as error:
             raise self._error(Path(error.filename or lines.path), error) from error
 
+    def _remove_earlier(self) -> None:
+        """Remove the files of the frames that an earlier run has listed, and nothing else."""
+        path = self._lines.path
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+            for stem in listed_stems(lines):
+                if Path(stem).name == stem:  # a name, that leads nowhere else
+                    for ending in _ENDINGS:
+                        (self._folder / f"{stem}.{ending}").unlink(missing_ok=True)
+        except OSError as error:
+            raise self._error(Path(error.filename or path), error) from error
+
     def _note_all(self, budget: Budget) -> None:
         """Count what earlier runs have left, the oldest first."""
         files = [path for path in self._folder.iterdir() if _OF_A_FRAME.fullmatch(path.name)]
@@ -135,58 +157,32 @@ class FolderSink:
         return SinkError(f"sink {self.uri}: {path} cannot be written ({error.strerror})")
 
 
-def record(scene: Scene, classes: ClassSet) -> dict[str, Any]:
-    """A scene without its maps, as plain values: times in ns and ms, boxes and points in pixels.
+@dataclass(frozen=True, slots=True)
+class FolderOptions:
+    """`masks`: also writes each instance's pixels into scenes.jsonl, in one of these forms."""
 
-    `key_points`, `latent` and `ego_mask`, its share of the picture, are there only where the scene has them.
-    """
-    values: dict[str, Any] = {
-        "sequence": scene.sequence,
-        "stem": scene.stem,
-        "camera": scene.camera,
-        "stamp_ns": scene.stamp_ns,
-        "wall_ns": scene.wall_ns,
-        "age_ms": round(scene.age_ms, 3),
-        "status": str(scene.status),
-        "reasons": list(scene.reasons),
-        "left_out": list(scene.left_out),
-        "instances": [
-            {
-                "id": one.id,
-                "class_id": one.class_id,
-                "class": classes.names[one.class_id],
-                "score": round(one.score, 4),
-                "box": [round(side, 2) for side in one.box],
-                "track": one.track,
-            }
-            for one in scene.instances
-        ],
-        "lanes": [
-            {
-                "kind": lane.kind,
-                "side": lane.side,
-                "confidence": round(lane.confidence, 4),
-                "points": lane.points.round(2).astype(np.float64).round(2).tolist(),  # no digits of float32
-            }
-            for lane in scene.lanes
-        ],
-        "timings_ms": {stage: round(ms, 3) for stage, ms in scene.timings_ms.items()},
-    }
-    if scene.key_points:
-        values["key_points"] = [
-            {"name": one.name, "x": round(one.x, 2), "y": round(one.y, 2), "score": round(one.score, 4)}
-            for one in scene.key_points
-        ]
-    if scene.ego_mask is not None:
-        values["ego_mask"] = round(float(scene.ego_mask.mean()), 4)
-    if scene.latent is not None:
-        values["latent"] = [round(value, 6) for value in scene.latent.tolist()]
-    return values
+    limits: Limits = field(default_factory=Limits)
+    masks: str = ""
+
+
+def _options(uri: Uri) -> FolderOptions:
+    values = uri.options({"keep": size, "masks": _form})
+    return FolderOptions(folder_limits(values.get("keep")), values.get("masks", ""))
+
+
+def _form(text: str) -> str:
+    if text not in MASKS:
+        raise ValueError(f"allowed are {', '.join(MASKS)}")
+    return text
 
 
 KIND = SinkKind(
     "a folder (labels/)",
     lambda given, how: FolderSink(Path(given.uri.place), how.classes, given.options, again=how.again),
-    read=folder_limits,
+    read=_options,
     on_disk=True,
+    options={
+        "keep": "such as 5GB: room of all frames, also of earlier runs; the oldest go",
+        "masks": "rle or polygons: each instance's pixels in scenes.jsonl, as COCO has them",
+    },
 )

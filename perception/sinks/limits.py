@@ -44,13 +44,8 @@ def video_limits(uri: Uri, values: dict[str, Any]) -> Limits:
     return Limits(minutes)
 
 
-def folder_limits(uri: Uri) -> Limits:
-    """The limits by `keep`; a segment is a file of lines.
-
-    Raises:
-        ConfigError: another option, or a wrong value.
-    """
-    keep = uri.options({"keep": _size}).get("keep")
+def folder_limits(keep: int | None) -> Limits:
+    """The limits of a folder that keeps so many bytes; a segment is a file of lines."""
     return Limits(segment=None if keep is None else keep // _SHARE, keep=keep)
 
 
@@ -60,11 +55,12 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
+    """Bytes."""
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([a-z]{2})", text.lower())
-    if not found or found[2] not in _UNITS or not (size := round(float(found[1]) * _UNITS[found[2]])):
+    if not found or found[2] not in _UNITS or not (count := round(float(found[1]) * _UNITS[found[2]])):
         raise ValueError("allowed are sizes such as 500MB or 20GB")
-    return size
+    return count
 
 
-VIDEO_LIMITS = {"minutes": _number, "megabytes": _number, "keep": _size}
+VIDEO_LIMITS = {"minutes": _number, "megabytes": _number, "keep": size}

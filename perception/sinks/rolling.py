@@ -92,4 +92,15 @@ def _read(uri: Uri) -> tuple[Limits, Encoder]:
     return video_limits(uri, values), encoder
 
 
-KIND = SinkKind("an H.264 video (out.mp4)", _open, read=_read, on_disk=True)
+KIND = SinkKind(
+    "an H.264 video (out.mp4)",
+    _open,
+    read=_read,
+    on_disk=True,
+    options={
+        "minutes": "of each segment, which then have dated names",
+        "megabytes": "of each segment",
+        "keep": "such as 20GB: room of all segments, also of earlier runs; the oldest go",
+        "encoder": "x264, nvenc, qsv, v4l2m2m, or auto: the first that opens [default: x264]",
+    },
+)

@@ -1,7 +1,7 @@
 """What every source is."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from perception.frame import Drop, Frame
@@ -86,6 +86,7 @@ class SourceKind:
     read: Callable[[Uri], Any] = lambda uri: uri.options({})
     on_disk: bool = False
     stills: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 SourceUri: TypeAlias = Resolved[SourceKind]

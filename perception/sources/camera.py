@@ -86,4 +86,9 @@ KIND = SourceKind(
     "a camera here (0 or camera:0)",
     lambda given, how: CameraSource(given.uri, given.options, how.camera, how.policy),
     read=_read,
+    options={
+        "size": "WIDTHxHEIGHT, of those that the camera offers [default: its own]",
+        "rate": "frames a second [default: the camera's own]",
+        "format": "of its pictures, such as mjpeg or yuyv422 [default: the camera's own]",
+    },
 )

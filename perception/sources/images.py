@@ -103,6 +103,7 @@ KIND = SourceKind(
     read=lambda uri: uri.options({"rate": read_rate}),
     on_disk=True,
     stills=True,
+    options={"rate": "frames a second, where names hold no times [default: 25]"},
 )
 PICTURE = SourceKind(
     "a picture (photo.jpg)",

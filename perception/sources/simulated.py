@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from perception.frame import Drop, Frame
 from perception.simulation import Drive, SimulationOptions, parse_options
+from perception.simulation.options import CHOICES
 from perception.sources.base import SourceKind
 from perception.uri import Uri
 
@@ -41,7 +42,14 @@ def _query(uri: Uri) -> str:
 
 
 KIND = SourceKind(
-    "sim: (sim:?seed=3&size=1280x720)",
+    "the simulated camera (sim:?seed=3&size=1280x720)",
     lambda given, how: SimulatedSource(given.uri, given.options, how.frames, how.camera),
     read=lambda uri: parse_options(_query(uri)),
+    options={
+        "seed": "0 to 4294967295: all that varies from drive to drive [default: 0]",
+        "size": "WIDTHxHEIGHT, to 3840x2160 [default: 1280x720]",
+        "rate": "frames a second of the drive's own time [default: 30]",
+        "frames": "length of the drive [default: --frames, or 300]",
+        **{name: f"{', '.join(values)} [default: auto, by the seed]" for name, values in CHOICES.items()},
+    },
 )

@@ -112,4 +112,5 @@ KIND = SourceKind(
     "a camera on the network (rtsp://, rtsps://, http://, https://, udp://)",
     lambda given, how: StreamSource(given.uri, given.options, how.camera, how.policy),
     read=_read,
+    options={"#transport": "tcp or udp, of rtsp:// [default: tcp]"},
 )

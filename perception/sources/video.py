@@ -142,4 +142,8 @@ KIND = SourceKind(
     lambda given, how: VideoSource(Path(given.uri.place), how.camera, **given.options),
     read=lambda uri: uri.options({"rate": read_rate, "track": read_track}),
     on_disk=True,
+    options={
+        "rate": "frames a second of a raw stream that does not say it",
+        "track": "which of several video tracks, from 0 [default: the one that a player shows]",
+    },
 )

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import torch
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from perception.bundle.bundle import Bundle
 from perception.errors import DataError
@@ -119,3 +119,12 @@ def _origin(path: Path) -> str:
             if set(_lasting(make_task(config).network.state_dict())) == names:
                 return f"those of {kind}"
     return "of no network that is known here"
+
+
+def load_imagenet(network: nn.Module, config: TrainingConfig) -> bool:
+    """Start from an encoder that knows pictures, where there is one of this kind and width."""
+    encoder = getattr(network, "encoder", None)
+    known = config.width == 1 and hasattr(encoder, "load_imagenet")
+    if known:
+        encoder.load_imagenet()  # type: ignore[union-attr]
+    return bool(known)

@@ -1,16 +1,18 @@
 """`perception train`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from perception.datasets.drives import open_set
 from perception.errors import ConfigError
-from perception.evaluation.suite import compare_all
-from perception.training.config import load_config
+
+if TYPE_CHECKING:
+    from perception.training.config import TrainingConfig
+
+CHECKPOINT = "checkpoint.pt"  # of a run's folder
 
 
 def train(
@@ -45,10 +47,16 @@ def train(
     ] = None,
     only: Annotated[str | None, typer.Option(help="Of the suite, only these networks: NAME,NAME.")] = None,
 ) -> None:
-    """Train a network by a recipe, or every network of a suite: perception train --suite canon OUTPUT.
+    """[train] Train a network by a recipe, or all of a suite.
 
-    Several processes train one network together where torchrun starts them:
+    {data} in a recipe stands for the folder of --data; docs/data.md says where public sets come from, and how
+    they must lie in it. Several processes train one network together where torchrun starts them:
     torchrun --nproc-per-node 2 --no-python perception train RECIPE OUTPUT
+
+    \b
+    Examples:
+      perception train launch/train-drive.yaml runs/drive --data DATA --initial perception/models/drive
+      perception train --suite canon runs/canon --data DATA --only u-net,segnet
     """
     given = {"steps": steps, "seed": seed, "workers": workers}
     overrides = {key: value for key, value in given.items() if value is not None}
@@ -65,17 +73,18 @@ def train(
     if pack:
         _pack(recipe, output, data)
         return
-    from perception.training.distributed import joined  # noqa: PLC0415 - torch; the command's help does without it
-    from perception.training.loop import Trainer  # noqa: PLC0415
+    from perception.training.config import load_config  # noqa: PLC0415 - help does without the extra `train`
 
     config = load_config(recipe, data, overrides)
+    _check_paths(config, {"--initial": initial, "--packed": packed, "--teacher": teacher})
+    if (output / CHECKPOINT).exists() and not resume:
+        raise ConfigError(f"{output / CHECKPOINT} exists; give --resume to go on from it, or another folder")
+    from perception.training.distributed import joined  # noqa: PLC0415 - torch, which takes seconds
+    from perception.training.loop import Trainer  # noqa: PLC0415
+
     with joined() as ranks:
         console = Console(quiet=not ranks.first)
         trainer = Trainer(config, output, initial=initial, ranks=ranks, packed=packed, teacher=teacher)
-        if trainer.checkpoint.exists() and not resume:
-            raise ConfigError(
-                f"{trainer.checkpoint} exists; give --resume to go on from it, or another folder"
-            )
         if resume:
             trainer.resume()
         if trainer.new:
@@ -85,12 +94,28 @@ def train(
         console.print(f"{trainer.checkpoint}: step {trainer.step}; next: perception export", soft_wrap=True)
 
 
+def _check_paths(config: "TrainingConfig", options: Mapping[str, Path | None]) -> None:
+    """Raise one ConfigError that names all that is missing, before anything is read."""
+    from perception.datasets.opening import faults_of  # noqa: PLC0415 - the extra `train`
+
+    given = {name: path for name, path in options.items() if path is not None}
+    faults = [f"{name} {path}: no such file or folder" for name, path in given.items() if not path.exists()]
+    trained_on = () if "--packed" in given else tuple(entry.source for entry in config.train)
+    faults += faults_of([*trained_on, *config.validate_on], config.own_classes())
+    if faults:
+        what = "1 path cannot be used" if len(faults) == 1 else f"{len(faults)} paths cannot be used"
+        remedy = "docs/data.md says where public sets come from, and how they must lie"
+        raise ConfigError("\n  ".join([f"{what}; {remedy}:", *faults]))
+
+
 def _pack(recipe: Path, output: Path, data: Path) -> None:
+    from perception.training.config import load_config  # noqa: PLC0415
     from perception.training.packing import pack as write  # noqa: PLC0415 - only this option packs
     from perception.training.packing import training_sets  # noqa: PLC0415
     from perception.training.sampling import Reduced  # noqa: PLC0415 - torch
 
     config = load_config(recipe, data, {})
+    _check_paths(config, {})
     pieces = write([Reduced(one, pixels=config.pixels) for one in training_sets(config)], output)
     for path in pieces:
         Console().print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB", soft_wrap=True)
@@ -99,12 +124,13 @@ def _pack(recipe: Path, output: Path, data: Path) -> None:
 def _train_suite(
     name: str, folder: Path, data: Path, overrides: dict[str, int], only: Collection[str]
 ) -> None:
+    from perception.datasets.drives import open_set  # noqa: PLC0415 - the extra `train`
+    from perception.evaluation.suite import compare_all  # noqa: PLC0415
     from perception.training.suite import load_suite, run_suite  # noqa: PLC0415 - torch
 
     members = load_suite(name, folder, data, overrides, only)
     config = members[0].config
-    for entry in config.train:  # what is missing is said before the hours are spent
-        open_set(entry.source, config.own_classes())
+    _check_paths(config, {})
     datasets = [open_set(source, config.own_classes()) for source in config.validate_on]
     run_suite(members, Console().print)
     compare_all(folder, datasets)

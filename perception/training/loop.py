@@ -12,15 +12,17 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from perception.datasets.dataset import thinned
 from perception.datasets.opening import open_dataset
-from perception.decode.instances import choose_grouping
+from perception.decode.instances import choose_grouping, choose_least
 from perception.errors import ConfigError, DataError
 from perception.evaluation.evaluation import Evaluation
 from perception.evaluation.gallery import Chosen
 from perception.evaluation.scoring import score, subject_of
 from perception.evaluation.tables import tables
 from perception.perceiver import Perceiver
-from perception.training.checkpoint import read_checkpoint, read_config, start_from
+from perception.training.checkpoint import load_imagenet, read_checkpoint, read_config, start_from
+from perception.training.command import CHECKPOINT
 from perception.training.config import TrainingConfig
 from perception.training.curves import draw_curves
 from perception.training.describe import describe
@@ -30,11 +32,13 @@ from perception.training.packing import training_sets
 from perception.training.profile import Profile, progress_bar
 from perception.training.quantisation import round_in_training
 from perception.training.sampling import Batches, Cached, Mix
-from perception.training.schedule import MovingAverage, make_schedule
+from perception.training.schedule import MovingAverage, make_schedule, parameter_groups
 from perception.training.survey import Survey, checked, picture
 from perception.training.tasks import Batch, Task, make_task
 from perception.training.tasks.drive import DriveTask
 from perception.training.torch_engine import TorchEngine
+
+FEWEST_FRAMES = 4  # of a set in a validation
 
 
 class Trainer:
@@ -76,7 +80,7 @@ class Trainer:
         if isinstance(self.task, DriveTask) and chosen is not None:
             self.task.teacher = chosen.to(self.device)
         self.new: list[str] = []  # weights that the initial ones did not hold
-        self._encoder_learnt = initial is not None or self._load_imagenet()
+        encoder_learnt = initial is not None or load_imagenet(self.network, config)
         if initial is not None:
             self.new = start_from(self.network, initial)
         if config.encoder_rate == 0:
@@ -85,15 +89,17 @@ class Trainer:
             round_in_training(self.network)
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.measure = self.ranks.wrap(self.task)
-        self.optimiser = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(self.network, config, encoder_learnt), weight_decay=config.weight_decay
+        )
         self.schedule = make_schedule(self.optimiser, config)
         self.average = MovingAverage(self.network, config.average) if config.average else None
-        self.step = 0
+        self.step = self._validated = 0
         self.profile = Profile(self.device)
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint.
@@ -112,7 +118,7 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:
             self.average.load(state["average"])
-        self.step = state["step"]
+        self.step = self._validated = state["step"]
         if self.ranks.first:
             self._trim_log()
 
@@ -154,7 +160,7 @@ class Trainer:
                         self._save()
                 if self.step % config.validate_every == 0 or last:
                     with self.profile.part("validation"):
-                        validation = self.validate()
+                        validation = self.validate(self._validation_frames())
                     for table in tables(validation, f"step {self.step}"):
                         progress.console.print(table)
                 if self.step % 10 == 0 or last or ended:
@@ -177,42 +183,47 @@ class Trainer:
             Console().print(survey.table())
         cv2.imwrite(str(self.folder / "survey.png"), picture(surveys, classes))
 
-    def validate(self) -> dict[str, Evaluation]:
-        """Score the network on the recipe's validation sets, and draw curves and samples."""
+    def validate(self, most: int | None = None) -> dict[str, Evaluation]:
+        """Score the network on so many frames of each validation set at most; draw curves and samples."""
         self.network.eval()
         subject = subject_of(self._perceiver())
-        result = {}
+        result, frames = {}, {}
         rows = []
         for source in self.config.validate_on:
-            dataset = open_dataset(source, self.own)
+            dataset = thinned(open_dataset(source, self.own), most)
             chosen = Chosen(np.linspace(0, len(dataset) - 1, 3).astype(int).tolist())
             result[source] = score(subject, dataset, chosen, quiet=True)
             rows += chosen.rows
+            frames[source] = len(dataset)
             self._log(source=source, **result[source].values())
         self.network.train()
+        self._validated = self.step
         if rows:
             cv2.imwrite(str(self.folder / "samples.png"), np.vstack(rows))
         summary = {source: evaluation.values() for source, evaluation in result.items()}
         (self.folder / "validation.json").write_text(
-            json.dumps({"step": self.step, "figures": summary}, indent=2)
+            json.dumps({"step": self.step, "frames": frames, "figures": summary}, indent=2)
         )
         draw_curves(self.folder / "log.jsonl", self.folder / "curves.png")
         return result
 
-    def _load_imagenet(self) -> bool:
-        """Start from an encoder that knows pictures, where there is one of this kind and width."""
-        encoder = getattr(self.network, "encoder", None)
-        known = self.config.width == 1 and hasattr(encoder, "load_imagenet")
-        if known:
-            encoder.load_imagenet()  # type: ignore[union-attr]
-        return known
+    def _validation_frames(self) -> int:
+        """Of each set: all of them together as many as were trained on since the last validation.
+
+        A full run hardly notices, as it trains on thousands; a run of three steps would validate for minutes.
+        """
+        trained_on = (self.step - self._validated) * self.config.batch
+        return max(FEWEST_FRAMES, trained_on // max(1, len(self.config.validate_on)))
 
     def _perceiver(self) -> Perceiver:
         """The network as the node would run it, but in torch."""
         description = describe(self.config, self.task.deployed)
-        grouping = choose_grouping(description, self.config.class_set())
+        classes = self.config.class_set()
         return Perceiver(
-            description, TorchEngine(self.task.deployed, self.device, description.input), grouping
+            description,
+            TorchEngine(self.task.deployed, self.device, description.input),
+            choose_grouping(description, classes),
+            least=choose_least(description, classes),
         )
 
     def _batches(self, mix: Mix) -> Iterator[Batch]:
@@ -258,19 +269,6 @@ class Trainer:
 
     def _pixels(self, image: Tensor) -> Tensor:
         return image.to(self.device).to(torch.float32, memory_format=torch.channels_last)
-
-    def _groups(self) -> list[dict[str, object]]:
-        """What has learnt before has its own rate; biases and normalisation are not decayed."""
-        groups = []
-        for learnt, rate in ((True, self.config.encoder_rate), (False, self.config.decoder_rate)):
-            named = [
-                (n, p)
-                for n, p in self.network.named_parameters()
-                if (self._encoder_learnt and n.startswith("encoder.")) == learnt
-            ]
-            groups.append({"params": [p for _, p in named if p.ndim > 1], "lr": rate})
-            groups.append({"params": [p for _, p in named if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
-        return groups
 
     def _log(self, **values: object) -> None:
         with (self.folder / "log.jsonl").open("a") as log:

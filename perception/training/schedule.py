@@ -10,6 +10,22 @@ from perception.training.config import TrainingConfig
 WARM_UP = 50  # steps of a trapezoid over which its rate rises
 
 
+def parameter_groups(
+    network: nn.Module, config: TrainingConfig, encoder_learnt: bool
+) -> list[dict[str, object]]:
+    """What has learnt before has its own rate; biases and normalisation are not decayed."""
+    groups = []
+    for learnt, rate in ((True, config.encoder_rate), (False, config.decoder_rate)):
+        named = [
+            p
+            for name, p in network.named_parameters()
+            if (encoder_learnt and name.startswith("encoder.")) == learnt
+        ]
+        groups.append({"params": [p for p in named if p.ndim > 1], "lr": rate})
+        groups.append({"params": [p for p in named if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+    return groups
+
+
 def make_schedule(
     optimiser: torch.optim.Optimizer, config: TrainingConfig
 ) -> torch.optim.lr_scheduler.LRScheduler:

@@ -12,7 +12,8 @@ from perception.datasets.dataset import Sample
 from perception.datasets.drives import open_set
 from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError
-from perception.evaluation.evaluation import Evaluation, Judged
+from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.judged import Judged
 from perception.evaluation.metrics.instances import without_specks
 from perception.evaluation.truth import true_scene
 from perception.frame import Frame
@@ -44,7 +45,7 @@ def evaluated(drive: list[Sample], scenes: list[Scene]) -> Evaluation:
 
 def test_the_truth_of_a_drive_is_right_in_every_figure(drive: list[Sample]) -> None:
     figures = evaluated(drive, true_scenes(drive)).figures()
-    assert list(figures) == ["mask AP", "panoptic quality", "lane boundaries", "tracks"]
+    assert list(figures) == ["mask AP", "panoptic quality", "scores", "lane boundaries", "tracks"]
     for kind in ("mask AP", "panoptic quality"):
         values = [value for row in figures[kind].values() for value in row.values()]
         assert values == pytest.approx([1.0] * len(values))

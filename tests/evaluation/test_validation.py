@@ -64,6 +64,7 @@ def test_precision_recall_and_ap_by_size() -> None:
             "recall": 2 / 3,
             "published": 3,
             "precision": 2 / 3,
+            "F1": 2 / 3,
         }
     }
 

@@ -13,7 +13,8 @@ from export.sensitivity import Listener, with_logits
 from export.tolerances import faults
 from perception.bundle.manifest import GRAPHS, Precision
 from perception.datasets.opening import open_dataset
-from perception.evaluation.evaluation import Evaluation, Judged
+from perception.evaluation.evaluation import Evaluation
+from perception.evaluation.judged import Judged
 from perception.frame import Frame
 from perception.networks.export_wrapper import Deployed
 from perception.perceiver import Perceiver

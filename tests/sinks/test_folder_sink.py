@@ -50,6 +50,7 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
     assert [line["sequence"] for line in lines] == [0, 1, 2]
     assert [line["stem"] for line in lines] == stems
     assert lines[1] == {
+        "version": 1,
         "sequence": 1,
         "stem": "0016E5_01",
         "camera": "front",
@@ -72,6 +73,7 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
         "lanes": [
             {"kind": "dashed", "side": "left", "confidence": 0.75, "points": [[1.0, 90.0], [50.25, 40.0]]}
         ],
+        "ego_lane": None,
         "timings_ms": {"infer": 4.5},
     }
 
@@ -105,13 +107,35 @@ def test_what_a_network_gives_next_to_classes_is_written_where_it_is_there(
     assert not {"000001.picture.png", "000001.depth.png"} & {path.name for path in tmp_path.iterdir()}
 
 
-def test_a_folder_is_reused_and_its_lines_start_again(tmp_path: Path, make_scene: MakeScene) -> None:
-    (tmp_path / "mine.txt").write_text("stays")
-    write(tmp_path, [make_scene(0), make_scene(1)])
-    write(tmp_path, [make_scene(5)])
-    assert (tmp_path / "mine.txt").read_text() == "stays"
+def test_a_second_run_replaces_exactly_what_the_first_one_lists(
+    tmp_path: Path, make_scene: MakeScene
+) -> None:
+    """Also where the run was killed in a line; what it does not list, or lies elsewhere, is not its own."""
+    folder = tmp_path / "labels"
+    write(folder, [make_scene(0), make_scene(1), make_scene(2, stem="street.01")])
+    elsewhere = tmp_path / "other.labels.png"
+    mine = [folder / "mine.txt", folder / "000007.labels.png", folder / "000000.labels.tif", elsewhere]
+    for path in mine:
+        path.write_text("stays")
+    with (folder / "scenes.jsonl").open("a") as lines:
+        lines.write('{"stem": "../other", "instances": []}\n{"stem": "000007", "inst')
+    write(folder, [make_scene(5)])
+    assert [path.read_text() for path in mine] == ["stays"] * len(mine)
+    written = {f"000005.{kind}" for kind in ("labels.png", "instances.png", "overlay.jpg")}
+    assert {path.name for path in folder.iterdir()} == written | {
+        "scenes.jsonl", "mine.txt", "000007.labels.png", "000000.labels.tif",
+    }  # fmt: skip
+    assert [json.loads(line)["sequence"] for line in (folder / "scenes.jsonl").open()] == [5]
+
+
+def test_a_run_that_goes_on_after_a_failure_replaces_nothing(tmp_path: Path, make_scene: MakeScene) -> None:
+    write(tmp_path, [make_scene(0)])
+    sink = open_sink(f"{tmp_path}/", 25.0, DRIVE, again=True)
+    frame, scene = make_scene(1)
+    sink.write(frame, scene, frame.image)
+    sink.close()
+    assert [json.loads(line)["sequence"] for line in (tmp_path / "scenes.jsonl").open()] == [0, 1]
     assert (tmp_path / "000000.labels.png").exists()
-    assert [json.loads(line)["sequence"] for line in (tmp_path / "scenes.jsonl").open()] == [5]
 
 
 def test_old_lines_are_replaced_only_by_a_frame(tmp_path: Path, make_scene: MakeScene) -> None:

@@ -19,6 +19,7 @@ from perception.errors import ConfigError, SinkError
 from perception.health.types import Health, Level, NodeState
 from perception.scene import Signal
 from perception.sinks.encoders import X264
+from perception.sinks.folder import FolderOptions
 from perception.sinks.limits import Limits
 from perception.sinks.registry import SINKS, open_sink
 from perception.sinks.segments import Budget, next_dated
@@ -201,11 +202,11 @@ def test_wrong_options_are_refused_before_anything_is_opened(uri: str, message: 
         ("out.mp4?megabytes=1.5", Limits(segment=1_500_000)),
         ("out.mp4?minutes=10&keep=20GB", Limits(10, 10**10, 20 * 10**9)),
         ("out.mp4?keep=20GB", Limits(segment=10**9, keep=20 * 10**9)),
-        ("labels/?keep=5tb", Limits(segment=25 * 10**10, keep=5 * 10**12)),
+        ("labels/?keep=5tb&masks=rle", FolderOptions(Limits(segment=25 * 10**10, keep=5 * 10**12), "rle")),
     ],
 )
-def test_limits(uri: str, limits: Limits) -> None:
-    assert SINKS.parse(uri).options == (limits if uri.startswith("labels") else (limits, X264))
+def test_limits(uri: str, limits: Limits | FolderOptions) -> None:
+    assert SINKS.parse(uri).options == ((limits, X264) if isinstance(limits, Limits) else limits)
 
 
 def test_the_number_goes_on_where_the_clock_was_set_back(tmp_path: Path) -> None:

@@ -67,12 +67,17 @@ def bench(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the engine alone, each stage, and the whole pipeline against the engine.
+    """Measure engine, stages and pipeline on this machine.
 
     With --compare: the engine and the embedding API for each combination of --engine, --size, --threads and
     --cameras, each of which may be given several times. With --against: frame rate, CPU time, memory and
     start of `perception run SOURCE SINK` and of another command, from outside. With --live: how many scenes
     of a camera a viewer of the page gets, how old they are, and their CPU time.
+
+    \b
+    Examples:
+      perception bench drive.mp4 --frames 300
+      perception bench --compare --engine onnx-cpu --engine onnx-cpu-int8 --threads 1 --threads 2
     """
     engines = engine or []
     if unknown := [name for name in engines if name not in ("auto", *known_engines())]:

@@ -17,6 +17,7 @@ from pycocotools.cocoeval import COCOeval
 
 from perception.classes import ClassSet
 from perception.datasets.dataset import Sample
+from perception.interchange.masks import run_lengths
 from perception.scene import Instance, Scene
 
 Rle = dict[str, Any]  # COCO's run lengths down the columns: {"size": [h, w], "counts": bytes}
@@ -31,19 +32,10 @@ SPECK = 100 / (2048 * 1024)  # of the frame's pixels; Cityscapes' benchmark leav
 def encode_masks(ids: npt.NDArray[np.uint16]) -> dict[int, Rle]:
     """The pixels of each id but 0 in a map (h, w), all in one pass over it."""
     height, width = ids.shape
-    pixels = ids.T.ravel()
-    starts = np.concatenate([[0], np.flatnonzero(pixels[1:] != pixels[:-1]) + 1])
-    ends = np.append(starts[1:], pixels.size)
-    run_ids = pixels[starts]
-    order = np.argsort(run_ids, kind="stable")
-    values, first = np.unique(run_ids[order], return_index=True)
-    masks = {}
-    for value, runs in zip(values.tolist(), np.split(order, first[1:]), strict=True):
-        if value:
-            edges = np.stack([starts[runs], ends[runs]], axis=1).ravel()
-            counts = np.diff(edges, prepend=0, append=pixels.size).tolist()
-            masks[value] = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    return masks
+    return {
+        one: coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+        for one, counts in run_lengths(ids).items()
+    }
 
 
 def without_specks(sample: Sample) -> Sample:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
+from perception.interchange.records import scene_record
 from perception.jpeg_frame import JpegFrame
 from perception.scene import Instance, Scene
-from perception.sinks.folder import record
 from perception.sinks.png import encode_ids
 
 LABELS_WIDTH = 640  # at most, in px: finer borders cannot be seen in a tint
@@ -32,10 +32,9 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
     """The message of one scene: one for all viewers, who each draw what they want to see of it.
 
         4 bytes   length of the header, big-endian
-        header    JSON: the scene's `record`, its `max_age_ms`, `captured_ms` and `published_ms` (by
+        header    JSON: the scene's `scene_record`, its `max_age_ms`, `captured_ms` and `published_ms` (by
                   `now_ms`), `width` and `height` of the frame, `picture_bytes`, `labels_bytes`;
-                  `ego_lane`, its corners or null; `outlines` of the instances, in their order, each a
-                  polygon x, y, x, y … for each part
+                  `outlines` of the instances, in their order, each a polygon x, y, x, y … for each part
         picture   the frame as JPEG: as the camera sent it, where it did
         labels    class ids as PNG, 8 bits grey, nearest, at most LABELS_WIDTH wide
 
@@ -46,10 +45,9 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
     picture = _picture(frame)
     labels = encode_ids(_reduced(scene.labels))
     header = {
-        **record(scene, classes),
+        **scene_record(scene, classes),
         "width": frame.width,
         "height": frame.height,
-        "ego_lane": None if scene.ego_lane is None else scene.ego_lane.round(1).tolist(),
         "outlines": [_outline(scene, one) for one in scene.instances],
         "max_age_ms": scene.max_age_ms,
         "captured_ms": scene.host_ns / 1e6,

@@ -55,4 +55,5 @@ KIND = SinkKind(
     read=Address.read,
     shared=True,
     viewers=True,
+    options={"token": "a secret that viewers need; on hosts other than this one it must be set"},
 )

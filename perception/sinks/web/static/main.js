@@ -10,7 +10,7 @@ import { judge } from "./verdict.js";
 
 const REMEMBERED = 200; // samples of each plot: a minute's, and more
 const picture = new Picture(element("picture"));
-const switches = { palette: new Uint32Array(256), users: true, lanes: true, frozen: false, bare: false };
+const switches = { palette: new Uint32Array(256), users: true, lanes: true, least: 0, frozen: false, bare: false };
 const cameras = new Map(); // name → { health, healthAt, samples }
 let camera = ""; // the one that is shown
 let scene = null; // its newest, also while the picture is frozen
@@ -145,7 +145,7 @@ function refresh() {
 // Twice a second: what changes slowly, or would be unreadable if it changed with every frame.
 function refreshPanels() {
   if (document.hidden) return;
-  showScene(known ? scene : null);
+  showScene(known ? scene : null, switches.least);
   const { samples = [] } = cameras.get(camera) ?? {};
   const now = connection.clock.now();
   const last = samples.at(-1);
@@ -178,6 +178,12 @@ for (const name of ["users", "lanes"]) {
     picture.draw(switches);
   };
 }
+// Road users of a lower score than the viewer asks for are not shown; the node publishes them as before.
+element("least").oninput = ({ target }) => {
+  switches.least = Number(target.value);
+  say("least-shown", `${Math.round(100 * switches.least)} %`);
+  picture.draw(switches);
+};
 let byKeys = false; // whether what has the focus got it by the keyboard, and so the space bar is its own
 addEventListener("pointerdown", () => (byKeys = false));
 addEventListener("keydown", (event) => {

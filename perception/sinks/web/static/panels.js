@@ -83,7 +83,7 @@ function showAccounting(health) {
 }
 
 // `scene` is null where nothing is known of what is there now.
-export function showScene(scene) {
+export function showScene(scene, least) {
   if (!scene) {
     say("count", "");
     fill("instances", [empty("not known now", 4)]);
@@ -93,7 +93,7 @@ export function showScene(scene) {
   const stages = Object.entries(scene.timings_ms).map(([stage, ms]) => row([stage.replaceAll("_", " "), ms.toFixed(1)]));
   fill("stages", stages.length ? stages : [empty("none", 2)]);
   const area = ({ box: [x0, y0, x1, y1] }) => (x1 - x0) * (y1 - y0);
-  const largest = [...scene.instances].sort((a, b) => area(b) - area(a));
+  const largest = scene.instances.filter(({ score }) => score >= least).sort((a, b) => area(b) - area(a));
   say("count", largest.length > MOST_ROWS ? `the largest ${MOST_ROWS} of ${largest.length}` : largest.length);
   const rows = largest.slice(0, MOST_ROWS).map((one) => {
     const [x0, y0, x1, y1] = one.box.map(Math.round);
@@ -104,7 +104,7 @@ export function showScene(scene) {
     cells.firstChild.prepend(swatch);
     return cells;
   });
-  fill("instances", rows.length ? rows : [empty(scene.left_out.includes("instances") ? "not looked for: the node has degraded" : "none in sight", 4)]);
+  fill("instances", rows.length ? rows : [empty(scene.left_out.includes("instances") ? "not looked for: the node has degraded" : scene.instances.length ? "none of that score" : "none in sight", 4)]);
 }
 
 function fill(id, children) {

@@ -54,8 +54,9 @@ export class Picture {
     this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
-  // `switches`: palette (Uint32Array of 256, see `paletteOf`), users, lanes, bare (the camera's picture alone).
-  draw({ palette, users, lanes, bare }) {
+  // `switches`: palette (Uint32Array of 256, see `paletteOf`), users, lanes, least (score of the road users), bare (the
+  // camera's picture alone).
+  draw({ palette, users, lanes, least, bare }) {
     const { shown } = this;
     if (!shown) return;
     const [canvas, context] = [this.#canvas, this.#context];
@@ -74,8 +75,8 @@ export class Picture {
       for (const lane of shown.lanes) drawLane(context, lane, unit);
     }
     if (users) {
-      const far = shown.instances.map((one, i) => ({ ...one, outline: shown.outlines[i] }));
-      far.sort((a, b) => a.box[3] - b.box[3]);
+      const outlined = shown.instances.map((one, i) => ({ ...one, outline: shown.outlines[i] }));
+      const far = outlined.filter(({ score }) => score >= least).sort((a, b) => a.box[3] - b.box[3]);
       for (const one of far) drawOutline(context, one, unit);
       const taken = [];
       for (const one of far.reverse()) drawName(context, one, unit, taken);

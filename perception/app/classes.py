@@ -1,4 +1,4 @@
-"""The command `perception classes`."""
+"""`perception classes`."""
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +10,13 @@ from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 
 
 def classes() -> None:
-    """Show the classes with their colours, and what the labels of public data sets mean in them."""
+    """Show the classes, and what public data sets' labels mean.
+
+    \b
+    Examples:
+      perception classes
+      perception classes | less -R
+    """
     console = Console()
     table = Table("id", "class", "colour", "RGB", "instances", title=f"classes of {DRIVE.name}")
     for number, (name, colour) in enumerate(zip(DRIVE.names, DRIVE.colours, strict=True)):

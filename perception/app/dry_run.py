@@ -1,0 +1,75 @@
+"""`perception run --dry-run`: what a run would open and write."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from perception.app.build import open_sources
+from perception.app.config import RunConfig
+from perception.bundle.bundle import Bundle
+from perception.decode.instances import choose_least, choose_way
+from perception.sinks.base import SinkUri
+from perception.types import Policy
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rows of what it is and what is known of it, for people and for programs."""
+
+    rows: list[tuple[str, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        found: dict[str, list[str]] = {}
+        for name, value in self.rows:
+            found.setdefault(name, []).append(value)
+        return found
+
+    def table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for name, value in self.rows:
+            table.add_row(name, Text(value))
+        return table
+
+
+def plan(settings: RunConfig) -> Plan:
+    """What a run by these settings would open. Recordings are opened; a camera is not called.
+
+    Raises:
+        PerceptionError: something cannot be opened, as in the run itself.
+    """
+    rows = []
+    for camera, source in open_sources(settings).items():
+        with closing(source):
+            policy = settings.policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
+            length = settings.frames or source.length
+            about = "live" if source.live else f"{source.rate:g} frames/s"
+            frames = f", {length} frames" if length else ""
+            rows.append((f"source {camera}", f"{source.uri}: {about}{frames}, policy {policy}"))
+    bundle = Bundle.load(settings.model)
+    info, classes = bundle.info, bundle.classes
+    least = choose_least(info, classes, settings.instances, settings.min_score or None)
+    shown = ", ".join(f"{classes.names[i]} {score:.2f}" for i, score in least.items())
+    way = choose_way(info, settings.instances)
+    rows += [
+        ("model", f"{info.name} {info.version}, {bundle.folder}"),
+        ("engine", settings.engine + (", the fastest that runs here" if settings.engine == "auto" else "")),
+        ("instances", f"by {way}, from scores of {shown}" if way else "none"),
+    ]
+    if settings.denoise:
+        rows.append(("denoise", str(Bundle.load(settings.denoise).folder)))
+    rows += [("sink", f"{sink}: {_would(sink)}") for sink in settings.sinks]
+    return Plan(rows)
+
+
+def _would(sink: SinkUri) -> str:
+    """What the run does at that place."""
+    if sink.path is None:
+        return "served while the run lasts"
+    if "{camera}" in str(sink.path):
+        return "one for each camera"
+    if not sink.path.exists():
+        return "new"
+    return "what an earlier run wrote there is replaced" if sink.path.is_dir() else "overwritten"

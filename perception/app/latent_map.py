@@ -1,0 +1,42 @@
+"""The picture of `perception latent`."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+from perception.app.latent import CodedDrive, typical
+
+COLOURS = colormaps["tab10"]
+
+
+def draw(
+    picture: Path,
+    drive: CodedDrive,
+    places: npt.NDArray[np.float64],
+    groups: npt.NDArray[np.int64],
+    title: str,
+) -> None:
+    """The map with a typical frame of each cluster, and below it the clusters over time."""
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(8, 1))
+    above.plot(*places.T, color="0.85", linewidth=0.7, zorder=1)
+    points = above.scatter(*places.T, c=drive.times, s=14, cmap="viridis", zorder=2)
+    figure.colorbar(points, ax=above, label="time, s")
+    above.set(title=title, xlabel="first principal component", ylabel="second")
+    above.margins(0.15)
+    for cluster in np.unique(groups):
+        i = typical(drive.codes, groups == cluster)
+        box = AnnotationBbox(
+            OffsetImage(drive.thumbnails[i][..., ::-1]),
+            places[i],
+            pad=0.15,
+            bboxprops={"edgecolor": COLOURS(cluster), "linewidth": 2.5},
+        )
+        above.add_artist(box)
+    below.scatter(drive.times, groups, c=[COLOURS(cluster) for cluster in groups], marker="|", s=80)
+    below.set(xlabel="time, s", ylabel="cluster", yticks=np.unique(groups))
+    figure.savefig(picture, dpi=110)
