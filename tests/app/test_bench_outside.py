@@ -146,12 +146,12 @@ def test_live_rows_are_sums_over_turns_and_ratios_those_of_what_is_shown() -> No
     seen.add(Watched(100, 70, 3, 3.0, [30.0] * 40))
     row = Row.of("mjpeg", 30.0, "ours", seen)
     assert row == Row("mjpeg", 30.0, "ours", 0.8, 0.5, 0.1, (20.0, 30.0, 30.0), 30.0)
-    other = Row("mjpeg", 30.0, "theirs", 0.8, 0.5, 0.0, (40.0, 60.0, 120.0), 60.0)
+    other = Row("mjpeg", 30.0, "theirs", 0.8, 0.5, 0.0, (40.0, 1060.0, 1120.0), 60.0)
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(LiveBenchmark("drive.mp4", (720, 1280), 2, 300, (row, other)).table())
     text = console.export_text()
-    assert "mjpeg 30 Hz, ours/theirs: CPU 0.50, age p50 0.50, p99 0.25" in text
-    assert "│ mjpeg  │ 30 │ theirs │     80.0% │  50.0% │  0.0% │  40 │  60 │ 120 │   60.0 │" in text
+    assert "mjpeg 30 Hz, ours/theirs: CPU 0.50, age p50 0.50, p99 0.03" in text
+    assert "│ mjpeg  │ 30 │ theirs │  80.0% │  50.0% │  0.0% │  40 │ 1060 │ 1120 │   60.0 │" in text
 
 
 def test_a_node_that_ends_is_an_error_at_once(drive: str) -> None:

@@ -111,11 +111,11 @@ class LiveBenchmark:
     def table(self) -> RenderableType:
         height, width = self.size
         heading = (
-            f"{self.source}, {width}×{height},\n"
-            f"{self.frames} frames; {self.cores} cores for camera, node and a viewer of its page;\n"
+            f"{self.source}, {width}×{height}, {self.frames} frames\n"
+            f"on {self.cores} cores for camera, node and a viewer of its page. Scenes: of the frames sent;\n"
             "ms from a picture's stamp to when the viewer has its scene, and of CPU for each"
         )
-        names = ("published", "viewed", "stale", "p50", "p95", "p99", "CPU ms")
+        names = ("scenes", "viewed", "stale", "p50", "p95", "p99", "CPU ms")
         shown = Table("camera", "Hz", "node", *(Column(name, justify="right") for name in names))
         for one in self.rows:
             shares = (f"{share:.1%}" for share in (one.published, one.viewed, one.stale))
