@@ -21,6 +21,7 @@ from perception.sinks.folder import FolderSink
 from perception.sources.registry import open_source
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
+from perception.training.command import train
 
 
 @pytest.fixture
@@ -218,3 +219,32 @@ def test_refuses_corruptions_that_cannot_be(colour_bundle: Bundle, drive: Path, 
     for message, options in wrong:
         with pytest.raises(ConfigError, match=message):
             evaluate([f"folder:{drive}"], **options)
+
+
+def test_all_paths_that_are_missing_are_named_at_once(
+    drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before torch is imported or anything is read."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "train: [{source: 'camvid:{data}/camvid/train'}, {source: 'folder:" + str(drive) + "'},"
+        " {source: 'next:{data}/drive.mp4'}, {source: 'sim:?frames=2'}]\n"
+        "validate_on: ['noisy:camvid:{data}/camvid/val', 'camvid:{data}/camvid/train']\n"
+    )
+    monkeypatch.setattr("perception.training.loop.Trainer", None)
+    with pytest.raises(ConfigError) as refused:
+        train(recipe, tmp_path / "run", data=tmp_path / "data", initial=tmp_path / "model")
+    first, *lines = str(refused.value).splitlines()
+    assert first.startswith("4 paths cannot be used; docs/data.md says")
+    named = ("--initial", "camvid:", "next:", "camvid:")
+    assert all(line.strip().startswith(name) for line, name in zip(lines, named, strict=True))
+    assert "camvid/val" in lines[3]
+
+
+def test_a_run_is_not_trained_over_another(drive: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"train: [{{source: 'folder:{drive}'}}]\n")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt exists; give --resume"):
+        train(recipe, tmp_path / "run")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from perception.classes import DRIVE
-from perception.datasets.dataset import Sample
+from perception.datasets.dataset import Sample, thinned
 from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError, DataError
 from perception.networks.drive_net import DriveNet
@@ -73,6 +73,24 @@ def test_learns_a_drive_by_heart(tmp_path: Path) -> None:
     (source,) = config.validate_on
     assert before[source].confusion.accuracy() < 0.5
     assert after[source].confusion.accuracy() > 0.65
+
+
+def test_validates_in_proportion_to_what_was_trained_on(tmp_path: Path) -> None:
+    """Of twenty frames: the fewest after two steps of two frames, all but eight after six more steps."""
+    many = "sim:?frames=20&size=128x96&time=day&weather=clear"
+    config = TINY.model_copy(update={"validate_on": (many,), "steps": 2, "validate_every": 6})
+    trainer = Trainer(config, tmp_path)
+    trainer.train()
+    assert json.loads((tmp_path / "validation.json").read_text())["frames"] == {many: 4}
+    trainer.step += 6
+    assert trainer._validation_frames() == 12
+
+
+def test_a_thinned_set_has_its_first_and_last_frames() -> None:
+    whole = open_dataset("sim:?frames=20&size=128x96")
+    part = thinned(whole, 4)
+    assert [part[i].name for i in range(len(part))] == [whole[i].name for i in (0, 6, 13, 19)]
+    assert thinned(whole, 20) is whole and thinned(whole, None) is whole
 
 
 def test_refuses_to_resume_another_recipe(finished: Trainer) -> None:
