@@ -60,7 +60,15 @@ def latent(
         )
     places, share = principal_components(drive.codes)
     groups = group(drive.codes, clusters)
-    draw(picture, drive, places, groups, title=f"{Path(source).name}: {share:.0%} of the codes' variance")
+    nearest = {int(one): typical(drive.codes, groups == one) for one in np.unique(groups)}
+    draw(
+        picture,
+        drive.times,
+        places,
+        groups,
+        {one: (i, drive.thumbnails[i]) for one, i in nearest.items()},
+        title=f"{Path(source).name}: {share:.0%} of the codes' variance",
+    )
     Console().print(
         f"{picture}: {len(groups)} frames in {clusters} clusters; the plane holds {share:.0%} of the variance"
     )

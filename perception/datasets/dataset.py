@@ -130,7 +130,7 @@ class SimulatedDataset:
         return Drive(replace(self.options, seed=self.options.seed + number))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Thinned:
     name: str
     whole: Dataset

@@ -8,11 +8,10 @@ import typer
 from rich.console import Console
 
 from perception.errors import ConfigError
+from perception.training import CHECKPOINT
 
 if TYPE_CHECKING:
     from perception.training.config import TrainingConfig
-
-CHECKPOINT = "checkpoint.pt"  # of a run's folder
 
 
 def train(

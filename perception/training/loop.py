@@ -21,8 +21,8 @@ from perception.evaluation.gallery import Chosen
 from perception.evaluation.scoring import score, subject_of
 from perception.evaluation.tables import tables
 from perception.perceiver import Perceiver
+from perception.training import CHECKPOINT
 from perception.training.checkpoint import load_imagenet, read_checkpoint, read_config, start_from
-from perception.training.command import CHECKPOINT
 from perception.training.config import TrainingConfig
 from perception.training.curves import draw_curves
 from perception.training.describe import describe

@@ -42,7 +42,8 @@ def a_frame(sequence: int) -> tuple[Frame, Scene]:
     boxes = {}
     for one in (8001, 8002, 9001):
         rows, columns = np.nonzero(ids == one)
-        boxes[one] = tuple(map(float, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)))
+        x0, y0, x1, y1 = map(float, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+        boxes[one] = x0, y0, x1, y1
     instances = (
         Instance(8001, VEHICLE, 0.9, boxes[8001], 7),
         Instance(8002, VEHICLE, 0.3, boxes[8002]),

@@ -89,10 +89,10 @@ def test_cityscapes_has_its_own_ids(labels: Path) -> None:
     for number in range(FRAMES):
         scene = a_frame(number)[1]
         ids, labelled = (
-            cv2.imread(str(folder / f"{number:06d}_gtFine_{kind}Ids.png"), cv2.IMREAD_UNCHANGED)
+            np.asarray(cv2.imread(str(folder / f"{number:06d}_gtFine_{kind}Ids.png"), cv2.IMREAD_UNCHANGED))
             for kind in ("instance", "label")
         )
-        assert (ids.dtype, labelled.dtype) == (np.uint16, np.uint8)
+        assert ids.dtype == np.uint16 and labelled.dtype == np.uint8
         for one, number_there in ((8001, 26000), (8002, 26001), (9001, 24000)):
             np.testing.assert_array_equal(ids == number_there, scene.instance_map == one)
         np.testing.assert_array_equal(labelled, np.where(ids >= 1000, ids // 1000, ids))

@@ -17,7 +17,7 @@ def masks(draw: st.DrawFn) -> Bools:
     height, width = draw(st.integers(1, 30)), draw(st.integers(1, 30))
     noise = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).random((height, width))
     if draw(st.booleans()):
-        noise = cv2.GaussianBlur(noise, (0, 0), 2).reshape(height, width)
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2), np.float64).reshape(height, width)
     return np.asarray(noise < np.quantile(noise, draw(st.sampled_from((0.05, 0.3, 0.6, 0.9, 1.0)))))
 
 
