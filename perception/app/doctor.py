@@ -148,7 +148,15 @@ def _decline(what: str, share: float) -> None:
 
 
 def doctor(model: Model = None, as_json: AsJson = False) -> None:
-    """Show what can run here and why the rest cannot; exit status 1 where something is broken."""
+    """Show what can run here and why the rest cannot.
+
+    The exit status is 1 where something is broken.
+
+    \b
+    Examples:
+      perception doctor
+      perception doctor --model runs/drive/bundle --json
+    """
     diagnosis = diagnose(model or "drive")
     show(diagnosis, as_json)
     raise typer.Exit(int(diagnosis.broken))

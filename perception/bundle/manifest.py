@@ -172,10 +172,12 @@ class ClassScores(_Strict):
 class ScoresInfo(_Strict):
     """The calibration of scores.
 
-    `way` is that of instance segmentation which gives such scores, `sets` are what they were measured on.
+    `way` is that of instance segmentation which gives such scores, `sets` are what they were measured on, and
+    `graph` is the sha256 of the float32 graph: other weights have other scores.
     """
 
     way: str
+    graph: Sha256
     sets: tuple[str, ...]
     classes: dict[str, ClassScores]
 
@@ -242,4 +244,6 @@ class BundleInfo(BundleDescription):
             raise ValueError(f"files lists {sorted(self.files)}, expected {sorted(FILES)}")
         if missing := set(FILES) - set(self.files):
             raise ValueError(f"files lists {sorted(self.files)}, without {sorted(missing)}")
+        if self.scores and self.scores.graph != self.files[GRAPHS[Precision.FLOAT32]]:
+            raise ValueError("scores are of other weights; calibrate them again by perception validate")
         return self

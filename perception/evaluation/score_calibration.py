@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from perception.bundle.bundle import Bundle, write_scores
-from perception.bundle.manifest import ScoresInfo
+from perception.bundle.manifest import GRAPHS, Precision, ScoresInfo
 from perception.decode.instances import choose_grouping, choose_way
 from perception.decode.scores import read_scores
 from perception.errors import ConfigError, DataError
@@ -55,5 +55,6 @@ def calibrate_bundle(bundle: Bundle, found: Mapping[str, Validation]) -> list[st
     way = choose_way(bundle.info)
     if not fitted or way is None:
         raise DataError(f"calibration: no class is found {FEWEST} times rightly and {FEWEST} times wrongly")
-    write_scores(bundle, ScoresInfo(way=way, sets=tuple(found), classes=fitted))
+    graph = bundle.info.files[GRAPHS[Precision.FLOAT32]]
+    write_scores(bundle, ScoresInfo(way=way, graph=graph, sets=tuple(found), classes=fitted))
     return [*lines, f"{bundle.folder / 'bundle.json'}: scores are calibrated"]

@@ -11,6 +11,7 @@ from perception.errors import ConfigError
 
 VEHICLE, PEDESTRIAN, TWO_WHEELER = DRIVE.thing_ids
 SCORES = ScoresInfo(
+    graph="0" * 64,
     way="centres",
     sets=("a",),
     classes={

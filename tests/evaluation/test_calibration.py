@@ -103,7 +103,12 @@ def test_a_perceiver_publishes_by_the_bundle_or_by_what_is_asked(bundle: Bundle)
         labels[100 : 100 + side, 150 * k : 150 * k + side] = DRIVE.id("vehicle")
     frame = Frame(COLOURS_BGR[labels], 0)
     one = ClassScores(slope=1.0, offset=-2.0, least=0.2, f1=0.5)
-    write_scores(bundle, ScoresInfo(way="components", sets=("a",), classes={"vehicle": one}))
+    write_scores(
+        bundle,
+        ScoresInfo(
+            way="components", graph=bundle.info.files["model.onnx"], sets=("a",), classes={"vehicle": one}
+        ),
+    )
 
     def scores(**how: object) -> list[float]:
         perceiver = Perceiver.load(bundle.folder, "onnx-cpu", **how)  # type: ignore[arg-type]
