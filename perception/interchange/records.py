@@ -147,7 +147,7 @@ def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) ->
                 "kind": lane.kind,
                 "side": lane.side,
                 "confidence": round(lane.confidence, 4),
-                "points": lane.points.round(2).tolist(),
+                "points": lane.points.round(2).astype(np.float64).round(2).tolist(),  # no digits of float32
             }
             for lane in scene.lanes
         ],

@@ -99,7 +99,7 @@ class SinkKind:
     open: "Callable[[SinkUri, Opening], Sink]"
     read: Callable[[Uri], Any] = lambda uri: uri.options({})
     on_disk: bool = False
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
     shared: bool = False
     viewers: bool = False
     single: bool = False

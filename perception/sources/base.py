@@ -86,7 +86,7 @@ class SourceKind:
     read: Callable[[Uri], Any] = lambda uri: uri.options({})
     on_disk: bool = False
     stills: bool = False
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 SourceUri: TypeAlias = Resolved[SourceKind]

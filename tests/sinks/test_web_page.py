@@ -227,8 +227,11 @@ def test_a_recording_has_a_time_and_no_age(tab: Tab, feed: Feed) -> None:
 
 def test_road_users_below_the_score_that_is_asked_for_are_hidden(tab: Tab, feed: Feed) -> None:
     sure, unsure = (200, 50, 300, 150), (30, 50, 130, 150)
+    ids = np.zeros((HEIGHT, WIDTH), np.uint16)
+    ids[50:150, 200:300], ids[50:150, 30:130] = 8001, 8002
     feed.scene = {
-        "instances": (Instance(8001, VEHICLE, 0.9, sure, 1), Instance(8002, VEHICLE, 0.4, unsure, 2))
+        "instances": (Instance(8001, VEHICLE, 0.9, sure, 1), Instance(8002, VEHICLE, 0.4, unsure, 2)),
+        "instance_map": ids,
     }
     tab.wait_for_frame(feed.sequence + 2)
     tab.page.click("#freeze")
@@ -237,7 +240,7 @@ def test_road_users_below_the_score_that_is_asked_for_are_hidden(tab: Tab, feed:
     changed = np.abs(drawn - tab.pixels()).sum(axis=2) > 0
     assert changed[60:140, 29:31].any(axis=1).all() and not changed[:, 180:].any()
     assert tab.page.inner_text("#least-shown") == "50 %"
-    tab.page.wait_for_function("document.querySelector('#count').textContent === '1'")
+    tab.wait("#count", "1")
 
 
 def test_freezing_stops_the_picture_but_not_the_state(tab: Tab, feed: Feed) -> None:
