@@ -131,7 +131,7 @@ def test_viewers_that_never_read_or_vanish(rows: Rows, tmp_path: Path, arguments
         node.until("scenes", lambda: node.scenes[-1]["sequence"] >= first + 75, 30.0)  # 5 MB of JPEG each
         ages = [scene["age_ms"] for scene in node.scenes if scene["stamp_ns"] >= begun]
         typical = statistics.median(ages)
-        assert typical < 3 * without  # who waited for them would wait for ever
+        assert typical < 3 * without + 200  # who waited for them would wait for ever
         with urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
             told = json.load(answer)["viewers"]
         assert len(told) == 3 and all(one["sent"] < 40 for one in told)

@@ -363,7 +363,8 @@ def test_cameras_are_chosen_and_none_is_shown_for_another(tab: Tab, feed: Feed) 
     tab.page.select_option("#camera", "rear")
     for _ in range(5):
         assert not tab.pixels().any()
-        assert tab.text("#age") == "–" or not tab.page.evaluate("document.title").endswith("rear")
+        age, title = tab.page.evaluate("[document.querySelector('#age').innerText, document.title]")
+        assert age == "–" or not title.endswith("rear")
         time.sleep(0.05)
     feed.blind = "front"
     tab.until("document.querySelector('#picture').ariaLabel.startsWith('Camera rear')")
