@@ -24,6 +24,7 @@ class Frame:
         pixel_aspect: width of a pixel over its height, where it is shown; the image keeps the stored pixels.
         recording: which one of recordings put one after another it is from: nothing is followed from one
             into the next.
+        jpeg: the picture as the camera sent it, a JPEG file; empty where it sent something else.
     """
 
     pixels: Pixels
@@ -35,6 +36,7 @@ class Frame:
     host_ns: int = 0
     pixel_aspect: float = 1.0
     recording: int = 0
+    jpeg: bytes = b""
 
     def __repr__(self) -> str:
         size, seconds = f"{self.width}×{self.height}", self.stamp_ns / 1e9

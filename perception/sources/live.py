@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from threading import Event
 
 import av
@@ -15,12 +14,11 @@ from av.container import InputContainer
 
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
-from perception.jpeg_frame import JpegFrame, whole_jpeg
 from perception.redact import masked
 from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
-from perception.sources.orientation import Orientation
+from perception.sources.jpeg import whole_jpeg
 from perception.sources.pictures import Pictures
 from perception.sources.sender_reports import WallClock
 from perception.sources.stream_clock import StreamClock
@@ -195,9 +193,8 @@ class LiveCamera(ABC):
         if self._wall.note != noted:
             self._note()
         # Not all browsers turn a JPEG as its EXIF says, and none knows two fields in one.
-        plain = self._sends_jpeg and not picture.interlaced_frame and not Orientation().matrix(picture)
-        jpeg = whole_jpeg(bytes(packet)) if plain else b""
-        return (partial(JpegFrame, jpeg=jpeg) if jpeg else Frame)(
+        as_sent = self._sends_jpeg and self._pictures.as_stored
+        return Frame(
             pixels,
             stamp_ns=arrival.stamp_ns,
             wall_ns=wall_ns,
@@ -205,6 +202,7 @@ class LiveCamera(ABC):
             camera=self._camera,
             host_ns=arrival.stamp_ns,
             pixel_aspect=pixel_aspect,
+            jpeg=whole_jpeg(bytes(packet)) if as_sent else b"",
         )
 
     def _pass_over(self, count: int, decoder: Decoder) -> Iterator[Drop]:

@@ -22,11 +22,15 @@ class Pictures:
     Args:
         uri: what the user calls it, for the notes.
         notes: what the user should know, each once.
+
+    Attributes:
+        as_stored: the picture that was read last is shown as it is stored: neither turned nor of two fields.
     """
 
     def __init__(self, stream: VideoStream, uri: str, notes: list[str]) -> None:
         self._context, self._uri, self._notes = stream.codec_context, uri, notes
         self._orientation = Orientation()
+        self.as_stored = True
         stored, coded = stream.sample_aspect_ratio, self._context.sample_aspect_ratio
         # As in FFmpeg, the container's shape of the pixels comes before that of the stream, which may change.
         self._stored = stored if stored != coded else None
@@ -34,6 +38,7 @@ class Pictures:
     def read(self, picture: av.VideoFrame) -> tuple[Pixels, float]:
         """The picture, as planes where it needs no work, and the width of its pixels over their height."""
         matrix, aspect = self._orientation.matrix(picture), self._pixel_aspect()
+        self.as_stored = not matrix and not picture.interlaced_frame
         pixels: Pixels | None = None if matrix else _planes(picture)
         if pixels is not None:
             return pixels, aspect

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.interchange.records import scene_record
-from perception.jpeg_frame import JpegFrame
 from perception.scene import Instance, Scene
 from perception.sinks.png import encode_ids
 
@@ -60,7 +59,7 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
 
 
 def _picture(frame: Frame) -> bytes | memoryview:
-    if isinstance(frame, JpegFrame) and len(frame.jpeg) <= _MOST * frame.width * frame.height:
+    if 0 < len(frame.jpeg) <= _MOST * frame.width * frame.height:
         return frame.jpeg
     return cv2.imencode(".jpg", frame.image, _JPEG)[1].data
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from perception.jpeg_frame import whole_jpeg
+from perception.sources.jpeg import whole_jpeg
 from tests.servers.pictures import numbered
 
 JPEG = cv2.imencode(".jpg", numbered(7, 96, 160))[1].tobytes()

@@ -1,25 +1,11 @@
-"""Frames of cameras that send JPEG: what is shown in a browser need not be encoded again."""
+"""The pictures of MJPEG streams as files: what is shown in a browser need not be encoded again."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import cv2
 import numpy as np
 
-from perception.frame import Frame
-
 _BEGIN, _TABLES, _SCAN = b"\xff\xd8", 0xC4, 0xDA  # markers of JPEG (ITU-T T.81, B.1)
-
-
-@dataclass(frozen=True, slots=True)
-class JpegFrame(Frame):
-    """A frame as its camera sent it.
-
-    Attributes:
-        jpeg: a file whose picture the frame's pixels are.
-    """
-
-    jpeg: bytes = b""
 
 
 def whole_jpeg(data: bytes) -> bytes:
