@@ -28,8 +28,8 @@ from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.pixels import Yuv420
-from perception.resample import fit, input_size, pad, padded_size, resize, resize_ids
-from perception.scene import Enlarged, KeyPoint, Scene
+from perception.resample import Enlarged, fit, input_size, pad, padded_size, resize, resize_ids
+from perception.scene import KeyPoint, Scene
 from perception.types import Bools, Image
 
 

@@ -2,7 +2,7 @@
 
 import math
 from functools import lru_cache
-from typing import TypeVar
+from typing import Generic, Self, TypeVar, overload
 
 import cv2
 import numpy as np
@@ -103,3 +103,37 @@ def source_pixels(size: int, enlarged: int) -> npt.NDArray[np.intp]:
     pixels = np.array(resized[0], np.intp)
     pixels.flags.writeable = False  # all share it
     return pixels
+
+
+class Enlarged(Generic[Id]):
+    """A map of ids at the size (height, width), enlarged when it is first asked for; any thread may ask."""
+
+    def __init__(self, ids: npt.NDArray[Id], height: int, width: int) -> None:
+        self.shape = height, width
+        self._ids: npt.NDArray[Id] = ids
+
+    @property
+    def full(self) -> npt.NDArray[Id]:
+        if self._ids.shape != self.shape:
+            self._ids = resize_ids(self._ids, *self.shape)
+        return self._ids
+
+
+class MapField(Generic[Id]):
+    """A field of a dataclass: it takes a map, or an `Enlarged` one, which stays so until the map is read."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Self: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> npt.NDArray[Id]: ...
+    def __get__(self, owner: object | None, kind: type) -> npt.NDArray[Id] | Self:
+        if owner is None:
+            raise AttributeError(self._name)  # a dataclass takes that as: no default
+        given: npt.NDArray[Id] | Enlarged[Id] = vars(owner)[self._name]
+        return given.full if isinstance(given, Enlarged) else given
+
+    def __set__(self, owner: object, given: npt.NDArray[Id] | Enlarged[Id]) -> None:
+        vars(owner)[self._name] = given

@@ -1,18 +1,20 @@
 """What the node publishes: for one frame, what every pixel is and who is on the road."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from perception.classes import DRIVE, UNKNOWN, ClassSet
 from perception.frame import Frame
-from perception.resample import Id, resize_ids
-from perception.types import Bools, Image, Ints
+from perception.resample import Enlarged, MapField
+from perception.types import Bools, Image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,40 +104,6 @@ _BOX = "x0", "y0", "x1", "y1"
 COLUMNS = ["camera", "sequence", "stamp_ns", "id", "track", "class_id", "class", "score", *_BOX, "area"]
 
 
-class Enlarged(Generic[Id]):
-    """A map of ids at the size (height, width), enlarged when it is first asked for; any thread may ask."""
-
-    def __init__(self, ids: npt.NDArray[Id], height: int, width: int) -> None:
-        self.shape = height, width
-        self._ids: npt.NDArray[Id] = ids
-
-    @property
-    def full(self) -> npt.NDArray[Id]:
-        if self._ids.shape != self.shape:
-            self._ids = resize_ids(self._ids, *self.shape)
-        return self._ids
-
-
-class _MapField(Generic[Id]):
-    """A field of `Scene`: it takes a map or an `Enlarged` one, which stays as it is until the map is read."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, scene: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, scene: object, owner: type) -> npt.NDArray[Id]: ...
-    def __get__(self, scene: object | None, owner: type) -> npt.NDArray[Id] | Self:
-        if scene is None:
-            raise AttributeError(self._name)  # a dataclass takes that as: no default
-        given: npt.NDArray[Id] | Enlarged[Id] = vars(scene)[self._name]
-        return given.full if isinstance(given, Enlarged) else given
-
-    def __set__(self, scene: object, given: npt.NDArray[Id] | Enlarged[Id]) -> None:
-        vars(scene)[self._name] = given
-
-
 @dataclass(frozen=True, repr=False)
 class Scene:
     """Everything known of one frame, under that frame's own stamp.
@@ -173,8 +141,8 @@ class Scene:
     wall_ns: int
     stem: str
     camera: str
-    labels: _MapField[np.uint8] = _MapField()
-    instance_map: _MapField[np.uint16] = _MapField()
+    labels: MapField[np.uint8] = MapField()
+    instance_map: MapField[np.uint16] = MapField()
     instances: tuple[Instance, ...] = ()
     lanes: tuple[Lane, ...] = ()
     picture: npt.NDArray[np.uint8] | None = None
@@ -193,15 +161,13 @@ class Scene:
     classes: ClassSet = DRIVE
 
     def __repr__(self) -> str:
-        height, width = self.labels.shape
+        height, width = self.size
         counts = Counter(self.classes.names[one.class_id] for one in self.instances)
         seen = [f"{count} {name}" for name, count in counts.most_common()]
         if self.lanes:
             seen.append("1 lane boundary" if len(self.lanes) == 1 else f"{len(self.lanes)} lane boundaries")
-        size = f"{width}×{height}"
-        return (
-            f"<Scene {self.sequence} of {self.camera}, {size}, {self.status}: {', '.join(seen) or 'nothing'}>"
-        )
+        what = ", ".join(seen) or "nothing"
+        return f"<Scene {self.sequence} of {self.camera}, {width}×{height}, {self.status}: {what}>"
 
     @classmethod
     def of(
@@ -300,13 +266,16 @@ class Scene:
         """The pixels of one of the instances: bool (height, width)."""
         return np.asarray(self.instance_map == instance.id)
 
-    def polygons(self, instance: Instance) -> list[Ints]:
+    def polygons(self, instance: Instance) -> list[npt.NDArray[np.int32]]:
         """The outline of each part of an instance, the largest first: (n, 2) x, y of pixels; no holes."""
-        import cv2  # noqa: PLC0415 - takes longer to import than all the rest of this file
-
-        mask = self.mask(instance).view(np.uint8)
-        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        return [one[:, 0].astype(np.intp) for one in sorted(contours, key=cv2.contourArea, reverse=True)]
+        x0, y0 = (max(0, math.floor(edge)) for edge in instance.box[:2])
+        x1, y1 = (max(0, math.ceil(edge)) for edge in instance.box[2:])
+        mask = (self.instance_map[y0:y1, x0:x1] == instance.id).view(np.uint8)
+        if not mask.size:
+            return []
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
+        outlines = [np.asarray(contour[:, 0], np.int32) for contour in contours]
+        return sorted(outlines, key=cv2.contourArea, reverse=True)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The road users as a table: a row for each, of plain values. Boxes and areas are in pixels."""
@@ -332,7 +301,7 @@ class Scene:
         found, tracks = self.instances, [-1 if one.track is None else one.track for one in self.instances]
         return sv.Detections(
             xyxy=np.array([one.box for one in found], np.float32).reshape(-1, 4),
-            mask=np.array([self.mask(one) for one in found], np.bool_).reshape(-1, *self.labels.shape),
+            mask=np.array([self.mask(one) for one in found], np.bool_).reshape(-1, *self.size),
             confidence=np.array([one.score for one in found], np.float32),
             class_id=np.array([one.class_id for one in found], np.intp),
             tracker_id=np.array(tracks) if max(tracks, default=-1) >= 0 else None,

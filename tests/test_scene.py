@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception.frame import Frame
-from perception.resample import resize_ids
-from perception.scene import Enlarged, Instance, KeyPoint, Lane, Scene, Signal, Status, unknown_scene
+from perception.resample import Enlarged, resize_ids
+from perception.scene import Instance, KeyPoint, Lane, Scene, Signal, Status, unknown_scene
 
 MS = 1_000_000
 CAPTURED = 5_000 * MS
@@ -94,7 +94,7 @@ def lazy() -> Scene:
 
 def test_maps_are_enlarged_once_and_only_for_who_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
     enlarged = Mock(side_effect=resize_ids)
-    monkeypatch.setattr("perception.scene.resize_ids", enlarged)
+    monkeypatch.setattr("perception.resample.resize_ids", enlarged)
     scene = lazy()
     later = scene.evolve(timings_ms={"infer": 1.0}).as_of(CAPTURED + MS)
     assert later.unknown(Status.STALE).labels.shape == scene.size == later.size == (4, 6)

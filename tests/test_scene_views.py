@@ -16,7 +16,7 @@ from tests.conftest import COLOURS_BGR
 from tests.media import picture, truth
 
 CAR, WALKER = (
-    Instance(8001, 8, 0.875, (2.0, 1.0, 7.0, 4.0), 12),
+    Instance(8001, 8, 0.875, (0.0, 1.0, 7.0, 6.0), 12),
     Instance(9001, 9, 0.5, (8.0, 0.0, 10.0, 6.0)),
 )
 FARM = ClassSet("farm", ("track", *"abcdefg", "animal", "farmer"), ((0, 0, 0),) * 10, ("animal", "farmer"))
@@ -40,7 +40,7 @@ def test_each_is_one_short_line(colour_bundle: Bundle) -> None:
     assert repr(replace(scene, instances=(), lanes=())) == "<Scene 3 of rear, 12×6, ok: nothing>"
     frame = Frame(np.zeros((6, 12, 3), np.uint8), 1_250_000_000, sequence=3, camera="rear")
     assert repr(frame) == "<Frame 3 of rear, 12×6, 1.250 s>"
-    assert repr(CAR) == "<Instance 8001 of class 8, track 12, 88%, 2,1 to 7,4>"
+    assert repr(CAR) == "<Instance 8001 of class 8, track 12, 88%, 0,1 to 7,6>"
     assert repr(WALKER) == "<Instance 9001 of class 9, 50%, 8,0 to 10,6>"
     assert repr(lane) == "<Lane dashed, left of the ego lane, 75%, 40 points>"
     assert repr(Perceiver.load(colour_bundle.folder, "onnx-cpu")) == "<Perceiver colour 1 on onnx-cpu>"
@@ -96,7 +96,7 @@ ROWS = [
         "class_id": 8,
         "class": "vehicle",
     }
-    | {"score": 0.875, "x0": 2.0, "y0": 1.0, "x1": 7.0, "y1": 4.0, "area": 18},
+    | {"score": 0.875, "x0": 0.0, "y0": 1.0, "x1": 7.0, "y1": 6.0, "area": 18},
     {"camera": "rear", "sequence": 3, "stamp_ns": 7, "id": 9001, "track": None, "class_id": 9}
     | {"class": "pedestrian", "score": 0.5, "x0": 8.0, "y0": 0.0, "x1": 10.0, "y1": 6.0, "area": 12},
 ]

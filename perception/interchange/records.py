@@ -14,6 +14,7 @@ from perception.classes import ClassSet
 from perception.health.types import Health, Level
 from perception.interchange.masks import flat, outlines, rles
 from perception.scene import Scene, Side, Status
+from perception.types import Floats
 
 VERSION: Literal[1] = 1
 SCENES, HEALTH = "scenes.jsonl", "health.jsonl"
@@ -147,11 +148,11 @@ def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) ->
                 "kind": lane.kind,
                 "side": lane.side,
                 "confidence": round(lane.confidence, 4),
-                "points": lane.points.round(2).astype(np.float64).round(2).tolist(),  # no digits of float32
+                "points": _points(lane.points),
             }
             for lane in scene.lanes
         ],
-        "ego_lane": None if ego_lane is None else ego_lane.round(2).tolist(),
+        "ego_lane": None if ego_lane is None else _points(ego_lane),
         "timings_ms": {stage: round(ms, 3) for stage, ms in scene.timings_ms.items()},
     }
     if scene.key_points:
@@ -164,6 +165,12 @@ def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) ->
     if scene.latent is not None:
         values["latent"] = [round(value, 6) for value in scene.latent.tolist()]
     return values
+
+
+def _points(points: Floats) -> list[list[float]]:
+    """To the hundredth of a pixel, without the further digits of float32."""
+    rounded: list[list[float]] = points.round(2).astype(np.float64).round(2).tolist()
+    return rounded
 
 
 def polygons(ids: npt.NDArray[np.uint16]) -> dict[int, list[list[float]]]:

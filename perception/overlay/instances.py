@@ -47,15 +47,12 @@ class InstanceOutlines:
     def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
         widest = self.width * line_width(picture)
         for instance in sorted(scene.instances, key=lambda instance: instance.box[3]):
-            x0, y0 = (max(0, math.floor(edge)) for edge in instance.box[:2])
-            x1, y1 = (max(0, math.ceil(edge)) for edge in instance.box[2:])
-            mask = (scene.instance_map[y0:y1, x0:x1] == instance.id).view(np.uint8)
-            if not mask.any():
-                continue
-            contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
+            x0, y0, x1, y1 = instance.box
             # Within a line's width: no staircases of a coarser map, and a fraction of the corners to draw.
-            line = max(1.0, min(widest, LINE_SHARE * min(mask.shape)))
-            smooth = [cv2.approxPolyDP(contour, line, True) for contour in contours]
+            line = max(1.0, min(widest, LINE_SHARE * min(x1 - x0, y1 - y0)))
+            smooth = [
+                cv2.approxPolyDP(part, line, True).astype(np.int32) for part in scene.polygons(instance)
+            ]
             strokes.outline(picture, smooth, colour_of(instance), line)
 
 

@@ -1,7 +1,6 @@
 """What the node sends to browsers: scenes with their pictures, health, and signs of life."""
 
 import json
-import math
 import time
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.interchange.records import scene_record
-from perception.scene import Instance, Scene
+from perception.scene import Scene
 from perception.sinks.png import encode_ids
 
 LABELS_WIDTH = 640  # at most, in px: finer borders cannot be seen in a tint
@@ -47,7 +46,7 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
         **scene_record(scene, classes),
         "width": frame.width,
         "height": frame.height,
-        "outlines": [_outline(scene, one) for one in scene.instances],
+        "outlines": [[_smooth(part) for part in scene.polygons(one)] for one in scene.instances],
         "max_age_ms": scene.max_age_ms,
         "captured_ms": scene.host_ns / 1e6,
         "published_ms": published_ms,
@@ -64,13 +63,10 @@ def _picture(frame: Frame) -> bytes | memoryview:
     return cv2.imencode(".jpg", frame.image, _JPEG)[1].data
 
 
-def _outline(scene: Scene, instance: Instance) -> list[list[int]]:
-    """Within 1 px, so that a coarser map's staircases cost no bytes."""
-    x0, y0 = (max(0, math.floor(edge)) for edge in instance.box[:2])
-    x1, y1 = (max(0, math.ceil(edge)) for edge in instance.box[2:])
-    mask = (scene.instance_map[y0:y1, x0:x1] == instance.id).view(np.uint8)
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0))
-    return [cv2.approxPolyDP(contour, 1.0, True).ravel().tolist() for contour in contours]
+def _smooth(outline: npt.NDArray[np.int32]) -> list[int]:
+    """x, y, x, y … within 1 px, so that a coarser map's staircases cost no bytes."""
+    corners: list[int] = cv2.approxPolyDP(outline, 1.0, True).astype(np.int32).ravel().tolist()
+    return corners
 
 
 def greeting(classes: ClassSet, cameras: list[str]) -> str:
