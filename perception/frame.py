@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from perception.pixels import Pixels, as_bgr, size_of
+import numpy as np
+
+from perception.errors import ConfigError
+from perception.pixels import Pixels, Yuv420, as_bgr, size_of
 from perception.types import Image
 
 
@@ -41,6 +44,17 @@ class Frame:
     def __repr__(self) -> str:
         size, seconds = f"{self.width}×{self.height}", self.stamp_ns / 1e9
         return f"<Frame {self.sequence} of {self.camera}, {size}, {seconds:.3f} s>"
+
+    def check(self) -> None:
+        """Raises: ConfigError: the pixels are neither planes nor uint8 (h, w, 3)."""
+        image = self.pixels
+        if isinstance(image, Yuv420):
+            return
+        if not isinstance(image, np.ndarray):
+            raise ConfigError(f"frame {self.sequence}: the image is {type(image).__name__}; was it read?")
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            what = f"frame {self.sequence}: the image is {image.dtype} {image.shape}"
+            raise ConfigError(f"{what}, give uint8 (h, w, 3) BGR.")
 
     @property
     def image(self) -> Image:

@@ -20,6 +20,7 @@ from perception.decode.instances import Grouping, Maps, choose_grouping, choose_
 from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
 from perception.decode.parts import join_parts, ridden
+from perception.decode.pictures import enlarges, shown_picture
 from perception.ego import cut_ego, fit_ego_mask, read_ego_mask
 from perception.engines.base import Engine, OnBuild
 from perception.engines.lazy import LazyEngine, open_without_waiting
@@ -27,7 +28,6 @@ from perception.engines.registry import open_engine
 from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
 from perception.health.latency import Stopwatch
-from perception.pixels import Yuv420
 from perception.resample import Enlarged, fit, input_size, pad, padded_size, resize, resize_ids
 from perception.scene import KeyPoint, Scene
 from perception.types import Bools, Image
@@ -218,14 +218,14 @@ class Perceiver:
         """
         shown = [*self._seen(earlier), frame]
         for one in shown:
-            _check(one)
+            one.check()
             if (one.height, one.width) != (frame.height, frame.width):
                 raise ConfigError(
                     f"frame {frame.sequence}: its image is {frame.width}×{frame.height}, that of the earlier "
                     f"frame {one.sequence} is {one.width}×{one.height}; begin again, without earlier frames"
                 )
         size = self._input_size(frame)
-        images = [pad(one.image, *size) if self._enlarges else fit(one.pixels, *size) for one in shown]
+        images = [pad(one.image, *size) if enlarges(self.info) else fit(one.pixels, *size) for one in shown]
         images[:0] = images[:1] * (self.info.input.frames - len(images))
         return images[0] if len(images) == 1 else np.concatenate(images, axis=2)
 
@@ -239,7 +239,7 @@ class Perceiver:
         height, width = frame.shown_size
         if info.size is not None:
             return info.size
-        if self._enlarges:  # every pixel is shown as it is: resampled, it would come out blurred
+        if enlarges(self.info):  # every pixel is shown as it is: resampled, it would come out blurred
             return padded_size(frame.height, frame.width, info.multiple)
         # A picture is restored, or enlarged, from the frame's own pixels where they are not too many.
         pixels = round(info.pixels * self.pixel_share)
@@ -287,28 +287,13 @@ class Perceiver:
             instances=instances,
             lanes=lanes,
             left_out=("instances", "lanes") if brief else (),
-            picture=self._picture(maps, height, width),
+            picture=shown_picture(maps, self.info, height, width),
             depth=resize(maps["depth"], height, width) if "depth" in maps else None,
             key_points=self._key_points(maps, height, width),
             latent=maps.get("latent"),
             classes=self.classes,
         )
         return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))
-
-    @property
-    def _enlarges(self) -> bool:
-        """Whether its picture is larger than what it sees, which is of any size."""
-        output = self.info.outputs.get("picture")
-        return output is not None and output.scale > 1 and self.info.input.size is None
-
-    def _picture(self, maps: Maps, height: int, width: int) -> npt.NDArray[np.uint8] | None:
-        """Of the frame's size, or of exactly as many times that as the network enlarges."""
-        if "picture" not in maps:
-            return None
-        scale = self.info.outputs["picture"].scale
-        if self._enlarges:  # without what was padded
-            return np.ascontiguousarray(maps["picture"][: scale * height, : scale * width])
-        return resize(maps["picture"], scale * height, scale * width)
 
     def _key_points(self, maps: Maps, height: int, width: int) -> tuple[KeyPoint, ...]:
         if "key_points" not in maps:
@@ -320,15 +305,3 @@ def _open(bundle: Bundle, engine: str, threads: int, on_build: OnBuild | None, w
     if wait:
         return open_engine(bundle, engine, threads, on_build)
     return open_without_waiting(engine, partial(open_engine, bundle, engine, threads), on_build)
-
-
-def _check(frame: Frame) -> None:
-    """Raises: ConfigError: the image is not uint8 (h, w, 3)."""
-    image = frame.pixels
-    if isinstance(image, Yuv420):
-        return
-    if not isinstance(image, np.ndarray):
-        raise ConfigError(f"frame {frame.sequence}: the image is {type(image).__name__}; was it read?")
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        what = f"frame {frame.sequence}: the image is {image.dtype} {image.shape}"
-        raise ConfigError(f"{what}, give uint8 (h, w, 3) BGR.")
