@@ -57,7 +57,7 @@ def show_frames(source: Source, frames: int | None, hidden: bool) -> Iterator[Ca
         moves: list[Callable[[int], None]] = []
 
         def move(scene: Scene) -> None:
-            if not moves:  # the first scene does not wait for rich, whose import takes as long as the network
+            if not moves:  # the first scene does not wait for rich: its import takes as long as the network
                 from perception.app.bars import frame_bar  # noqa: PLC0415
 
                 moves.append(shown.enter_context(frame_bar(min(lengths, default=None))))

@@ -88,7 +88,7 @@ def _road_users(name: str, seen: RoadUsers, frames: int) -> str:
 
 
 def _trust(report: Report) -> str:
-    """The share of scenes whose status is not ok, and why."""
+    """The share of scenes that are not ok, and why."""
     wrong = {"stale": report.stale, "unreliable": report.unreliable, "not ready": report.not_ready}
     count = sum(wrong.values())
     if not count:

@@ -14,7 +14,7 @@ from perception.extras import load_plugin, registered
 
 
 def _late(module: str, function: str) -> Opener:
-    """An opener of this package, whose module is imported once it is called."""
+    """An opener of this package; its module is imported once it is called."""
 
     def opener(bundle: Bundle, threads: int, precision: Precision, on_build: OnBuild | None) -> ReadyEngine:
         found: Opener = getattr(import_module(f"perception.engines.{module}"), function)

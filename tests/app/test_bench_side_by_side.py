@@ -85,10 +85,10 @@ def test_figures_follow_from_the_medians(found: Comparison) -> None:
 
 
 def test_the_table_tells_what_the_json_tells(found: Comparison) -> None:
-    told = json.loads(json.dumps(found.as_json()))["variants"]
+    values = json.loads(json.dumps(found.as_json()))["variants"]
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed(found).splitlines()]
     rows = [line for line in lines if line and line[0] in ENGINES]
-    groups = [told[index::4] for index in range(4)]  # those at the same size and number of cameras
+    groups = [values[index::4] for index in range(4)]  # those at the same size and number of cameras
     for size, cameras in (("80×48", 1), ("80×48", 2), ("64×64", 1), ("64×64", 2)):
         assert f"ms a frame; size {size}, cameras {cameras}" in printed(found)
     expected = []
