@@ -7,6 +7,15 @@ import typer
 
 from perception.decode.instances import WAYS
 
+Reliability = Annotated[
+    Path | None,
+    typer.Option(help="Draw how often what has a score is there, for each class, over all sets."),
+]
+MinScore = Annotated[
+    list[str] | None,
+    typer.Option(help="Publish from this score on, or CLASS=SCORE; repeatable [default: the model's]."),
+]
+
 
 def evaluate(
     data: Annotated[
@@ -45,14 +54,8 @@ def evaluate(
             "and whether health flags it."
         ),
     ] = None,
-    reliability: Annotated[
-        Path | None,
-        typer.Option(help="Draw how often what has a score is there, for each class, over all sets."),
-    ] = None,
-    min_score: Annotated[
-        list[str] | None,
-        typer.Option(help="Publish from this score on, or CLASS=SCORE; repeatable [default: the model's]."),
-    ] = None,
+    reliability: Reliability = None,
+    min_score: MinScore = None,
     every: Annotated[int, typer.Option(min=1, help="With --corruptions: only every so many-th frame.")] = 1,
 ) -> None:
     """[train] Score scenes on labelled data sets.

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from perception.evaluation.command import MinScore, Reliability
+
 
 def validate(
     folds: Annotated[Path, typer.Argument(help="Folds file, YAML; see launch/folds.yaml.")],
@@ -20,15 +22,8 @@ def validate(
     drive_frames: Annotated[int, typer.Option(min=0, help="Frames of each drive without labels.")] = 100,
     output: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the worst and best frames of each set.")] = None,
-    reliability: Annotated[
-        Path | None, typer.Option(help="Draw how often what has a score is there, for each class.")
-    ] = None,
-    min_score: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Score from which is published, or CLASS=SCORE; repeatable [default: the model's]."
-        ),
-    ] = None,
+    reliability: Reliability = None,
+    min_score: MinScore = None,
     calibrate: Annotated[
         bool,
         typer.Option(help="Calibrate the bundle's scores on these sets, and write that into it."),
