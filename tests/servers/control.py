@@ -5,15 +5,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+_TELLING = Lock()
 
 
 def tell(**values: Any) -> None:
-    """In the server: one line for who started it."""
-    print(json.dumps(values), flush=True)
+    """In the server: one line for who started it, from any thread (`print` writes the line's end by itself)."""
+    with _TELLING:
+        sys.stdout.write(json.dumps(values) + "\n")
+        sys.stdout.flush()
 
 
 def obey(command: Callable[[str, list[str]], None]) -> None:
