@@ -2,12 +2,28 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 
+from perception.camera_info import CameraInfo, Transform
 from perception.errors import ConfigError
 from perception.pixels import Pixels, Yuv420, as_bgr, size_of
 from perception.types import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A picture as its source has it encoded, so that it need not be encoded again.
+
+    Attributes:
+        format: `jpeg`: a whole file; `h264` and `h265`: one access unit in Annex B form.
+        key: it can be decoded on its own; video then begins with its parameter sets.
+    """
+
+    format: Literal["jpeg", "h264", "h265"]
+    data: bytes
+    key: bool = True
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,7 +43,10 @@ class Frame:
         pixel_aspect: width of a pixel over its height, where it is shown; the image keeps the stored pixels.
         recording: which one of recordings put one after another it is from: nothing is followed from one
             into the next.
-        jpeg: the picture as the camera sent it, a JPEG file; empty where it sent something else.
+        coded: the picture as the source sent it, where it did in one of these forms, and shows nothing else.
+        frame_id: the camera's coordinate frame, x right, y down, z ahead; empty: see `optical_frame`.
+        camera_info: of the camera, where the source knows it.
+        transforms: between coordinate frames of the vehicle, where the source knows any.
     """
 
     pixels: Pixels
@@ -39,7 +58,10 @@ class Frame:
     host_ns: int = 0
     pixel_aspect: float = 1.0
     recording: int = 0
-    jpeg: bytes = b""
+    coded: Coded | None = None
+    frame_id: str = ""
+    camera_info: CameraInfo | None = None
+    transforms: tuple[Transform, ...] = ()
 
     def __repr__(self) -> str:
         size, seconds = f"{self.width}×{self.height}", self.stamp_ns / 1e9
@@ -55,6 +77,11 @@ class Frame:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             what = f"frame {self.sequence}: the image is {image.dtype} {image.shape}"
             raise ConfigError(f"{what}, give uint8 (h, w, 3) BGR.")
+
+    @property
+    def optical_frame(self) -> str:
+        """Name of the camera's coordinate frame."""
+        return self.frame_id or f"{self.camera}_optical"
 
     @property
     def image(self) -> Image:

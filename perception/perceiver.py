@@ -204,7 +204,7 @@ class Perceiver:
         if self.denoiser is None:
             return frame
         maps = self.denoiser.infer(self.denoiser.prepare(frame))
-        return replace(frame, pixels=resize(maps["picture"], frame.height, frame.width), jpeg=b"")
+        return replace(frame, pixels=resize(maps["picture"], frame.height, frame.width), coded=None)
 
     def prepare(self, frame: Frame, earlier: Sequence[Frame] = ()) -> npt.NDArray[np.uint8]:
         """What the network sees: uint8 (h, w, 3 · frames), BGR, the oldest frame first, at its input's size.

@@ -12,7 +12,7 @@ from threading import Event
 import av
 from av.container import InputContainer
 
-from perception.frame import Drop, DropReason, Frame
+from perception.frame import Coded, Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
 from perception.redact import masked
 from perception.sources.arrival_clock import ArrivalClock
@@ -194,6 +194,7 @@ class LiveCamera(ABC):
             self._note()
         # Not all browsers turn a JPEG as its EXIF says, and none knows two fields in one.
         as_sent = self._sends_jpeg and self._pictures.as_stored
+        whole = whole_jpeg(bytes(packet)) if as_sent else b""
         return Frame(
             pixels,
             stamp_ns=arrival.stamp_ns,
@@ -202,7 +203,7 @@ class LiveCamera(ABC):
             camera=self._camera,
             host_ns=arrival.stamp_ns,
             pixel_aspect=pixel_aspect,
-            jpeg=whole_jpeg(bytes(packet)) if as_sent else b"",
+            coded=Coded("jpeg", whole) if whole else None,
         )
 
     def _pass_over(self, count: int, decoder: Decoder) -> Iterator[Drop]:

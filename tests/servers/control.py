@@ -14,7 +14,7 @@ _TELLING = Lock()
 
 
 def tell(**values: Any) -> None:
-    """In the server: one line for who started it, from any thread (`print` writes the line's end by itself)."""
+    """In the server: a line for who started it, from any thread (`print` writes the line's end by itself)."""
     with _TELLING:
         sys.stdout.write(json.dumps(values) + "\n")
         sys.stdout.flush()

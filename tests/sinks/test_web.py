@@ -17,7 +17,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from perception.classes import DRIVE
 from perception.errors import SinkError
-from perception.frame import Frame
+from perception.frame import Coded, Frame
 from perception.scene import Scene, Signal, Status
 from perception.sinks.web import protocol as message
 from perception.sinks.web import server, viewer
@@ -64,7 +64,7 @@ def test_a_cameras_own_jpeg_is_shown_as_it_is_unless_it_is_huge(
     frame, scene = make_scene(3, 96, 160)
     jpeg = cv2.imencode(".jpg", np.full_like(frame.image, 200))[1].tobytes()
     jpeg = jpeg.ljust(int(bytes_a_pixel * 96 * 160), b"\0")
-    sent = message.encode(Frame(frame.image, 0, jpeg=jpeg), scene, DRIVE)
+    sent = message.encode(Frame(frame.image, 0, coded=Coded("jpeg", jpeg)), scene, DRIVE)
     assert (jpeg in sent) is own
     assert read(sent).labels.shape == (96, 160)
 

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from PIL import Image as Pictures
 from PIL import ImageOps
 
-from perception.frame import Frame
+from perception.frame import Coded, Frame
 from perception.sources.live import LOW_LATENCY, LiveCamera
 from perception.sources.stream import KIND
 from perception.types import Policy
@@ -125,7 +125,7 @@ def test_motion_jpeg_is_turned_by_exif(motion_jpeg: tuple[str, np.ndarray]) -> N
         frame = reading.more(1)[0]
     assert frame.image.shape == shown.shape == (96, 64, 3)
     assert np.abs(frame.image.astype(int) - shown[..., ::-1]).max() <= 8
-    assert not frame.jpeg  # its file is not the picture as it is shown everywhere
+    assert frame.coded is None  # its file is not the picture as it is shown everywhere
 
 
 def test_frames_of_motion_jpeg_hold_what_the_camera_sent() -> None:
@@ -134,15 +134,15 @@ def test_frames_of_motion_jpeg_hold_what_the_camera_sent() -> None:
             sent = cv2.imencode(
                 ".jpg", numbered(number_of(frame.image), 96, 160), (cv2.IMWRITE_JPEG_QUALITY, 85)
             )
-            assert frame.jpeg == sent[1].tobytes()
+            assert frame.coded == Coded("jpeg", sent[1].tobytes())
 
 
 def test_two_fields_in_one_jpeg_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(av.VideoFrame, "interlaced_frame", property(lambda picture: True), raising=False)
     with Server("mjpeg", "--size", "160x96") as server, Reading(live_source(server.url)) as reading:
-        assert not any(frame.jpeg for frame in reading.more(2))
+        assert not any(frame.coded for frame in reading.more(2))
 
 
 def test_frames_of_other_codecs_hold_no_jpeg(tmp_path: Path) -> None:
     path = tagged.write(tmp_path / "a.mp4", [cells()] * 9)
-    assert not any(frame.jpeg for frame in first(path, 2)[0])
+    assert not any(frame.coded for frame in first(path, 2)[0])

@@ -58,8 +58,9 @@ def encode(frame: Frame, scene: Scene, classes: ClassSet) -> bytes:
 
 
 def _picture(frame: Frame) -> bytes | memoryview:
-    if 0 < len(frame.jpeg) <= _MOST * frame.width * frame.height:
-        return frame.jpeg
+    coded = frame.coded
+    if coded is not None and coded.format == "jpeg" and len(coded.data) <= _MOST * frame.width * frame.height:
+        return coded.data
     return cv2.imencode(".jpg", frame.image, _JPEG)[1].data
 
 
