@@ -193,8 +193,9 @@ def run(
 ) -> None:
     """Perceive the frames of SOURCE and write the scenes to SINKS.
 
-    An existing video is overwritten; a folder is reused. A camera's newest frame counts, and every frame of
-    a recording. Ctrl-C finishes the frames in flight; a second Ctrl-C ends at once.
+    What an earlier run wrote is overwritten, a folder is reused, other files are kept. A camera's newest
+    frame counts, and every frame of a recording. Ctrl-C finishes the frames in flight; a second Ctrl-C ends
+    at once.
 
     \b
     Examples:

@@ -9,16 +9,17 @@ from perception.frame import Frame
 from perception.health.types import Health
 from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
+from perception.sinks.own_files import check_own, marked
 from perception.types import Image
 
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
 
 class PictureSink:
-    """A picture that exists is overwritten, once the frame comes.
+    """A picture that an earlier run wrote is overwritten, once the frame comes.
 
     Raises:
-        SinkError: the file cannot be written, or a second frame comes.
+        SinkError: the file cannot be written, is somebody else's, or a second frame comes.
     """
 
     wants_overlay = True
@@ -27,6 +28,7 @@ class PictureSink:
         self.uri, self._path = str(path), path
         self._written = False
         try:
+            check_own(path)
             self._new = check_writable(path)
         except OSError as error:
             raise self._error(error) from error
@@ -37,7 +39,7 @@ class PictureSink:
         jpeg = self._path.suffix.lower() != ".png"
         data = cv2.imencode(self._path.suffix, overlay, _JPEG if jpeg else ())[1]
         try:
-            self._path.write_bytes(data.tobytes())
+            self._path.write_bytes(marked(data.tobytes()))
         except OSError as error:
             raise self._error(error) from error
         self._written = True

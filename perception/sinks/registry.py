@@ -31,10 +31,11 @@ SINKS = Kinds(
 def open_sink(uri: str | SinkUri, rate: float, classes: ClassSet, *, again: bool = False) -> Sink:
     """Open the sink of this URI; `rate` is the source's nominal frame rate, `classes` names what scenes hold.
 
-    A video that exists is overwritten; a folder is reused, and only files of the same names are replaced.
-    Nothing of either is lost before the first frame is written. Options cut it into segments that are never
-    overwritten, and bound their room: `out.mp4?minutes=10`, `?megabytes=500`, `?keep=20GB` and
-    `labels/?keep=5GB`; the latter two remove the oldest segments and frames, also those of earlier runs.
+    A video or picture of an earlier run is overwritten, any other file refused; a folder is reused, and only
+    files of the same names are replaced. Nothing of these is lost before the first frame is written. Options
+    cut a video into segments that are never overwritten, and bound its room: `out.mp4?minutes=10`,
+    `?megabytes=500`, `?keep=20GB` and `labels/?keep=5GB`; the latter two remove the oldest segments and
+    frames, also those of earlier runs.
 
     Args:
         again: in the same run, after a failure: all that is there stays, and a video goes on in `out-2.mp4`.

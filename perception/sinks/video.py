@@ -23,6 +23,7 @@ from perception.pixels import BT601, UNSPECIFIED, Pixels, Yuv420, as_bgr, size_o
 from perception.scene import Scene, Signal
 from perception.sinks.base import check_writable
 from perception.sinks.encoders import X264, Encoder, set_up
+from perception.sinks.own_files import MARK, check_own
 from perception.types import Image
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
@@ -39,12 +40,12 @@ class VideoSink:
     """MP4, H.264, yuv420p, each overlay under its frame's own stamp; FFmpeg counts them from the first.
 
     The first frame sets the size, the shape of pixels and how colours are mixed (an image: BT.601); others
-    are fitted into it, with black borders. A
-    video that exists is overwritten, once the first frame comes. Where a camera falls silent, a dark picture
-    that says so takes the place of its last overlay, until the next frame.
+    are fitted into it, with black borders. A video that an earlier run wrote is overwritten, once the first
+    frame comes. Where a camera falls silent, a dark picture that says so takes the place of its last overlay,
+    until the next frame.
 
     Raises:
-        SinkError: the file cannot be written.
+        SinkError: the file cannot be written, or is somebody else's.
     """
 
     wants_overlay = True
@@ -64,6 +65,7 @@ class VideoSink:
         self._silent = False
         self._broken = False
         try:
+            check_own(path)
             self._new = check_writable(path, _ROOM)
         except OSError as error:
             raise self._error(error) from error
@@ -135,6 +137,7 @@ class VideoSink:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
         self._last_pts -= 1
         self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
+        self._container.metadata["comment"] = MARK
         stream = self._container.add_stream(self._encoder.codec, rate=self._rate)
         assert isinstance(stream, VideoStream)
         # yuv420p halves the colour planes, so sides are even: an odd one grows by a pixel; none is cut off.

@@ -2,12 +2,18 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pictures
 
 from perception.classes import DRIVE
 from perception.errors import SinkError
+from perception.frame import Frame
+from perception.scene import Scene
+from perception.sinks.own_files import MARK
 from perception.sinks.registry import open_sink
+from perception.types import Image
 from tests.media import picture, read_image
 from tests.sinks.conftest import MakeScene
 
@@ -22,15 +28,42 @@ def test_the_overlay_is_in_the_file(make_scene: MakeScene, tmp_path: Path, name:
     assert np.abs(found.astype(int) - smooth).max() <= off_by
 
 
-def test_an_older_picture_stays_until_the_frame_comes(make_scene: MakeScene, tmp_path: Path) -> None:
-    path = tmp_path / "out.png"
-    path.write_bytes(b"earlier")
-    open_sink(str(path), 25, DRIVE).close()
-    assert path.read_bytes() == b"earlier"
+def write(path: Path, scene: tuple[Frame, Scene], overlay: Image) -> None:
     sink = open_sink(str(path), 25, DRIVE)
-    sink.write(*make_scene(0), picture(0))
+    sink.write(*scene, overlay)
     sink.close()
-    assert (read_image(path) == picture(0)).all()
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg"])
+def test_an_older_picture_stays_until_the_frame_comes(
+    make_scene: MakeScene, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    write(path, make_scene(0), picture(1))
+    earlier = path.read_bytes()
+    open_sink(str(path), 25, DRIVE).close()
+    assert path.read_bytes() == earlier
+    write(path, make_scene(0), np.zeros((8, 8, 3), np.uint8))
+    assert not read_image(path).any()
+
+
+@pytest.mark.parametrize("name", ["photo.png", "photo.jpg"])
+def test_somebody_elses_picture_is_kept(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    cv2.imwrite(str(path), picture(0))
+    theirs = path.read_bytes()
+    with pytest.raises(SinkError, match=rf"{name}: a file is there .* choose another name"):
+        open_sink(str(path), 25, DRIVE)
+    assert path.read_bytes() == theirs
+
+
+def test_other_programs_read_the_mark(make_scene: MakeScene, tmp_path: Path) -> None:
+    for name in ("out.png", "out.jpg"):
+        write(tmp_path / name, make_scene(0), picture(0))
+        with Pictures.open(tmp_path / name) as found:
+            comment = found.info.get("comment", found.info.get("Comment"))
+            assert comment in (MARK, MARK.encode())
+            found.verify()
 
 
 def test_without_a_frame_there_is_no_file(tmp_path: Path) -> None:

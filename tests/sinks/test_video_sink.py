@@ -17,7 +17,7 @@ from perception.pixels import BT601, UNSPECIFIED, Yuv420
 from perception.scene import Scene, Signal
 from perception.sinks.base import PlaneSink
 from perception.sinks.registry import open_sink, reopening
-from tests.media import picture, read_video
+from tests.media import picture, read_video, write_video
 from tests.sinks.conftest import MakeScene
 
 
@@ -97,6 +97,7 @@ def test_a_video_that_cannot_begin_is_closed_and_told_once(
     class Container:
         def __init__(self, *args: Any, **options: Any) -> None:
             self.container, self.closed = av_open(*args, **options), False
+            self.metadata = self.container.metadata
             opened.append(self)
 
         def add_stream(self, *args: object, **options: object) -> None:
@@ -119,10 +120,34 @@ def test_a_video_that_cannot_begin_is_closed_and_told_once(
 
 def test_an_old_video_is_replaced_only_by_a_frame(tmp_path: Path, make_scene: MakeScene) -> None:
     path = tmp_path / "out.mp4"
-    path.write_bytes(b"an older video")
+    assert len(write(path, [make_scene(0), make_scene(1)])) == 2
+    older = path.read_bytes()
     open_sink(str(path), 25.0, DRIVE).close()
-    assert path.read_bytes() == b"an older video"
+    assert path.read_bytes() == older
     assert len(write(path, [make_scene(0)])) == 1
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_somebody_elses_video_is_kept(tmp_path: Path, whole: bool) -> None:
+    path = tmp_path / "drive.mp4"
+    write_video(path, [picture(0)])
+    if not whole:
+        path.write_bytes(path.read_bytes()[:200])
+    theirs = path.read_bytes()
+    with pytest.raises(SinkError, match=r"drive\.mp4: a file is there .* choose another name"):
+        open_sink(str(path), 25.0, DRIVE)
+    assert path.read_bytes() == theirs
+
+
+def test_a_video_that_was_broken_off_is_known_as_our_own(tmp_path: Path, make_scene: MakeScene) -> None:
+    path = tmp_path / "out.mp4"
+    sink = open_sink(str(path), 25.0, DRIVE)
+    for index in range(30):
+        frame, scene = make_scene(index)
+        sink.write(frame, scene, frame.image)
+    (tmp_path / "killed.mp4").write_bytes(path.read_bytes())
+    sink.close()
+    assert len(write(tmp_path / "killed.mp4", [make_scene(0)])) == 1
 
 
 def test_without_a_frame_nothing_is_left(tmp_path: Path) -> None:
