@@ -128,7 +128,7 @@ def _picture(data: bytes, said: str) -> tuple[Image, bool]:
         raise UndecodableError("not a whole image")
     if image.ndim == 3:
         return np.asarray(image, np.uint8), False
-    return demosaiced(image, said.partition(";")[0]), True
+    return demosaiced(np.asarray(image, np.uint8), said.partition(";")[0]), True
 
 
 def _bytes(data: Any) -> Any:

@@ -117,7 +117,7 @@ class LiveCamera(ABC):
             self._arrivals.restart()
             decoder = Decoder(stream.codec_context)
             self._sends_jpeg = stream.codec_context.name == "mjpeg"
-            self._pictures = Pictures(stream, self.uri, self.notes)
+            self._pictures = Pictures(stream.codec_context, self.uri, self.notes, stream.sample_aspect_ratio)
             take = connection.first if self.clocked else connection.take
             while not self._stopped.is_set():
                 given_up, packets = take(SILENCE_S)

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange
-from av.video.stream import VideoStream
 
 from perception.pixels import MATRICES, Pixels, Yuv420
 from perception.sources.deinterlace import one_moment
@@ -20,20 +20,23 @@ class Pictures:
     """The pictures of one video track.
 
     Args:
+        context: that decodes it.
         uri: what the user calls it, for the notes.
         notes: what the user should know, each once.
+        stored: the shape of the pixels by the container, if it says so.
 
     Attributes:
         as_stored: the picture that was read last is shown as it is stored: neither turned nor of two fields.
     """
 
-    def __init__(self, stream: VideoStream, uri: str, notes: list[str]) -> None:
-        self._context, self._uri, self._notes = stream.codec_context, uri, notes
+    def __init__(
+        self, context: VideoCodecContext, uri: str, notes: list[str], stored: Fraction | None = None
+    ) -> None:
+        self._context, self._uri, self._notes = context, uri, notes
         self._orientation = Orientation()
         self.as_stored = True
-        stored, coded = stream.sample_aspect_ratio, self._context.sample_aspect_ratio
         # As in FFmpeg, the container's shape of the pixels comes before that of the stream, which may change.
-        self._stored = stored if stored != coded else None
+        self._stored = stored if stored != context.sample_aspect_ratio else None
 
     def read(self, picture: av.VideoFrame) -> tuple[Pixels, float]:
         """The picture, as planes where it needs no work, and the width of its pixels over their height."""

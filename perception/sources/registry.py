@@ -13,6 +13,8 @@ def _name_of(path: str) -> str:
     # A folder may be called 0, as KITTI's are.
     if path.startswith("/dev/video") or (re.fullmatch(r"0|[1-9][0-9]?", path) and not Path(path).exists()):
         return "camera"
+    if (Path(path) / "metadata.yaml").is_file():  # of rosbag2
+        return "bag/"
     return "/" if Path(path).is_dir() else Path(path).suffix.lower()
 
 
@@ -23,6 +25,7 @@ SOURCES = Kinds(
         ".*": "perception.sources.video:KIND",
         "/": "perception.sources.images:KIND",
         ".jpg .jpeg .png .bmp .webp .tif .tiff .ppm .pgm": "perception.sources.images:PICTURE",
+        ".mcap .db3 .bag bag/": "perception.sources.log.source:KIND",
         "sim": "perception.sources.simulated:KIND",
         "camera": "perception.sources.camera:KIND",
         "rtsp rtsps http https udp": "perception.sources.stream:KIND",

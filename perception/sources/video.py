@@ -54,7 +54,8 @@ class VideoSource:
         except ValueError as error:
             self._container.close()
             raise SourceError(f"source {path}: not a readable video ({error})") from error
-        self._pictures = Pictures(self._stream, self.uri, self.notes)
+        stream = self._stream
+        self._pictures = Pictures(stream.codec_context, self.uri, self.notes, stream.sample_aspect_ratio)
         if which:
             self._pictures.note(which)
         # One thread: the node decodes ahead of the network anyway, so more would only take its cores.

@@ -1,0 +1,92 @@
+"""What a recording says of the camera beside its pictures: calibration, and where it is mounted."""
+
+from collections.abc import Callable
+from typing import Any
+
+from perception.camera_info import CameraInfo, Transform
+from perception.errors import SourceError
+from perception.interchange.cameras import CALIBRATIONS, TRANSFORMS, calibration_decoder, transforms_decoder
+from perception.interchange.channels import Schema
+from perception.interchange.messages import UndecodableError
+from perception.sources.log.base import Log, Record
+from perception.sources.log.choice import is_beside
+from perception.types import NS_PER_S
+
+_AHEAD_NS = NS_PER_S  # a camera's calibration may come after its first picture
+
+
+class Surroundings:
+    """Keeps the newest of each.
+
+    Args:
+        picture: the topic with pictures.
+        begin_ns: when they begin: what comes up to a second later holds for the first one, too.
+        note: takes what the user should know.
+    """
+
+    def __init__(self, log: Log, picture: str, begin_ns: int, note: Callable[[str], None]) -> None:
+        self._picture, self._note = picture, note
+        names = {one.name for one in log.topics if one.count != 0 and _wanted(one.name, one.schema.name)}
+        self.names = frozenset(names)
+        self._decoders: dict[Schema, Callable[[bytes], Any] | None] = {}
+        self._infos: dict[str, tuple[str, CameraInfo | None]] = {}
+        self._transforms: dict[str, Transform] = {}
+        self._told: tuple[Transform, ...] | None = None
+        try:
+            for record in log.records(names, 0) if names else ():
+                if record.log_ns > begin_ns + _AHEAD_NS:
+                    break
+                self.take(record)
+        except SourceError:  # will be met again, where the pictures end
+            pass
+
+    def take(self, record: Record) -> None:
+        """For each message of the topics `names`, in order."""
+        schema = record.topic.schema
+        try:
+            if schema not in self._decoders:
+                self._decoders[schema] = None  # unless it can be made
+                made = calibration_decoder if schema.name in CALIBRATIONS else transforms_decoder
+                self._decoders[schema] = made(schema)
+            decode = self._decoders[schema]
+            said = decode(record.payload()) if decode else None
+        except (SourceError, UndecodableError) as error:
+            self._note(f"{record.topic.name}: {error}; passed over")
+            return
+        if isinstance(said, tuple):
+            self._infos[record.topic.name] = said
+        elif said:
+            self._transforms |= {one.child: one for one in said}
+            self._told = None
+
+    def transforms(self) -> tuple[Transform, ...]:
+        """The newest of each coordinate frame."""
+        if self._told is None:
+            self._told = tuple(self._transforms.values())
+        return self._told
+
+    def camera_info(self, frame_id: str, width: int, height: int) -> CameraInfo | None:
+        """Of the camera that took a picture: by the topics' names, or by the coordinate frame."""
+        infos = self._infos
+        same = [name for name, (frame, _) in infos.items() if frame and frame == frame_id]
+        beside = [name for name in infos if is_beside(name, self._picture)]
+        for names in ([name for name in same if name in beside], beside, same):
+            if len(names) == 1:
+                return self._fitting(names[0], width, height)
+        return None
+
+    def _fitting(self, name: str, width: int, height: int) -> CameraInfo | None:
+        info = self._infos[name][1]
+        if info is None or (info.width, info.height) == (width, height):
+            return info
+        self._note(
+            f"{name} holds for {info.width}×{info.height}, not for pictures of {width}×{height}; passed over"
+        )
+        return None
+
+
+def _wanted(name: str, kind: str) -> bool:
+    if kind in CALIBRATIONS:
+        return True
+    # Of ROS only what does not move; Foxglove's have no other topic.
+    return kind in TRANSFORMS and (name.rpartition("/")[2] == "tf_static" or kind.startswith("foxglove"))

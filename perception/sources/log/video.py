@@ -1,0 +1,114 @@
+"""Video whose pictures come one message each."""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+import av
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+
+from perception.errors import SourceError
+from perception.frame import Coded
+from perception.pixels import Pixels
+from perception.sources.log.units import FrameNumbers, ParameterSets
+from perception.sources.pictures import Pictures
+
+T = TypeVar("T")
+
+_FORMATS: dict[str, Literal["h264", "h265"]] = {"h264": "h264", "hevc": "h265"}
+
+
+class Shown(NamedTuple):
+    """A picture, the width of its pixels over their height, and its message, where that shows the same."""
+
+    pixels: Pixels
+    aspect: float
+    coded: Coded | None
+
+
+class VideoMessages(Generic[T]):
+    """Decodes the messages of one topic. Where one is damaged or missing, so are the pictures up to the next
+    key frame: decoders would show them smeared.
+
+    Args:
+        codec: as FFmpeg calls it.
+        uri: what the user calls the recording, for the notes.
+        notes: what the user should know, each once.
+
+    Raises:
+        SourceError: FFmpeg has no decoder for it.
+    """
+
+    def __init__(self, codec: str, uri: str, notes: list[str]) -> None:
+        self.codec = codec
+        try:
+            context = av.CodecContext.create(codec, "r")
+        except av.codec.codec.UnknownCodecError as error:
+            raise SourceError(f"video {codec!r} cannot be decoded by this FFmpeg") from error
+        assert isinstance(context, VideoCodecContext)
+        context.thread_count = 1  # several would hold several pictures back
+        context.flags |= Flags.output_corrupt  # so that they can be told from lost ones
+        self._context = context
+        self._pictures = Pictures(context, uri, notes)
+        self._numbers = FrameNumbers() if codec == "h264" else None
+        self._sets = ParameterSets(codec) if codec in _FORMATS else None
+        self._waiting: dict[int, tuple[T, bytes]] = {}
+        self._count = 0
+        self._sound = False
+
+    def feed(self, item: T, data: bytes) -> Iterator[tuple[T, Shown | None]]:
+        """The messages whose pictures are there now; None: it cannot be shown."""
+        number, self._count = self._count, self._count + 1
+        if not data or (self._numbers and self._numbers.missing(data)):
+            yield from self._lose()
+        self._waiting[number] = item, data
+        if self._sets:
+            self._sets.take(data)
+        try:
+            packet = av.Packet(data)
+            packet.pts = number
+            pictures = self._context.decode(packet) if data else []  # no data would end the stream
+        except av.error.FFmpegError:
+            yield from self._lose()
+            return
+        yield from self._shown(pictures)
+        if not self._context.has_b_frames:
+            yield from self._given_up()
+
+    def flush(self) -> Iterator[tuple[T, Shown | None]]:
+        """The rest, after the last message."""
+        try:
+            pictures = self._context.decode(None)
+        except av.error.FFmpegError:
+            pictures = []
+        yield from self._shown(pictures)
+        yield from self._given_up()
+
+    def _shown(self, pictures: Sequence[av.VideoFrame]) -> Iterator[tuple[T, Shown | None]]:
+        for picture in pictures:
+            item, data = self._waiting.pop(-1 if picture.pts is None else picture.pts, (None, b""))
+            if item is None:
+                self._pictures.note("messages hold several pictures; the first one of each is shown")
+                continue
+            self._sound = not picture.is_corrupt and (self._sound or picture.key_frame)
+            if not self._sound:
+                yield item, None
+                continue
+            pixels, aspect = self._pictures.read(picture)
+            yield item, Shown(pixels, aspect, self._coded(picture, data))
+
+    def _coded(self, picture: av.VideoFrame, data: bytes) -> Coded | None:
+        if not self._sets or self._context.has_b_frames or not self._pictures.as_stored:
+            return None
+        key = picture.key_frame
+        return Coded(_FORMATS[self.codec], self._sets.complete(data) if key else data, key)
+
+    def _lose(self) -> Iterator[tuple[T, None]]:
+        self._sound = False
+        self._context.flush_buffers()
+        yield from self._given_up()
+
+    def _given_up(self) -> Iterator[tuple[T, None]]:
+        for item, _ in self._waiting.values():
+            yield item, None
+        self._waiting.clear()
