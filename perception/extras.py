@@ -22,6 +22,7 @@ EXTRAS = {
     "mcap_protobuf": "log",
     "google": "log",
     "rosbags": "log",
+    "lz4": "log",
     "zstandard": "log",
 }
 

@@ -18,6 +18,7 @@ OWN = {
     "doctor": "perception.app.doctor:doctor",
     "sinks": "perception.app.kinds:sinks",
     "sources": "perception.app.kinds:sources",
+    "topics": "perception.app.topics:topics",
 }
 
 

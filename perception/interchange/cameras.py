@@ -8,7 +8,7 @@ from perception.camera_info import CameraInfo, Transform
 from perception.errors import SourceError
 from perception.interchange.channels import Schema
 from perception.interchange.images import header_of
-from perception.interchange.messages import UndecodableError, message_reader
+from perception.interchange.messages import Data, UndecodableError, message_reader
 
 CALIBRATIONS = frozenset(
     {
@@ -32,7 +32,7 @@ TRANSFORMS = frozenset(
 _UNIT = 1e-3  # how far a quaternion's length may be from 1
 
 
-def calibration_decoder(schema: Schema) -> Callable[[bytes], tuple[str, CameraInfo | None]]:
+def calibration_decoder(schema: Schema) -> Callable[[Data], tuple[str, CameraInfo | None]]:
     """What turns a message into the camera's frame_id and what is known of it; None: it is not calibrated.
 
     It raises UndecodableError for a damaged message.
@@ -43,7 +43,7 @@ def calibration_decoder(schema: Schema) -> Callable[[bytes], tuple[str, CameraIn
     """
     read = message_reader(schema)
 
-    def decode(data: bytes) -> tuple[str, CameraInfo | None]:
+    def decode(data: Data) -> tuple[str, CameraInfo | None]:
         message = read(data)
         try:
             _, frame_id = header_of(message)
@@ -54,11 +54,11 @@ def calibration_decoder(schema: Schema) -> Callable[[bytes], tuple[str, CameraIn
     return decode
 
 
-def transforms_decoder(schema: Schema) -> Callable[[bytes], list[Transform]]:
+def transforms_decoder(schema: Schema) -> Callable[[Data], list[Transform]]:
     """What turns a message into transforms; as `calibration_decoder`."""
     read = message_reader(schema)
 
-    def decode(data: bytes) -> list[Transform]:
+    def decode(data: Data) -> list[Transform]:
         message = read(data)
         many = getattr(message, "transforms", None)
         try:

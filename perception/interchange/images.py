@@ -12,7 +12,7 @@ import numpy as np
 from perception.errors import SourceError
 from perception.frame import Coded
 from perception.interchange.channels import Schema
-from perception.interchange.messages import UndecodableError, message_reader, nanoseconds
+from perception.interchange.messages import Data, UndecodableError, message_reader, nanoseconds
 from perception.interchange.raw_images import demosaiced, raw_pixels
 from perception.pixels import Pixels
 from perception.types import Image
@@ -57,7 +57,7 @@ def kind_of(schema_name: str) -> str:
     return name if package in ("foxglove", "foxglove_msgs") and name in known else ""
 
 
-def image_decoder(schema: Schema) -> Callable[[bytes], DecodedImage]:
+def image_decoder(schema: Schema) -> Callable[[Data], DecodedImage]:
     """What turns the messages of a channel into pictures.
 
     It raises UndecodableError for a message that is damaged, and SourceError for one that holds something
@@ -73,7 +73,7 @@ def image_decoder(schema: Schema) -> Callable[[bytes], DecodedImage]:
     read = message_reader(schema)
     decode = _raw if kind == "RawImage" else _compressed
 
-    def decoded(data: bytes) -> DecodedImage:
+    def decoded(data: Data) -> DecodedImage:
         message = read(data)
         try:
             return decode(message)

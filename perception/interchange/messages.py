@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from perception.errors import SourceError
 from perception.interchange.channels import Schema
 
-Reader: TypeAlias = Callable[[bytes], Any]
+Data: TypeAlias = bytes | memoryview
+Reader: TypeAlias = Callable[[Data], Any]
 
 _IDL = "=" * 80 + "\nIDL: "
 
@@ -64,13 +65,13 @@ def _protobuf_reader(schema: Schema) -> Reader:
 
     record = Record(data=schema.definition, encoding=schema.encoding, id=1, name=schema.name)
     try:
-        parse = DecoderFactory().decoder_for("protobuf", record)
+        parse: Any = DecoderFactory().decoder_for("protobuf", record)
     except (McapError, DecodeError, TypeError, KeyError, UnicodeDecodeError) as error:
         raise SourceError(f"the definition of {schema.name} is damaged ({_words(error)})") from error
     if parse is None:
         raise SourceError(f"the definition of {schema.name} is {schema.encoding or 'missing'}, not protobuf")
 
-    def read(data: bytes) -> Any:
+    def read(data: Data) -> Any:
         try:
             return parse(data)
         except DecodeError as error:
@@ -97,7 +98,7 @@ def _ros_reader(schema: Schema) -> Reader:
     cdr = schema.message_encoding == "cdr"
     deserialise = store.deserialize_cdr if cdr else store.deserialize_ros1
 
-    def read(data: bytes) -> Any:
+    def read(data: Data) -> Any:
         if cdr and data[:2] not in (b"\0\0", b"\0\1"):
             raise SourceError(
                 f"a message {schema.name} begins with {bytes(data[:2]).hex(' ')}; only plain CDR (00 00, "
@@ -123,9 +124,9 @@ def _ros_types(schema: Schema, name: str) -> Any:
     return {name: types for part in parts for name, types in get_types_from_idl(part).items()}
 
 
-def _read_json(data: bytes) -> Any:
+def _read_json(data: Data) -> Any:
     try:
-        message = json.loads(data, object_hook=lambda fields: SimpleNamespace(**fields))
+        message = json.loads(bytes(data), object_hook=lambda fields: SimpleNamespace(**fields))
     except (ValueError, RecursionError) as error:
         raise UndecodableError(f"not JSON ({_words(error)})") from error
     if not isinstance(message, SimpleNamespace):

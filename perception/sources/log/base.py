@@ -29,9 +29,9 @@ class Record(NamedTuple):
 
     log_ns: int
     topic: Topic
-    data: bytes
+    data: bytes | memoryview
 
-    def payload(self) -> bytes:
+    def payload(self) -> bytes | memoryview:
         """Raises: UndecodableError: it is compressed, and damaged."""
         if not self.topic.zstd:
             return self.data

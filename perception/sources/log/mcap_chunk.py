@@ -1,7 +1,7 @@
 """The messages in a chunk of an MCAP file.
 
-The mcap library makes an object of every message of every topic, and copies its bytes four times, for which a
-camera's pictures would pay 4 % of their rate.
+The mcap library makes an object of every message of every topic, and copies its bytes three times: for a
+camera's pictures that is 4 % of their rate.
 """
 
 import struct
@@ -23,7 +23,7 @@ class Message(NamedTuple):
 
     log_ns: int
     channel: int
-    data: bytes
+    data: memoryview
 
 
 def chunk_records(body: bytes, start_ns: int | None = None) -> memoryview:
@@ -44,6 +44,7 @@ def chunk_records(body: bytes, start_ns: int | None = None) -> memoryview:
     packed = memoryview(body)[at + 8 :]
     if int.from_bytes(body[at : at + 8], "little") != len(packed):
         raise ValueError("its size is wrong")
+    data: bytes | memoryview
     match name:
         case "zstd":
             data = zstandard.decompress(packed, size)
@@ -82,6 +83,6 @@ def messages(data: memoryview, wanted: set[int]) -> list[Message]:
         if opcode == Opcode.MESSAGE:
             channel, _, log_ns, _ = MESSAGE.unpack_from(body)
             if channel in wanted:
-                found.append(Message(log_ns, channel, bytes(body[MESSAGE.size :])))
+                found.append(Message(log_ns, channel, body[MESSAGE.size :]))
     found.sort(key=lambda message: message.log_ns)
     return found

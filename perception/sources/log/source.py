@@ -10,7 +10,7 @@ from perception.errors import ConfigError, SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.interchange.channels import Schema
 from perception.interchange.images import DecodedImage, image_decoder
-from perception.interchange.messages import UndecodableError
+from perception.interchange.messages import Data, UndecodableError
 from perception.pixels import size_of
 from perception.sources.base import SourceKind
 from perception.sources.log.base import Record
@@ -63,7 +63,7 @@ class LogSource:
     ) -> None:
         self.uri, self.live, self._camera = str(path), False, camera
         self.notes: list[str] = []
-        self._decoders: dict[Schema, Callable[[bytes], DecodedImage]] = {}
+        self._decoders: dict[Schema, Callable[[Data], DecodedImage]] = {}
         self._video: VideoMessages[tuple[Record, DecodedImage]] | None = None
         self._log = open_log(path)
         try:

@@ -7,7 +7,7 @@ from perception.camera_info import CameraInfo, Transform
 from perception.errors import SourceError
 from perception.interchange.cameras import CALIBRATIONS, TRANSFORMS, calibration_decoder, transforms_decoder
 from perception.interchange.channels import Schema
-from perception.interchange.messages import UndecodableError
+from perception.interchange.messages import Data, UndecodableError
 from perception.sources.log.base import Log, Record
 from perception.sources.log.choice import is_beside
 from perception.types import NS_PER_S
@@ -28,7 +28,7 @@ class Surroundings:
         self._picture, self._note = picture, note
         names = {one.name for one in log.topics if one.count != 0 and _wanted(one.name, one.schema.name)}
         self.names = frozenset(names)
-        self._decoders: dict[Schema, Callable[[bytes], Any] | None] = {}
+        self._decoders: dict[Schema, Callable[[Data], Any] | None] = {}
         self._infos: dict[str, tuple[str, CameraInfo | None]] = {}
         self._transforms: dict[str, Transform] = {}
         self._told: tuple[Transform, ...] | None = None
