@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
 from google.protobuf.message import Message
 from mcap.writer import CompressionType, Writer
 from mcap_protobuf.schema import build_file_descriptor_set
@@ -14,9 +15,6 @@ from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_typestore
-
-from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
-from foxglove_schemas_protobuf.CompressedVideo_pb2 import CompressedVideo
 
 START_NS = 1_700_000_000_123_456_789
 PERIOD_NS = 50_000_001
@@ -86,17 +84,10 @@ def write_mcap(path: Path, taken: Sequence[Shot], topic: str = TOPIC, **options:
     log = McapLog(path, **{"compression": CompressionType.ZSTD, "chunk_size": 4096} | options)
     for shot in taken:
         form = "jpeg" if shot.data[:1] == b"\xff" else "png"
-        message = protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format=form, frame_id="front_optical")
+        message = protobuf(
+            CompressedImage, shot.stamp_ns, data=shot.data, format=form, frame_id="front_optical"
+        )
         log.add(topic, shot.log_ns, message)
-    return log.close()
-
-
-def write_video(path: Path, packets: Sequence[bytes], codec: str, skip: Sequence[int] = (), **options: Any) -> Path:
-    log = McapLog(path, **options)
-    for index, data in enumerate(packets):
-        if index not in skip:
-            stamp_ns = START_NS + index * PERIOD_NS
-            log.add("/front/video", stamp_ns, protobuf(CompressedVideo, stamp_ns, data=data, format=codec))
     return log.close()
 
 
