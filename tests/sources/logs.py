@@ -99,7 +99,7 @@ def ros_image(shot: Shot, store: Any = ROS, frame_id: str = "front_optical") -> 
 
 
 def write_ros2(
-    folder: Path, taken: Sequence[Shot], storage: str = "sqlite3", version: int = 9, compression: str = ""
+    folder: Path, taken: Sequence[Shot], storage: str = "sqlite3", compression: str = "", version: int = 9
 ) -> Path:
     """A bag by rosbags; compression: "message" or "file"."""
     kind = "sensor_msgs/msg/CompressedImage"
