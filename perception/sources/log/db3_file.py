@@ -66,24 +66,28 @@ class Db3File:
         counts = dict(self._all("SELECT topic_id, count(*) FROM messages GROUP BY topic_id"))
         definitions: dict[str, tuple[str, str]] = {}
         if self._all("SELECT name FROM sqlite_master WHERE name = 'message_definitions'"):  # since Iron
-            rows = self._all(
-                "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
-            )
+            rows = self._texts("topic_type, encoding, encoded_message_definition FROM message_definitions")
             definitions = {kind: (encoding, text) for kind, encoding, text in rows}
         topics = {}
-        for number, name, kind, serialised in self._all(
-            "SELECT id, name, type, serialization_format FROM topics"
-        ):
+        numbers = self._all("SELECT id FROM topics ORDER BY id")
+        rows = self._texts("name, type, serialization_format FROM topics")
+        for (number,), (name, kind, serialised) in zip(numbers, rows, strict=True):
             encoding, text = definitions.get(kind, ("", ""))
             schema = Schema(kind, encoding, text.encode(), serialised)
             topics[number] = Topic(name, schema, counts.get(number, 0), zstd)
         return topics
 
+    def _texts(self, query: str) -> list[tuple[str, str, str]]:
+        rows = self._all(f"SELECT {query} ORDER BY id")
+        if not all(isinstance(value, str) for row in rows for value in row):
+            raise self._error(ValueError("names that are no text"))
+        return rows
+
     def _all(self, query: str, *values: Any) -> list[Any]:
         try:
             with closing(self._database.execute(query, values)) as rows:
                 return rows.fetchall()
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.Error, OverflowError, ValueError) as error:
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> SourceError:
