@@ -71,7 +71,7 @@ def image_decoder(schema: Schema) -> Callable[[Data], DecodedImage]:
     if not kind:
         raise SourceError(f"{schema.name} is no image")
     read = message_reader(schema)
-    decode = _raw if kind == "RawImage" else _compressed
+    decode = {"RawImage": _raw, "CompressedImage": _compressed, "CompressedVideo": _video}[kind]
 
     def decoded(data: Data) -> DecodedImage:
         message = read(data)
@@ -113,6 +113,14 @@ def _compressed(message: Any) -> DecodedImage:
     pixels, altered = _picture(data, said)
     whole = data.startswith(_JPEG) and not altered and _EXIF not in data[:_EXIF_WITHIN]
     return DecodedImage(pixels, Coded("jpeg", data) if whole else None, None, stamp_ns, frame_id)
+
+
+def _video(message: Any) -> DecodedImage:
+    stamp_ns, frame_id = header_of(message)
+    codec = VIDEO.get(message.format)
+    if codec is None:
+        raise SourceError(f"video {message.format!r:.40} is not known; {', '.join(VIDEO)} are")
+    return DecodedImage(None, None, (codec, bytes(_bytes(message.data))), stamp_ns, frame_id)
 
 
 def _picture(data: bytes, said: str) -> tuple[Image, bool]:

@@ -20,7 +20,7 @@ class Surroundings:
 
     Args:
         picture: the topic with pictures.
-        begin_ns: when they begin: what comes up to a second later holds for the first one, too.
+        begin_ns: when they begin. What comes first within a second from then holds for the first one, too.
         note: takes what the user should know.
     """
 
@@ -33,10 +33,13 @@ class Surroundings:
         self._transforms: dict[str, Transform] = {}
         self._told: tuple[Transform, ...] | None = None
         try:
-            for record in log.records(names, 0) if names else ():
+            known = set()
+            for record in log.records(names) if names else ():
                 if record.log_ns > begin_ns + _AHEAD_NS:
                     break
-                self.take(record)
+                if record.log_ns <= begin_ns or record.topic.name not in known:
+                    known.add(record.topic.name)
+                    self.take(record)
         except SourceError:  # will be met again, where the pictures end
             pass
 

@@ -73,12 +73,11 @@ class FrameNumbers:
                 for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
                     bits.golomb()
                 bits.take(2 * self._separate)
-                number, last = bits.take(self._bits), self._last
-                used = unit[0] & 0x60  # nal_ref_idc
-                next_one = None if last is None else (last + 1) % (1 << self._bits)
-                lost = kind != _IDR and last is not None and number not in (last, next_one)
-                # After a picture that none refers to, the same number comes again.
-                self._last = number if used or last is None else last
+                number, last, most = bits.take(self._bits), self._last, 1 << self._bits
+                lost = kind != _IDR and last is not None and number not in (last, (last + 1) % most)
+                # A picture that none refers to (nal_ref_idc 0) has the number that comes again after it.
+                counts = unit[0] & 0x60 or number == last
+                self._last = number if counts else (number - 1) % most
                 return lost and not self._gaps
         return False
 
