@@ -19,6 +19,7 @@ EXAMPLES = {
         "drive.mp4",
         "frames/",
         "photo.jpg",
+        "drive.mcap",
         "sim:",
         "camera:0",
         "rtsp://h/1",
@@ -41,7 +42,7 @@ def _frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("role", "kinds", "uri"), ALL)
 def test_each_kind_has_a_row_in_the_docs(role: str, kinds: Kinds[Any], uri: str) -> None:
     table = PAGE.split(f"| {role} | what it is |\n")[1].split("\n\n")[0]
-    beginning = re.match(r"[a-z]+(://|:|\.mp4|\.jpg|/)", uri)
+    beginning = re.match(r"[a-z]+(://|:|\.mp4|\.jpg|\.mcap|/)", uri)
     assert beginning and f"`{beginning[0]}" in table
     kind = kinds.parse(uri).kind
     assert not kind.grammar or kind.grammar in kinds.grammar()

@@ -66,7 +66,7 @@ def topics(
     log: Annotated[Path, typer.Argument(help="drive.mcap, bag/, x.db3 or x.bag", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """List the topics of a recording of ROS or Foxglove, and which one a run would read.
+    """List the topics of a recording, and which one a run reads.
 
     \b
     Examples:

@@ -61,7 +61,7 @@ def test_a_camera_that_is_not_calibrated_gives_nothing() -> None:
 
 
 def test_foxgloves_calibration_in_protobuf_and_json() -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "width": 640,
         "height": 480,
         "distortion_model": "plumb_bob",

@@ -50,7 +50,7 @@ def raw_message(
     padded[:, : rows.shape[1]] = rows
     height, width = size or samples.shape[:2]
     message = store.types["sensor_msgs/msg/Image"](
-        header(store), height, width, encoding, big_endian, step, padded.ravel()
+        header(store), height, width, encoding, big_endian, padded.shape[1], padded.ravel()
     )
     serialise = store.serialize_ros1 if store is ROS1 else store.serialize_cdr
     return bytes(serialise(message, "sensor_msgs/msg/Image"))
@@ -68,8 +68,12 @@ def ros(name: str, store: Any = ROS, definition: bool = True) -> Any:
     return Schema(f"sensor_msgs/msg/{name}", f"ros{version}msg", text.encode(), encoding)
 
 
+def shown(schema: Schema, data: bytes) -> Any:
+    return image_decoder(schema)(data)
+
+
 def decoded(form: str, data: bytes) -> Any:
-    return image_decoder(ros("CompressedImage"))(compressed_message(form, data))
+    return shown(ros("CompressedImage"), compressed_message(form, data))
 
 
 BGR = picture()
@@ -97,7 +101,7 @@ def test_a_raw_image_comes_out_exactly_whatever_its_padding(
     encoding: str, samples: Any, truth: Any, padding: int
 ) -> None:
     step = np.ascontiguousarray(samples)[0].nbytes + padding
-    got = image_decoder(ros("Image"))(raw_message(encoding, samples, step))
+    got = shown(ros("Image"), raw_message(encoding, samples, step))
     assert (as_bgr(got.pixels) == truth).all()
     assert (got.stamp_ns, got.frame_id, got.coded) == (STAMP_NS, "front_optical", None)
 
@@ -105,7 +109,7 @@ def test_a_raw_image_comes_out_exactly_whatever_its_padding(
 @pytest.mark.parametrize("big_endian", [0, 1])
 def test_samples_of_16_bits_have_the_byte_order_that_the_message_says(big_endian: int) -> None:
     samples = WIDE[..., 0].astype(">u2" if big_endian else "<u2")
-    got = image_decoder(ros("Image"))(raw_message("mono16", samples, big_endian=big_endian))
+    got = shown(ros("Image"), raw_message("mono16", samples, big_endian=big_endian))
     assert (got.pixels == BGR[..., :1]).all()
 
 
@@ -117,7 +121,7 @@ def test_a_mosaic_gives_its_colours_back(pattern: str) -> None:
     for place, letter in enumerate(pattern):
         mosaic[place // 2 :: 2, place % 2 :: 2] = colour[letters[letter]]
     for encoding, samples in ((f"bayer_{pattern}8", mosaic), (f"bayer_{pattern}16", mosaic * np.uint16(256))):
-        got = image_decoder(ros("Image"))(raw_message(encoding, samples, samples[0].nbytes + 6))
+        got = shown(ros("Image"), raw_message(encoding, samples, samples[0].nbytes + 6))
         assert (got.pixels == colour).all()
     png = cv2.imencode(".png", mosaic)[1].tobytes()
     as_sent = decoded(f"bayer_{pattern}8; png compressed ", png)
@@ -145,7 +149,7 @@ def test_luma_and_colour_of_yuv_stand_where_the_encoding_says(encoding: str, pad
         order = (chroma, luma) if encoding in ("yuv422", "uyvy") else (luma, chroma)
         samples, size = np.stack(order, -1), None
     step = samples[0].nbytes + padding
-    got = as_bgr(image_decoder(ros("Image"))(raw_message(encoding, samples, step, size=size)).pixels)
+    got = as_bgr(shown(ros("Image"), raw_message(encoding, samples, step, size=size)).pixels)
     i420 = np.concatenate([luma, u.reshape(-1, 32), v.reshape(-1, 32)])
     truth = cv2.cvtColor(i420, cv2.COLOR_YUV2BGR_I420)
     assert np.abs(got.astype(int) - truth).max() <= 3  # FFmpeg's and OpenCV's rounding
@@ -154,17 +158,17 @@ def test_luma_and_colour_of_yuv_stand_where_the_encoding_says(encoding: str, pad
 @pytest.mark.parametrize(("encoding", "samples"), [("16UC1", WIDE[..., 0]), ("32FC1", GREY.astype("f4"))])
 def test_depth_is_no_picture(encoding: str, samples: Any) -> None:
     with pytest.raises(SourceError, match=encoding):
-        image_decoder(ros("Image"))(raw_message(encoding, samples))
+        shown(ros("Image"), raw_message(encoding, samples))
 
 
 @pytest.mark.parametrize(
     ("height", "width", "step"), [(25, 32, 96), (24, 33, 96), (24, 32, 95), (2**31, 32, 96), (24, 0, 96)]
 )
-def test_sizes_that_do_not_fit_the_data_are_no_picture(height: int, width: int, step: int | None) -> None:
+def test_sizes_that_do_not_fit_the_data_are_no_picture(height: int, width: int, step: int) -> None:
     message = ROS.types["sensor_msgs/msg/Image"](header(), height, width, "bgr8", 0, step, BGR.ravel())
     data = bytes(ROS.serialize_cdr(message, "sensor_msgs/msg/Image"))
     with pytest.raises(UndecodableError, match="bytes do not make"):
-        image_decoder(ros("Image"))(data)
+        shown(ros("Image"), data)
 
 
 def test_a_jpeg_is_handed_on_as_it_came_and_a_png_is_not() -> None:
@@ -196,10 +200,10 @@ def test_what_is_no_whole_picture_is_undecodable() -> None:
 
 
 def test_bags_of_ros_1_and_messages_without_a_definition_are_read() -> None:
-    got = image_decoder(ros("Image", ROS1))(raw_message("bgr8", BGR, store=ROS1))
+    got = shown(ros("Image", ROS1), raw_message("bgr8", BGR, store=ROS1))
     assert (got.pixels == BGR).all()
     assert (got.stamp_ns, got.frame_id) == (STAMP_NS, "front_optical")
-    got = image_decoder(ros("Image", definition=False))(raw_message("bgr8", BGR))
+    got = shown(ros("Image", definition=False), raw_message("bgr8", BGR))
     assert (got.pixels == BGR).all()
 
 
@@ -211,6 +215,21 @@ def test_other_encapsulations_and_damaged_messages_are_refused() -> None:
     for wrong in (data[:-9], data[:30], data[:4], data[:9] + b"\xff" * 40 + data[49:]):
         with pytest.raises(UndecodableError):
             decode(wrong)
+
+
+def test_each_definition_of_a_type_counts_for_its_own_messages() -> None:
+    usual = ros("Image")
+    longer = Schema(usual.name, usual.encoding, b"uint32 exposure\n" + usual.definition, "cdr")
+    data = raw_message("bgr8", BGR)
+    decode, other = image_decoder(usual), image_decoder(longer)
+    assert as_bgr_of(other, data[:4] + b"\1\0\0\0" + data[4:]) == as_bgr_of(decode, data) == BGR.tobytes()
+    with pytest.raises(UndecodableError):
+        other(data)
+
+
+def as_bgr_of(decode: Any, data: bytes) -> bytes:
+    pixels: bytes = decode(data).pixels.tobytes()
+    return pixels
 
 
 def test_unknown_messages_are_refused_with_words() -> None:
@@ -246,7 +265,8 @@ def test_json_and_protobuf_say_the_same_picture() -> None:
         more = fields if message is raw else {"frame_id": "cam", "format": "jpeg"}
         text = json.dumps(more | time | data)
         by_json = image_decoder(Schema(name, "jsonschema", b"{}", "json"))(text.encode())
-        for got in (by_protobuf, by_json):
+        results: Any = by_protobuf, by_json
+        for got in results:
             truth = BGR if message is raw else cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1)
             assert (got.pixels == truth).all()
             assert (got.stamp_ns, got.frame_id) == (STAMP_NS, "cam")

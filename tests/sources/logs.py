@@ -62,7 +62,7 @@ class McapLog:
     def __init__(self, path: Path, **options: Any) -> None:
         self.path = path
         self._file = path.open("wb")
-        self.writer = Writer(self._file, **options)
+        self.writer: Any = Writer(self._file, **options)
         self.writer.start(library="tests")
         self._channels: dict[tuple[str, str], int] = {}
 
@@ -99,7 +99,7 @@ def ros_image(shot: Shot, store: Any = ROS, frame_id: str = "front_optical") -> 
 
 
 def write_ros2(
-    folder: Path, taken: Sequence[Shot], storage: str = "sqlite3", compression: str = "", version: int = 9
+    folder: Path, taken: Sequence[Shot], storage: str = "sqlite3", compression: str = "", *, version: Any = 9
 ) -> Path:
     """A bag by rosbags; compression: "message" or "file"."""
     kind = "sensor_msgs/msg/CompressedImage"

@@ -100,7 +100,7 @@ def test_less_than_the_statistics_say_is_an_error(tmp_path: Path) -> None:
     log = McapLog(tmp_path / "x.mcap", enable_crcs=False)
     for shot in TAKEN:
         log.add("/cam", shot.log_ns, protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png"))
-    statistics = log.writer._Writer__statistics  # type: ignore[attr-defined]
+    statistics = log.writer._Writer__statistics
     statistics.channel_message_counts[1] += 5
     statistics.message_count += 5
     frames, _, error = outcome(log.close())
@@ -111,7 +111,7 @@ def test_less_than_the_statistics_say_is_an_error(tmp_path: Path) -> None:
 
 def test_a_chunk_of_an_unknown_compression_is_not_taken_for_plain(tmp_path: Path) -> None:
     path = write_mcap(tmp_path / "x.mcap", TAKEN, enable_crcs=False)
-    builder = RecordBuilder()
+    builder: Any = RecordBuilder()
     for name in ("zstd", "zz9d"):
         builder.write_prefixed_string(name)
     both = builder.end()
@@ -155,7 +155,7 @@ def flipped(path: Path, whole: bytes, places: Sequence[tuple[float, int]]) -> No
 
 
 PLACES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), min_size=1, max_size=3)
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "chunks": {"chunk_size": 1024},
     "lean": {"chunk_size": 1024, "index_types": IndexType.NONE},
     "loose": {"use_chunking": False, "enable_data_crcs": True},

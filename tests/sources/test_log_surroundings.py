@@ -126,7 +126,7 @@ def ros2_mcap(path: Path) -> Path:
         for name in ("sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage")
     }
     with path.open("wb") as file:
-        writer = Ros2McapWriter(file)
+        writer: Any = Ros2McapWriter(file)
         image, camera, tf = (writer.register_msgdef(name, text) for name, text in kinds.items())
         for index, shot in enumerate(TAKEN):
             seconds, nanoseconds = divmod(shot.stamp_ns, 10**9)

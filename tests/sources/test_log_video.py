@@ -39,7 +39,7 @@ def encoded(codec: str, options: dict[str, str] | None = None) -> list[bytes]:
     wide = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (96, 400, 3), np.uint8), (9, 9), 3)
     packets = []
     for index in range(LENGTH):
-        picture = np.ascontiguousarray(wide[:, 4 * index : 4 * index + 160])
+        picture: Any = np.ascontiguousarray(wide[:, 4 * index : 4 * index + 160])
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
         frame.pts = index
         packets += context.encode(frame)
