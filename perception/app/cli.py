@@ -88,8 +88,8 @@ def run(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A picture, a folder of images (shown at 25 a second), a video, a camera (camera:0 or 0, "
-            "rtsp://…, http://…, udp://…, gst:…), or sim:",
+            help="A picture, a folder of images (shown at 25 a second), a video, a recording (drive.mcap, "
+            "bag/), a camera (camera:0 or 0, rtsp://…, http://…, udp://…, gst:…), or sim:",
             metavar="SOURCE",
         ),
     ] = None,

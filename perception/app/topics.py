@@ -71,6 +71,7 @@ def topics(
     \b
     Examples:
       perception topics drive.mcap
+      perception topics bag/ --json
       perception run 'drive.mcap?topic=/front/image_raw/compressed&start=20&duration=10' labels/
     """
     if not log.exists():
