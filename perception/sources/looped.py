@@ -25,12 +25,14 @@ class LoopedSource:
         sequence = recording = stamp_ns = 0
         while True:
             first, last_ns, latest = sequence, stamp_ns, recording
+            begin_ns: int | None = None  # of a part of a recording, where it begins
             for item in self._source:
                 sequence = first + item.sequence + 1
                 if isinstance(item, Drop):
                     yield replace(item, sequence=first + item.sequence)
                     continue
-                stamp_ns, latest = last_ns + item.stamp_ns, recording + item.recording
+                begin_ns = item.stamp_ns if begin_ns is None else begin_ns
+                stamp_ns, latest = last_ns + item.stamp_ns - begin_ns, recording + item.recording
                 yield replace(item, sequence=first + item.sequence, stamp_ns=stamp_ns, recording=latest)
             if sequence == first:
                 return

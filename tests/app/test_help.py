@@ -24,7 +24,8 @@ RUNNER = CliRunner(env={"COLUMNS": "80"})
 OWN = ("run", "doctor", "bench", "convert", "sources", "sinks", "classes", "topics")
 LATE = [name for name, one in late_commands().items() if one.dist and one.dist.name == DISTRIBUTION]
 COMMANDS = (*OWN, *LATE)
-EXTRAS = ("torch", "onnx", "onnxscript", "onnxruntime", "pycocotools", "matplotlib", "PIL", "openvino", "mcap", "rosbags", "google", "zstandard", "lz4")
+EXTRAS = ("torch", "onnx", "onnxscript", "onnxruntime", "pycocotools", "matplotlib", "PIL", "openvino")
+EXTRAS += ("mcap", "rosbags", "google", "zstandard", "lz4")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -69,7 +70,7 @@ def test_the_list_of_commands_marks_what_needs_an_extra() -> None:
 @pytest.mark.parametrize(
     ("kinds", "uris"),
     [
-        (SOURCES, ["drive.mp4?", "x.mcap?", ".?", "photo.jpg", "sim:?", "camera:0?", "rtsp://host/x#", "gst:x"]),
+        (SOURCES, ["a.mp4?", "a.mcap?", ".?", "a.jpg", "sim:?", "camera:0?", "rtsp://host/x#", "gst:x"]),
         (SINKS, ["out.mp4?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?"]),
     ],
 )

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mcap.writer import CompressionType, IndexType
 
 from perception.errors import ConfigError, SourceError
 from perception.frame import Drop, Frame
+from perception.sources.looped import LoopedSource
 from perception.sources.registry import open_source
 from tests.sources.logs import (
     PERIOD_NS,
@@ -124,6 +126,15 @@ def test_a_part_keeps_the_stamps_of_the_whole(container: str, tmp_path: Path) ->
     check(items, taken[6:16])  # the 10th is followed by a gap of a second
     items, _ = read(f"{path}?topic={TOPIC}&duration=0.06")
     check(items, taken[:2])
+
+
+def test_a_part_that_is_looped_goes_on_without_a_gap(tmp_path: Path) -> None:
+    path = write_mcap(tmp_path / "x.mcap", shots(12))
+    source = LoopedSource(lambda: open_source(f"{path}?start=0.4"))
+    items = list(islice(source, 8))
+    source.close()
+    assert [round(item.stamp_ns / PERIOD_NS) for item in items if isinstance(item, Frame)] == list(range(8))
+    assert [item.recording for item in items if isinstance(item, Frame)] == [0] * 4 + [1] * 4
 
 
 def test_jpeg_is_handed_on_as_it_came(tmp_path: Path) -> None:

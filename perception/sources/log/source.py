@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from perception.sources.rates import DEFAULT
 from perception.sources.splice import Timeline, spliced
 from perception.types import NS_PER_S
 
-_FIRST = 11  # messages, whose times tell the rate
+_AHEAD_NS = NS_PER_S  # tells the rate; and a camera's calibration may come after its first picture
 
 
 class _Shot(NamedTuple):
@@ -68,10 +67,10 @@ class LogSource:
         self._log = open_log(path)
         try:
             self.topic = choose_topic(self._log, topic)
-            times = self._first_times()
+            self._around = Surroundings(self._log, self.topic, self._note)
+            times = self._look_ahead()
             self._begin_ns = times[0] + round(start * NS_PER_S)
             self._end_ns = None if duration is None else self._begin_ns + round(duration * NS_PER_S)
-            self._around = Surroundings(self._log, self.topic, times[0], self._note)
         except (SourceError, ConfigError) as error:
             self.close()
             raise type(error)(f"source {path}: {error}") from error
@@ -100,15 +99,21 @@ class LogSource:
     def close(self) -> None:
         self._log.close()
 
-    def _first_times(self) -> list[int]:
-        """When the first messages were recorded; and when the first one was captured."""
+    def _look_ahead(self) -> list[int]:
+        """When the first pictures were recorded, and what is known of the camera by then, and soon after."""
         times: list[int] = []
         try:
-            for record in islice(self._log.records({self.topic}), _FIRST):
+            for record in self._log.records({self.topic, *self._around.names}):
+                if len(times) > 1 and record.log_ns > times[0] + _AHEAD_NS:
+                    break
+                if record.topic.name != self.topic:
+                    if not times or record.topic.name not in self._around.known:
+                        self._around.take(record)
+                    continue
                 if not times:
                     self._first_ns = self._captured_ns(record)
                 times.append(record.log_ns)
-        except SourceError:
+        except SourceError:  # it will be met again, where the pictures end
             if not times:
                 raise
         if not times:

@@ -10,9 +10,6 @@ from perception.interchange.channels import Schema
 from perception.interchange.messages import Data, UndecodableError
 from perception.sources.log.base import Log, Record
 from perception.sources.log.choice import is_beside
-from perception.types import NS_PER_S
-
-_AHEAD_NS = NS_PER_S  # a camera's calibration may come after its first picture
 
 
 class Surroundings:
@@ -20,32 +17,28 @@ class Surroundings:
 
     Args:
         picture: the topic with pictures.
-        begin_ns: when they begin. What comes first within a second from then holds for the first one, too.
         note: takes what the user should know.
+
+    Attributes:
+        names: of the topics that are of use here.
+        known: of those, the ones that have said something.
     """
 
-    def __init__(self, log: Log, picture: str, begin_ns: int, note: Callable[[str], None]) -> None:
+    def __init__(self, log: Log, picture: str, note: Callable[[str], None]) -> None:
         self._picture, self._note = picture, note
-        names = {one.name for one in log.topics if one.count != 0 and _wanted(one.name, one.schema.name)}
-        self.names = frozenset(names)
+        self.names = frozenset(
+            one.name for one in log.topics if one.count != 0 and _wanted(one.name, one.schema.name)
+        )
+        self.known: set[str] = set()
         self._decoders: dict[Schema, Callable[[Data], Any] | None] = {}
         self._infos: dict[str, tuple[str, CameraInfo | None]] = {}
         self._transforms: dict[str, Transform] = {}
         self._told: tuple[Transform, ...] | None = None
-        try:
-            known = set()
-            for record in log.records(names) if names else ():
-                if record.log_ns > begin_ns + _AHEAD_NS:
-                    break
-                if record.log_ns <= begin_ns or record.topic.name not in known:
-                    known.add(record.topic.name)
-                    self.take(record)
-        except SourceError:  # will be met again, where the pictures end
-            pass
 
     def take(self, record: Record) -> None:
         """For each message of the topics `names`, in order."""
         schema = record.topic.schema
+        self.known.add(record.topic.name)
         try:
             if schema not in self._decoders:
                 self._decoders[schema] = None  # unless it can be made
