@@ -1,6 +1,7 @@
 """Serialised messages as objects with attributes, by the definition that comes with them."""
 
 import json
+import re
 import struct
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -118,10 +119,9 @@ def _ros_types(schema: Schema, name: str) -> Any:
     text = schema.definition.decode()
     if schema.encoding != "ros2idl":
         return get_types_from_msg(text, name)
-    if not text.startswith(_IDL):
-        return get_types_from_idl(text)
-    parts = (part.partition("\n")[2] for part in text.split(_IDL)[1:])
-    return {name: types for part in parts for name, types in get_types_from_idl(part).items()}
+    parts = [part.partition("\n")[2] for part in text.split(_IDL)[1:]] or [text]
+    plain = (re.sub(r"(?m)^#.*$", "", part) for part in parts)  # its parser knows no #include
+    return {name: types for part in plain for name, types in get_types_from_idl(part).items()}
 
 
 def _read_json(data: Data) -> Any:

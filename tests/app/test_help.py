@@ -24,8 +24,10 @@ RUNNER = CliRunner(env={"COLUMNS": "80"})
 OWN = ("run", "doctor", "bench", "convert", "sources", "sinks", "classes", "topics")
 LATE = [name for name, one in late_commands().items() if one.dist and one.dist.name == DISTRIBUTION]
 COMMANDS = (*OWN, *LATE)
-EXTRAS = ("torch", "onnx", "onnxscript", "onnxruntime", "pycocotools", "matplotlib", "PIL", "openvino")
-EXTRAS += ("mcap", "rosbags", "google", "zstandard", "lz4")
+EXTRAS = (
+    *("torch", "onnx", "onnxscript", "onnxruntime", "pycocotools", "matplotlib", "PIL", "openvino"),
+    *("mcap", "rosbags", "google", "zstandard", "lz4"),
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
