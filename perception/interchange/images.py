@@ -17,7 +17,8 @@ from perception.interchange.raw_images import demosaiced, raw_pixels
 from perception.pixels import Pixels
 from perception.types import Image
 
-VIDEO = {"h264": "h264", "h265": "hevc", "hevc": "hevc", "vp9": "vp9", "av1": "av1"}  # FFmpeg's names
+# FFmpeg's names. VP9 and AV1 do not show that a packet is missing, so that their pictures cannot be trusted.
+VIDEO = {"h264": "h264", "h265": "hevc", "hevc": "hevc"}
 
 _JPEG, _PNG, _WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF"
 _EXIF = b"Exif\0\0"  # may turn the picture, so that it is not shown as it is coded
@@ -119,7 +120,7 @@ def _video(message: Any) -> DecodedImage:
     stamp_ns, frame_id = header_of(message)
     codec = VIDEO.get(message.format)
     if codec is None:
-        raise SourceError(f"video {message.format!r:.40} is not known; {', '.join(VIDEO)} are")
+        raise SourceError(f"video {message.format!r:.40} is not read; {', '.join(VIDEO)} are")
     return DecodedImage(None, None, (codec, bytes(_bytes(message.data))), stamp_ns, frame_id)
 
 

@@ -166,5 +166,5 @@ def test_only_a_lost_picture_that_others_refer_to_is_missed() -> None:
 
 def test_an_unknown_codec_is_an_error(tmp_path: Path) -> None:
     packets, _ = stream("h264")
-    with pytest.raises(SourceError, match="'vp8' is not known"):
-        open_source(str(write(tmp_path / "x.mcap", packets[:2], "vp8")))
+    with pytest.raises(SourceError, match="'vp9' is not read"):
+        open_source(str(write(tmp_path / "x.mcap", packets[:2], "vp9")))

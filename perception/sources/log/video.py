@@ -7,7 +7,6 @@ import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
-from perception.errors import SourceError
 from perception.frame import Coded
 from perception.pixels import Pixels
 from perception.sources.log.units import FrameNumbers, ParameterSets
@@ -31,27 +30,21 @@ class VideoMessages(Generic[T]):
     key frame: decoders would show them smeared.
 
     Args:
-        codec: as FFmpeg calls it.
+        codec: h264 or hevc.
         uri: what the user calls the recording, for the notes.
         notes: what the user should know, each once.
-
-    Raises:
-        SourceError: FFmpeg has no decoder for it.
     """
 
     def __init__(self, codec: str, uri: str, notes: list[str]) -> None:
         self.codec = codec
-        try:
-            context = av.CodecContext.create(codec, "r")
-        except av.codec.codec.UnknownCodecError as error:
-            raise SourceError(f"video {codec!r} cannot be decoded by this FFmpeg") from error
+        context = av.CodecContext.create(codec, "r")
         assert isinstance(context, VideoCodecContext)
         context.thread_count = 1  # several would hold several pictures back
         context.flags |= Flags.output_corrupt  # so that they can be told from lost ones
         self._context = context
         self._pictures = Pictures(context, uri, notes)
         self._numbers = FrameNumbers() if codec == "h264" else None
-        self._sets = ParameterSets(codec) if codec in _FORMATS else None
+        self._sets = ParameterSets(codec)
         self._waiting: dict[int, tuple[T, bytes]] = {}
         self._count = 0
         self._sound = False
@@ -62,8 +55,7 @@ class VideoMessages(Generic[T]):
         if not data or (self._numbers and self._numbers.missing(data)):
             yield from self._lose()
         self._waiting[number] = item, data
-        if self._sets:
-            self._sets.take(data)
+        self._sets.take(data)
         try:
             packet = av.Packet(data)
             packet.pts = number
@@ -98,7 +90,7 @@ class VideoMessages(Generic[T]):
             yield item, Shown(pixels, aspect, self._coded(picture, data))
 
     def _coded(self, picture: av.VideoFrame, data: bytes) -> Coded | None:
-        if not self._sets or self._context.has_b_frames or not self._pictures.as_stored:
+        if self._context.has_b_frames or not self._pictures.as_stored:
             return None
         key = picture.key_frame
         return Coded(_FORMATS[self.codec], self._sets.complete(data) if key else data, key)
