@@ -64,8 +64,8 @@ class VideoMessages(Generic[T]):
             yield from self._lose()
             return
         yield from self._shown(pictures)
-        if not self._context.has_b_frames:
-            yield from self._given_up()
+        if self._waiting and not self._context.has_b_frames:
+            yield from self._lose()
 
     def flush(self) -> Iterator[tuple[T, Shown | None]]:
         """The rest, after the last message."""
