@@ -13,7 +13,7 @@ import yaml
 from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
 from mcap.writer import CompressionType, IndexType
 
-from perception.errors import ConfigError, SourceError
+from perception.errors import SourceError
 from perception.frame import Drop, Frame
 from perception.sources.looped import LoopedSource
 from perception.sources.registry import open_source
@@ -235,46 +235,29 @@ def test_a_message_that_is_no_picture_is_dropped(tmp_path: Path) -> None:
     assert all((item.image == taken[item.sequence].image).all() for item in good)
 
 
-def two_cameras(path: Path) -> Path:
-    log = McapLog(path)
-    for index, shot in enumerate(shots(8)):
-        for topic in ("/left/image", "/right/image") if index % 2 else ("/left/image",):
-            message = protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png")
-            log.add(topic, shot.log_ns, message)
-    return log.close()
+def test_a_recorder_without_a_clock_keeps_the_order_of_the_file(tmp_path: Path) -> None:
+    log = McapLog(tmp_path / "x.mcap", chunk_size=1024)
+    taken = shots(24)
+    for shot in taken:
+        log.add("/cam", 0, protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png"))
+    items, _ = read(log.close())
+    check(items, taken)
 
 
-def test_several_topics_are_an_error_that_lists_them(tmp_path: Path) -> None:
-    path = two_cameras(tmp_path / "x.mcap")
-    with pytest.raises(ConfigError) as caught:
-        open_source(str(path))
-    for words in (
-        "/left/image (foxglove.CompressedImage, 8 messages, 20 a second)",
-        "/right/image (foxglove.CompressedImage, 4 messages, 8.57 a second)",
-        "?topic=",
-    ):
-        assert words in str(caught.value)
-    items, _ = read(f"{path}?topic=/right/image")
-    check(items, shots(8)[1::2], START_NS + PERIOD_NS)
-    with pytest.raises(ConfigError, match=r"/up is not in this recording.*/left/image"):
-        open_source(f"{path}?topic=/up")
-
-
-@pytest.mark.parametrize("option", ["start=-1", "duration=x", "topics=/a"])
-def test_options_that_cannot_be_are_refused(option: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=option.partition("=")[0]):
-        open_source(f"{tmp_path}/x.mcap?{option}")
-
-
-def test_files_that_are_no_recordings_are_refused(tmp_path: Path) -> None:
-    for name in ("x.mcap", "x.bag", "x.db3"):
-        for data in (b"", b"hello", b"\x89MCAP0\r\n", bytes(5000)):
-            (tmp_path / name).write_bytes(data)
-            with pytest.raises((SourceError, ConfigError), match=name):
-                open_source(str(tmp_path / name))
-    (tmp_path / "metadata.yaml").write_text("a: 1")
-    with pytest.raises(SourceError, match="rosbag2_bagfile_information"):
-        open_source(str(tmp_path))
+def test_several_publishers_of_a_topic_are_one(tmp_path: Path) -> None:
+    taken = shots(8)
+    log = McapLog(tmp_path / "x.mcap")
+    for index, shot in enumerate(taken):
+        message = protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png")
+        if index % 2 == 0:
+            log.add("/cam", shot.log_ns, message)
+            continue
+        second = log.writer.register_channel("/cam", "protobuf", 1) if index == 1 else second
+        log.writer.add_message(second, shot.log_ns, message.SerializeToString(), shot.log_ns)
+    source = open_source(str(log.close()))
+    assert source.length == 8
+    check(list(source), taken)
+    source.close()
 
 
 def test_reading_twice_gives_the_same_bytes(tmp_path: Path) -> None:

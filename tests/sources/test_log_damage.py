@@ -21,11 +21,11 @@ from tests.sources.logs import McapLog, Shot, protobuf, shots, write_mcap, write
 TAKEN = shots(24, height=12)
 
 
-def outcome(path: Path) -> tuple[list[Frame], list[str], PerceptionError | None]:
+def outcome(path: Path, query: str = "") -> tuple[list[Frame], list[str], PerceptionError | None]:
     """What a run would see: frames, notes, and the error that ended it."""
     frames: list[Frame] = []
     try:
-        source = open_source(str(path))
+        source = open_source(f"{path}{query}")
     except PerceptionError as error:
         return frames, [], error
     try:
@@ -98,12 +98,13 @@ def test_damage_in_a_file_without_chunks_is_found_before_a_picture_is_shown(tmp_
 
 def test_less_than_the_statistics_say_is_an_error(tmp_path: Path) -> None:
     log = McapLog(tmp_path / "x.mcap", enable_crcs=False)
+    log.add("/other", TAKEN[0].log_ns - 10**9, CompressedImage())  # the pictures begin later than the file
     for shot in TAKEN:
         log.add("/cam", shot.log_ns, protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png"))
     statistics = log.writer._Writer__statistics
-    statistics.channel_message_counts[1] += 5
+    statistics.channel_message_counts[2] += 5
     statistics.message_count += 5
-    frames, _, error = outcome(log.close())
+    frames, _, error = outcome(log.close(), "?topic=/cam")
     check_right(frames, TAKEN)
     assert len(frames) == 24
     assert "says 29 messages of /cam, but holds 24" in str(error)

@@ -68,6 +68,16 @@ class Log(Protocol):
     def close(self) -> None: ...
 
 
+def united(topics: Iterable[Topic]) -> list[Topic]:
+    """Those of one name and type as one, with all their messages: of several files, or several publishers."""
+    counts: dict[tuple[str, Schema, bool], int | None] = {}
+    for topic in topics:
+        key = topic.name, topic.schema, topic.zstd
+        before = counts.get(key, 0)
+        counts[key] = None if before is None or topic.count is None else before + topic.count
+    return [Topic(name, schema, count, zstd) for (name, schema, zstd), count in counts.items()]
+
+
 class Part(NamedTuple):
     """Records in order, none before `start_ns`; nothing of it is read before the first one is asked for."""
 

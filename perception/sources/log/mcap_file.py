@@ -9,7 +9,7 @@ from mcap.opcode import Opcode
 
 from perception.errors import SourceError
 from perception.interchange.channels import Schema
-from perception.sources.log.base import Part, Record, Topic, merged
+from perception.sources.log.base import Part, Record, Topic, merged, united
 from perception.sources.log.mcap_chunk import HEAD, MESSAGE, chunk_records, messages
 from perception.sources.log.mcap_index import DAMAGE, MAGIC, ChunkAt, Index, MessageAt, index_by_summary
 from perception.sources.log.mcap_scan import index_by_scan
@@ -42,7 +42,7 @@ class McapFile:
         self._zstd = zstd or index.zstd
         self.start_ns, self.end_ns = index.start_ns, index.end_ns
         self._by_channel = {number: self._topic(number) for number in index.channels}
-        self.topics = list(self._by_channel.values())
+        self.topics = united(self._by_channel.values())
         self.notes = []
         if index.cut_at is not None and not index.damage:
             self.notes.append(

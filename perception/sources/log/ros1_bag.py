@@ -8,7 +8,7 @@ from rosbags.rosbag1 import Reader, ReaderError
 
 from perception.errors import SourceError
 from perception.interchange.channels import Schema
-from perception.sources.log.base import Record, Topic
+from perception.sources.log.base import Record, Topic, united
 
 # What rosbags raises on damaged bytes, other than its own error.
 _DAMAGE = (
@@ -39,7 +39,7 @@ class Ros1Bag:
             )
             for one in reader.connections
         }
-        self.topics = list(self._topics.values())
+        self.topics = united(self._topics.values())
         used = any(topic.count for topic in self.topics)
         self.start_ns, self.end_ns = (reader.start_time, reader.end_time) if used else (0, 0)
 

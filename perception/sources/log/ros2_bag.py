@@ -9,7 +9,7 @@ import zstandard
 
 from perception.errors import ConfigError, SourceError
 from perception.parsing import read_yaml
-from perception.sources.log.base import Log, Part, Record, Topic, merged
+from perception.sources.log.base import Log, Part, Record, merged, united
 from perception.sources.log.db3_file import Db3File
 from perception.sources.log.mcap_file import McapFile
 
@@ -51,7 +51,7 @@ class Ros2Bag:
         except BaseException:
             self.close()
             raise
-        self.topics = _united(self._logs)
+        self.topics = united(topic for log in self._logs for topic in log.topics)
         used = [log for log in self._logs if log.end_ns]
         self.start_ns = min((log.start_ns for log in used), default=0)
         self.end_ns = max((log.end_ns for log in used), default=0)
@@ -90,13 +90,3 @@ def _unpack(path: Path, folder: Path) -> Path:
     except (OSError, zstandard.ZstdError) as error:
         raise SourceError(f"{path.name} cannot be decompressed to {folder} ({error})") from error
     return file
-
-
-def _united(logs: list[Log]) -> list[Topic]:
-    """The topics of all, each once, with all its messages."""
-    counts: dict[tuple[str, Any, bool], int | None] = {}
-    for topic in (topic for log in logs for topic in log.topics):
-        key = topic.name, topic.schema, topic.zstd
-        before = counts.get(key, 0)
-        counts[key] = None if before is None or topic.count is None else before + topic.count
-    return [Topic(name, schema, count, zstd) for (name, schema, zstd), count in counts.items()]

@@ -22,7 +22,8 @@ from perception.sources.rates import DEFAULT
 from perception.sources.splice import Timeline, spliced
 from perception.types import NS_PER_S
 
-_AHEAD_NS = NS_PER_S  # tells the rate; and a camera's calibration may come after its first picture
+# What is read at opening tells the rate; and a camera's calibration may come after its first picture.
+_AHEAD_NS, _AHEAD = NS_PER_S, 200  # and pictures, should the recorder have had no clock
 
 
 class _Shot(NamedTuple):
@@ -69,8 +70,9 @@ class LogSource:
             self.topic = choose_topic(self._log, topic)
             self._around = Surroundings(self._log, self.topic, self._note)
             times = self._look_ahead()
-            self._begin_ns = times[0] + round(start * NS_PER_S)
-            self._end_ns = None if duration is None else self._begin_ns + round(duration * NS_PER_S)
+            begin_ns = times[0] + round(start * NS_PER_S)
+            self._begin_ns = begin_ns if start else 0
+            self._end_ns = None if duration is None else begin_ns + round(duration * NS_PER_S)
         except (SourceError, ConfigError) as error:
             self.close()
             raise type(error)(f"source {path}: {error}") from error
@@ -104,7 +106,7 @@ class LogSource:
         times: list[int] = []
         try:
             for record in self._log.records({self.topic, *self._around.names}):
-                if len(times) > 1 and record.log_ns > times[0] + _AHEAD_NS:
+                if len(times) > 1 and (record.log_ns > times[0] + _AHEAD_NS or len(times) == _AHEAD):
                     break
                 if record.topic.name != self.topic:
                     if not times or record.topic.name not in self._around.known:
