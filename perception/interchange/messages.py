@@ -24,7 +24,7 @@ def message_reader(schema: Schema) -> Reader:
     """What turns the bytes of a message into an object; it raises UndecodableError where they are damaged.
 
     The definition decides, so that two logs, or two topics of one, may define a type differently. Messages of
-    ROS that come without one (live ones, old bags) are read as the types that ROS 2 has.
+    ROS that come without one (live ones, old bags) are read as the types that ROS itself has.
 
     Raises:
         SourceError: the encoding is not known, or the definition is missing or wrong.
@@ -85,18 +85,18 @@ def _ros_reader(schema: Schema) -> Reader:
     from rosbags.serde import SerdeError  # noqa: PLC0415 - of an extra
     from rosbags.typesys import Stores, TypesysError, get_typestore  # noqa: PLC0415
 
+    cdr = schema.message_encoding == "cdr"
     name = schema.name if "/msg/" in schema.name else schema.name.replace("/", "/msg/", 1)
     try:
         if schema.definition:
             store = get_typestore(Stores.EMPTY)
             store.register(_ros_types(schema, name))
         else:
-            store = get_typestore(Stores.LATEST)
+            store = get_typestore(Stores.LATEST if cdr else Stores.ROS1_NOETIC)
         store.get_msgdef(name)
     except (TypesysError, KeyError, ValueError, RecursionError) as error:
-        missing = "is damaged" if schema.definition else "is missing, and it is none of ROS 2's own"
+        missing = "is damaged" if schema.definition else "is missing, and it is none of ROS's own"
         raise SourceError(f"the definition of {schema.name} {missing} ({_words(error)})") from error
-    cdr = schema.message_encoding == "cdr"
     deserialise = store.deserialize_cdr if cdr else store.deserialize_ros1
 
     def read(data: Data) -> Any:

@@ -203,8 +203,9 @@ def test_bags_of_ros_1_and_messages_without_a_definition_are_read() -> None:
     got = shown(ros("Image", ROS1), raw_message("bgr8", BGR, store=ROS1))
     assert (got.pixels == BGR).all()
     assert (got.stamp_ns, got.frame_id) == (STAMP_NS, "front_optical")
-    got = shown(ros("Image", definition=False), raw_message("bgr8", BGR))
-    assert (got.pixels == BGR).all()
+    for store in (ROS, ROS1):
+        got = shown(ros("Image", store, definition=False), raw_message("bgr8", BGR, store=store))
+        assert (got.pixels == BGR).all()
 
 
 def test_other_encapsulations_and_damaged_messages_are_refused() -> None:

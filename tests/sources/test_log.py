@@ -246,13 +246,13 @@ def test_a_recorder_without_a_clock_keeps_the_order_of_the_file(tmp_path: Path) 
 
 def test_several_publishers_of_a_topic_are_one(tmp_path: Path) -> None:
     taken = shots(8)
-    log = McapLog(tmp_path / "x.mcap")
+    log, second = McapLog(tmp_path / "x.mcap"), 0
     for index, shot in enumerate(taken):
         message = protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png")
         if index % 2 == 0:
             log.add("/cam", shot.log_ns, message)
             continue
-        second = log.writer.register_channel("/cam", "protobuf", 1) if index == 1 else second
+        second = second or log.writer.register_channel("/cam", "protobuf", 1)
         log.writer.add_message(second, shot.log_ns, message.SerializeToString(), shot.log_ns)
     source = open_source(str(log.close()))
     assert source.length == 8
