@@ -52,7 +52,7 @@ def read_what_is_whole(path: Path) -> list[Logged]:
     with path.open("rb") as file:
         try:
             for one in NonSeekingReader(file, validate_crcs=True).iter_messages(log_time_order=False):
-                found.append(_decoded(*one))  # noqa: PERF401 - the reader raises at the end
+                found.append(_decoded(*one))
         except Exception as error:  # noqa: BLE001 - what it raises differs with the place of the cut
             assert found, error
     return found

@@ -61,6 +61,11 @@ class McapFile:
         """Bytes that are in the file by now."""
         return self._end
 
+    @property
+    def empty(self) -> bool:
+        """No message has got as far as the file."""
+        return not self._chunks
+
     def add(self, message: Message) -> None:
         channel, data, stamp_ns = self._channel(message.channel), message.data, message.stamp_ns
         sequence = self._counts.get(channel, 0)

@@ -99,16 +99,17 @@ class McapSink:
         self._write(self._of(health.camera).health(health, stamp_ns), flush=True)
 
     def close(self) -> None:
-        file, self._file = self._file, None
         try:
-            if file is not None:
-                file.close()
+            if self._file is not None:
+                self._file.close()
         except OSError as error:
             if not self._broken:  # else it was reported when it broke
                 self._broken = True
                 raise self._error(error) from error
         finally:
-            if self._new and file is None:  # nothing came
+            if self._new and (
+                self._file is None or self._file.empty
+            ):  # nothing came, or none got as far as the disk
                 with suppress(OSError):  # it does no harm
                     self._path.unlink()
             self._new = False

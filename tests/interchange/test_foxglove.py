@@ -129,7 +129,7 @@ def test_what_changes_rarely() -> None:
     p = (*k[:3], 1.0, *k[3:6], 2.0, *k[6:], 3.0)
     info = CameraInfo(640, 360, "plumb_bob", (0.1, -0.2, 0.001, 0.002, 0.3), k, k[::-1], p)
     mounted = Transform("base_link", "cam0", (1.5, -0.1, 1.25), (-0.5, 0.5, -0.5, 0.5))
-    frame, scene = a_frame(0)
+    frame, _ = a_frame(0)
     plain = [one.channel.name for one in FoxgloveVocabulary("rear", DRIVE).latched(frame, STAMP)]
     assert plain == ["classes"]
     frame = replace(frame, frame_id="cam0", camera_info=info, transforms=(mounted, mounted))
