@@ -1,6 +1,7 @@
 """Logs as other readers see them: MCAP's own, and protobuf's by the definitions that stand in the file."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,10 @@ def read_log(path: Path) -> list[Logged]:
 def read_what_is_whole(path: Path) -> list[Logged]:
     """The messages of a log whose writer was killed."""
     found = []
-    with path.open("rb") as file:
-        try:
-            for one in NonSeekingReader(file, validate_crcs=True).iter_messages(log_time_order=False):
-                found.append(_decoded(*one))
-        except Exception as error:  # noqa: BLE001 - what it raises differs with the place of the cut
-            assert found, error
+    # What is raised at the end differs with the place of the cut.
+    with path.open("rb") as file, suppress(Exception):
+        for one in NonSeekingReader(file, validate_crcs=True).iter_messages(log_time_order=False):
+            found.append(_decoded(*one))
     return found
 
 

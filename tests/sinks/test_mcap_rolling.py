@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from perception.classes import DRIVE
@@ -64,6 +65,7 @@ def test_segments_of_some_bytes_within_bounds(tmp_path: Path, make_scene: MakeSc
 WRITER = """
 import sys, time
 import numpy as np
+import numpy.typing as npt
 from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.scene import Status, unknown_scene
@@ -153,6 +155,7 @@ def test_foxglove_s_own_reader_reads_it(tmp_path: Path, make_scene: MakeScene) -
     assert said.returncode == 0, said.stderr
     lines = [line.split(" ") for line in said.stdout.splitlines()]
     assert len(lines) == 1 + 5 * 30
+    maps: dict[str, list[npt.NDArray[np.generic]]]
     maps = {"labels": [one.labels for one in scenes], "instances": [one.instance_map for one in scenes]}
     for name, of_frames in maps.items():
         sums = [hashlib.sha256(ids.tobytes()).hexdigest() for ids in of_frames]
