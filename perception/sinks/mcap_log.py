@@ -19,6 +19,7 @@ from perception.sinks.h264 import H264Video
 from perception.sinks.limits import Limits
 from perception.sinks.mcap import McapOptions
 from perception.sinks.mcap_file import McapFile
+from perception.sinks.mounting import mounting
 from perception.sinks.rolling import RollingSink
 from perception.types import NS_PER_S
 
@@ -79,7 +80,7 @@ class McapSink:
         wanted = vocabulary.channels.keys() - _LEFT_OUT - ({"picture"} if self._image == "none" else set())
         stamp_ns, last = recorded_ns(frame), self._last
         self._first, self._last = self._first or frame, frame
-        if last is None or _mounting(last) != _mounting(frame):
+        if last is None or mounting(last) != mounting(frame):
             self._write(vocabulary.latched(frame, stamp_ns))
         if self._waiting is not None:
             self._write(vocabulary.health(self._waiting, stamp_ns))
@@ -150,7 +151,3 @@ def open_log(path: Path, options: McapOptions, header: str, speaks: Speaks, open
     if options.limits != Limits():
         return RollingMcapSink(path, options.limits, segment)
     return segment(path)
-
-
-def _mounting(frame: Frame) -> tuple[object, ...]:
-    return frame.optical_frame, frame.camera_info, frame.transforms

@@ -24,6 +24,7 @@ SINKS = Kinds(
         ".jpg .jpeg .png": "perception.sinks.picture:KIND",
         "window": "perception.sinks.window:KIND",
         "web": "perception.sinks.web.sink:KIND",
+        "foxglove": "perception.sinks.foxglove:KIND",
     },
     _name_of,
 )
