@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from mcap.reader import NonSeekingReader, make_reader
 from mcap.records import Channel, Message, Schema
-from mcap_protobuf.decoder import DecoderFactory
+
+_kinds: dict[tuple[str, bytes], Any] = {}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,18 @@ def read_what_is_whole(path: Path) -> list[Logged]:
     return found
 
 
+def decode(name: str, definition: bytes, data: bytes) -> Any:
+    """A protobuf message by its definition alone, in a pool of its own."""
+    kind = _kinds.get((name, definition))
+    if kind is None:
+        pool = descriptor_pool.DescriptorPool()
+        for file in descriptor_pb2.FileDescriptorSet.FromString(definition).file:
+            pool.Add(file)  # which wants those that it uses first
+        kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+        _kinds[name, definition] = kind
+    return kind.FromString(data)
+
+
 def pixels(image: Any) -> npt.NDArray[np.generic]:
     """Of a RawImage: uint8 or uint16 (h, w)."""
     dtype = {"mono8": "<u1", "mono16": "<u2"}[image.encoding]
@@ -74,8 +88,7 @@ def _decoded(schema: Schema | None, channel: Channel, message: Message) -> Logge
         assert schema.encoding == "jsonschema"
         value = json.loads(message.data)
     else:
-        decode = DecoderFactory().decoder_for(channel.message_encoding, schema)
-        assert decode is not None
-        value = decode(message.data)
+        assert (channel.message_encoding, schema.encoding) == ("protobuf", "protobuf")
+        value = decode(schema.name, schema.data, message.data)
     stamps = message.log_time, message.publish_time
     return Logged(channel.topic, schema.name, message.sequence, *stamps, message.data, value)

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import jsonschema
 import numpy as np
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from perception.camera_info import CameraInfo, Transform
 from perception.classes import DRIVE, NO_CLASSES
@@ -17,7 +17,7 @@ from perception.interchange.foxglove import FoxgloveVocabulary
 from perception.interchange.records import health_record, scene_record
 from perception.scene import Scene, Status
 from tests.interchange.conftest import HEALTH, a_frame
-from tests.mcap_reading import nanoseconds, pixels
+from tests.mcap_reading import decode, nanoseconds, pixels
 
 STAMP = 1_700_000_000_123_456_789
 EVERY = frozenset(
@@ -25,17 +25,13 @@ EVERY = frozenset(
 )
 
 
-def decoded(message: Message):  # type: ignore[no-untyped-def] # a class that is made here
-    """By the schema alone: protobuf in a pool of its own."""
+def decoded(message: Message) -> Any:
     schema = message.channel.schema
     if schema.encoding == "jsonschema":
         value = json.loads(message.data)
         jsonschema.validate(value, json.loads(schema.definition))
         return value
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(schema.definition).file:
-        pool.Add(file)  # which wants those that it uses first
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(schema.name)).FromString(message.data)
+    return decode(schema.name, schema.definition, message.data)
 
 
 def spoken(frame: Frame, scene: Scene, wanted: frozenset[str] = EVERY) -> dict[str, Message]:

@@ -1,26 +1,21 @@
-"""The live server, as a viewer sees it: Foxglove's WebSocket protocol (foxglove.sdk.v1) over loopback."""
+"""The live server, as a viewer sees it over loopback."""
 
 import asyncio
-import base64
 import json
 import socket
-import struct
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-import aiohttp
 import cv2
 import numpy as np
 import psutil
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from perception.camera_info import CameraInfo
 from perception.classes import DRIVE
@@ -35,6 +30,7 @@ from perception.sinks.foxglove_server import FoxgloveSink
 from perception.sinks.registry import SINKS, open_sink
 from tests.interchange.conftest import HEALTH, a_frame
 from tests.mcap_reading import nanoseconds, pixels
+from tests.sinks.foxglove_viewer import connected
 
 WALL = 1_764_000_000_123_456_789
 K = (700.0, 0.0, 127.5, 0.0, 700.0, 71.5, 0.0, 0.0, 1.0)
@@ -44,67 +40,6 @@ INFO = CameraInfo(256, 144, "plumb_bob", (0.0,) * 5, K, K, (*K[:3], 0.0, *K[3:6]
 def a_live_frame(sequence: int, **more: Any) -> tuple[Frame, Scene]:
     frame, scene = a_frame(sequence)
     return replace(frame, wall_ns=WALL + frame.stamp_ns, **more), scene
-
-
-class Viewer:
-    """Foxglove's app, as far as a test needs it."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._channels: dict[str, dict[str, Any]] = {}
-        self._subscribed: dict[int, dict[str, Any]] = {}
-        self.waiting: list[tuple[str, int, Any]] = []
-
-    async def channel(self, topic: str) -> dict[str, Any]:
-        while topic not in self._channels:
-            await self._take()
-        return self._channels[topic]
-
-    async def subscribe(self, *topics: str) -> None:
-        for topic in topics:
-            channel = await self.channel(topic)
-            self._subscribed[len(self._subscribed) + 1] = channel
-            wish = {"id": len(self._subscribed), "channelId": channel["id"]}
-            await self._socket.send_json({"op": "subscribe", "subscriptions": [wish]})
-
-    async def next(self) -> tuple[str, int, Any]:
-        """Topic, time and what is in the next message."""
-        while not self.waiting:
-            await self._take()
-        return self.waiting.pop(0)
-
-    async def _take(self) -> None:
-        message = await self._socket.receive(timeout=20)
-        if message.type is aiohttp.WSMsgType.TEXT:
-            for one in json.loads(message.data).get("channels", ()):
-                self._channels[one["topic"]] = one
-            return
-        assert message.type is aiohttp.WSMsgType.BINARY, message
-        kind, wish, stamp_ns = struct.unpack_from("<BIQ", message.data)
-        assert kind == 1
-        channel = self._subscribed[wish]
-        self.waiting.append((channel["topic"], stamp_ns, decoded(channel, message.data[13:])))
-
-
-def decoded(channel: dict[str, Any], data: bytes) -> Any:
-    if channel["encoding"] == "json":
-        return json.loads(data)
-    definition = base64.b64decode(channel["schema"])
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(definition).file:
-        pool.Add(file)
-    kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(channel["schemaName"]))
-    return kind.FromString(data)
-
-
-@asynccontextmanager
-async def viewer(sink: FoxgloveSink) -> AsyncIterator[Viewer]:
-    url = sink.uri.replace("foxglove:", "ws:")
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(url, protocols=["foxglove.sdk.v1"], max_msg_size=0) as connection,
-    ):
-        yield Viewer(connection)
 
 
 def opened(uri: str = "foxglove://127.0.0.1:0") -> FoxgloveSink:
@@ -138,7 +73,7 @@ def test_a_viewer_gets_what_it_subscribes_to_as_it_is() -> None:
     async def watch(sink: FoxgloveSink) -> None:
         frame, scene = a_live_frame(0, coded=Coded("jpeg", b"\xff\xd8 as it came"))
         sink.write(frame, scene, frame.image)
-        async with viewer(sink) as page:
+        async with connected(sink.uri) as page:
             names = ["picture", "labels", "instances", "annotations", "scene"]
             await page.subscribe(*(f"/front/{name}" for name in names))
             await until(subscribed(sink, "front", *names))
@@ -166,14 +101,14 @@ def test_nothing_is_encoded_that_nobody_sees(monkeypatch: pytest.MonkeyPatch) ->
             patch.setattr(cv2, "imencode", None)
             patch.setattr("perception.interchange.foxglove.scene_record", None)
             sink.write(frame, scene, frame.image)  # would fail
-            async with viewer(sink) as page:
+            async with connected(sink.uri) as page:
                 await page.subscribe("/front/labels")
                 await until(subscribed(sink, "front", "labels"))
                 sink.write(frame, scene, frame.image)
                 assert (await page.next())[0] == "/front/labels"
             await until(lambda: not subscribed(sink, "front", "labels")())
         assert not drawing.called
-        async with viewer(sink) as page:
+        async with connected(sink.uri) as page:
             await page.subscribe("/front/overlay")
             await until(subscribed(sink, "front", "overlay"))
             sink.write(frame, scene, frame.image)
@@ -190,7 +125,7 @@ def test_what_must_not_be_trusted_is_withheld_and_said() -> None:
         names = ["labels", "instances", "annotations", "scene", "picture"]
         frame, scene = a_live_frame(0)
         sink.write(frame, scene, frame.image)
-        async with viewer(sink) as page:
+        async with connected(sink.uri) as page:
             await page.subscribe(*(f"/front/{name}" for name in names))
             await until(subscribed(sink, "front", *names))
             for status in (Status.UNRELIABLE, Status.STALE, Status.NOT_READY, Status.NO_SIGNAL):
@@ -210,7 +145,7 @@ def test_who_comes_late_gets_the_classes_the_calibration_and_the_state() -> None
         frame, scene = a_live_frame(0, camera_info=INFO)
         sink.write(frame, scene, frame.image)
         for _ in range(2):  # the second one after the first
-            async with viewer(sink) as page:
+            async with connected(sink.uri) as page:
                 await page.subscribe("/front/classes", "/front/calibration", "/front/health")
                 found = {
                     topic: (stamp, value) for topic, stamp, value in [await page.next() for _ in range(3)]
@@ -219,7 +154,7 @@ def test_who_comes_late_gets_the_classes_the_calibration_and_the_state() -> None
             assert tuple(found["/front/calibration"][1].K) == K
             assert found["/front/health"][0] == WALL + 7
             assert found["/front/health"][1]["published"] == 5
-        async with viewer(sink) as page:
+        async with connected(sink.uri) as page:
             await page.subscribe("/front/calibration")
             assert tuple((await page.next())[2].K) == K
             moved = replace(frame, camera_info=replace(INFO, k=K[::-1]))
@@ -233,7 +168,7 @@ def test_a_recording_without_a_clock_has_the_time_at_which_it_is_shown() -> None
     async def watch(sink: FoxgloveSink) -> None:
         frame, scene = a_frame(1)
         sink.write(frame, scene, frame.image)
-        async with viewer(sink) as page:
+        async with connected(sink.uri) as page:
             await page.subscribe("/front/scene")
             await until(subscribed(sink, "front", "scene"))
             before = time.time_ns()
@@ -256,7 +191,7 @@ def test_cameras_share_a_server() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        async with viewer(sink) as page:
+        async with connected(sink.uri) as page:
             await page.subscribe("/front/labels", "/rear/labels")
             await until(subscribed(sink, "rear", "labels"))
             await until(subscribed(sink, "front", "labels"))
