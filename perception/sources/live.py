@@ -119,7 +119,10 @@ class LiveCamera(ABC):
             self._arrivals.restart()
             decoder = Decoder(stream.codec_context)
             self._sends_jpeg = stream.codec_context.name == "mjpeg"
-            self._pictures, self._units = Pictures(stream, self.uri, self.notes), AccessUnits(stream)
+            self._pictures, self._units = (
+                Pictures(stream, self.uri, self.notes),
+                AccessUnits(stream.codec_context),
+            )
             take = connection.first if self.clocked else connection.take
             while not self._stopped.is_set():
                 given_up, packets = take(SILENCE_S)

@@ -58,7 +58,7 @@ class VideoSource:
             self._container.close()
             raise SourceError(f"source {path}: not a readable video ({error})") from error
         self._pictures = Pictures(self._stream, self.uri, self.notes)
-        self._units = AccessUnits(self._stream)
+        self._units = AccessUnits(self._stream.codec_context)
         if which:
             self._pictures.note(which)
         # One thread: the node decodes ahead of the network anyway, so more would only take its cores.
