@@ -21,15 +21,17 @@ class Profile:
 
     Attributes:
         header: what MCAP calls it.
-        vocabulary: "module:CLASS"; called with the camera's name, the classes and, for `image=h264`, a video.
+        vocabulary: "module:CLASS", made of the camera's name, the classes and, for `image=h264`, a video.
+        video: whether it knows video.
     """
 
     header: str
     vocabulary: str
+    video: bool
 
 
 PROFILES: Mapping[str, Profile] = {
-    "foxglove": Profile("", "perception.interchange.foxglove:FoxgloveVocabulary"),
+    "foxglove": Profile("", "perception.interchange.foxglove:FoxgloveVocabulary", video=True),
 }
 
 
@@ -54,7 +56,10 @@ def _one_of(*allowed: str) -> Any:
 def _read(uri: Uri) -> McapOptions:
     values = uri.options({**VIDEO_LIMITS, "profile": _one_of(*PROFILES), "image": _one_of(*IMAGES)})
     own = {name: values.pop(name) for name in ("profile", "image") if name in values}
-    return McapOptions(video_limits(uri, values), **own)
+    options = McapOptions(video_limits(uri, values), **own)
+    if options.image == "h264" and not PROFILES[options.profile].video:
+        raise uri.error(f"image = 'h264' is refused; profile {options.profile} has no type for it")
+    return options
 
 
 def _open(given: SinkUri, how: Opening) -> Sink:

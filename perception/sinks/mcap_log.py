@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import av
 
-from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
@@ -23,11 +22,12 @@ from perception.sinks.mounting import mounting
 from perception.sinks.rolling import RollingSink
 from perception.types import NS_PER_S
 
-Speaks: TypeAlias = Callable[[str, ClassSet, H264Video | None], Vocabulary]
+Speaks: TypeAlias = Callable[..., Vocabulary]
 
 _FLUSH_NS = NS_PER_S  # of the log's own time, so that a recording makes the same log each time
 _ROOM = 1_000_000  # bytes that must be free where one begins, lest each try on a full disk leaves a stump
-_LEFT_OUT = frozenset({"overlay"})  # viewers draw the annotations over the picture
+# Viewers draw the annotations over the picture, and chunks are compressed.
+_LEFT_OUT = frozenset({"overlay", "labels/compressed", "instances/compressed"})
 
 
 class McapSink:
@@ -117,8 +117,8 @@ class McapSink:
 
     def _of(self, camera: str) -> Vocabulary:
         if self._vocabulary is None:
-            video = H264Video(self._opening.rate) if self._image == "h264" else None
-            self._vocabulary = self._speaks(camera, self._opening.classes, video)
+            video = [H264Video(self._opening.rate)] if self._image == "h264" else []
+            self._vocabulary = self._speaks(camera, self._opening.classes, *video)
         return self._vocabulary
 
     def _write(self, messages: Iterable[Message], *, flush: bool = False) -> None:
