@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from foxglove_schemas_protobuf.Color_pb2 import Color
 from foxglove_schemas_protobuf.ImageAnnotations_pb2 import ImageAnnotations
 from foxglove_schemas_protobuf.KeyValuePair_pb2 import KeyValuePair
@@ -16,6 +17,13 @@ from perception.types import NS_PER_S
 _CENTRE = 0.5  # of the first pixel: points are at 0, 0 there, and Foxglove's at its corner
 _FONT, _LINE, _DOT = 14.0, 2.0, 6.0  # pixels
 _TEXT, _LANE, _JOINT = (Color(r=r, g=g, b=b, a=1) for r, g, b in ((1, 1, 1), (1, 0.85, 0.1), (1, 0.2, 0.6)))
+# A point of a PointsAnnotation as it is serialised: a lane has some sixty, and this takes an eighth of the
+# time.
+_POINT = np.dtype([("begin", "S3"), ("x", "<f8"), ("y_key", "u1"), ("y", "<f8")])
+_Y_KEY = Point2.Y_FIELD_NUMBER << 3 | 1
+_POINT_BEGIN = bytes(
+    [PointsAnnotation.POINTS_FIELD_NUMBER << 3 | 2, _POINT.itemsize - 2, Point2.X_FIELD_NUMBER << 3 | 1]
+)
 
 
 def annotations(scene: Scene, classes: ClassSet, stamp_ns: int) -> ImageAnnotations:
@@ -69,13 +77,16 @@ def _add_lane(message: ImageAnnotations, lane: Lane) -> None:
     values = {"lane": lane.kind, "confidence": f"{lane.confidence:.4f}"}
     if lane.side is not None:
         values["side"] = lane.side
-    message.points.add(
+    added = message.points.add(
         type=PointsAnnotation.LINE_STRIP,
-        points=[Point2(x=x, y=y) for x, y in (lane.points.astype(float) + _CENTRE).tolist()],
         outline_color=_LANE,
         thickness=_LINE,
         metadata=_pairs(values),
     )
+    points = np.empty(len(lane.points), _POINT)
+    points["begin"], points["y_key"] = _POINT_BEGIN, _Y_KEY
+    points["x"], points["y"] = lane.points.T + np.float64(_CENTRE)
+    added.MergeFromString(points.tobytes())
 
 
 def _add_key_point(message: ImageAnnotations, point: KeyPoint) -> None:
