@@ -1,6 +1,7 @@
 """The server that Foxglove's app connects to."""
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -13,7 +14,7 @@ from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.channels import Message, bus_ns, trusted
+from perception.interchange.channels import Channel, Message, bus_ns, trusted
 from perception.interchange.foxglove import FoxgloveVocabulary
 from perception.overlay import ALL, draw_planes
 from perception.scene import Scene
@@ -23,6 +24,10 @@ from perception.sinks.mounting import mounting
 LOG = logging.getLogger("perception.sinks")
 
 _BACKLOG = 8  # messages that wait for a viewer; of more the oldest are dropped. 1024, the SDK's, are 400 MB
+
+# Between channels: each is told to viewers in a message of its own, and a viewer for whom more of these wait
+# than the backlog is cut off.
+_PAUSE_S = 0.005
 
 
 @dataclass(slots=True)
@@ -97,19 +102,17 @@ class FoxgloveSink(ServerListener):
         with self._lock:
             if name not in self._cameras:
                 vocabulary = FoxgloveVocabulary(name, self._classes)
-                channels = {
-                    one.name: foxglove.Channel(
-                        one.topic,
-                        message_encoding=one.schema.message_encoding,
-                        schema=foxglove.Schema(
-                            name=one.schema.name, encoding=one.schema.encoding, data=one.schema.definition
-                        ),
-                        context=self._context,
-                    )
-                    for one in vocabulary.channels.values()
-                }
+                channels = {one.name: self._open(one) for one in vocabulary.channels.values()}
                 self._cameras[name] = _Camera(vocabulary, channels)
             return self._cameras[name]
+
+    def _open(self, channel: Channel) -> foxglove.Channel:
+        kind = channel.schema
+        schema = foxglove.Schema(name=kind.name, encoding=kind.encoding, data=kind.definition)
+        time.sleep(_PAUSE_S)
+        return foxglove.Channel(
+            channel.topic, message_encoding=kind.message_encoding, schema=schema, context=self._context
+        )
 
     def _latch(self, camera: _Camera, messages: Iterable[Message]) -> None:
         for message in messages:

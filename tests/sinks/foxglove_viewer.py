@@ -13,7 +13,7 @@ from tests.mcap_reading import decode
 
 
 class Viewer:
-    """One connection."""
+    """One connection. Raises ConnectionError when the server ends it."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -45,7 +45,8 @@ class Viewer:
             for one in json.loads(message.data).get("channels", ()):
                 self._channels[one["topic"]] = one
             return
-        assert message.type is aiohttp.WSMsgType.BINARY, message
+        if message.type is not aiohttp.WSMsgType.BINARY:
+            raise ConnectionError(message)
         kind, wish, stamp_ns = struct.unpack_from("<BIQ", message.data)
         assert kind == 1
         channel = self._subscribed[wish]

@@ -179,6 +179,17 @@ def test_a_recording_without_a_clock_has_the_time_at_which_it_is_shown() -> None
     watched(watch)
 
 
+def test_who_is_there_before_the_first_frame_is_told_each_channel() -> None:
+    async def watch(sink: FoxgloveSink) -> None:
+        frame, scene = a_live_frame(0)
+        async with connected(sink.uri) as page:
+            await asyncio.to_thread(sink.write, frame, scene, frame.image)
+            names = sink._cameras["front"].channels
+            assert len({(await page.channel(f"/front/{name}"))["id"] for name in names}) == 10
+
+    watched(watch)
+
+
 def test_cameras_share_a_server() -> None:
     async def watch(sink: FoxgloveSink) -> None:
         pairs = {name: a_live_frame(i, camera=name) for i, name in enumerate(("front", "rear"))}
@@ -223,6 +234,9 @@ def test_a_viewer_that_never_reads_costs_nothing_but_its_messages() -> None:
                 b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
                 b"Sec-WebSocket-Protocol: foxglove.sdk.v1\r\n\r\n"
             )
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                answer += peer.recv(1)
             channel = sink._cameras["front"].channels["labels"].id()
             wish = json.dumps(
                 {"op": "subscribe", "subscriptions": [{"id": 1, "channelId": channel}]}
