@@ -152,3 +152,19 @@ def test_frames_of_h264_hold_what_the_camera_sent(tmp_path: Path) -> None:
     for planes, frame in zip(decoded(units), frames, strict=True):
         assert isinstance(frame.pixels, Yuv420)
         np.testing.assert_array_equal(planes, frame.pixels.i420)
+
+
+@pytest.mark.parametrize("kind", ["rtsp", "mpegts"])
+def test_streams_of_h264_can_be_passed_on_from_any_key_frame(kind: str) -> None:
+    with (
+        Server(kind, "--size", "160x96", "--gop", "5") as server,
+        Reading(live_source(server.url)) as reading,
+    ):
+        frames = reading.more(15)
+    coded = [frame.coded for frame in frames]
+    keys = [number for number, one in enumerate(coded) if one is not None and one.key]
+    assert len(keys) >= 2 and keys[1] - keys[0] == 5
+    shown = decoded([one.data for one in coded[keys[1] :] if one is not None])
+    for planes, frame in zip(shown, frames[keys[1] :], strict=True):
+        assert isinstance(frame.pixels, Yuv420)
+        np.testing.assert_array_equal(planes, frame.pixels.i420)
