@@ -19,8 +19,8 @@ from mcap.opcode import Opcode
 from mcap.writer import MCAP0_MAGIC
 
 from perception.interchange.channels import Channel, Message
+from perception.sinks.own_files import LIBRARY
 
-_LIBRARY = "front-camera-perception"
 _CHUNK = 256 * 1024  # bytes before compression: a reader that wants few topics unpacks little else
 _LEVEL = 1  # of zstd: level 3, the usual one, takes 1.4 times as long for the same size
 _MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, times of logging and publishing
@@ -53,7 +53,7 @@ class McapFile:
         self._begin_chunk()
         start = RecordBuilder()
         start.write(MCAP0_MAGIC)
-        records.Header(profile, _LIBRARY).write(start)
+        records.Header(profile, LIBRARY).write(start)
         self._append(_taken(start))
 
     @property

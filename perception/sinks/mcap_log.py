@@ -19,6 +19,7 @@ from perception.sinks.limits import Limits
 from perception.sinks.mcap import McapOptions
 from perception.sinks.mcap_file import McapFile
 from perception.sinks.mounting import mounting
+from perception.sinks.own_files import check_own
 from perception.sinks.rolling import RollingSink
 from perception.types import NS_PER_S
 
@@ -35,7 +36,8 @@ class McapSink:
 
     Frames have their own times: see `recorded_ns`. The node's state has the wall clock's where they do, else
     the time of the last frame. What changes rarely stands at the beginning, and again when it changes. A kill
-    costs at most the last second. A log that exists is overwritten, once there is something to write.
+    costs at most the last second. A log of this program that exists is overwritten, once there is something
+    to write.
 
     Args:
         image: of the pictures: jpeg, h264 or none.
@@ -43,7 +45,7 @@ class McapSink:
         speaks: makes the vocabulary.
 
     Raises:
-        SinkError: the file cannot be written.
+        SinkError: the file cannot be written, or is somebody else's.
     """
 
     wants_overlay = False
@@ -59,6 +61,7 @@ class McapSink:
         self._flushed_ns = 0
         self._broken = False
         try:
+            check_own(path)
             self._new = check_writable(path, _ROOM)
         except OSError as error:
             raise self._error(error) from error

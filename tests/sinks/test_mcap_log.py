@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mcap.writer import Writer
 
 from perception.camera_info import Transform
 from perception.classes import DRIVE, NO_CLASSES
@@ -18,6 +19,8 @@ from perception.interchange.records import scene_record
 from perception.scene import Scene, Status
 from perception.sinks.limits import Limits
 from perception.sinks.mcap import McapOptions
+from perception.sinks.mcap_file import McapFile
+from perception.sinks.own_files import check_own
 from perception.sinks.registry import SINKS, open_sink
 from tests.interchange.conftest import HEALTH, a_frame
 from tests.mcap_reading import Logged, nanoseconds, pixels, read_log
@@ -140,13 +143,32 @@ def test_no_picture_where_none_is_wanted_and_no_maps_without_classes(tmp_path: P
 
 
 def test_without_a_frame_nothing_is_left_and_what_was_there_stays(tmp_path: Path) -> None:
-    (tmp_path / "old.mcap").write_bytes(b"of another run")
+    write(f"{tmp_path}/old.mcap", drive(1))
+    before = (tmp_path / "old.mcap").read_bytes()
     for name in ("old.mcap", "new.mcap", "rolled.mcap?keep=1GB"):
         sink = open_sink(f"{tmp_path}/{name}", 20.0, DRIVE)
         sink.write_health(HEALTH)  # of a recording
         sink.close()
     assert [path.name for path in tmp_path.iterdir()] == ["old.mcap"]
-    assert (tmp_path / "old.mcap").read_bytes() == b"of another run"
+    assert (tmp_path / "old.mcap").read_bytes() == before
+
+
+def test_only_logs_of_this_program_are_overwritten(tmp_path: Path) -> None:
+    write(f"{tmp_path}/own.mcap", drive(3))
+    write(f"{tmp_path}/own.mcap", drive(1))
+    assert len(on(read_log(tmp_path / "own.mcap"), "scene")) == 1
+    with (tmp_path / "other.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start("ros2")
+        writer.finish()  # type: ignore[no-untyped-call]
+    before = (tmp_path / "other.mcap").read_bytes()
+    with pytest.raises(SinkError, match=r"other\.mcap: a file is there that this program did not write"):
+        open_sink(f"{tmp_path}/other.mcap", 20.0, DRIVE)
+    write(f"{tmp_path}/other.mcap?keep=1GB", drive(1))  # has a name of its own
+    assert (tmp_path / "other.mcap").read_bytes() == before
+    for profile in ("", "ros2"):
+        McapFile(tmp_path / "cut.mcap", profile)  # and the program ends
+        check_own(tmp_path / "cut.mcap")
 
 
 def test_after_a_failure_a_log_goes_on_in_another_file(tmp_path: Path) -> None:
