@@ -5,7 +5,7 @@ from typing import Protocol
 import cv2
 
 from perception.frame import Frame
-from perception.pixels import Pixels, as_bgr
+from perception.pixels import Pixels, as_bgr, size_of
 
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
@@ -25,12 +25,20 @@ class Video(Protocol):
 
 
 def encode_jpeg(pixels: Pixels) -> bytes:
-    """A JPEG file."""
-    return cv2.imencode(".jpg", as_bgr(pixels), _JPEG)[1].tobytes()
+    """A JPEG file.
+
+    Raises:
+        cv2.error: the picture is too large.
+    """
+    done, data = cv2.imencode(".jpg", as_bgr(pixels), _JPEG)
+    if not done:  # OpenCV 5; earlier ones raise it themselves
+        height, width = size_of(pixels)
+        raise cv2.error(f"a picture of {width}×{height} is too large for JPEG")
+    return data.tobytes()
 
 
 def frame_jpeg(frame: Frame) -> bytes:
-    """The frame as a JPEG file: as its source sent it, where it did."""
+    """The frame as a JPEG file: as its source sent it, where it did. Raises as `encode_jpeg`."""
     if frame.coded is not None and frame.coded.format == "jpeg":
         return frame.coded.data
     return encode_jpeg(frame.pixels)

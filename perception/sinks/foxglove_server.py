@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+import cv2
 import foxglove
 from foxglove.websocket import ChannelView, Client, ServerListener
 
@@ -82,8 +83,12 @@ class FoxgloveSink(ServerListener):
         wanted = trusted(scene, watched)
         if "overlay" in wanted:
             overlay = draw_planes(frame, scene, self._classes, ALL)
-        for message in camera.vocabulary.scene(frame, scene, overlay, stamp_ns, wanted):
-            _send(camera, message)
+        try:
+            for message in camera.vocabulary.scene(frame, scene, overlay, stamp_ns, wanted):
+                _send(camera, message)
+        except cv2.error as error:
+            size = f"{frame.width}×{frame.height}"
+            raise SinkError(f"sink {self.uri}: a frame of {size} cannot be encoded ({error})") from error
 
     def write_health(self, health: Health) -> None:
         camera = self._camera(health.camera)

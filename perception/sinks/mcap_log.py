@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import av
+import cv2
 
 from perception.errors import SinkError
 from perception.frame import Frame
@@ -49,6 +50,7 @@ class McapSink:
     """
 
     wants_overlay = False
+    takes_planes: Literal[True] = True  # it need not become BGR for a sink that leaves it out
 
     def __init__(self, path: Path, image: str, header: str, speaks: Speaks, opening: Opening) -> None:
         self.uri, self._path, self._header = str(path), path, header
@@ -132,7 +134,7 @@ class McapSink:
                 self._file.add(message)
             if flush:
                 self._file.flush()
-        except (av.error.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, cv2.error, OSError) as error:
             self._broken = True
             raise self._error(error) from error
 
@@ -143,6 +145,8 @@ class McapSink:
 
 class RollingMcapSink(RollingSink):
     """Logs, each of which begins with a picture that can be decoded on its own."""
+
+    takes_planes: Literal[True] = True
 
     def _may_begin(self, frame: Frame) -> bool:
         return H264Video.begins(frame)

@@ -16,7 +16,8 @@ from perception.classes import DRIVE, NO_CLASSES
 from perception.errors import ConfigError, SinkError
 from perception.frame import Coded, Frame
 from perception.interchange.records import scene_record
-from perception.scene import Scene, Status
+from perception.scene import Scene, Status, unknown_scene
+from perception.sinks.base import PlaneSink
 from perception.sinks.limits import Limits
 from perception.sinks.mcap import McapOptions
 from perception.sinks.mcap_file import McapFile
@@ -201,6 +202,21 @@ def test_what_a_full_disk_took_is_read_and_has_its_summary(tmp_path: Path) -> No
     assert written > 5
     scenes = on(read_log(path), "scene")
     assert written - 20 <= len(scenes) <= written
+
+
+def test_a_picture_that_is_too_large_for_jpeg_is_reported(tmp_path: Path) -> None:
+    frame = Frame(np.zeros((2, 70_000, 3), np.uint8), 0)
+    sink = open_sink(f"{tmp_path}/out.mcap", 20.0, DRIVE)
+    with pytest.raises(SinkError, match="cannot be written"):
+        sink.write(frame, unknown_scene(frame, Status.OK), frame.image)
+    sink.close()
+
+
+def test_an_overlay_in_planes_is_left_as_it_is(tmp_path: Path) -> None:
+    for uri in (f"{tmp_path}/out.mcap", f"{tmp_path}/out.mcap?keep=1GB"):
+        sink = open_sink(uri, 20.0, DRIVE)
+        assert isinstance(sink, PlaneSink) and not sink.wants_overlay
+        sink.close()
 
 
 def test_a_log_that_was_removed_is_reported(tmp_path: Path) -> None:
