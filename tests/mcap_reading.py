@@ -1,16 +1,23 @@
 """Logs as other readers see them: MCAP's own, and protobuf's by the definitions that stand in the file."""
 
 import json
+import os
+import struct
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import zstandard
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
 from mcap.reader import NonSeekingReader, make_reader
-from mcap.records import Channel, Message, Schema
+from mcap.records import Channel, Chunk, ChunkIndex, Footer, Message, MessageIndex, Schema, SummaryOffset
+from mcap.writer import MCAP0_MAGIC
 
 _kinds: dict[tuple[str, bytes], Any] = {}
 
@@ -34,6 +41,9 @@ def read_log(path: Path) -> list[Logged]:
         reader = make_reader(file, validate_crcs=True)
         found = [_decoded(*one) for one in reader.iter_messages(log_time_order=False)]
         summary = reader.get_summary()
+        for one in summary.chunk_indexes if summary else ():
+            check_index(file, one)
+        check_footer(file)
     assert summary is not None and summary.statistics is not None
     statistics = summary.statistics
     assert statistics.message_count == len(found)
@@ -47,6 +57,50 @@ def read_log(path: Path) -> list[Logged]:
     times = [one.log_ns for one in found]
     assert (statistics.message_start_time, statistics.message_end_time) == (min(times), max(times))
     return found
+
+
+def check_index(file: BinaryIO, chunk: ChunkIndex) -> None:
+    """Each channel's index of a chunk points to its messages there, with their times."""
+    file.seek(chunk.chunk_start_offset + 9)
+    packed = Chunk.read(ReadDataStream(file)).data
+    assert file.tell() == chunk.chunk_start_offset + chunk.chunk_length
+    assert len(packed) == chunk.compressed_size
+    plain = zstandard.ZstdDecompressor().decompress(packed, chunk.uncompressed_size)
+    assert len(plain) == chunk.uncompressed_size
+    times = []
+    for channel, place in chunk.message_index_offsets.items():
+        file.seek(place)
+        assert file.read(1)[0] == Opcode.MESSAGE_INDEX
+        file.seek(place + 9)
+        index = MessageIndex.read(ReadDataStream(file))
+        assert index.channel_id == channel and index.records
+        for stamp, offset in index.records:
+            opcode, _, of, _, logged, _ = struct.unpack_from("<BQHIQQ", plain, offset)
+            assert (opcode, of, logged) == (Opcode.MESSAGE, channel, stamp)
+            times.append(stamp)
+    end = chunk.chunk_start_offset + chunk.chunk_length + chunk.message_index_length
+    assert file.tell() <= end
+    assert (chunk.message_start_time, chunk.message_end_time) == (min(times), max(times))
+
+
+def check_footer(file: BinaryIO) -> None:
+    """Its sum, over the summary and the footer up to it, which MCAP's reader for Python does not look at."""
+    file.seek(-8 - 20, os.SEEK_END)
+    footer = Footer.read(ReadDataStream(file))
+    file.seek(footer.summary_start)
+    rest = file.read()
+    assert rest.endswith(MCAP0_MAGIC)
+    assert zlib.crc32(rest[: -len(MCAP0_MAGIC) - 4]) == footer.summary_crc
+    file.seek(footer.summary_offset_start)
+    groups = set()
+    while file.read(1)[0] == Opcode.SUMMARY_OFFSET:
+        file.seek(8, os.SEEK_CUR)
+        offset, back = SummaryOffset.read(ReadDataStream(file)), file.tell()
+        file.seek(offset.group_start)
+        assert file.read(1)[0] == offset.group_opcode
+        groups.add(offset.group_opcode)
+        file.seek(back)
+    assert groups == {Opcode.SCHEMA, Opcode.CHANNEL, Opcode.STATISTICS, Opcode.CHUNK_INDEX}
 
 
 def read_what_is_whole(path: Path) -> list[Logged]:
