@@ -24,6 +24,8 @@ EXTRAS = {
     "rosbags": "log",
     "lz4": "log",
     "zstandard": "log",
+    "foxglove_schemas_protobuf": "log",
+    "foxglove": "foxglove",
 }
 
 T = TypeVar("T")

@@ -26,7 +26,15 @@ EXAMPLES = {
         "gst:videotestsrc",
         "push:",
     ],
-    "sink": ["out.mp4", "labels/", "out.jpg", "window:", "web://127.0.0.1:8080"],
+    "sink": [
+        "out.mp4",
+        "out.mcap",
+        "labels/",
+        "out.jpg",
+        "window:",
+        "web://127.0.0.1:8080",
+        "foxglove://127.0.0.1:8765",
+    ],
 }
 ALL: list[tuple[str, Kinds[Any], str]] = [
     (role, kinds, uri) for role, kinds in (("source", SOURCES), ("sink", SINKS)) for uri in EXAMPLES[role]
@@ -42,7 +50,7 @@ def _frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("role", "kinds", "uri"), ALL)
 def test_each_kind_has_a_row_in_the_docs(role: str, kinds: Kinds[Any], uri: str) -> None:
     table = PAGE.split(f"| {role} | what it is |\n")[1].split("\n\n")[0]
-    beginning = re.match(r"[a-z]+(://|:|\.mp4|\.jpg|\.mcap|/)", uri)
+    beginning = re.match(r"[a-z]+(://|:|\.mp4|\.mcap|\.jpg|/)", uri)
     assert beginning and f"`{beginning[0]}" in table
     kind = kinds.parse(uri).kind
     assert not kind.grammar or kind.grammar in kinds.grammar()
@@ -67,6 +75,8 @@ def test_the_help_names_each_kind() -> None:
         "folder/",
         "out.jpg",
         "web://",
+        "out.mcap",
+        "foxglove://",
     ):
         assert word in text
 

@@ -96,7 +96,7 @@ def run(
     sinks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="out.mp4, out.jpg, folder/ or web://127.0.0.1:8080; any number of them "
+            help="out.mp4, out.jpg, out.mcap, folder/, web://127.0.0.1:8080, foxglove://; any number of them "
             "[default: a new folder under runs/].",
             metavar="SINKS...",
         ),

@@ -1,4 +1,4 @@
-"""Pictures and videos that this program wrote bear a mark: only those are overwritten."""
+"""Pictures, videos and logs that this program wrote bear a mark: only those are overwritten."""
 
 import zlib
 from pathlib import Path
@@ -6,10 +6,13 @@ from pathlib import Path
 import av
 
 from perception.errors import SinkError
+from perception.extras import DISTRIBUTION
 
 MARK = "perception: scenes drawn on frames"
 _TEXT = MARK.encode()
 _HEADER = 33  # bytes of a PNG's signature and IHDR
+LIBRARY = DISTRIBUTION  # that wrote it, in the header of a log
+_BEFORE_LIBRARY = 8 + 9 + 8 + len("ros2")  # bytes: MCAP's magic, the record's kind and size, two sizes
 
 
 def marked(picture: bytes) -> bytes:
@@ -35,6 +38,9 @@ def check_own(path: Path) -> None:
 
 
 def _is_own(path: Path) -> bool:
+    if path.suffix.lower() == ".mcap":
+        with path.open("rb") as file:
+            return LIBRARY.encode() in file.read(_BEFORE_LIBRARY + len(LIBRARY))
     if path.suffix.lower() != ".mp4":
         with path.open("rb") as file:
             return _TEXT in file.read(_HEADER + 12 + len("Comment\0") + len(_TEXT))

@@ -19,10 +19,12 @@ SINKS = Kinds(
     SinkKind,
     {
         ".mp4": "perception.sinks.rolling:KIND",
+        ".mcap": "perception.sinks.mcap:KIND",
         "/": "perception.sinks.folder:KIND",
         ".jpg .jpeg .png": "perception.sinks.picture:KIND",
         "window": "perception.sinks.window:KIND",
         "web": "perception.sinks.web.sink:KIND",
+        "foxglove": "perception.sinks.foxglove:KIND",
     },
     _name_of,
 )

@@ -1,12 +1,12 @@
-"""A video in segments, such as out-20261121T203357Z-0001.mp4, so that weeks of it fit on a disk."""
+"""Files in segments, such as out-20261121T203357Z-0001.mp4, so that weeks fit on a disk; videos."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.pixels import Pixels
 from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.encoders import X264, Encoder, read_encoder
@@ -16,23 +16,39 @@ from perception.sinks.video import VideoSink
 from perception.uri import Uri
 
 
-class RollingVideoSink:
-    """Overlays as MP4 segments, each a video by itself, of as many minutes and bytes as `limits` say.
+class Segment(Sink, Protocol):
+    """A sink of one file.
+
+    Attributes:
+        size: bytes that are in it by now; raises OSError where it is there no more.
+        seconds: of the stream's own time, up to the last frame.
+    """
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+class RollingSink:
+    """A file in segments, each one by itself, of as many minutes and bytes as `limits` say.
 
     None is overwritten. Where all must fit into `limits.keep`, the oldest are removed first, also those of
-    earlier runs: every file next to the path that is named as a segment of it. The half second that is held
-    back to fill a fragment may exceed that.
+    earlier runs: every file next to the path that is named as a segment of it. What a segment holds back may
+    exceed that: half a second of a video.
+
+    Args:
+        opener: opens a segment at a path.
 
     Raises:
         SinkError: a segment cannot be written, or an old one not be removed.
     """
 
-    wants_overlay = True
-    takes_planes: Literal[True] = True
+    wants_overlay = False
 
-    def __init__(self, path: Path, rate: float, limits: Limits, encoder: Encoder = X264) -> None:
+    def __init__(self, path: Path, limits: Limits, opener: Callable[[Path], Segment]) -> None:
         self.uri = str(path)
-        self._path, self._rate, self._limits, self._encoder = path, rate, limits, encoder
+        self._path, self._limits, self._opener = path, limits, opener
         self._budget = None if limits.keep is None else Budget(limits.keep)
         try:
             if self._budget is not None:
@@ -42,10 +58,10 @@ class RollingVideoSink:
         except OSError as error:
             raise self._error(error) from error
 
-    def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Any) -> None:
         try:
-            if self._full():
-                self._segment.close()  # which writes its last half second and its index
+            if self._full() and self._may_begin(frame):
+                self._segment.close()  # which writes what it has held back, and its index
                 self._make_room()
                 self._open()
             self._segment.write(frame, scene, overlay)
@@ -59,6 +75,10 @@ class RollingVideoSink:
     def close(self) -> None:
         self._segment.close()
 
+    def _may_begin(self, frame: Frame) -> bool:
+        """Whether a segment can begin with it."""
+        return True
+
     def _make_room(self) -> None:
         if self._budget is not None:
             self._budget.note(self._file.name, self._file, self._segment.size)
@@ -71,18 +91,25 @@ class RollingVideoSink:
 
     def _open(self) -> None:
         self._file = next_dated(self._path)
-        self._segment = VideoSink(self._file, self._rate, self._encoder)
+        self._segment = self._opener(self._file)
 
     def _error(self, error: OSError) -> SinkError:
         what = error.filename or "a segment"
         return SinkError(f"sink {self.uri}: {what} cannot be written ({error.strerror})")
 
 
+class RollingVideoSink(RollingSink):
+    """Overlays as MP4."""
+
+    wants_overlay = True
+    takes_planes: Literal[True] = True
+
+
 def _open(given: SinkUri, how: Opening) -> Sink:
     """In pieces where options ask for it, else as one video."""
     path, (limits, encoder) = Path(given.uri.place), given.options
     if limits != Limits():
-        return RollingVideoSink(path, how.rate, limits, encoder)
+        return RollingVideoSink(path, limits, lambda file: VideoSink(file, how.rate, encoder))
     return VideoSink(next_free(path) if how.again else path, how.rate, encoder)
 
 

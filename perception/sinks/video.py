@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import av
-import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange
@@ -19,11 +18,12 @@ from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.overlay.style import RED, WHITE, text_height, text_width, write
-from perception.pixels import BT601, UNSPECIFIED, Pixels, Yuv420, as_bgr, size_of
+from perception.pixels import BT601, Pixels, Yuv420, as_bgr, size_of
 from perception.scene import Scene, Signal
 from perception.sinks.base import check_writable
 from perception.sinks.encoders import X264, Encoder, set_up
 from perception.sinks.own_files import MARK, check_own
+from perception.sinks.planes import colours_of, fit, picture_of
 from perception.types import Image
 
 # The usual clock of video: a whole number of ticks at 24, 25, 30 and 60 frames/s.
@@ -100,7 +100,7 @@ class VideoSink:
             stream = self._stream or self._start(shown, stamp_ns, aspect)
             if not self._path.exists():  # what is written to a file that was removed, nobody sees
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            picture = _picture(self._planes(shown, (stream.height, stream.width), aspect / self._aspect))
+            picture = picture_of(self._planes(shown, (stream.height, stream.width), aspect / self._aspect))
             # Stamps that stand still or run back (a spliced recording) would make the file unplayable.
             self._last_pts = max(_ticks(stamp_ns), self._last_pts + 1)
             picture.pts, picture.time_base = self._last_pts, _TIME_BASE
@@ -129,9 +129,9 @@ class VideoSink:
 
     def _planes(self, shown: Pixels, size: tuple[int, int], widened: float) -> Yuv420:
         fits = widened == 1.0 and size_of(shown) == size
-        if isinstance(shown, Yuv420) and fits and _colours(shown) == self._colours:
+        if isinstance(shown, Yuv420) and fits and colours_of(shown) == self._colours:
             return shown
-        return Yuv420.of(_fit(as_bgr(shown), size[1], size[0], widened), *self._colours)
+        return Yuv420.of(fit(as_bgr(shown), size[1], size[0], widened), *self._colours)
 
     def _start(self, shown: Pixels, stamp_ns: int, aspect: float) -> VideoStream:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
@@ -149,7 +149,7 @@ class VideoSink:
         context.time_base = _TIME_BASE
         context.gop_size = max(1, round(_KEY_SECONDS * self._rate))
         context.thread_count = 1  # a second one saves no CPU time, and the network needs that core
-        self._colours = matrix, full_range = _colours(shown)
+        self._colours = matrix, full_range = colours_of(shown)
         context.colorspace, context.color_range = matrix, ColorRange.JPEG if full_range else ColorRange.MPEG
         self._stream = stream
         return stream
@@ -157,13 +157,6 @@ class VideoSink:
     def _error(self, error: Exception) -> SinkError:
         words = getattr(error, "strerror", None) or str(error)
         return SinkError(f"sink {self.uri}: cannot be written ({words})")
-
-
-def _colours(shown: Pixels) -> tuple[int, bool]:
-    """Matrix and range to encode it with."""
-    if not isinstance(shown, Yuv420):
-        return BT601, False
-    return BT601 if shown.matrix == UNSPECIFIED else shown.matrix, shown.full_range
 
 
 def _ticks(stamp_ns: int) -> int:
@@ -188,29 +181,3 @@ def _slate(last: Frame, health: Health) -> Image:
         write(picture, text, (max(0, (picture.shape[1] - text_width(text, height)) // 2), y), height, ink)
         y += height
     return picture
-
-
-def _picture(planes: Yuv420) -> av.VideoFrame:
-    # Without a copy, where PyAV can: it takes the height for a multiple of 4.
-    make = av.VideoFrame.from_numpy_buffer if planes.height % 4 == 0 else av.VideoFrame.from_ndarray
-    return make(planes.i420, format="yuv420p")
-
-
-def _fit(image: Image, width: int, height: int, widened: float = 1.0) -> Image:
-    """uint8 (height, width, 3): an odd side's last row or column doubled; other sizes between borders.
-
-    Args:
-        widened: width of the image's pixels over that of the video's, where their heights are the same.
-    """
-    high, wide = image.shape[:2]
-    border = cv2.BORDER_REPLICATE
-    if (wide + wide % 2, high + high % 2, widened) != (width, height, 1.0):
-        scale = min(width / (wide * widened), height / high)
-        wide, high = max(1, round(wide * widened * scale)), max(1, round(high * scale))
-        image = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        border = cv2.BORDER_CONSTANT
-    if (wide, high) == (width, height):
-        return image
-    top, left = (height - high) // 2, (width - wide) // 2
-    padded = cv2.copyMakeBorder(image, top, height - high - top, left, width - wide - left, border)
-    return padded.astype(np.uint8, copy=False)

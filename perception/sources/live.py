@@ -15,6 +15,7 @@ from av.container import InputContainer
 from perception.frame import Coded, Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
 from perception.redact import masked
+from perception.sources.access_units import AccessUnits
 from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
@@ -60,6 +61,7 @@ class LiveCamera(ABC):
         self._stopped = Event()
         self._connection: Connection | None = None
         self._pictures: Pictures | None = None
+        self._units: AccessUnits | None = None
         self._sends_jpeg = False
 
     @abstractmethod
@@ -118,6 +120,7 @@ class LiveCamera(ABC):
             decoder = Decoder(stream.codec_context)
             self._sends_jpeg = stream.codec_context.name == "mjpeg"
             self._pictures = Pictures(stream.codec_context, self.uri, self.notes, stream.sample_aspect_ratio)
+            self._units = AccessUnits(stream.codec_context)
             take = connection.first if self.clocked else connection.take
             while not self._stopped.is_set():
                 given_up, packets = take(SILENCE_S)
@@ -192,9 +195,6 @@ class LiveCamera(ABC):
         wall_ns = self._wall.wall_ns(arrival.camera_ns, arrival.wall_ns - delay_ns)
         if self._wall.note != noted:
             self._note()
-        # Not all browsers turn a JPEG as its EXIF says, and none knows two fields in one.
-        as_sent = self._sends_jpeg and self._pictures.as_stored
-        whole = whole_jpeg(bytes(packet)) if as_sent else b""
         return Frame(
             pixels,
             stamp_ns=arrival.stamp_ns,
@@ -203,8 +203,18 @@ class LiveCamera(ABC):
             camera=self._camera,
             host_ns=arrival.stamp_ns,
             pixel_aspect=pixel_aspect,
-            coded=Coded("jpeg", whole) if whole else None,
+            coded=self._coded(packet, picture),
         )
+
+    def _coded(self, packet: Packet, picture: av.VideoFrame) -> Coded | None:
+        assert self._pictures is not None and self._units is not None
+        # Not all browsers turn a JPEG as its EXIF says, and none knows two fields in one.
+        if not self._pictures.as_stored:
+            return None
+        if not self._sends_jpeg:
+            return self._units.of(packet, picture)
+        whole = whole_jpeg(bytes(packet))
+        return Coded("jpeg", whole) if whole else None
 
     def _pass_over(self, count: int, decoder: Decoder) -> Iterator[Drop]:
         """Packets that are not decoded at all."""

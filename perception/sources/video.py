@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 
 from perception.errors import ConfigError, SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.sources.access_units import AccessUnits
 from perception.sources.base import SourceKind
+from perception.sources.connection import Packet
 from perception.sources.deinterlace import Deinterlacer
 from perception.sources.durations import Extent, declared_seconds
 from perception.sources.picture_times import PictureTimes, is_timed
@@ -56,6 +59,7 @@ class VideoSource:
             raise SourceError(f"source {path}: not a readable video ({error})") from error
         stream = self._stream
         self._pictures = Pictures(stream.codec_context, self.uri, self.notes, stream.sample_aspect_ratio)
+        self._units = AccessUnits(stream.codec_context)
         if which:
             self._pictures.note(which)
         # One thread: the node decodes ahead of the network anyway, so more would only take its cores.
@@ -98,7 +102,7 @@ class VideoSource:
                     if picture is None:
                         yield self._damaged(sequence)
                     else:
-                        yield self._frame(picture, seconds, sequence, timeline)
+                        yield self._frame(picture, cast(Packet, packet), seconds, sequence, timeline)
                     sequence += 1
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(
@@ -114,7 +118,12 @@ class VideoSource:
         self._container.close()
 
     def _frame(
-        self, picture: av.VideoFrame, seconds: Fraction | None, sequence: int, timeline: Timeline
+        self,
+        picture: av.VideoFrame,
+        packet: Packet,
+        seconds: Fraction | None,
+        sequence: int,
+        timeline: Timeline,
     ) -> Frame:
         earlier = timeline.recording
         stamp_ns = timeline.stamp_ns(seconds, sequence)
@@ -128,6 +137,7 @@ class VideoSource:
             camera=self._camera,
             recording=timeline.recording,
             pixel_aspect=aspect,
+            coded=self._units.of(packet, picture) if self._pictures.as_stored else None,
         )
 
     def _damaged(self, sequence: int) -> Drop:

@@ -73,7 +73,10 @@ def test_the_list_of_commands_marks_what_needs_an_extra() -> None:
     ("kinds", "uris"),
     [
         (SOURCES, ["a.mp4?", "a.mcap?", ".?", "a.jpg", "sim:?", "camera:0?", "rtsp://host/x#", "gst:x"]),
-        (SINKS, ["out.mp4?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?"]),
+        (
+            SINKS,
+            ["out.mp4?", "out.mcap?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?", "foxglove:"],
+        ),
     ],
 )
 def test_the_options_that_are_listed_are_those_that_are_read(

@@ -16,10 +16,12 @@ from PIL import Image as Pictures
 from PIL import ImageOps
 
 from perception.frame import Coded, Frame
+from perception.pixels import Yuv420
 from perception.sources.live import LOW_LATENCY, LiveCamera
 from perception.sources.stream import KIND
 from perception.types import Policy
 from perception.uri import Kinds
+from tests.h264 import decoded, write_stream
 from tests.servers.control import Server
 from tests.servers.pictures import number_of, numbered
 from tests.sources import tagged
@@ -143,6 +145,26 @@ def test_two_fields_in_one_jpeg_are_not_handed_on(monkeypatch: pytest.MonkeyPatc
         assert not any(frame.coded for frame in reading.more(2))
 
 
-def test_frames_of_other_codecs_hold_no_jpeg(tmp_path: Path) -> None:
-    path = tagged.write(tmp_path / "a.mp4", [cells()] * 9)
-    assert not any(frame.coded for frame in first(path, 2)[0])
+def test_frames_of_h264_hold_what_the_camera_sent(tmp_path: Path) -> None:
+    frames = first(write_stream(tmp_path / "a.mp4", 9), 4)[0]
+    units = [frame.coded.data for frame in frames if frame.coded and frame.coded.format == "h264"]
+    assert [frame.coded.key for frame in frames if frame.coded] == [True, False, False, False]
+    for planes, frame in zip(decoded(units), frames, strict=True):
+        assert isinstance(frame.pixels, Yuv420)
+        np.testing.assert_array_equal(planes, frame.pixels.i420)
+
+
+@pytest.mark.parametrize("kind", ["rtsp", "mpegts"])
+def test_streams_of_h264_can_be_passed_on_from_any_key_frame(kind: str) -> None:
+    with (
+        Server(kind, "--size", "160x96", "--gop", "5") as server,
+        Reading(live_source(server.url)) as reading,
+    ):
+        frames = reading.more(15)
+    coded = [frame.coded for frame in frames]
+    keys = [number for number, one in enumerate(coded) if one is not None and one.key]
+    assert len(keys) >= 2 and keys[1] - keys[0] == 5
+    shown = decoded([one.data for one in coded[keys[1] :] if one is not None])
+    for planes, frame in zip(shown, frames[keys[1] :], strict=True):
+        assert isinstance(frame.pixels, Yuv420)
+        np.testing.assert_array_equal(planes, frame.pixels.i420)

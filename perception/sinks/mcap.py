@@ -1,0 +1,90 @@
+"""Scenes as an MCAP log, which Foxglove, ROS 2's tools and many others read: `out.mcap`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from perception.extras import load_plugin
+from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
+from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
+from perception.sinks.segments import next_free
+from perception.uri import Uri
+
+IMAGES = "jpeg", "h264", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A family of message types.
+
+    Attributes:
+        header: what MCAP calls it.
+        vocabulary: "module:CLASS", made of the camera's name, the classes and, for `image=h264`, a video.
+        video: whether it knows video.
+    """
+
+    header: str
+    vocabulary: str
+    video: bool
+
+
+PROFILES: Mapping[str, Profile] = {
+    "foxglove": Profile("", "perception.interchange.foxglove:FoxgloveVocabulary", video=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class McapOptions:
+    """What a log holds; `image` is one of IMAGES."""
+
+    limits: Limits = field(default_factory=Limits)
+    profile: str = "foxglove"
+    image: str = "jpeg"
+
+
+def _one_of(*allowed: str) -> Any:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"allowed are {', '.join(allowed)}")
+        return text
+
+    return read
+
+
+def _read(uri: Uri) -> McapOptions:
+    values = uri.options({**VIDEO_LIMITS, "profile": _one_of(*PROFILES), "image": _one_of(*IMAGES)})
+    own = {name: values.pop(name) for name in ("profile", "image") if name in values}
+    options = McapOptions(video_limits(uri, values), **own)
+    if options.image == "h264" and not PROFILES[options.profile].video:
+        raise uri.error(f"image = 'h264' is refused; profile {options.profile} has no type for it")
+    return options
+
+
+def _open(given: SinkUri, how: Opening) -> Sink:
+    path, options, who = Path(given.uri.place), given.options, f"sink {given}"
+    where = PROFILES[options.profile].vocabulary
+    vocabulary, open_log = (
+        load_plugin(EntryPoint("mcap", place, "perception.sinks"), who)
+        for place in (where, "perception.sinks.mcap_log:open_log")
+    )
+    if how.again and options.limits == Limits():
+        path = next_free(path)
+    sink: Sink = open_log(path, options, PROFILES[options.profile].header, vocabulary, how)
+    return sink
+
+
+KIND = SinkKind(
+    "an MCAP log (out.mcap)",
+    _open,
+    read=_read,
+    on_disk=True,
+    options={
+        "profile": f"the message types: {', '.join(PROFILES)} [default: foxglove]",
+        "image": f"the pictures: {', '.join(IMAGES)} [default: jpeg]",
+        "minutes": "of each segment, which then have dated names",
+        "megabytes": "of each segment",
+        "keep": "such as 20GB: room of all segments, also of earlier runs; the oldest go",
+    },
+)

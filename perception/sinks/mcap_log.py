@@ -1,0 +1,160 @@
+"""What is written into an MCAP log."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import av
+import cv2
+
+from perception.errors import SinkError
+from perception.frame import Frame
+from perception.health.types import Health
+from perception.interchange.channels import Message, Vocabulary, recorded_ns
+from perception.scene import Scene
+from perception.sinks.base import Opening, Sink, check_writable
+from perception.sinks.h264 import H264Video
+from perception.sinks.limits import Limits
+from perception.sinks.mcap import McapOptions
+from perception.sinks.mcap_file import McapFile
+from perception.sinks.mounting import mounting
+from perception.sinks.own_files import check_own
+from perception.sinks.rolling import RollingSink
+from perception.types import NS_PER_S
+
+Speaks: TypeAlias = Callable[..., Vocabulary]
+
+_FLUSH_NS = NS_PER_S  # of the log's own time, so that a recording makes the same log each time
+_ROOM = 1_000_000  # bytes that must be free where one begins, lest each try on a full disk leaves a stump
+# Viewers draw the annotations over the picture, and chunks are compressed.
+_LEFT_OUT = frozenset({"overlay", "labels/compressed", "instances/compressed"})
+
+
+class McapSink:
+    """All scenes of one camera with their status, be it ok or not, and its health.
+
+    Frames have their own times: see `recorded_ns`. The node's state has the wall clock's where they do, else
+    the time of the last frame. What changes rarely stands at the beginning, and again when it changes. A kill
+    costs at most the last second. A log of this program that exists is overwritten, once there is something
+    to write.
+
+    Args:
+        image: of the pictures: jpeg, h264 or none.
+        header: the profile's name in the file.
+        speaks: makes the vocabulary.
+
+    Raises:
+        SinkError: the file cannot be written, or is somebody else's.
+    """
+
+    wants_overlay = False
+    takes_planes: Literal[True] = True  # it need not become BGR for a sink that leaves it out
+
+    def __init__(self, path: Path, image: str, header: str, speaks: Speaks, opening: Opening) -> None:
+        self.uri, self._path, self._header = str(path), path, header
+        self._image, self._speaks, self._opening = image, speaks, opening
+        self._file: McapFile | None = None
+        self._vocabulary: Vocabulary | None = None
+        self._first: Frame | None = None
+        self._last: Frame | None = None
+        self._waiting: Health | None = None  # of a recording whose time is not known yet
+        self._flushed_ns = 0
+        self._broken = False
+        try:
+            check_own(path)
+            self._new = check_writable(path, _ROOM)
+        except OSError as error:
+            raise self._error(error) from error
+
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file by now; see `perception.sinks.rolling.Segment`."""
+        return 0 if self._file is None else self._file.size
+
+    @property
+    def seconds(self) -> float:
+        """Of the log, up to the last frame."""
+        if self._first is None or self._last is None:
+            return 0.0
+        return (recorded_ns(self._last) - recorded_ns(self._first)) / NS_PER_S
+
+    def write(self, frame: Frame, scene: Scene, overlay: Any) -> None:
+        vocabulary = self._of(scene.camera)
+        wanted = vocabulary.channels.keys() - _LEFT_OUT - ({"picture"} if self._image == "none" else set())
+        stamp_ns, last = recorded_ns(frame), self._last
+        self._first, self._last = self._first or frame, frame
+        if last is None or mounting(last) != mounting(frame):
+            self._write(vocabulary.latched(frame, stamp_ns))
+        if self._waiting is not None:
+            self._write(vocabulary.health(self._waiting, stamp_ns))
+            self._waiting = None
+        self._write(vocabulary.scene(frame, scene, overlay, stamp_ns, wanted))
+        if not 0 <= stamp_ns - self._flushed_ns < _FLUSH_NS:
+            self._flushed_ns = stamp_ns
+            self._write((), flush=True)
+
+    def write_health(self, health: Health) -> None:
+        last = self._last
+        live = bool(health.link) and (last is None or last.wall_ns > 0)
+        if not live and last is None:
+            self._waiting = health
+            return
+        stamp_ns = health.wall_ns if last is None or live else recorded_ns(last)
+        self._write(self._of(health.camera).health(health, stamp_ns), flush=True)
+
+    def close(self) -> None:
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError as error:
+            if not self._broken:  # else it was reported when it broke
+                self._broken = True
+                raise self._error(error) from error
+        finally:
+            if self._new and (
+                self._file is None or self._file.empty
+            ):  # nothing came, or none got as far as the disk
+                with suppress(OSError):  # it does no harm
+                    self._path.unlink()
+            self._new = False
+
+    def _of(self, camera: str) -> Vocabulary:
+        if self._vocabulary is None:
+            video = [H264Video(self._opening.rate)] if self._image == "h264" else []
+            self._vocabulary = self._speaks(camera, self._opening.classes, *video)
+        return self._vocabulary
+
+    def _write(self, messages: Iterable[Message], *, flush: bool = False) -> None:
+        try:
+            if self._file is None:
+                self._file = McapFile(self._path, self._header)
+            for message in messages:
+                self._file.add(message)
+            if flush:
+                self._file.flush()
+        except (av.error.FFmpegError, cv2.error, OSError) as error:
+            self._broken = True
+            raise self._error(error) from error
+
+    def _error(self, error: Exception) -> SinkError:
+        words = getattr(error, "strerror", None) or str(error)
+        return SinkError(f"sink {self.uri}: cannot be written ({words})")
+
+
+class RollingMcapSink(RollingSink):
+    """Logs, each of which begins with a picture that can be decoded on its own."""
+
+    takes_planes: Literal[True] = True
+
+    def _may_begin(self, frame: Frame) -> bool:
+        return H264Video.begins(frame)
+
+
+def open_log(path: Path, options: McapOptions, header: str, speaks: Speaks, opening: Opening) -> Sink:
+    """In pieces where options ask for it, else as one file."""
+    segment = partial(McapSink, image=options.image, header=header, speaks=speaks, opening=opening)
+    if options.limits != Limits():
+        return RollingMcapSink(path, options.limits, segment)
+    return segment(path)
