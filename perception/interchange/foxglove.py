@@ -1,0 +1,231 @@
+"""Scenes in Foxglove's message types, as protobuf and JSON."""
+
+import json
+from collections.abc import Container, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from foxglove_schemas_protobuf.CameraCalibration_pb2 import CameraCalibration
+from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
+from foxglove_schemas_protobuf.CompressedVideo_pb2 import CompressedVideo
+from foxglove_schemas_protobuf.FrameTransforms_pb2 import FrameTransforms
+from foxglove_schemas_protobuf.ImageAnnotations_pb2 import ImageAnnotations
+from foxglove_schemas_protobuf.RawImage_pb2 import RawImage
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.message import Message as Protobuf
+
+from perception.classes import UNKNOWN, ClassSet
+from perception.frame import Frame
+from perception.health.types import Health
+from perception.interchange.channels import Channel, Message, Schema
+from perception.interchange.foxglove_annotations import annotations, set_time
+from perception.interchange.pictures import Video, encode_jpeg, frame_jpeg
+from perception.interchange.records import HEALTH, SCENES, health_record, scene_record, schemas
+from perception.pixels import Pixels
+from perception.scene import Scene
+
+_CLASSES: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Classes",
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "unknown": {"type": "integer", "description": "Value of the pixels of which nothing is known."},
+        "classes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "integer"},
+                    "name": {"type": "string"},
+                    "colour": {"type": "array", "items": {"type": "integer"}, "description": "R, G and B."},
+                    "thing": {"type": "boolean", "description": "It comes as instances."},
+                },
+                "required": ["id", "name", "colour", "thing"],
+            },
+        },
+    },
+    "required": ["name", "unknown", "classes"],
+}
+
+
+class FoxgloveVocabulary:
+    """Scenes of one camera; see `perception.interchange.channels.Vocabulary`.
+
+    | channel            | type                                                                     |
+    |--------------------|--------------------------------------------------------------------------|
+    | picture            | CompressedImage, or CompressedVideo where a video is given               |
+    | overlay            | CompressedImage                                                          |
+    | labels, instances  | RawImage, mono8 and mono16                                               |
+    | annotations        | ImageAnnotations; from the corner of the first pixel, see `annotations`  |
+    | calibration        | CameraCalibration                                                        |
+    | transforms         | FrameTransforms                                                          |
+    | scene, health      | JSON, as the lines of scenes.jsonl and health.jsonl                      |
+    | classes            | JSON                                                                     |
+
+    Where the network knows no classes, there are no labels, instances, annotations and classes.
+
+    Args:
+        video: encodes the pictures.
+    """
+
+    def __init__(self, camera: str, classes: ClassSet, video: Video | None = None) -> None:
+        self._classes, self._video = classes, video
+        types: dict[str, Schema] = {
+            "picture": _protobuf(CompressedImage if video is None else CompressedVideo),
+            "overlay": _protobuf(CompressedImage),
+        }
+        if len(classes):
+            types |= {
+                "labels": _protobuf(RawImage),
+                "instances": _protobuf(RawImage),
+                "annotations": _protobuf(ImageAnnotations),
+            }
+        types |= {"scene": _json("Scene")}
+        latched = {
+            "health": _json("Health"),
+            "calibration": _protobuf(CameraCalibration),
+            "transforms": _protobuf(FrameTransforms),
+        }
+        if len(classes):
+            latched |= {"classes": _json("Classes")}
+        self.channels: Mapping[str, Channel] = {
+            name: Channel(name, f"/{camera}/{name}", schema, name in latched)
+            for name, schema in (types | latched).items()
+        }
+
+    def scene(
+        self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int, wanted: Container[str]
+    ) -> Iterator[Message]:
+        for name, channel in self.channels.items():
+            if name in wanted and (data := self._encode(name, frame, scene, overlay, stamp_ns)):
+                yield Message(channel, stamp_ns, data)
+
+    def health(self, health: Health, stamp_ns: int) -> Iterator[Message]:
+        yield Message(self.channels["health"], stamp_ns, json.dumps(health_record(health)).encode())
+
+    def latched(self, frame: Frame, stamp_ns: int) -> Iterator[Message]:
+        if "classes" in self.channels:
+            yield Message(self.channels["classes"], stamp_ns, json.dumps(self._class_list()).encode())
+        if frame.camera_info is not None:
+            yield Message(self.channels["calibration"], stamp_ns, _calibration(frame, stamp_ns))
+        if frame.transforms:
+            yield Message(self.channels["transforms"], stamp_ns, _transforms(frame, stamp_ns))
+
+    def _encode(self, name: str, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        match name:
+            case "picture" if self._video is not None:
+                unit = self._video.encode(frame)
+                return _coded(CompressedVideo(format=self._video.format), frame, stamp_ns, unit)
+            case "picture":
+                return _coded(CompressedImage(format="jpeg"), frame, stamp_ns, frame_jpeg(frame))
+            case "overlay":
+                return _coded(CompressedImage(format="jpeg"), frame, stamp_ns, encode_jpeg(overlay))
+            case "labels":
+                return _raw("mono8", frame, stamp_ns, scene.labels)
+            case "instances":
+                return _raw("mono16", frame, stamp_ns, scene.instance_map)
+            case "annotations":
+                return _bytes(annotations(scene, self._classes, stamp_ns))
+            case "scene":
+                return json.dumps(scene_record(scene, self._classes)).encode()
+        return b""  # it has messages of its own
+
+    def _class_list(self) -> dict[str, Any]:
+        classes = self._classes
+        listed = [
+            {"id": i, "name": name, "colour": list(colour), "thing": name in classes.things}
+            for i, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
+        ]
+        return {"name": classes.name, "unknown": UNKNOWN, "classes": listed}
+
+
+def _coded(message: Any, frame: Frame, stamp_ns: int, data: bytes) -> bytes:
+    if not data:
+        return b""
+    set_time(message.timestamp, stamp_ns)
+    message.frame_id, message.data = frame.optical_frame, data
+    return _bytes(message)
+
+
+def _raw(
+    encoding: str, frame: Frame, stamp_ns: int, ids: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+) -> bytes:
+    """A map (h, w) as a RawImage, whose pixels are copied once instead of three times."""
+    height, width = ids.shape
+    message = RawImage(
+        frame_id=frame.optical_frame, width=width, height=height, encoding=encoding, step=width * ids.itemsize
+    )
+    set_time(message.timestamp, stamp_ns)
+    pixels = np.ascontiguousarray(ids, ids.dtype.newbyteorder("<"))
+    # Fields may stand in any order, each a key and, where it is of bytes, their number.
+    key = _varint(RawImage.DATA_FIELD_NUMBER << 3 | 2) + _varint(pixels.nbytes)
+    return b"".join((_bytes(message), key, pixels.data.cast("B")))
+
+
+def _calibration(frame: Frame, stamp_ns: int) -> bytes:
+    info = frame.camera_info
+    assert info is not None
+    message = CameraCalibration(
+        frame_id=frame.optical_frame,
+        width=info.width,
+        height=info.height,
+        distortion_model=info.model,
+        D=info.d,
+        K=info.k,
+        R=info.r,
+        P=info.p,
+    )
+    set_time(message.timestamp, stamp_ns)
+    return _bytes(message)
+
+
+def _transforms(frame: Frame, stamp_ns: int) -> bytes:
+    message = FrameTransforms()
+    for one in frame.transforms:
+        added = message.transforms.add(parent_frame_id=one.parent, child_frame_id=one.child)
+        set_time(added.timestamp, stamp_ns)
+        for axis, value in zip("xyz", one.translation, strict=True):
+            setattr(added.translation, axis, value)
+        for axis, value in zip("xyzw", one.rotation, strict=True):
+            setattr(added.rotation, axis, value)
+    return _bytes(message)
+
+
+def _bytes(message: Protobuf) -> bytes:
+    # Without this, maps of a message may come in any order; there are none, and the promise costs nothing.
+    return bytes(message.SerializeToString(deterministic=True))
+
+
+def _varint(value: int) -> bytes:
+    groups = []
+    while value > 127:
+        groups.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*groups, value])
+
+
+@cache
+def _protobuf(kind: type[Protobuf]) -> Schema:
+    """With the definitions of all that it is made of, those that others use first."""
+    files: dict[str, FileDescriptor] = {}
+
+    def add(file: FileDescriptor) -> None:
+        for one in file.dependencies:
+            add(one)
+        files[file.name] = file
+
+    add(kind.DESCRIPTOR.file)
+    definitions = FileDescriptorSet()
+    for file in files.values():
+        file.CopyToProto(definitions.file.add())
+    return Schema(kind.DESCRIPTOR.full_name, "protobuf", _bytes(definitions), "protobuf")
+
+
+@cache
+def _json(name: str) -> Schema:
+    definition = _CLASSES if name == "Classes" else schemas()[{"Scene": SCENES, "Health": HEALTH}[name]]
+    return Schema(f"perception.{name}", "jsonschema", json.dumps(definition).encode(), "json")
