@@ -37,7 +37,7 @@ def _node(health: Health) -> Any:
         **_quantiles("infer_ms", health.infer_ms),
     }
     wrong = "; ".join(one.reason for one in health.conditions)
-    return _status(health.level, health.camera, "", wrong, values)
+    return _status(health.level, health.camera, "node", wrong, values)
 
 
 def _sink(camera: str, sink: SinkState) -> Any:
@@ -48,7 +48,7 @@ def _sink(camera: str, sink: SinkState) -> Any:
         "queued": sink.queued,
         "oldest_ms": f"{sink.oldest_ms:.2f}",
     }
-    return _status(level, camera, f" {sink.uri}", sink.error, values)
+    return _status(level, camera, f"sink {sink.uri}", sink.error, values)
 
 
 def _quantiles(name: str, values: tuple[float, float]) -> dict[str, str]:
@@ -59,7 +59,7 @@ def _status(level: Level, camera: str, of: str, wrong: str, values: dict[str, ob
     return message(
         "diagnostic_msgs/msg/DiagnosticStatus",
         level=int(level),  # a byte; ROS 2 numbers OK, WARN and ERROR as we do
-        name=f"perception {camera}:{of or ' node'}",
+        name=f"perception {camera}: {of}",
         message=wrong or "ok",
         hardware_id=camera,
         values=[
