@@ -5,7 +5,6 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,14 +13,14 @@ from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.interchange.channels import Channel, Message
+from perception.interchange.pictures import encode_jpeg, frame_jpeg
 from perception.interchange.png import encode_ids
 from perception.interchange.records import health_record, scene_record
 from perception.interchange.ros_diagnostics import diagnostics
 from perception.interchange.ros_types import cdr, doubles, header, message, schema, text
-from perception.pixels import Pixels, as_bgr
+from perception.pixels import Pixels
 from perception.scene import Instance, Scene
 
-_JPEG, _AS_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90), ("jpeg", "bgr8")
 _STRING, _IMAGE, _COMPRESSED = (
     "std_msgs/msg/String",
     "sensor_msgs/msg/Image",
@@ -109,22 +108,15 @@ class _Moment:
     classes: ClassSet
 
 
-def _picture(one: _Moment) -> Any:
-    coded = one.frame.coded
-    if coded is not None and coded.format == "jpeg":
-        return _compressed(one, coded.data, *_AS_JPEG)
-    return _jpeg(one, one.frame.image)
-
-
-def _jpeg(one: _Moment, image: npt.NDArray[np.uint8]) -> Any:
-    return _compressed(one, cv2.imencode(".jpg", image, _JPEG)[1], *_AS_JPEG)
+def _jpeg(one: _Moment, data: bytes) -> Any:
+    return _compressed(one, data, "jpeg", "bgr8")
 
 
 def _png(one: _Moment, ids: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Any:
     return _compressed(one, encode_ids(ids), "png", _mono(ids))
 
 
-def _compressed(one: _Moment, data: Any, codec: str, encoding: str) -> Any:
+def _compressed(one: _Moment, data: bytes, codec: str, encoding: str) -> Any:
     # image_transport takes what stands before the semicolon for the pixels' encoding, and guesses without it.
     words = f"{encoding}; {codec} compressed {encoding}"
     return message(_COMPRESSED, header=one.header, format=words, data=np.frombuffer(data, np.uint8))
@@ -240,8 +232,8 @@ def _label_info(classes: ClassSet, header: Any) -> Any:
 
 
 _MAKERS: dict[str, Callable[[_Moment], Any]] = {
-    "picture": _picture,
-    "overlay": lambda one: _jpeg(one, as_bgr(one.overlay)),
+    "picture": lambda one: _jpeg(one, frame_jpeg(one.frame)),
+    "overlay": lambda one: _jpeg(one, encode_jpeg(one.overlay)),
     "labels": lambda one: _image(one, one.scene.labels),
     "labels/compressed": lambda one: _png(one, one.scene.labels),
     "instances": lambda one: _image(one, one.scene.instance_map),
