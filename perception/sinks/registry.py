@@ -23,6 +23,8 @@ SINKS = Kinds(
         ".jpg .jpeg .png": "perception.sinks.picture:KIND",
         "window": "perception.sinks.window:KIND",
         "web": "perception.sinks.web.sink:KIND",
+        "ros2": "perception.sinks.buses:ROS",
+        "zenoh": "perception.sinks.buses:ZENOH",
     },
     _name_of,
 )
