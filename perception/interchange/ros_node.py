@@ -124,6 +124,16 @@ class RosNode:
         )
         return self.node.create_subscription(message_class(kind), topic, take, profile, raw=True)
 
+    def unsubscribe(self, subscription: Any) -> None:
+        """None: there is nothing to do."""
+        if subscription is not None:
+            self.node.destroy_subscription(subscription)
+
+    def publishers(self, topic: str) -> list[tuple[str, bool]]:
+        """Whoever publishes a topic now: with which type, and whether reliably."""
+        there = self.node.get_publishers_info_by_topic(topic)
+        return [(one.topic_type, one.qos_profile.reliability is ReliabilityPolicy.RELIABLE) for one in there]
+
     def close(self) -> None:
         if self._closed.is_set():
             return

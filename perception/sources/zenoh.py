@@ -1,0 +1,44 @@
+"""Pictures from a key of Zenoh, as messages of ROS 2: `zenoh:car/front/image/compressed`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import zenoh
+
+from perception.errors import SourceError
+from perception.interchange.bus_uris import ZenohOptions
+from perception.interchange.zenoh_session import open_session
+from perception.sources.bus import BusSource
+from perception.uri import Uri
+
+_CDR = "application/cdr"
+_UNSAID = "zenoh/bytes"
+
+
+class ZenohSource(BusSource):
+    """The encoding of a message names its type, else the key does: CompressedImage below /compressed."""
+
+    def __init__(self, uri: Uri, options: ZenohOptions, camera: str = "front") -> None:
+        super().__init__(uri, camera)
+        self._key, self._options = uri.place, options
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        try:
+            session = open_session(self._options)
+        except zenoh.ZError as error:
+            raise SourceError(f"source {self.uri}: Zenoh refuses ({error})") from error
+        with session:
+            session.declare_subscriber(self._key, self._put)
+            yield
+
+    def _look(self) -> str:
+        return f"nobody puts {self._key}"
+
+    def _put(self, sample: zenoh.Sample) -> None:
+        form, _, kind = str(sample.encoding).partition(";")
+        if form not in (_CDR, _UNSAID):
+            kind = form
+        elif not kind:
+            kind = f"sensor_msgs/msg/{'CompressedImage' if self._key.endswith('/compressed') else 'Image'}"
+        self._take(kind, sample.payload.to_bytes())
