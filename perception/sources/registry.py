@@ -29,8 +29,6 @@ SOURCES = Kinds(
         "gst": "perception.sources.gstreamer:KIND",
         "ros2": "perception.sources.buses:ROS",
         "zenoh": "perception.sources.buses:ZENOH",
-        "ros2": "perception.sources.buses:ROS",
-        "zenoh": "perception.sources.buses:ZENOH",
         "push": "perception.sources.push:KIND",
     },
     _name_of,
