@@ -12,15 +12,23 @@ from perception.camera_info import CameraInfo, Transform
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
+from perception.interchange.cameras import calibration_decoder, transforms_decoder
 from perception.interchange.channels import Schema
 from perception.interchange.images import DecodedImage, image_decoder
 from perception.interchange.messages import UndecodableError
 from perception.sources.stream_clock import StreamClock
 from perception.uri import Uri
 
+CAMERA_INFO, TRANSFORMS = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
 SILENCE_S = 1.0  # without a message for so long, the camera is lost
 _LOOK_S = 0.2  # between two looks for a publisher
 _LOG = logging.getLogger("perception.sources")
+
+
+def camera_info_beside(topic: str) -> str:
+    """Where image_transport has it: /camera/camera_info for /camera/image and /camera/image/compressed."""
+    namespace, slash, _ = topic.removesuffix("/compressed").rpartition("/")
+    return f"{namespace}{slash}camera_info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class BusSource(ABC):
         self._following = 0  # the number of the first message that was not read yet
         self._clock = StreamClock()
         self._decoders: dict[str, Callable[[bytes], DecodedImage]] = {}
-        self._info: CameraInfo | None = None
+        self._camera_info: CameraInfo | None = None
         self._transforms: dict[str, Transform] = {}  # by their children
 
     @abstractmethod
@@ -63,6 +71,35 @@ class BusSource(ABC):
     @abstractmethod
     def _look(self) -> str:
         """See that messages of whoever publishes now go to `_take`; what is wrong, where none come."""
+
+    def _camera_info_taker(self) -> Callable[[bytes], None]:
+        """Takes messages CameraInfo, which frames then have."""
+        read = calibration_decoder(Schema(CAMERA_INFO, "", b"", "cdr"))
+
+        def take(data: bytes) -> None:
+            _, self._camera_info = read(data)
+
+        return self._noting(CAMERA_INFO, take)
+
+    def _transforms_taker(self) -> Callable[[bytes], None]:
+        """The same for TFMessage."""
+        read = transforms_decoder(Schema(TRANSFORMS, "", b"", "cdr"))
+
+        def take(data: bytes) -> None:
+            self._transforms = self._transforms | {one.child: one for one in read(data)}
+
+        return self._noting(TRANSFORMS, take)
+
+    def _noting(self, kind: str, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def taken(data: bytes) -> None:
+            try:
+                take(data)
+            except UndecodableError as error:
+                note = f"{self.uri}: a message {kind} is damaged: {error}"
+                if note not in self.notes:
+                    self.notes.append(note)
+
+        return taken
 
     def _take(self, kind: str, data: bytes) -> None:
         """A message of that type has come; from the bus's own thread."""
@@ -128,7 +165,7 @@ class BusSource(ABC):
             host_ns=stamp_ns,
             coded=image.coded,
             frame_id=image.frame_id,
-            camera_info=self._info,
+            camera_info=self._camera_info,
             transforms=tuple(self._transforms.values()),
         )
 

@@ -1,20 +1,16 @@
 """Pictures from a topic of ROS 2: `ros2:/camera/image/compressed`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from perception.errors import SourceError
-from perception.interchange.cameras import calibration_decoder, transforms_decoder
-from perception.interchange.channels import Schema
-from perception.interchange.messages import UndecodableError
 from perception.interchange.ros_node import RosNode
-from perception.sources.bus import BusSource
+from perception.sources.bus import CAMERA_INFO, TRANSFORMS, BusSource, camera_info_beside
 from perception.uri import Uri
 
 PICTURES = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-_INFO, _TRANSFORMS = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
 
 
 class RosSource(BusSource):
@@ -33,16 +29,15 @@ class RosSource(BusSource):
 
     @contextmanager
     def _open(self) -> Iterator[None]:
-        namespace, _, _ = self._topic.removesuffix("/compressed").rpartition("/")
         try:
-            self._node = node = RosNode("perception_source", namespace or "/")
+            self._node = node = RosNode("perception_source", self._topic)
         except RuntimeError as error:
             raise SourceError(f"source {self.uri}: ROS refuses ({error})") from error
         try:
-            node.subscription(_INFO, f"{namespace}/camera_info", self._decoding(_INFO, self._take_info))
+            node.subscription(CAMERA_INFO, camera_info_beside(self._topic), self._camera_info_taker())
             try:
-                take = self._decoding(_TRANSFORMS, self._take_transforms)
-                node.subscription(_TRANSFORMS, "/tf_static", take, reliable=True, latched=True)
+                take = self._transforms_taker()
+                node.subscription(TRANSFORMS, "/tf_static", take, reliable=True, latched=True)
             except ModuleNotFoundError:
                 self.notes.append(f"{self.uri}: without /tf_static, as tf2_msgs is not installed")
             yield
@@ -64,23 +59,3 @@ class RosSource(BusSource):
             self._subscription = self._node.subscription(kind, self._topic, take, reliable=needs[1])
             self._subscribed = needs
         return f"no message on {self._topic}"
-
-    def _decoding(self, kind: str, take: Callable[[Any], None]) -> Callable[[bytes], None]:
-        decode = calibration_decoder if kind == _INFO else transforms_decoder
-        reader = decode(Schema(kind, "", b"", "cdr"))
-
-        def taken(data: bytes) -> None:
-            try:
-                take(reader(data))
-            except UndecodableError as error:
-                note = f"{self.uri}: a message {kind} is damaged: {error}"
-                if note not in self.notes:
-                    self.notes.append(note)
-
-        return taken
-
-    def _take_info(self, found: Any) -> None:
-        _, self._info = found
-
-    def _take_transforms(self, found: Any) -> None:
-        self._transforms = self._transforms | {one.child: one for one in found}

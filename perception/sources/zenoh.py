@@ -8,7 +8,7 @@ import zenoh
 from perception.errors import SourceError
 from perception.interchange.bus_uris import ZenohOptions
 from perception.interchange.zenoh_session import open_session
-from perception.sources.bus import BusSource
+from perception.sources.bus import BusSource, camera_info_beside
 from perception.uri import Uri
 
 _CDR = "application/cdr"
@@ -30,6 +30,10 @@ class ZenohSource(BusSource):
             raise SourceError(f"source {self.uri}: Zenoh refuses ({error})") from error
         with session:
             session.declare_subscriber(self._key, self._put)
+            take_info = self._camera_info_taker()
+            session.declare_subscriber(
+                camera_info_beside(self._key), lambda sample: take_info(sample.payload.to_bytes())
+            )
             yield
 
     def _look(self) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,6 +31,8 @@ class Program:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=HERE.parents[1],
+            env=os.environ | {"PYTHONPATH": str(HERE.parents[1])},
         )
         self.lines: Queue[dict[str, Any]] = Queue()
         self._reader = Thread(target=self._read, daemon=True)
@@ -41,13 +43,14 @@ class Program:
         for line in self._process.stdout:
             self.lines.put(json.loads(line))
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def say(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
 
     def kill(self) -> None:
         """With SIGKILL."""
@@ -82,6 +85,13 @@ def patiently() -> Iterator[None]:
     while time.monotonic() < deadline:
         yield
     raise TimeoutError(f"not within {SECONDS:.0f} s")
+
+
+def free_endpoint() -> str:
+    """A place on the loopback where nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return f"tcp/127.0.0.1:{one.getsockname()[1]}"
 
 
 INFO = CameraInfo(
