@@ -12,7 +12,7 @@ _KEY = re.compile(r"[^/*$#?\s]+(/[^/*$#?\s]+)*")
 _ENDPOINT = re.compile(r"(tcp|udp|tls|quic|ws|unixsock-stream)/\S+")
 
 ZENOH_OPTIONS: Mapping[str, str] = {
-    "connect": "where to reach a router or a peer [default, without listen and config: tcp/127.0.0.1:7447]",
+    "connect": "where a router or a peer listens [default, without listen and config: tcp/127.0.0.1:7447]",
     "listen": "where others reach this end, such as tcp/127.0.0.1:7448",
     "config": "a configuration file of Zenoh, which then says everything",
 }

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import zenoh
 
 from perception.errors import SourceError
 from perception.interchange.bus_uris import ZenohOptions
-from perception.interchange.zenoh_session import open_session
+from perception.interchange.zenoh_session import open_session, waits
 from perception.sources.bus import BusSource, camera_info_beside
 from perception.uri import Uri
 
@@ -21,25 +22,32 @@ class ZenohSource(BusSource):
     def __init__(self, uri: Uri, options: ZenohOptions, camera: str = "front") -> None:
         super().__init__(uri, camera)
         self._key, self._options = uri.place, options
+        self._session: Any = None
 
     @contextmanager
     def _open(self) -> Iterator[None]:
         try:
-            session = open_session(self._options)
-        except zenoh.ZError as error:
-            raise SourceError(f"source {self.uri}: Zenoh refuses ({error})") from error
-        with session:
-            session.declare_subscriber(self._key, self._put)
-            take_info = self._camera_info_taker()
-            session.declare_subscriber(
-                camera_info_beside(self._key), lambda sample: take_info(sample.payload.to_bytes())
-            )
             yield
+        finally:
+            if self._session is not None:
+                self._session.close()
 
     def _look(self) -> str:
+        if self._session is None:
+            try:
+                self._session = open_session(self._options)
+            except zenoh.ZError as error:
+                if not waits(self._options):
+                    raise SourceError(f"source {self.uri}: Zenoh refuses ({error})") from error
+                return "nobody is there to connect to"
+            take_info = self._camera_info_taker()
+            self._session.declare_subscriber(self._key, self._put)
+            self._session.declare_subscriber(
+                camera_info_beside(self._key), lambda sample: take_info(sample.payload.to_bytes())
+            )
         return f"nobody puts {self._key}"
 
-    def _put(self, sample: zenoh.Sample) -> None:
+    def _put(self, sample: Any) -> None:
         form, _, kind = str(sample.encoding).partition(";")
         if form not in (_CDR, _UNSAID):
             kind = form

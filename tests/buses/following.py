@@ -1,7 +1,6 @@
 """A live source that is read in a thread of its own."""
 
 import time
-from collections.abc import Callable
 from threading import Thread
 from typing import Self
 
@@ -9,7 +8,7 @@ from perception.frame import Drop, Frame
 from perception.health.types import LinkState
 from perception.sources.base import LiveSource, is_live
 from perception.sources.registry import open_source
-from tests.buses.programs import patiently
+from tests.buses.programs import until
 
 
 class Following:
@@ -39,19 +38,13 @@ class Following:
         except Exception as error:  # noqa: BLE001 - the test asks for it
             self.error = error
 
-    def until(self, condition: Callable[[], bool]) -> None:
-        for _ in patiently():
-            if condition():
-                return
-            time.sleep(0.01)
-
     def until_link(self, state: LinkState) -> None:
-        self.until(lambda: self.source.link.state is state)
+        until(lambda: self.source.link.state is state)
 
     def frame(self) -> Frame:
         """One that comes from now on."""
         self.newest = None
-        self.until(lambda: self.newest is not None)
+        until(lambda: self.newest is not None)
         assert self.newest is not None
         return self.newest
 

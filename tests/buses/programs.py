@@ -87,6 +87,13 @@ def patiently() -> Iterator[None]:
     raise TimeoutError(f"not within {SECONDS:.0f} s")
 
 
+def until(condition: Callable[[], object]) -> None:
+    for _ in patiently():
+        if condition():
+            return
+        time.sleep(0.01)
+
+
 def free_endpoint() -> str:
     """A place on the loopback where nobody listens."""
     with socket.socket() as one:

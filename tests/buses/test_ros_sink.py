@@ -16,7 +16,7 @@ from perception.health.types import Condition, Health, Level, NodeState
 from perception.scene import Signal, Status
 from perception.sinks.base import Sink
 from perception.sinks.registry import SINKS, open_sink
-from tests.buses.programs import INFO, Program, a_scene, own_domain, patiently
+from tests.buses.programs import INFO, Program, a_scene, own_domain, until
 
 pytest.importorskip("rclpy")
 IMAGE, COMPRESSED, STRING = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "std_msgs/msg/String"
@@ -148,13 +148,11 @@ def test_the_clock_is_that_of_the_frames() -> None:
 def test_a_manager_says_when_scenes_are_published(capfd: pytest.CaptureFixture[str]) -> None:
     sink = open_sink("ros2:/car/front?managed=1", 30, DRIVE)
 
-    def until(withheld: str | None) -> None:
-        for _ in patiently():
-            if sink.write(*a_scene(), a_scene()[0].image) == withheld:
-                return
+    def until_withheld(reason: str | None) -> None:
+        until(lambda: sink.write(*a_scene(), a_scene()[0].image) == reason)
 
     try:
-        until("unconfigured")
+        until_withheld("unconfigured")
         with Program("ros_manager.py", "/car/front/perception") as manager:
             for transition, allowed, state in (
                 ("activate", False, "unconfigured"),  # a wrong request ends nothing
@@ -166,7 +164,7 @@ def test_a_manager_says_when_scenes_are_published(capfd: pytest.CaptureFixture[s
             ):
                 manager.say(transition)
                 assert manager.heard(lambda line: True, lambda: None) == {transition: allowed}
-                until(state)
+                until_withheld(state)
     finally:
         sink.close()
 

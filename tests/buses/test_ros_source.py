@@ -10,7 +10,7 @@ from perception.frame import DropReason
 from perception.health.types import LinkState
 from perception.interchange import ros_types
 from tests.buses.following import Following
-from tests.buses.programs import Program, own_domain
+from tests.buses.programs import Program, own_domain, until
 
 pytest.importorskip("rclpy")
 
@@ -33,7 +33,7 @@ def test_a_publisher_that_is_killed_and_comes_back(reliability: str) -> None:
             assert abs(frame.wall_ns - time.time_ns()) < 20e9
             assert 0 <= time.monotonic_ns() - frame.host_ns < 20e9
             assert frame.stamp_ns == frame.host_ns
-            following.until(lambda: following.frame().camera_info is not None)
+            until(lambda: following.frame().camera_info is not None)
             frame = following.frame()
             assert frame.camera_info is not None
             assert frame.camera_info.k == (700.0, 0.0, 15.5, 0.0, 701.0, 11.5, 0.0, 0.0, 1.0)
@@ -58,7 +58,7 @@ def test_only_the_newest_waits_and_the_rest_is_counted() -> None:
 
 def test_a_topic_of_another_type_is_waited_for_and_named() -> None:
     with Following("ros2:/car/camera_info") as following, Program("ros_talker.py", "/car/image", "RELIABLE"):
-        following.until(lambda: "sensor_msgs/msg/CameraInfo" in following.source.link.reason)
+        until(lambda: "sensor_msgs/msg/CameraInfo" in following.source.link.reason)
         assert following.source.link.state is LinkState.CONNECTING
 
 
@@ -83,7 +83,7 @@ def test_a_picture_that_is_none_ends_it() -> None:
         return following.error is not None
 
     with Following("ros2:/car/depth") as following:
-        following.until(refused)
+        until(refused)
         assert isinstance(following.error, SourceError)
         assert "ros2:/car/depth" in str(following.error)
         assert "32FC1" in str(following.error)

@@ -34,12 +34,12 @@ def show(what: str, sample: Any) -> None:
         "encoding": str(sample.encoding),
         "data": bytes(sample.payload).hex(),
     }
-    print(json.dumps({"what": what, "kind": sample.kind.name, **values}), flush=True)
+    print(json.dumps({"what": what, "kind": str(sample.kind), **values}), flush=True)
 
 
 def alive(sample: Any) -> None:
     show("alive", sample)
-    if sample.kind is zenoh.SampleKind.PUT:
+    if sample.kind == zenoh.SampleKind.PUT:
         for reply in session.get(key):
             show("latched", reply.ok)
 
