@@ -13,8 +13,10 @@ from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
 from perception.interchange.ros_types import typestore
 from perception.scene import Status
-from perception.sinks.base import Sink
+from perception.sinks.base import Publication, Sink
+from perception.sinks.queue import SinkQueue
 from perception.sinks.registry import SINKS, open_sink
+from perception.types import Policy
 from tests.buses.programs import Program, a_scene, free_endpoint, until
 
 
@@ -132,12 +134,17 @@ def test_it_listens_nowhere_and_waits_for_whom_it_connects_to(endpoint: str) -> 
         return left_out is None
 
     assert not written()
+    queue = SinkQueue(sink.uri, lambda: sink, Policy.FRESHEST)
+    queue.offer(Publication(frame, scene, frame.image))
+    until(lambda: queue.state.lost)
+    assert (queue.state.written, queue.state.lost, queue.state.queued) == (0, {"not connected": 1}, 0)
+    assert not queue.broken
     for _ in range(2):
         with Program("zenoh_talker.py", "router", endpoint):
             until(written)
             assert listening() == before
         until(lambda: not written())
-    sink.close()
+    queue.close()
 
 
 def listening() -> set[object]:
