@@ -18,5 +18,5 @@ for line in sys.stdin:
     transition = line.strip()
     number = getattr(Transition, f"TRANSITION_{transition.upper()}")
     asked = client.call_async(ChangeState.Request(transition=Transition(id=number)))
-    rclpy.spin_until_future_complete(node, asked)
-    print(json.dumps({transition: asked.result().success}), flush=True)
+    rclpy.spin_until_future_complete(node, asked, timeout_sec=2)  # Jazzy does not answer a wrong request
+    print(json.dumps({transition: asked.done() and asked.result().success}), flush=True)
