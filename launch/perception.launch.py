@@ -3,9 +3,10 @@
 ros2 launch launch/perception.launch.py source:=ros2:/camera/image/compressed sink:=ros2:/car/front
 """
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess
 from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchDescription
 
 ARGUMENTS = {  # with their defaults
     "source": ("ros2:/camera/image/compressed", "what is read: any source of perception run"),

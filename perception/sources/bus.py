@@ -119,14 +119,12 @@ class BusSource(ABC):
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         with self._open():
-            heard_at = time.monotonic()
             while not self._stopped:
                 streaming = self.link.state is LinkState.STREAMING
                 newest = self._next(SILENCE_S if streaming else _LOOK_S)
                 if newest is not None:
-                    heard_at = time.monotonic()
                     yield from self._read(newest)
-                elif time.monotonic() - heard_at >= SILENCE_S or not streaming:
+                elif not self._stopped:
                     self._miss(self._look())
         self.link = Link(LinkState.ENDED, connections=self.link.connections)
 
@@ -181,8 +179,6 @@ class BusSource(ABC):
         self.link = Link(LinkState.STREAMING, "", self.link.connections + 1)
 
     def _miss(self, reason: str) -> None:
-        if self._stopped:
-            return
         state = LinkState.CONNECTING if self.link.state is LinkState.CONNECTING else LinkState.LOST
         if state is LinkState.LOST and self.link.reason != reason:
             _LOG.warning("%s: lost: %s; trying again", self.uri, reason, extra={"event": "stream_lost"})

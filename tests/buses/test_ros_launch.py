@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from perception.app.config import RunConfig
+from perception.sinks.registry import SINKS
+from perception.sources.registry import SOURCES
 
 FILE = Path(__file__).parents[2] / "launch" / "perception.launch.py"
 
@@ -33,5 +35,6 @@ def test_it_runs_what_perception_run_understands(file: dict[str, Any]) -> None:
     words = [word if isinstance(word, str) else defaults[word.given[0]] for word in process.cmd]
     command, run, source, sink, option, model = words
     assert (command, run, option) == ("perception", "run", "--model")
-    settings = RunConfig(source=source, sinks=(sink,), model=model)
-    assert [one.uri.scheme for one in (settings.source, *settings.sinks) if one] == ["ros2", "ros2"]
+    assert SOURCES.parse(source).uri.place == "/camera/image/compressed"
+    assert SINKS.parse(sink).uri.place == "/car/front"
+    assert model == RunConfig.model_fields["model"].default

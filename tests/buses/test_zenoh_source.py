@@ -83,6 +83,22 @@ def test_without_an_encoding_the_key_says_what_it_is(session: zenoh.Session, end
         assert following.newest.image.shape == (2, 4, 3)
 
 
+def test_only_the_newest_waits_and_the_rest_is_counted(session: zenoh.Session, endpoint: str) -> None:
+    with Following(f"zenoh:{KEY}?connect={endpoint}") as following:
+
+        def streams() -> bool:
+            session.put(KEY, picture(0))
+            return following.newest is not None
+
+        until(streams)
+        following.pause_s = 0.3
+        for value in range(1, 100):
+            session.put(KEY, picture(value))
+        until(lambda: following.newest is not None and following.newest.image[0, 0, 0] == 99)
+        assert len(following.drops) >= 90
+        assert {one.reason for one in following.drops} == {DropReason.SUPERSEDED}
+
+
 def test_damage_is_dropped_and_counted(session: zenoh.Session, endpoint: str) -> None:
     with Following(f"zenoh:{KEY}?connect={endpoint}") as following:
 
