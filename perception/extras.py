@@ -26,6 +26,8 @@ EXTRAS = {
     "zstandard": "log",
     "foxglove_schemas_protobuf": "log",
     "foxglove": "foxglove",
+    "rclpy": "ros2",
+    "zenoh": "zenoh",
 }
 
 T = TypeVar("T")

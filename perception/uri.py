@@ -67,6 +67,13 @@ class Uri:
         return values
 
 
+def switch(text: str) -> bool:
+    """The value of an option that is 1 or 0."""
+    if text not in ("0", "1"):
+        raise ValueError("allowed are 0 and 1")
+    return text == "1"
+
+
 class Kind(Protocol):
     """What each kind of source or sink says of itself.
 

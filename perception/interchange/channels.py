@@ -11,7 +11,9 @@ from perception.pixels import Pixels
 from perception.scene import Scene, Status
 
 # What a planner would act on. Most of its message types have no place for a status, so buses withhold it.
-TRUSTED = frozenset({"labels", "instances", "annotations", "detections", "road"})
+TRUSTED = frozenset(
+    {"labels", "labels/compressed", "instances", "instances/compressed", "annotations", "detections", "road"}
+)
 
 
 @dataclass(frozen=True, slots=True)

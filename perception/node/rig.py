@@ -95,8 +95,8 @@ class _View:
         self._sink, self._release = sink, release
         self._closed = False
 
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
-        self._sink.write(frame, scene, overlay)
+    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> str | None:
+        return self._sink.write(frame, scene, overlay)
 
     def write_health(self, health: Health) -> None:
         self._sink.write_health(health)

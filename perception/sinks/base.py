@@ -36,8 +36,11 @@ class Sink(Protocol):
     uri: str
     wants_overlay: bool
 
-    def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
+    def write(self, frame: Frame, scene: Scene, overlay: Image) -> str | None:
         """Take one scene; `overlay` is uint8 (height, width, 3), BGR, the scene drawn on the frame.
+
+        Returns:
+            Why it has left the scene out on purpose, such as "inactive"; None: it has not.
 
         Raises:
             SinkError: it cannot be written. What was written before stays readable after `close`.
@@ -67,7 +70,7 @@ class PlaneSink(Sink, Protocol):
 
     takes_planes: Literal[True]
 
-    def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> None: ...
+    def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.interchange.folder import listed_stems
+from perception.interchange.png import encode_ids
 from perception.interchange.records import HEALTH, MASKS, SCENES, health_record, scene_record
 from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.jsonl import LineFile
 from perception.sinks.limits import Limits, folder_limits, size
-from perception.sinks.png import encode_ids
 from perception.sinks.segments import Budget, numbered
 from perception.types import Image
 from perception.uri import Uri

@@ -189,22 +189,25 @@ class SinkQueue:
             if publication is not None:
                 start, cpu = time.perf_counter(), time.thread_time()
                 if isinstance(sink, PlaneSink):
-                    sink.write(publication.frame, publication.scene, publication.overlay)
+                    left_out = sink.write(publication.frame, publication.scene, publication.overlay)
                 else:
-                    sink.write(publication.frame, publication.scene, as_bgr(publication.overlay))
+                    left_out = sink.write(publication.frame, publication.scene, as_bgr(publication.overlay))
                 self.writing.add(1000 * (time.perf_counter() - start), time.thread_time() - cpu)
-                self._wrote()
+                self._wrote(left_out)
             if health is not None:
                 sink.write_health(health)
                 self._progress = time.monotonic()
 
-    def _wrote(self) -> None:
+    def _wrote(self, left_out: str | None) -> None:
         with self._changed:
             self._progress = time.monotonic()
             if self._writing is None:  # abandoned, and counted
                 return
             self._writing = None
-            self._written += 1
+            if left_out:
+                self._lost[left_out] += 1
+            else:
+                self._written += 1
             recovered, self._error = bool(self._error), ""
             self._accepts = not self._closing
             lost = self._lost.total() - self._kept_up

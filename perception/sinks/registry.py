@@ -25,6 +25,8 @@ SINKS = Kinds(
         "window": "perception.sinks.window:KIND",
         "web": "perception.sinks.web.sink:KIND",
         "foxglove": "perception.sinks.foxglove:KIND",
+        "ros2": "perception.sinks.buses:ROS",
+        "zenoh": "perception.sinks.buses:ZENOH",
     },
     _name_of,
 )

@@ -30,6 +30,8 @@ SOURCES = Kinds(
         "camera": "perception.sources.camera:KIND",
         "rtsp rtsps http https udp": "perception.sources.stream:KIND",
         "gst": "perception.sources.gstreamer:KIND",
+        "ros2": "perception.sources.buses:ROS",
+        "zenoh": "perception.sources.buses:ZENOH",
         "push": "perception.sources.push:KIND",
     },
     _name_of,

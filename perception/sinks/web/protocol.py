@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
+from perception.interchange.png import encode_ids
 from perception.interchange.records import scene_record
 from perception.scene import Scene
-from perception.sinks.png import encode_ids
 
 LABELS_WIDTH = 640  # at most, in px: finer borders cannot be seen in a tint
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 80)

@@ -1,0 +1,38 @@
+"""Sources on the buses of robotics software: what they are called, and what opens them."""
+
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from perception.extras import load_plugin
+from perception.interchange.bus_uris import ZENOH_OPTIONS, check_ros_name, zenoh_options
+from perception.sources.base import Capture, Source, SourceKind, SourceUri
+from perception.uri import Uri
+
+_TOPIC, _KEY = "ros2:/camera/image/compressed", "zenoh:car/front/image/compressed"
+
+
+def _read_ros(uri: Uri) -> None:
+    check_ros_name(uri, _TOPIC)
+    uri.options({})
+
+
+def _class(where: str, source: SourceUri) -> Any:
+    """Imported when it is used, as it stands on packages of an extra."""
+    return load_plugin(EntryPoint(source.uri.scheme, where, "perception.sources"), f"source {source}")
+
+
+def _open_ros(source: SourceUri, capture: Capture) -> Source:
+    opened: Source = _class("perception.sources.ros:RosSource", source)(source.uri, capture.camera)
+    return opened
+
+
+def _open_zenoh(source: SourceUri, capture: Capture) -> Source:
+    kind = _class("perception.sources.zenoh:ZenohSource", source)
+    opened: Source = kind(source.uri, source.options, capture.camera)
+    return opened
+
+
+ROS = SourceKind(f"a topic of ROS 2 ({_TOPIC})", _open_ros, read=_read_ros)
+ZENOH = SourceKind(
+    f"a key of Zenoh ({_KEY})", _open_zenoh, read=lambda uri: zenoh_options(uri, _KEY), options=ZENOH_OPTIONS
+)

@@ -1,0 +1,61 @@
+"""Pictures from a topic of ROS 2: `ros2:/camera/image/compressed`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from perception.errors import SourceError
+from perception.interchange.ros_node import RosNode
+from perception.sources.bus import CAMERA_INFO, TRANSFORMS, BusSource, camera_info_beside
+from perception.uri import Uri
+
+PICTURES = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+
+
+class RosSource(BusSource):
+    """Its type and reliability are those of whoever publishes the topic.
+
+    The calibration is taken from `camera_info` beside it, and transforms from /tf_static, where the package
+    tf2_msgs is installed.
+    """
+
+    def __init__(self, uri: Uri, camera: str = "front") -> None:
+        super().__init__(uri, camera)
+        self._topic = uri.place
+        self._node: RosNode | None = None
+        self._subscribed: tuple[str, bool] | None = None  # type; whether reliable
+        self._subscription: Any = None
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        try:
+            self._node = node = RosNode("perception_source", self._topic)
+        except RuntimeError as error:
+            raise SourceError(f"source {self.uri}: ROS refuses ({error})") from error
+        try:
+            node.subscription(CAMERA_INFO, camera_info_beside(self._topic), self._camera_info_taker())
+            try:
+                take = self._transforms_taker()
+                node.subscription(TRANSFORMS, "/tf_static", take, reliable=True, latched=True)
+            except ModuleNotFoundError:
+                self.notes.append(f"{self.uri}: without /tf_static, as tf2_msgs is not installed")
+            yield
+        finally:
+            node.close()
+
+    def _look(self) -> str:
+        assert self._node is not None
+        there = self._node.publishers(self._topic)
+        if not there:
+            return f"nobody publishes {self._topic}"
+        kind = next((kind for kind, _ in there if kind in PICTURES), None)
+        if kind is None:
+            return f"{self._topic} has the type {there[0][0]}; pictures are {' or '.join(PICTURES)}"
+        needs = kind, all(reliable for _, reliable in there)
+        if needs != self._subscribed:
+            self._node.unsubscribe(self._subscription)
+            take = partial(self._take, kind)
+            self._subscription = self._node.subscription(kind, self._topic, take, reliable=needs[1])
+            self._subscribed = needs
+        return f"no message on {self._topic}"
