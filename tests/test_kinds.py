@@ -25,6 +25,9 @@ EXAMPLES = {
         "rtsp://h/1",
         "gst:videotestsrc",
         "push:",
+        "shm:front",
+        "ros2:/camera/image",
+        "zenoh:car/front",
     ],
     "sink": [
         "out.mp4",
@@ -34,6 +37,9 @@ EXAMPLES = {
         "window:",
         "web://127.0.0.1:8080",
         "foxglove://127.0.0.1:8765",
+        "shm:front",
+        "ros2:/car/front",
+        "zenoh:car/front",
     ],
 }
 ALL: list[tuple[str, Kinds[Any], str]] = [
@@ -50,7 +56,7 @@ def _frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("role", "kinds", "uri"), ALL)
 def test_each_kind_has_a_row_in_the_docs(role: str, kinds: Kinds[Any], uri: str) -> None:
     table = PAGE.split(f"| {role} | what it is |\n")[1].split("\n\n")[0]
-    beginning = re.match(r"[a-z]+(://|:|\.mp4|\.mcap|\.jpg|/)", uri)
+    beginning = re.match(r"[a-z0-9]+(://|:|\.mp4|\.mcap|\.jpg|/)", uri)
     assert beginning and f"`{beginning[0]}" in table
     kind = kinds.parse(uri).kind
     assert not kind.grammar or kind.grammar in kinds.grammar()
@@ -91,6 +97,11 @@ def test_the_help_names_each_kind() -> None:
         ("source", "camera:0?size=1x1&size=1x1", "size is given twice; give it once"),
         ("sink", "out.mp4?secret=hidden", "sink out.mp4?secret=***: unknown option secret"),
         ("sink", "web://127.0.0.1?pace=2", "unknown option pace; known are token"),
+        ("sink", "shm:front?mode=777", "mode = '777' is refused; allowed are 600, 660"),
+        ("sink", "shm:front?readers=65", "readers = '65' is refused; allowed are 1 to 64"),
+        ("sink", "shm:../front", "'../front' is no name; it has 1 to 40 letters"),
+        ("source", "shm:", "'' is no name; it has 1 to 40 letters"),
+        ("source", "shm:front?mode=600", "unknown option mode; it takes none"),
     ],
 )
 def test_unknown_options_are_refused_with_those_that_are_known(role: str, uri: str, words: str) -> None:

@@ -27,6 +27,7 @@ SINKS = Kinds(
         "foxglove": "perception.sinks.foxglove:KIND",
         "ros2": "perception.sinks.buses:ROS",
         "zenoh": "perception.sinks.buses:ZENOH",
+        "shm": "perception.sinks.shared_memory:KIND",
     },
     _name_of,
 )

@@ -33,6 +33,7 @@ SOURCES = Kinds(
         "ros2": "perception.sources.buses:ROS",
         "zenoh": "perception.sources.buses:ZENOH",
         "push": "perception.sources.push:KIND",
+        "shm": "perception.sources.shared_memory:KIND",
     },
     _name_of,
 )

@@ -21,7 +21,7 @@ from perception.sources.registry import SOURCES
 from perception.uri import Kinds
 
 RUNNER = CliRunner(env={"COLUMNS": "80"})
-OWN = ("run", "doctor", "bench", "convert", "sources", "sinks", "classes", "topics")
+OWN = ("run", "doctor", "bench", "convert", "diff", "sources", "sinks", "classes", "topics")
 LATE = [name for name, one in late_commands().items() if one.dist and one.dist.name == DISTRIBUTION]
 COMMANDS = (*OWN, *LATE)
 EXTRAS = (
@@ -72,10 +72,19 @@ def test_the_list_of_commands_marks_what_needs_an_extra() -> None:
 @pytest.mark.parametrize(
     ("kinds", "uris"),
     [
-        (SOURCES, ["a.mp4?", "a.mcap?", ".?", "a.jpg", "sim:?", "camera:0?", "rtsp://host/x#", "gst:x"]),
+        (
+            SOURCES,
+            [
+                *("a.mp4?", "a.mcap?", ".?", "a.jpg", "sim:?", "camera:0?", "rtsp://host/x#", "gst:x"),
+                *("shm:a", "ros2:/a", "zenoh:a?"),
+            ],
+        ),
         (
             SINKS,
-            ["out.mp4?", "out.mcap?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?", "foxglove:"],
+            [
+                *("out.mp4?", "out.mcap?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?"),
+                *("foxglove:", "shm:a?", "ros2:/a?", "zenoh:a?"),
+            ],
         ),
     ],
 )
