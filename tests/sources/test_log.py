@@ -15,6 +15,7 @@ from mcap.writer import CompressionType, IndexType
 
 from perception.errors import SourceError
 from perception.frame import Drop, Frame
+from perception.sources.log.opening import open_log
 from perception.sources.looped import LoopedSource
 from perception.sources.registry import open_source
 from tests.sources.logs import (
@@ -116,6 +117,16 @@ def test_every_container_gives_every_picture_at_its_time(container: str, tmp_pat
     assert {item.frame_id for item in items if isinstance(item, Frame)} == {"front_optical"}
     assert bool(source.notes) == (container in SCANNED)
     source.close()
+
+
+@pytest.mark.parametrize("container", ["mcap", "mcap without chunks", "db3", "rosbag2 mcap", "ROS 1"])
+def test_nothing_before_the_time_that_was_asked_for_is_given(container: str, tmp_path: Path) -> None:
+    taken = shots(24)
+    log = open_log(CONTAINERS[container](tmp_path, taken))
+    given = [record.log_ns for record in log.records({TOPIC}, taken[7].log_ns)]
+    assert given == [shot.log_ns for shot in taken[7:]]
+    assert list(log.records({"/other"})) == []
+    log.close()
 
 
 @pytest.mark.parametrize("container", ["mcap", "mcap without chunks", "db3", "rosbag2 mcap", "ROS 1"])

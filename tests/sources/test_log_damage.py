@@ -1,7 +1,7 @@
 """Recordings that are cut off or damaged: an error in our words, or pictures that are right."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.data_stream import RecordBuilder
+from mcap.opcode import Opcode
 from mcap.writer import IndexType
 
 from perception.errors import PerceptionError, SourceError
@@ -108,6 +109,57 @@ def test_less_than_the_statistics_say_is_an_error(tmp_path: Path) -> None:
     check_right(frames, TAKEN)
     assert len(frames) == 24
     assert "says 29 messages of /cam, but holds 24" in str(error)
+
+
+def altered_summary(whole: bytes, alter: Callable[[list[tuple[int, bytes]]], None]) -> bytes:
+    """An MCAP file without checksums whose summary's records are altered."""
+    start = int.from_bytes(whole[-28:-20], "little")
+    end = int.from_bytes(whole[-20:-12], "little") or len(whole) - 37
+    records, at = [], start
+    while at < end:
+        size = int.from_bytes(whole[at + 1 : at + 9], "little")
+        records.append((whole[at], whole[at : at + 9 + size]))
+        at += 9 + size
+    alter(records)
+    footer = b"\2" + (20).to_bytes(8, "little") + start.to_bytes(8, "little") + bytes(12)
+    return whole[:start] + b"".join(data for _, data in records) + footer + whole[-8:]
+
+
+def test_a_summary_that_leaves_out_a_chunk_is_not_used(tmp_path: Path) -> None:
+    path = write_mcap(tmp_path / "x.mcap", TAKEN, enable_crcs=False, chunk_size=1024)
+
+    def leave_out(records: list[tuple[int, bytes]]) -> None:
+        del records[next(i for i, (opcode, _) in enumerate(records) if opcode == Opcode.CHUNK_INDEX)]
+
+    path.write_bytes(altered_summary(path.read_bytes(), leave_out))
+    frames, notes, error = outcome(path)
+    assert (len(frames), error) == (24, None)
+    assert "no summary that can be used" in notes[0]
+    check_right(frames, TAKEN)
+
+
+def test_an_index_that_points_at_another_chunk_is_an_error(tmp_path: Path) -> None:
+    path = write_mcap(tmp_path / "x.mcap", TAKEN, enable_crcs=False, chunk_size=1024)
+
+    def point_at_the_first(records: list[tuple[int, bytes]]) -> None:
+        held = [i for i, (opcode, _) in enumerate(records) if opcode == Opcode.CHUNK_INDEX]
+        first, third = records[held[0]][1], records[held[2]][1]
+        records[held[2]] = Opcode.CHUNK_INDEX, third[:25] + first[25:41] + third[41:]  # offset and length
+
+    path.write_bytes(altered_summary(path.read_bytes(), point_at_the_first))
+    frames, _, error = outcome(path)
+    assert "its index is wrong" in str(error)
+    check_right(frames, TAKEN)
+
+
+def test_a_damaged_summary_is_not_used(tmp_path: Path) -> None:
+    path = write_mcap(tmp_path / "x.mcap", TAKEN)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"/front/image/compressed") + 1] ^= 1
+    path.write_bytes(data)
+    frames, notes, error = outcome(path, "?topic=/front/image/compressed")
+    assert (len(frames), error) == (24, None)
+    assert "no summary that can be used" in notes[0]
 
 
 def test_a_chunk_of_an_unknown_compression_is_not_taken_for_plain(tmp_path: Path) -> None:

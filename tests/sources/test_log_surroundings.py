@@ -89,6 +89,18 @@ def test_a_calibration_for_another_size_is_passed_over_with_a_word(tmp_path: Pat
     assert "/front/camera_info holds for 64×24, not for pictures of 32×24" in notes[0]
 
 
+def test_a_calibration_that_changes_holds_from_when_it_came(tmp_path: Path) -> None:
+    log = McapLog(tmp_path / "x.mcap")
+    for index, shot in enumerate(TAKEN):
+        log.add(
+            "/a/image", shot.log_ns, protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png")
+        )
+        log.add("/a/camera_info", shot.log_ns + 1, calibration(shot.stamp_ns, "", info(30.0 + index)))
+    frames, _ = frames_of(log.close())
+    # The first one is known ahead, for the first picture has none before it.
+    assert [frame.camera_info for frame in frames] == [info(30.0 + max(index - 1, 0)) for index in range(12)]
+
+
 @pytest.mark.parametrize(
     ("name", "picture", "beside"),
     [

@@ -154,6 +154,17 @@ def test_video_with_b_frames_comes_whole_and_is_not_handed_on(tmp_path: Path) ->
     assert all(isinstance(item, Frame) and item.coded is None for item in items)
 
 
+def test_a_loss_among_b_frames_is_mended_by_the_next_key_frame(tmp_path: Path) -> None:
+    source = open_source(str(write(tmp_path / "x.mcap", with_b_frames(), "h264", (1,))))
+    items = list(source)
+    source.close()
+    assert len(items) == LENGTH - 1
+    good = [(item.wall_ns - START_NS) // PERIOD_NS for item in items if isinstance(item, Frame)]
+    assert good[:2] == [10, 12]
+    assert set(range(10, LENGTH)) <= set(good)
+    assert not source.notes
+
+
 def test_only_a_lost_picture_that_others_refer_to_is_missed() -> None:
     packets = with_b_frames()
     for lost in range(1, 8):  # the tenth is the next key frame
