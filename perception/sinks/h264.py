@@ -45,7 +45,6 @@ class H264Video:
             av.error.FFmpegError: it cannot be encoded.
         """
         if frame.coded is None or frame.coded.format != "h264":
-            self._next = None
             return self._encode(frame)
         self._encoder = None
         shown = frame.coded.key or frame.sequence == self._next

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mcap.reader import make_reader
 from mcap.writer import Writer
 
 from perception.camera_info import Transform
@@ -21,6 +22,7 @@ from perception.sinks.base import PlaneSink
 from perception.sinks.limits import Limits
 from perception.sinks.mcap import McapOptions
 from perception.sinks.mcap_file import McapFile
+from perception.sinks.mcap_log import McapSink
 from perception.sinks.own_files import check_own
 from perception.sinks.registry import SINKS, open_sink
 from tests.interchange.conftest import HEALTH, a_frame
@@ -113,6 +115,7 @@ def test_what_is_said_of_a_recording_before_its_first_frame_waits_for_its_time(t
     sink.write_health(replace(HEALTH, wall_ns=10**18, published=2))
     frame, scene = a_frame(0)
     sink.write(replace(frame, stamp_ns=40), scene, frame.image)
+    sink.write(replace(frame, stamp_ns=50), scene, frame.image)
     sink.close()
     [health] = on(read_log(tmp_path / "out.mcap"), "health")
     assert (health.log_ns, health.value["published"]) == (40, 2)
@@ -195,6 +198,7 @@ def test_what_a_full_disk_took_is_read_and_has_its_summary(tmp_path: Path) -> No
                 labels = noise.integers(0, 12, (144, 256), np.uint8)
                 sink.write(frame, scene.evolve(labels=labels), frame.image)
                 written += 1
+        assert isinstance(sink, McapSink) and path.stat().st_size == sink.size  # up to the last whole chunk
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         sink.close()
     finally:
@@ -202,6 +206,29 @@ def test_what_a_full_disk_took_is_read_and_has_its_summary(tmp_path: Path) -> No
     assert written > 5
     scenes = on(read_log(path), "scene")
     assert written - 20 <= len(scenes) <= written
+
+
+def test_a_log_of_which_nothing_got_to_the_disk_is_removed(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sink = open_sink(f"{tmp_path}/out.mcap", 20.0, DRIVE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        with pytest.raises(SinkError, match="File too large"):
+            for frame, scene in drive(30):
+                sink.write(frame, scene, frame.image)
+        sink.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_chunks_are_small_so_that_few_topics_are_read_fast(tmp_path: Path) -> None:
+    write(f"{tmp_path}/out.mcap", drive(40))
+    with (tmp_path / "out.mcap").open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    sizes = [chunk.uncompressed_size for chunk in summary.chunk_indexes]
+    assert max(sizes) < 256 * 1024 + 80_000 and sorted(sizes)[len(sizes) // 2] > 256 * 1024
 
 
 def test_a_picture_that_is_too_large_for_jpeg_is_reported(tmp_path: Path) -> None:
