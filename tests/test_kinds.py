@@ -23,9 +23,19 @@ EXAMPLES = {
         "camera:0",
         "rtsp://h/1",
         "gst:videotestsrc",
+        "ros2:/camera/image",
+        "zenoh:car/front/image",
         "push:",
     ],
-    "sink": ["out.mp4", "labels/", "out.jpg", "window:", "web://127.0.0.1:8080"],
+    "sink": [
+        "out.mp4",
+        "labels/",
+        "out.jpg",
+        "window:",
+        "web://127.0.0.1:8080",
+        "ros2:/car/front",
+        "zenoh:car/front",
+    ],
 }
 ALL: list[tuple[str, Kinds[Any], str]] = [
     (role, kinds, uri) for role, kinds in (("source", SOURCES), ("sink", SINKS)) for uri in EXAMPLES[role]
@@ -41,7 +51,7 @@ def _frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("role", "kinds", "uri"), ALL)
 def test_each_kind_has_a_row_in_the_docs(role: str, kinds: Kinds[Any], uri: str) -> None:
     table = PAGE.split(f"| {role} | what it is |\n")[1].split("\n\n")[0]
-    beginning = re.match(r"[a-z]+(://|:|\.mp4|\.jpg|/)", uri)
+    beginning = re.match(r"[a-z0-9]+(://|:|\.mp4|\.jpg|/)", uri)
     assert beginning and f"`{beginning[0]}" in table
     kind = kinds.parse(uri).kind
     assert not kind.grammar or kind.grammar in kinds.grammar()
@@ -66,6 +76,9 @@ def test_the_help_names_each_kind() -> None:
         "folder/",
         "out.jpg",
         "web://",
+        "ros2:…",
+        "ros2:/",
+        "zenoh:",
     ):
         assert word in text
 

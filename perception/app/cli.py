@@ -89,14 +89,14 @@ def run(
         str | None,
         typer.Argument(
             help="A picture, a folder of images (shown at 25 a second), a video, a camera (camera:0 or 0, "
-            "rtsp://…, http://…, udp://…, gst:…), or sim:",
+            "rtsp://…, http://…, udp://…, gst:…, ros2:…, zenoh:…), or sim:",
             metavar="SOURCE",
         ),
     ] = None,
     sinks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="out.mp4, out.jpg, folder/ or web://127.0.0.1:8080; any number of them "
+            help="out.mp4, out.jpg, folder/, web://127.0.0.1:8080, ros2:/car, zenoh:car; any number of them "
             "[default: a new folder under runs/].",
             metavar="SINKS...",
         ),
