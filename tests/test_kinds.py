@@ -83,6 +83,10 @@ def test_the_help_names_each_kind() -> None:
         "web://",
         "out.mcap",
         "foxglove://",
+        "ros2:…",
+        "ros2:/",
+        "zenoh:",
+        "shm:",
     ):
         assert word in text
 

@@ -89,14 +89,16 @@ def run(
         str | None,
         typer.Argument(
             help="A picture, a folder of images (shown at 25 a second), a video, a recording (drive.mcap, "
-            "bag/), a camera (camera:0 or 0, rtsp://…, http://…, udp://…, gst:…), or sim:",
+            "bag/), a camera (camera:0 or 0, rtsp://…, http://…, udp://…, gst:…), a bus (ros2:…, zenoh:…, "
+            "shm:…), or sim:",
             metavar="SOURCE",
         ),
     ] = None,
     sinks: Annotated[
         list[str] | None,
         typer.Argument(
-            help="out.mp4, out.jpg, out.mcap, folder/, web://127.0.0.1:8080, foxglove://; any number of them "
+            help="out.mp4, out.jpg, out.mcap, folder/, web://127.0.0.1:8080, foxglove://, ros2:/car, "
+            "zenoh:car, shm:front; any number of them "
             "[default: a new folder under runs/].",
             metavar="SINKS...",
         ),

@@ -43,3 +43,8 @@ def open_session(options: ZenohOptions) -> zenoh.Session:
 def reaches(session: zenoh.Session) -> bool:
     """Whether it is connected to anybody now."""
     return bool(session.info.routers_zid() or session.info.peers_zid())
+
+
+def words(error: zenoh.ZError) -> str:
+    """What went wrong, without where in Zenoh's sources."""
+    return str(error).partition(" at /")[0]

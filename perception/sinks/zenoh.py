@@ -8,7 +8,7 @@ import zenoh
 
 from perception.errors import SinkError
 from perception.interchange.channels import Message
-from perception.interchange.zenoh_session import open_session, reaches, waits
+from perception.interchange.zenoh_session import open_session, reaches, waits, words
 from perception.sinks.base import Opening, SinkUri
 from perception.sinks.bus import BusSink
 
@@ -46,11 +46,11 @@ class ZenohSink(BusSink):
         try:
             self._session = open_session(self._options)
         except zenoh.ZError as error:
-            words = f"sink {self.uri}: Zenoh refuses ({error})"
+            what = f"sink {self.uri}: Zenoh refuses ({words(error)})"
             if not waits(self._options):
-                raise SinkError(words) from error
+                raise SinkError(what) from error
             if not self._try_at:
-                _LOG.warning("%s; trying again", words, extra={"event": "sink_unconnected", "sink": self.uri})
+                _LOG.warning("%s; trying again", what, extra={"event": "sink_unconnected", "sink": self.uri})
             self._try_at = time.monotonic() + _PAUSE_S
             return
         for name, channel in self._vocabulary.channels.items():

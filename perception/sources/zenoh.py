@@ -8,7 +8,7 @@ import zenoh
 
 from perception.errors import SourceError
 from perception.interchange.bus_uris import ZenohOptions
-from perception.interchange.zenoh_session import open_session, waits
+from perception.interchange.zenoh_session import open_session, waits, words
 from perception.sources.bus import BusSource, camera_info_beside
 from perception.uri import Uri
 
@@ -38,7 +38,7 @@ class ZenohSource(BusSource):
                 self._session = open_session(self._options)
             except zenoh.ZError as error:
                 if not waits(self._options):
-                    raise SourceError(f"source {self.uri}: Zenoh refuses ({error})") from error
+                    raise SourceError(f"source {self.uri}: Zenoh refuses ({words(error)})") from error
                 return "nobody is there to connect to"
             take_info = self._camera_info_taker()
             self._session.declare_subscriber(self._key, self._put)

@@ -1,9 +1,12 @@
 """What another program gets over ROS 2, decoded by rclpy."""
 
 import json
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -178,6 +181,29 @@ def test_types_that_are_not_there_are_named(caplog: pytest.LogCaptureFixture) ->
         except ModuleNotFoundError:
             assert channel in left_out[0]
             assert package in left_out[0]
+
+
+def test_fast_dds_gets_room_for_pictures_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import rclpy  # noqa: PLC0415 - skipped without ROS
+
+    create, profiles = rclpy.create_node, []
+
+    def noting(*given: Any, **named: Any) -> Any:
+        profiles.append(os.environ["FASTDDS_DEFAULT_PROFILES_FILE"])
+        return create(*given, **named)
+
+    monkeypatch.setattr(rclpy, "create_node", noting)
+    open_sink("ros2:/car/front", 30, DRIVE).close()
+    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in os.environ
+    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/theirs.xml")
+    open_sink("ros2:/car/front", 30, DRIVE).close()
+    ours, theirs = profiles
+    assert theirs == os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] == "/theirs.xml"
+    room = re.search(r"<segment_size>(\d+)<", Path(ours).read_text(encoding="utf-8"))
+    assert room is not None
+    assert int(room[1]) > 4 * 1920 * 1080 * 3
 
 
 def test_a_name_that_ros_does_not_take_is_refused() -> None:

@@ -1,0 +1,109 @@
+"""What sources on buses do with messages, without a bus."""
+
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from perception.camera_info import Transform
+from perception.classes import DRIVE
+from perception.errors import SourceError
+from perception.frame import Frame
+from perception.health.types import LinkState
+from perception.interchange.ros import RosVocabulary
+from perception.interchange.ros_types import cdr, header, message
+from perception.sources.bus import BusSource, camera_info_beside
+from perception.sources.registry import SOURCES
+from tests.buses.programs import INFO, a_scene
+
+COMPRESSED = "sensor_msgs/msg/CompressedImage"
+MOUNTS = (
+    Transform("base_link", "lens", (1.5, -0.25, 1.25), (0.5, -0.5, 0.5, -0.5)),
+    Transform("base_link", "lidar", (0.0, 0.0, 2.0), (0.0, 0.0, 0.0, 1.0)),
+)
+
+
+class NoBus(BusSource):
+    def __init__(self) -> None:
+        super().__init__(SOURCES.parse("zenoh:car/image").uri, "front")
+
+    def _open(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def _look(self) -> str:
+        return "nobody is there"
+
+
+def sent(name: str, frame: Frame) -> bytes:
+    vocabulary = RosVocabulary("front", DRIVE)
+    messages = [
+        *vocabulary.scene(frame, a_scene()[1], frame.pixels, frame.wall_ns, {name}),
+        *vocabulary.latched(frame, 1),
+    ]
+    return next(one.data for one in messages if one.channel.name == name)
+
+
+def one_frame(source: BusSource) -> Frame:
+    (frame,) = islice(source, 1)
+    assert isinstance(frame, Frame)
+    return frame
+
+
+def test_frames_have_the_calibration_and_the_transforms_that_came_last() -> None:
+    source = NoBus()
+    lens, lidar = (Frame(np.zeros((32, 48, 3), np.uint8), 0, transforms=(mount,)) for mount in MOUNTS)
+    take = source._transforms_taker()
+    for frame in (lens, lidar, lens):
+        take(sent("transforms", frame))
+    taken = source._camera_info_taker()
+    taken(sent("calibration", a_scene()[0]))
+    for data in (b"\0\1\0\0", b"\0\1\0\0", sent("calibration", a_scene()[0])[:-60]):
+        taken(data)
+    source._take(COMPRESSED, sent("picture", a_scene()[0]))
+    frame = one_frame(source)
+    assert set(frame.transforms) == set(MOUNTS)
+    assert frame.camera_info == INFO
+    assert (frame.wall_ns, frame.frame_id) == (a_scene()[0].wall_ns, "lens")
+    assert source.notes
+    assert all("CameraInfo is damaged" in note for note in source.notes)
+    assert len(source.notes) == len(set(source.notes))
+
+
+def test_video_is_refused() -> None:
+    source = NoBus()
+    video = message(COMPRESSED, header=header(1, "lens"), format="h264", data=np.ones(9, np.uint8))
+    source._take(COMPRESSED, cdr(video))
+    with pytest.raises(SourceError, match="zenoh:car/image: sends video"):
+        one_frame(source)
+
+
+def test_a_stamp_of_zero_is_none() -> None:
+    source = NoBus()
+    frame, _ = a_scene()
+    vocabulary = RosVocabulary("front", DRIVE)
+    (unstamped,) = vocabulary.scene(frame, a_scene()[1], frame.pixels, 0, {"picture"})
+    source._take(COMPRESSED, unstamped.data)
+    found = one_frame(source)
+    assert found.wall_ns == 0
+    assert found.host_ns == found.stamp_ns > 0
+
+
+def test_it_ends_where_it_is_stopped() -> None:
+    source = NoBus()
+    source.stop()
+    assert list(source) == []
+    assert source.link.state is LinkState.ENDED
+
+
+@pytest.mark.parametrize(
+    ("topic", "beside"),
+    [
+        ("/camera/image", "/camera/camera_info"),
+        ("/camera/image/compressed", "/camera/camera_info"),
+        ("/image", "/camera_info"),
+        ("image/compressed", "camera_info"),
+    ],
+)
+def test_where_the_calibration_is(topic: str, beside: str) -> None:
+    assert camera_info_beside(topic) == beside
