@@ -23,6 +23,7 @@ SINKS = Kinds(
         ".jpg .jpeg .png": "perception.sinks.picture:KIND",
         "window": "perception.sinks.window:KIND",
         "web": "perception.sinks.web.sink:KIND",
+        "shm": "perception.sinks.shared_memory:KIND",
     },
     _name_of,
 )

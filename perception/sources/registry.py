@@ -28,6 +28,7 @@ SOURCES = Kinds(
         "rtsp rtsps http https udp": "perception.sources.stream:KIND",
         "gst": "perception.sources.gstreamer:KIND",
         "push": "perception.sources.push:KIND",
+        "shm": "perception.sources.shared_memory:KIND",
     },
     _name_of,
 )

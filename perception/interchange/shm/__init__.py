@@ -1,0 +1,1 @@
+"""Frames in shared memory: a ring that one process writes and others read in place; see docs/shm.md."""
