@@ -24,8 +24,9 @@ EXAMPLES = {
         "rtsp://h/1",
         "gst:videotestsrc",
         "push:",
+        "shm:front",
     ],
-    "sink": ["out.mp4", "labels/", "out.jpg", "window:", "web://127.0.0.1:8080"],
+    "sink": ["out.mp4", "labels/", "out.jpg", "window:", "web://127.0.0.1:8080", "shm:front"],
 }
 ALL: list[tuple[str, Kinds[Any], str]] = [
     (role, kinds, uri) for role, kinds in (("source", SOURCES), ("sink", SINKS)) for uri in EXAMPLES[role]
@@ -80,6 +81,11 @@ def test_the_help_names_each_kind() -> None:
         ("source", "camera:0?size=1x1&size=1x1", "size is given twice; give it once"),
         ("sink", "out.mp4?secret=hidden", "sink out.mp4?secret=***: unknown option secret"),
         ("sink", "web://127.0.0.1?pace=2", "unknown option pace; known are token"),
+        ("sink", "shm:front?mode=777", "mode = '777' is refused; allowed are 600, 660"),
+        ("sink", "shm:front?readers=65", "readers = '65' is refused; allowed are 1 to 64"),
+        ("sink", "shm:../front", "'../front' is no name; it has 1 to 40 letters"),
+        ("source", "shm:", "'' is no name; it has 1 to 40 letters"),
+        ("source", "shm:front?mode=600", "unknown option mode; it takes none"),
     ],
 )
 def test_unknown_options_are_refused_with_those_that_are_known(role: str, uri: str, words: str) -> None:
