@@ -15,6 +15,7 @@ OWN = {
     "bench": "perception.app.bench.command:bench",
     "classes": "perception.app.classes:classes",
     "convert": "perception.app.convert:convert",
+    "diff": "perception.app.diff.command:diff",
     "doctor": "perception.app.doctor:doctor",
     "sinks": "perception.app.kinds:sinks",
     "sources": "perception.app.kinds:sources",

@@ -21,7 +21,15 @@ def test_a_reader_in_c_sees_what_the_node_publishes(
     rows: Rows, tmp_path: Path, runtime: Path, arguments: tuple[object, ...]
 ) -> None:
     program = tmp_path / "shm_reader"
-    build: list[str | Path] = [COMPILER, "-Wall", "-Wextra", "-Werror", "-o", program, ROOT / "docs/shm_reader.c"]
+    build: list[str | Path] = [
+        COMPILER,
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-o",
+        program,
+        ROOT / "docs/shm_reader.c",
+    ]
     subprocess.run(build, check=True)
     with (
         Server("mjpeg", *CAMERA) as camera,

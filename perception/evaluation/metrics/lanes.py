@@ -87,6 +87,26 @@ def score_lanes(
     return LaneScore(len(recalled), len(found), int(recalled.sum()), int(right.sum()), float(distance.sum()))
 
 
+def pair_lanes(
+    some: Sequence[Lane], others: Sequence[Lane], height: int, width: int
+) -> list[tuple[int, int, float]]:
+    """Boundaries of two answers that are the same one, the nearest first; each has at most one partner.
+
+    Returns:
+        Their places in both sequences, and their mean distance in common rows, in px: at most `TOLERANCE` of
+        the width, and over at least `OVERLAP` of the rows of the longer one.
+    """
+    common, mean = _compare(some, others, height)
+    rows = [np.array([_rows(lane, height) for lane in lanes], np.intp) for lanes in (some, others)]
+    longer = np.maximum(rows[0][:, None], rows[1][None])
+    agree = (common >= np.maximum(OVERLAP * longer, 1)) & (mean <= TOLERANCE * width)
+    pairs: list[tuple[int, int, float]] = []
+    for i, k in sorted(np.argwhere(agree).tolist(), key=lambda pair: mean[*pair]):
+        if all(i != one and k != other for one, other, _ in pairs):
+            pairs.append((i, k, float(mean[i, k])))
+    return pairs
+
+
 def _recall(
     found: Sequence[Lane], true: Sequence[Lane], height: int, width: int
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:

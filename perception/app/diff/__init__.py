@@ -1,0 +1,1 @@
+"""`perception diff`: what two runs say of the same frames, compared."""
