@@ -69,8 +69,11 @@ def test_the_list_of_commands_marks_what_needs_an_extra() -> None:
 @pytest.mark.parametrize(
     ("kinds", "uris"),
     [
-        (SOURCES, ["drive.mp4?", ".?", "photo.jpg", "sim:?", "camera:0?", "rtsp://host/x#", "gst:x"]),
-        (SINKS, ["out.mp4?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?"]),
+        (
+            SOURCES,
+            ["drive.mp4?", ".?", "photo.jpg", "sim:?", "camera:0?", "rtsp://host/x#", "gst:x", "shm:a"],
+        ),
+        (SINKS, ["out.mp4?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?", "shm:a?"]),
     ],
 )
 def test_the_options_that_are_listed_are_those_that_are_read(
