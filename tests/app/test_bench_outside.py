@@ -163,12 +163,15 @@ def test_a_node_that_ends_is_an_error_at_once(drive: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--rate", "10"], "--rate: only with --live"),
+        (["--rate", "10"], "--rate: only with --live or --bus"),
         (["--sink", "labels/"], "--sink: only with --against"),
         (["--live", "--sink", "labels/"], "--sink: only with --against"),
         (["--against", "x {source} {out}", "--size", "64x64"], "--size: only with --compare"),
         (["--compare", "--live"], "--compare: not with --live"),
         (["--compare", "--against", "x"], "--compare: not with --against"),
+        (["--compare", "--bus", "shm:a"], "--compare: not with --bus"),
+        (["--live", "--bus", "shm:a"], "--bus: not with --live"),
+        (["--bus", "labels/"], "--bus labels/: measured are shm:"),
         (["--against", "x"], "is not in 'x'"),
     ],
 )

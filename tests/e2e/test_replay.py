@@ -27,7 +27,7 @@ def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "workers": workers,
         }
         (folder / "replay.yaml").write_text(json.dumps(profile))  # JSON is YAML
-        words = [COMMAND, "run", "--config", "replay.yaml", "--json"]
+        words: list[str | Path] = [COMMAND, "run", "--config", "replay.yaml", "--json"]
         done = subprocess.run(words, cwd=folder, check=False, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         for report in json.loads(done.stdout).values():

@@ -12,6 +12,7 @@ from rich.progress import track
 
 from perception.app.bench import SOURCE, measure, outside, recorded
 from perception.app.bench.against import against
+from perception.app.bench.bus import measure_bus
 from perception.app.bench.live import RATES, measure_live
 from perception.app.bench.plot import check_plot, save
 from perception.app.bench.side_by_side import compare, parse_size
@@ -20,11 +21,11 @@ from perception.app.progress import show_builds
 from perception.engines.registry import ENGINES, known_engines
 from perception.errors import ConfigError
 
-LIVE, COMPARE, AGAINST = "--live", "--compare", "--against"
-# Which kind of measurement an option belongs to.
+LIVE, COMPARE, AGAINST, BUS = "--live", "--compare", "--against", "--bus"
+# Which kinds of measurement an option belongs to.
 FOR = {
-    "--size": COMPARE, "--threads": COMPARE, "--cameras": COMPARE, "--plot": COMPARE,
-    "several --engine": COMPARE, "--rate": LIVE, "--sink": AGAINST,
+    "--size": [COMPARE], "--threads": [COMPARE], "--cameras": [COMPARE], "--plot": [COMPARE],
+    "several --engine": [COMPARE], "--rate": [LIVE, BUS], "--sink": [AGAINST],
 }  # fmt: skip
 
 
@@ -49,6 +50,9 @@ def bench(
             metavar="COMMAND",
         ),
     ] = None,
+    bus: Annotated[
+        str | None, typer.Option(BUS, help="Measure a sink and who reads from it: shm:bench.", metavar="SINK")
+    ] = None,
     size: Annotated[list[str] | None, typer.Option(help="To compare: resize frames.", metavar="WxH")] = None,
     threads: Annotated[
         list[int] | None,
@@ -60,7 +64,7 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="To compare: write a plot.", metavar="FILE")] = None,
     rate: Annotated[
         list[float] | None,
-        typer.Option(help="Live: of the cameras [default: 10, 30, 60].", metavar="HZ", min=1),
+        typer.Option(help="Live, bus: frames a second [default: 10, 30, 60].", metavar="HZ", min=1),
     ] = None,
     sink: Annotated[
         str | None, typer.Option(help="Against: what we write [default: overlay.mp4].", metavar="NAME")
@@ -72,7 +76,8 @@ def bench(
     With --compare: the engine and the embedding API for each combination of --engine, --size, --threads and
     --cameras, each of which may be given several times. With --against: frame rate, CPU time, memory and
     start of `perception run SOURCE SINK` and of another command, from outside. With --live: how many scenes
-    of a camera a viewer of the page gets, how old they are, and their CPU time.
+    of a camera a viewer of the page gets, how old they are, and their CPU time. With --bus: the same of a
+    process that reads from a sink.
 
     \b
     Examples:
@@ -94,17 +99,21 @@ def bench(
         "--sink": sink,
     }
     # With both of the latter, the other command is a node, too, and writes what is watched.
-    kind = COMPARE if side_by_side else LIVE if live else AGAINST if other else ""
-    refused = [name for name, value in given.items() if value and FOR[name] != kind]
+    kind = COMPARE if side_by_side else BUS if bus else LIVE if live else AGAINST if other else ""
+    refused = [name for name, value in given.items() if value and kind not in FOR[name]]
     if refused:
-        wanted = " and ".join(dict.fromkeys(FOR[name] for name in refused))
+        wanted = " and ".join(dict.fromkeys(" or ".join(FOR[name]) for name in refused))
         raise ConfigError(f"{', '.join(refused)}: only with {wanted}; add it, or leave that out")
-    if side_by_side and (live or other):
-        raise ConfigError(f"{COMPARE}: not with {LIVE if live else AGAINST}; choose one of them")
+    if (side_by_side or bus) and (live or other or (side_by_side and bus)):
+        another = LIVE if live else AGAINST if other else BUS
+        raise ConfigError(f"{kind}: not with {another}; choose one of them")
     if side_by_side:
         _compare(model or "drive", engines, source, frames, size, threads, cameras, plot, as_json)
         return
     chosen = engines[0] if engines else "auto"
+    if bus:
+        show(measure_bus(bus, model or "drive", chosen, source, frames, rate or RATES, _shown), as_json)
+        return
     if not kind:
         show(measure(model or "drive", chosen, source, frames), as_json)
         return
