@@ -10,7 +10,9 @@ from perception.errors import ConfigError, DataError
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(help="A folder that perception run wrote.", metavar="A")],
+    a: Annotated[
+        Path, typer.Argument(help="A folder or an .mcap log that perception run wrote.", metavar="A")
+    ],
     b: Annotated[Path, typer.Argument(help="Another one, of the same frames.", metavar="B")],
     labels: Annotated[
         float | None, typer.Option(help="Least share of equal pixels.", min=0, max=1, metavar="SHARE")

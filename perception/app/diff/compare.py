@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from perception.app.diff.runs import Maps, Run
+from perception.app.diff.run import Maps, Run, name_of
 from perception.errors import DataError
 from perception.evaluation.metrics.lanes import pair_lanes
 from perception.interchange.records import LaneRecord, SceneRecord
@@ -15,7 +15,7 @@ from perception.scene import Lane
 MATCHED = (
     0.5  # IoU from which on two masks are of one road user; as masks do not overlap, each has one partner
 )
-_OF_THE_RUN = {"age_ms", "timings_ms"}  # what differs from run to run of the same program
+_OF_THE_RUN = {"age_ms", "timings_ms", "stem"}  # what differs from run to run, or names files
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class FrameDifference:
     """What differs in one frame.
 
     Attributes:
-        stem: of the frame in A.
+        stem: the frame's name in A.
         statuses: in A and in B.
         identical: maps and lines are equal, but for ages and timings.
         labels: None where neither run has maps.
@@ -105,21 +105,19 @@ def compare(a: Run, b: Run, in_a: SceneRecord, in_b: SceneRecord) -> FrameDiffer
     Raises:
         DataError: maps cannot be read, are of different sizes, or only one run has them.
     """
-    maps_a, maps_b = a.maps(in_a), b.maps(in_b)
+    name, maps_a, maps_b = name_of(in_a), a.maps(in_a), b.maps(in_b)
     lines = [one.model_dump(exclude=_OF_THE_RUN) for one in (in_a, in_b)]
     statuses = str(in_a.status), str(in_b.status)
     if maps_a is None and maps_b is None:
-        return FrameDifference(in_a.stem, statuses, lines[0] == lines[1], None, Matches(), Matches())
+        return FrameDifference(name, statuses, lines[0] == lines[1], None, Matches(), Matches())
     if maps_a is None or maps_b is None:
-        raise DataError(
-            f"frame {in_a.stem}: only one of the runs has label maps; compare runs that both have"
-        )
+        raise DataError(f"frame {name}: only one of the runs has label maps; compare runs that both have")
     if maps_a.labels.shape != maps_b.labels.shape:
         sizes = " and ".join("×".join(map(str, one.labels.shape[::-1])) for one in (maps_a, maps_b))
-        raise DataError(f"frame {in_a.stem}: of {sizes} pixels; compare runs on the same frames")
+        raise DataError(f"frame {name}: of {sizes} pixels; compare runs on the same frames")
     same = np.array_equal(maps_a.labels, maps_b.labels) and np.array_equal(maps_a.instances, maps_b.instances)
     return FrameDifference(
-        in_a.stem,
+        name,
         statuses,
         same and lines[0] == lines[1],
         _labels(maps_a, maps_b),

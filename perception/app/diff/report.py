@@ -10,8 +10,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from perception.app.diff.compare import FrameDifference, Labels, Matches
-from perception.app.diff.runs import Pairing, Run
-from perception.classes import DRIVE
+from perception.app.diff.run import Run
+from perception.app.diff.runs import Pairing
 
 _SHOWN = 5  # frames by name
 
@@ -171,15 +171,8 @@ class Report:
 
 
 def class_names(a: Run, b: Run) -> dict[int, str]:
-    """What the runs' lines say of their classes; all of `drive` where that is the same."""
-    found = {
-        one.class_id: one.class_name for run in (a, b) for scene in run.scenes for one in scene.instances
-    }
-    drive = dict(enumerate(DRIVE.names))
-    unknown = {255: "unknown"}
-    if found and found.items() <= drive.items():
-        return drive | unknown
-    return found | unknown
+    """What the runs say of their classes."""
+    return a.class_names() | b.class_names() | {255: "unknown"}
 
 
 def _matches_json(one: Matches, nearness: str) -> dict[str, Any]:

@@ -3,39 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from perception.app.diff.run import Maps, Run, name_of
+from perception.classes import DRIVE
 from perception.errors import ConfigError, DataError
 from perception.interchange.folder import SceneFolder
 from perception.interchange.records import SceneRecord
 from perception.types import Image
-
-
-class Run(Protocol):
-    """What a run has left of its scenes. Reading raises DataError where that is broken."""
-
-    @property
-    def scenes(self) -> Sequence[SceneRecord]: ...
-
-    def maps(self, scene: SceneRecord) -> "Maps | None":
-        """None where the network knows no classes."""
-        ...
-
-    def overlay(self, scene: SceneRecord) -> Image | None:
-        """The scene drawn on its frame: uint8 (h, w, 3), BGR."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Maps:
-    """Class ids uint8 (h, w), and instance ids uint16 (h, w)."""
-
-    labels: npt.NDArray[np.uint8]
-    instances: npt.NDArray[np.uint16]
 
 
 class FolderRun:
@@ -56,6 +33,12 @@ class FolderRun:
         image = cv2.imread(str(path)) if path.exists() else None
         return None if image is None else np.asarray(image, np.uint8)
 
+    def class_names(self) -> dict[int, str]:
+        """Of things; all of `drive` where these are the same."""
+        found = self._folder.things()
+        drive = dict(enumerate(DRIVE.names))
+        return drive if found and found.items() <= drive.items() else found
+
 
 def open_run(path: Path) -> Run:
     """Read what a run has left.
@@ -63,15 +46,21 @@ def open_run(path: Path) -> Run:
     Raises:
         ConfigError: there is no run, or none that holds a scene.
     """
-    if not path.is_dir():
-        raise ConfigError(f"{path}: no folder that perception run wrote, such as labels/")
+    if not path.is_dir() and not (path.is_file() and path.suffix == ".mcap"):
+        raise ConfigError(f"{path}: nothing that perception run wrote, such as labels/ or out.mcap")
     try:
-        run = FolderRun(path)
+        run = FolderRun(path) if path.is_dir() else _open_log(path)
     except DataError as error:
         raise ConfigError(str(error)) from error
     if not run.scenes:
         raise ConfigError(f"{path}: holds no scene; give a run that has published some")
     return run
+
+
+def _open_log(path: Path) -> Run:
+    from perception.app.diff.mcap_run import McapRun  # noqa: PLC0415 - the extra `log`
+
+    return McapRun(path)
 
 
 @dataclass(frozen=True)
@@ -101,7 +90,7 @@ def _pair_by(name: str, a: Sequence[SceneRecord], b: Sequence[SceneRecord]) -> P
     of_a, of_b = _keyed(name, a), _keyed(name, b)
     pairs = [(one, of_b[value]) for value, one in of_a.items() if value in of_b]
     paired = {id(one) for both in pairs for one in both}
-    only_a, only_b = ([one.stem for one in run if id(one) not in paired] for run in (a, b))
+    only_a, only_b = ([name_of(one) for one in run if id(one) not in paired] for run in (a, b))
     return Pairing(name, pairs, only_a, only_b)
 
 
@@ -109,6 +98,6 @@ def _keyed(name: str, scenes: Sequence[SceneRecord]) -> dict[object, SceneRecord
     keyed: dict[object, SceneRecord] = {}
     for one in scenes:
         value = getattr(one, name)
-        if name != "wall_ns" or value:  # 0: not known
+        if name == "stamp_ns" or value:  # a wall clock of 0 is not known, and logs need no names
             keyed.setdefault(value, one)
     return keyed
