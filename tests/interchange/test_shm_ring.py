@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from perception.errors import DataError, SinkError
-from perception.interchange.shm.layout import Part
+from perception.interchange.shm.layout import Bytes, Part, SharedFrame
 from perception.interchange.shm.messages import Request
 from perception.interchange.shm.reader import Held, Reader
 from perception.interchange.shm.ring import Ring
@@ -64,6 +64,25 @@ def test_what_is_held_is_never_overwritten_and_costs_nobody_else_a_frame(runtime
         held = take(slow)
         assert (shown(held), held.missed) == (59, 57)
         assert shown(kept[1]) == 1
+
+
+def test_who_asks_while_the_next_one_is_written_gets_the_last_one_whole(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ring(runtime) as served, asking(served) as reader:
+        served.publish(frame(0), ALL)
+        reader.release(take(reader))
+        served.publish(frame(1), ALL)
+        write, seen = SharedFrame.write, []
+
+        def write_and_ask(written: SharedFrame, memory: Bytes) -> None:
+            write(written, memory)
+            seen.append(take(reader))
+
+        monkeypatch.setattr(SharedFrame, "write", write_and_ask)
+        served.publish(frame(2), ALL)
+        assert [shown(held) for held in seen] == [1]
+        assert shown(take(reader)) == 2
 
 
 def test_those_that_are_gone_hold_nothing(runtime: Path) -> None:
