@@ -1,9 +1,9 @@
 """No library beneath the node speaks to its maker.
 
 ONNX Runtime (1.29 and newer) keeps a lasting id of the device and a queue of events in the user's cache
-folder, and looks up its maker's server some seconds after its import; one variable of the environment keeps it
-from that, if it is set before. OpenVINO's Python package sends an event as it is imported, through a package
-of its own, and does without where that is missing.
+folder, and looks up its maker's server some seconds after its import; one variable of the environment keeps
+it from that, if it is set before. OpenVINO's Python package sends an event as it is imported, through a
+package of its own, and does without where that is missing.
 """
 
 import logging

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from perception.engines.background import call_in_background
 from perception.engines.machine import usable_cores
-from perception.errors import EngineError, PerceptionError, SourceError
+from perception.errors import EngineError, SourceError, in_words
 from perception.frame import Drop, DropReason
-from perception.health.degradation import STEPS, Degradation, Step
+from perception.health.degradation import STEPS, Step
 from perception.health.latency import Latency, StageTimes
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
@@ -29,7 +29,7 @@ from perception.node.postprocess import Postprocess
 from perception.node.report import Report, stage_reports
 from perception.node.seen import Counts
 from perception.node.supervisor import Limits, Pipeline, Supervisor
-from perception.node.worker_pool import LEFT_BEHIND, WorkerPool
+from perception.node.worker_pool import LEFT_BEHIND, HangError, WorkerPool
 from perception.perceiver import Perceiver
 from perception.scene import Scene, Status, unknown_scene
 from perception.sinks.queue import SinkQueue
@@ -102,7 +102,7 @@ class Node:
         self.times = StageTimes(tuple(stage for stage in STAGES if not left_out.get(stage)))
         self._own_workers = not isinstance(workers, WorkerPool)
         self._workers = workers if isinstance(workers, WorkerPool) else WorkerPool(workers or usable_cores())
-        self._degradation = Degradation()
+        self._degradation = self._workers.degradation
         self._monitor = Monitor(
             camera,
             source.rate,
@@ -174,7 +174,8 @@ class Node:
                 self._run()
             self._raise_losses()
         except BaseException:
-            self.life.to(NodeState.ERROR)
+            if self.life.state is not NodeState.ERROR:
+                self.life.to(NodeState.ERROR)
             raise
         finally:
             self.life.to(NodeState.FINALIZED)
@@ -189,20 +190,27 @@ class Node:
             for one in self._in_flight.arrivals():
                 self._publish(one)
             capturing.future.result()  # raises what ended the source before its time
-            ended = not self._pipeline.capture.stopped and (self.accounting.captured or not self.source.live)
-            if ended and not self.accounting.published:
-                raise SourceError(f"source {self.source.uri}: {self.accounting.losses}")
+            self._check_any_published()
+        except BaseException as error:
+            self.supervisor.failure = in_words(error)  # the last health says so
+            raise
         finally:
             self.stop()
             self._in_flight.release()  # for the frame that capture may hold: its last one
             capturing.thread.join(CAPTURE_ENDS_S)
             if capturing.thread.is_alive():
                 capturing.thread.name = LEFT_BEHIND
-            self.life.to(NodeState.INACTIVE)
+            self.life.to(NodeState.ERROR if self.supervisor.failure else NodeState.INACTIVE)
             self.supervisor.stop()
+            self._workers.leave(self._in_flight)
             if self._own_workers:
                 self._workers.close()
             self.accounting.abandon()
+
+    def _check_any_published(self) -> None:
+        ended = not self._pipeline.capture.stopped and (self.accounting.captured or not self.source.live)
+        if ended and not self.accounting.published:
+            raise SourceError(f"source {self.source.uri}: {self.accounting.losses}")
 
     def _perceive(self, one: InFlightFrame) -> Scene:
         """In a worker's thread; a live node does not wait for an engine that is being built."""
@@ -233,8 +241,8 @@ class Node:
             self._raise_losses()
 
     def _drop_failed(self, one: InFlightFrame, error: Exception) -> None:
-        self._failures += 1
-        what = str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
+        self._failures += not isinstance(error, HangError)  # the supervisor counts those, in rows
+        what = in_words(error)
         message = f"frame {one.frame.sequence}: {what}"
         self.accounting.drop(Drop(one.frame.sequence, DropReason.FAILED, message))
         self._in_flight.release()

@@ -8,6 +8,7 @@ from threading import Condition, Thread
 from typing import TypeVar
 
 from perception.errors import PerceptionError, SinkError
+from perception.health.awake import awake_clock, wait_awake
 from perception.health.latency import Latency
 from perception.health.types import Health, SinkState
 from perception.pixels import as_bgr
@@ -68,7 +69,8 @@ class SinkQueue:
         self._last_failure: SinkError | None = None
         self._bug: Exception | None = None
         self._closing = False
-        self._progress = 0.0  # when it last got something done
+        self._clock = awake_clock()  # a sink does not hang while the whole process is paused
+        self._progress = 0.0  # when it last got something done, by that clock
         self.writing = Latency()  # of the sink's writes
         self._thread = Thread(target=self._run, args=(sink,), name=f"sink {self.uri}", daemon=True)
         self._thread.start()
@@ -95,7 +97,8 @@ class SinkQueue:
     def offer(self, publication: Publication) -> None:
         """Put a frame in the queue, from one thread. Under `freshest` it never blocks."""
         with self._changed:
-            if self._policy is Policy.EVERY_FRAME and not self._changed.wait_for(self._has_room, _PATIENCE_S):
+            every = self._policy is Policy.EVERY_FRAME
+            if every and not wait_awake(self._changed, self._has_room, _PATIENCE_S):
                 self._fail(SinkError(f"sink {self.uri}: {_HUNG} for {_PATIENCE_S:.0f} s"), _HUNG)
             if not self._accepts:
                 self._lost[self._error or _CLOSED] += 1
@@ -130,8 +133,8 @@ class SinkQueue:
             self._closing, self._accepts = True, False
             failure_before = self._last_failure
             self._changed.notify_all()
-        self._progress = max(self._progress, time.monotonic())
-        while self._thread.is_alive() and (left := self._progress + timeout_s - time.monotonic()) > 0:
+        self._progress = max(self._progress, self._clock.now_s())
+        while self._thread.is_alive() and (left := self._progress + timeout_s - self._clock.now_s()) > 0:
             self._thread.join(left)
         if self._thread.is_alive():
             self._abandon(timeout_s)
@@ -196,11 +199,11 @@ class SinkQueue:
                 self._wrote()
             if health is not None:
                 sink.write_health(health)
-                self._progress = time.monotonic()
+                self._progress = self._clock.now_s()
 
     def _wrote(self) -> None:
         with self._changed:
-            self._progress = time.monotonic()
+            self._progress = self._clock.now_s()
             if self._writing is None:  # abandoned, and counted
                 return
             self._writing = None

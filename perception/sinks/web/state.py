@@ -48,7 +48,7 @@ class Camera:
         if self.health is None:
             return "its node has reported nothing yet"
         silent_ms = now_ms() - self.reported_ms
-        if silent_ms <= UNHEARD_MS or self.health.state is NodeState.FINALIZED:
+        if silent_ms <= UNHEARD_MS or self.health.state is not NodeState.ACTIVE:
             return ""
         return (
             f"its node has reported nothing for {silent_ms / 1000:.0f} s; allowed are {UNHEARD_MS // 1000} s"
