@@ -20,6 +20,7 @@ from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.jsonl import LineFile
 from perception.sinks.limits import Limits, folder_limits, size
+from perception.sinks.lock import OutputLock
 from perception.sinks.png import encode_ids
 from perception.sinks.segments import Budget, numbered
 from perception.types import Image
@@ -71,11 +72,17 @@ class FolderSink:
         self._budget = None if limits.keep is None else Budget(limits.keep)
         self._stem = ""
         try:
-            self._new = check_writable(self._lines.path)
+            self._lock = OutputLock(folder, folder=True)
+        except OSError as error:
+            raise self._error(folder, error) from error
+        try:
             if self._budget is not None:
                 self._note_all(self._budget)
+                self._budget.make_room(folder)
+            self._new = check_writable(self._lines.path)
         except OSError as error:
-            raise self._error(Path(error.filename), error) from error
+            self._lock.release()
+            raise self._error(Path(error.filename or folder), error) from error
 
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         if self._replaces:
@@ -83,6 +90,7 @@ class FolderSink:
             self._replaces = False
         stem = self._stem = frame.stem or f"{frame.sequence:06d}"
         scene = scene.evolve(stem=stem)
+        self._make_room()
         if len(self._classes):
             self._write_file(f"{stem}.labels.png", encode_ids(scene.labels))
             self._write_file(f"{stem}.instances.png", encode_ids(scene.instance_map))
@@ -105,6 +113,14 @@ class FolderSink:
         if unused:
             self._lines.path.unlink(missing_ok=True)  # no frame came
         self._new = False
+        self._lock.release()
+
+    def _make_room(self) -> None:
+        if self._budget is not None:
+            try:
+                self._budget.make_room(self._folder)
+            except OSError as error:
+                raise self._error(Path(error.filename or self._folder), error) from error
 
     def _write_file(self, name: str, data: bytes | memoryview) -> None:
         path = self._folder / name
@@ -145,11 +161,14 @@ class FolderSink:
             raise self._error(Path(error.filename or path), error) from error
 
     def _note_all(self, budget: Budget) -> None:
-        """Count what earlier runs have left, the oldest first."""
+        """Count what earlier runs have left, the oldest first, less the empty files that a kill leaves."""
         files = [path for path in self._folder.iterdir() if _OF_A_FRAME.fullmatch(path.name)]
         files += [path for lines in (self._lines, self._healths) for path in numbered(lines.path).values()]
         found = sorted((path.stat().st_mtime_ns, path) for path in files)
         for _, path in found:
+            if not path.stat().st_size:
+                path.unlink()
+                continue
             match = _OF_A_FRAME.fullmatch(path.name)
             budget.note(match[1] if match else path.name, path, path.stat().st_size)
 

@@ -1,5 +1,6 @@
 """A video in segments, such as out-20261121T203357Z-0001.mp4, so that weeks of it fit on a disk."""
 
+import errno
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,13 @@ from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.encoders import X264, Encoder, read_encoder
 from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
+from perception.sinks.lock import OutputLock
 from perception.sinks.segments import Budget, next_dated, next_free, numbered
-from perception.sinks.video import VideoSink
+from perception.sinks.video import VideoSink, plays
 from perception.uri import Uri
+
+STUMP = 4096  # bytes: a segment without its first frame is not larger
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class RollingVideoSink:
@@ -35,12 +40,18 @@ class RollingVideoSink:
         self._path, self._rate, self._limits, self._encoder = path, rate, limits, encoder
         self._budget = None if limits.keep is None else Budget(limits.keep)
         try:
-            if self._budget is not None:
-                for segment in numbered(path).values():
-                    self._budget.note(segment.name, segment, segment.stat().st_size)
-            self._open()
+            self._lock = OutputLock(path)
         except OSError as error:
             raise self._error(error) from error
+        try:
+            self._note_earlier()
+            self._open()
+        except OSError as error:
+            self._lock.release()
+            raise self._error(error) from error
+        except SinkError:
+            self._lock.release()
+            raise
 
     def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> None:
         try:
@@ -57,12 +68,25 @@ class RollingVideoSink:
         self._segment.write_health(health)
 
     def close(self) -> None:
-        self._segment.close()
+        try:
+            self._segment.close()
+        finally:
+            self._lock.release()
+
+    def _note_earlier(self) -> None:
+        """Count the segments that are there, less what a kill in its first second has left of one."""
+        for segment in numbered(self._path).values():
+            size = segment.stat().st_size
+            if size < STUMP and not plays(segment):
+                segment.unlink()
+            elif self._budget is not None:
+                self._budget.note(segment.name, segment, size)
 
     def _make_room(self) -> None:
         if self._budget is not None:
             self._budget.note(self._file.name, self._file, self._segment.size)
             self._budget.trim()
+            self._budget.make_room(self._path.parent)
 
     def _full(self) -> bool:
         limits = self._limits
@@ -70,8 +94,17 @@ class RollingVideoSink:
         return late or (limits.segment is not None and self._segment.size >= limits.segment)
 
     def _open(self) -> None:
+        """A new segment; the oldest ones give way to it where the disk has no room."""
         self._file = next_dated(self._path)
-        self._segment = VideoSink(self._file, self._rate, self._encoder)
+        while True:
+            try:
+                self._segment = VideoSink(self._file, self._rate, self._encoder)
+            except SinkError as error:
+                full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+                if not full or self._budget is None or not self._budget.drop_oldest():
+                    raise
+            else:
+                return
 
     def _error(self, error: OSError) -> SinkError:
         what = error.filename or "a segment"
@@ -83,7 +116,15 @@ def _open(given: SinkUri, how: Opening) -> Sink:
     path, (limits, encoder) = Path(given.uri.place), given.options
     if limits != Limits():
         return RollingVideoSink(path, how.rate, limits, encoder)
-    return VideoSink(next_free(path) if how.again else path, how.rate, encoder)
+    try:
+        lock = OutputLock(path)
+    except OSError as error:
+        raise SinkError(f"sink {path}: cannot be written ({error.strerror})") from error
+    try:
+        return VideoSink(next_free(path) if how.again else path, how.rate, encoder, lock=lock)
+    except SinkError:
+        lock.release()
+        raise
 
 
 def _read(uri: Uri) -> tuple[Limits, Encoder]:
