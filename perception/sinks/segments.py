@@ -65,7 +65,7 @@ class Budget:
         Raises:
             OSError: a file cannot be removed, or the disk not be asked.
         """
-        while _nearly_full(folder) and self.drop_oldest():
+        while nearly_full(folder) and self.drop_oldest():
             pass
 
     def drop_oldest(self) -> bool:
@@ -83,6 +83,6 @@ class Budget:
         return True
 
 
-def _nearly_full(folder: Path) -> bool:
+def nearly_full(folder: Path) -> bool:
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize < min(ROOM, disk.f_blocks * disk.f_frsize // ROOM_SHARE)
