@@ -21,10 +21,14 @@ Everything that can go wrong on purpose is a `PerceptionError`.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from perception.telemetry import silence
+
 __all__ = [
     "Bundle", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Node", "Perceiver", "PerceptionError",
     "PushSource", "Scene", "Status", "Tracker", "draw",
 ]  # fmt: skip
+
+silence()  # before anything imports ONNX Runtime
 
 if TYPE_CHECKING:
     from perception.bundle.bundle import Bundle

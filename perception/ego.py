@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN
 from perception.errors import ConfigError
+from perception.picture_size import check_picture
 from perception.resample import resize_ids
 from perception.scene import Instance, Lane, Scene
 from perception.types import Bools, Floats
@@ -29,7 +30,11 @@ def read_ego_mask(path: Path) -> Bools:
         ConfigError: it is no picture, or marks nothing or most of it.
     """
     data = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    try:
+        check_picture(data.tobytes())
+    except ValueError as error:
+        raise ConfigError(f"ego mask {path}: not a picture that can be read ({error})") from error
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if image is None:
         raise ConfigError(f"ego mask {path}: not a picture that can be read")
     if image.ndim == 3:  # an alpha channel, which is opaque everywhere, marks nothing

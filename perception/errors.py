@@ -5,6 +5,11 @@ class PerceptionError(Exception):
     """Base of all errors raised on purpose; the message names the thing, its value, the limit, the remedy."""
 
 
+def in_words(error: BaseException) -> str:
+    """What it says; of one that was not raised on purpose, with its kind."""
+    return str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
+
+
 class ConfigError(PerceptionError):
     """A configuration, a URI or an argument that cannot be used."""
 

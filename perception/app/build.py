@@ -94,10 +94,11 @@ def _check_single(source: Source, settings: RunConfig) -> None:
 
 
 def _open_source(uri: SourceUri, camera: str, settings: RunConfig) -> Source:
-    source = open_source(uri, settings.frames, settings.policy, camera)
+    opener = partial(open_source, uri, settings.frames, settings.policy, camera, settings.max_pixels)
+    source = opener()
     if source.live or not settings.realtime:
         return source
     if settings.loop:
         source.close()
-        source = LoopedSource(partial(open_source, uri, settings.frames, settings.policy, camera))
+        source = LoopedSource(opener)
     return PacedSource(source, camera)

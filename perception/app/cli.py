@@ -187,6 +187,10 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Frames processed in parallel; 0: one for each core.", metavar="N")
     ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(help="Decode no picture of more pixels [default: 40 million].", metavar="N"),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be opened and written, and end.")
     ] = False,
@@ -226,6 +230,7 @@ def run(
         tracks=tracks,
         details=details,
         workers=workers,
+        max_pixels=max_pixels,
     )
     if dry_run:
         from perception.app.dry_run import plan  # noqa: PLC0415 - no run waits for rich to begin

@@ -24,6 +24,7 @@ from perception.decode.scores import ALL, read_scores
 from perception.engines.registry import known_engines
 from perception.errors import ConfigError
 from perception.parsing import faults, read_yaml
+from perception.picture_size import MAX_PIXELS
 from perception.redact import masked
 from perception.sinks.base import SinkUri
 from perception.sinks.registry import SINKS
@@ -89,6 +90,7 @@ class RunConfig(BaseModel):
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
         details: write the rate, the engine and the times of the stages on overlays.
         workers: frames in the network at a time; 0: one for each core.
+        max_pixels: larger pictures are not decoded: a small file may hold one that takes all memory.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -114,6 +116,7 @@ class RunConfig(BaseModel):
     tracks: bool = True
     details: bool = False
     workers: int = Field(0, ge=0, le=256)
+    max_pixels: PositiveInt = MAX_PIXELS
 
     @field_validator("engine", "instances")
     @classmethod

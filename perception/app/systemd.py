@@ -74,7 +74,7 @@ class Notifier:
     def _all_alive(self, now: float) -> bool:
         """All but those that have ended."""
         longest = max(_PATIENCE_S, self._watchdog_s / 2)
-        ended = (NodeState.ERROR, NodeState.FINALIZED)
+        ended = (NodeState.INACTIVE, NodeState.ERROR, NodeState.FINALIZED)
         return all(now - since < longest or one.state in ended for since, one in self._nodes.values())
 
     def _send(self, line: str) -> bool:

@@ -88,7 +88,7 @@ def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) 
     given = settings.ego_masks.get(camera)
     if given != AUTO:
         return None if given is None else read_ego_mask(Path(given))
-    recording = open_source(uri, settings.frames, settings.policy, camera)
+    recording = open_source(uri, settings.frames, settings.policy, camera, settings.max_pixels)
     with closing(recording):
         if recording.live:
             raise ConfigError(

@@ -17,6 +17,7 @@ from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
 from perception.extras import hint
+from perception.telemetry import warn_if_late
 from perception.types import Image
 
 CPU = "CPUExecutionProvider"
@@ -193,6 +194,7 @@ def load_runtime(name: str) -> ModuleType:
     except ImportError as error:
         remedy = mixed_builds() or hint("cpu", ", or [gpu] for NVIDIA GPUs")
         raise EngineError(f"{name} cannot run: onnxruntime does not import ({error}); {remedy}") from error
+    warn_if_late("onnxruntime")
     onnxruntime.set_default_logger_severity(_SILENT)
     return onnxruntime  # type: ignore[no-any-return]
 

@@ -16,6 +16,7 @@ from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
 from perception.errors import EngineError
 from perception.extras import hint
+from perception.telemetry import warn_if_late, without_sender
 
 NAMES = {Precision.FLOAT32: "openvino", Precision.INT8: "openvino-int8"}
 
@@ -126,11 +127,13 @@ def open_openvino(
     """
     name = NAMES[precision]
     try:
-        import openvino  # noqa: PLC0415 (optional: imported where it is asked for)
+        with without_sender():
+            import openvino  # noqa: PLC0415 (optional: imported where it is asked for)
     except ImportError as error:
         raise EngineError(
             f"{name} cannot run: openvino does not import ({error}); {hint('openvino')}"
         ) from error
+    warn_if_late("openvino")
     return OpenVinoEngine(name, precision, bundle, threads, openvino.__version__)
 
 

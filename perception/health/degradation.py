@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from perception.types import NS_PER_S
 
@@ -9,6 +10,7 @@ DOWN_AFTER_NS = 3 * NS_PER_S  # a burst of work is over sooner
 UP_AFTER_NS = 10 * NS_PER_S  # room that lasts so long is not the pause between two bursts
 LONGEST_UP_NS = 300 * NS_PER_S  # the wait for going up doubles with each vain try, so far and no further
 VAIN_NS = 30 * NS_PER_S  # a step up that is taken back within so long was in vain
+HEARD_NS = NS_PER_S  # a camera that has said nothing for so long has no say
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,22 @@ def late_by_transport(age_ms: float, max_age_ms: float, transport_ms: float) -> 
     return age_ms > max_age_ms and (transport_ms > max_age_ms or not (in_time or mostly_own))
 
 
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    """What `update` was told last of one camera."""
+
+    at_ns: int
+    too_slow: bool
+    has_room: bool
+    helps: Callable[[Step], bool]
+
+
 class Degradation:
-    """One step down after 3 s too slow, one up after 10 s with room. Not for several threads at once.
+    """One step down after 3 s too slow, one up after 10 s with room. From any thread.
+
+    Cameras that share the threads in which frames are perceived have one of it: down while any of them is too
+    slow, up while all have room. Each by itself, the first to step down would make room for the others, and
+    some would stay at full quality at the cost of the rest.
 
     A step up that has to be taken back doubles the wait for the next one, up to five minutes, so that a node
     that is only just too slow does not swing to and fro. The wait is as at first once a step up has lasted.
@@ -119,6 +135,8 @@ class Degradation:
         self._room_since: int | None = None
         self._up_at: int | None = None  # of the last step up, as long as it may prove vain
         self._wait_ns = UP_AFTER_NS
+        self._votes: dict[str, _Vote] = {}  # by camera
+        self._lock = Lock()  # guards all but the step
 
     @property
     def step(self) -> Step:
@@ -130,14 +148,29 @@ class Degradation:
         has_room: bool,
         now_ns: int,
         helps: Callable[[Step], bool] = lambda step: True,
-    ) -> Step:
-        """To be called regularly.
+        camera: str = "",
+    ) -> bool:
+        """To be called regularly for each camera; whether it changed the step.
 
         Args:
             too_slow: whether the present step is.
             has_room: whether there is room for the one above it.
             helps: whether a step is of use; others are passed over.
         """
+        with self._lock:
+            self._votes[camera] = _Vote(now_ns, too_slow, has_room, helps)
+            votes = [one for one in self._votes.values() if now_ns - one.at_ns < HEARD_NS]
+            slow = [one for one in votes if one.too_slow]
+            before = self._step
+            self._follow(
+                bool(slow),
+                all(one.has_room for one in votes),
+                now_ns,
+                lambda step: any(one.helps(step) for one in slow),
+            )
+            return self._step is not before
+
+    def _follow(self, too_slow: bool, has_room: bool, now_ns: int, helps: Callable[[Step], bool]) -> None:
         self._slow_since = _since(self._slow_since, too_slow, now_ns)
         self._room_since = _since(self._room_since, has_room and not too_slow, now_ns)
         if self._up_at is not None and now_ns - self._up_at > VAIN_NS:
@@ -146,7 +179,6 @@ class Degradation:
             self._go_down(now_ns, helps)
         elif self._room_since is not None and now_ns - self._room_since >= self._wait_ns:
             self._go_up(now_ns)
-        return self.step
 
     def _go_down(self, now_ns: int, helps: Callable[[Step], bool]) -> None:
         below = next((one for one in _ORDER if one not in self._taken and helps(one)), None)

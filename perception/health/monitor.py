@@ -26,7 +26,7 @@ RAISE_AFTER_S = 0.4  # with the half second that some checks take, a fault is pu
 CLEAR_AFTER_S = 2.0  # what comes and goes each second is one condition, not many
 # They have lasted already when they are found. A stall has not: `Health.signal` shows it at once, but over
 # a network now and then a frame comes a little later than that.
-AT_ONCE = "signal", "frozen"
+AT_ONCE = "signal", "frozen", "ended"
 RECENT_NS = 10 * NS_PER_S  # of ages and times: 300 at 30 fps, enough for a 99th percentile
 LATELY_NS = 5 * NS_PER_S  # failed, undecodable and lost frames count for so long
 
@@ -132,12 +132,14 @@ class Monitor:
         step: Step = STEPS[0],
         restarts: int = 0,
         sinks: Sequence[SinkState] = (),
+        failure: str = "",
     ) -> Health:
         """All that is known, and the conditions that follow; from one thread, several times a second.
 
         Args:
             link: of a live source.
             step: how the node has stepped down.
+            failure: why it has ended early, if it has.
         """
         self._asked_ns = self._asked_ns or now_ns
         signal = self.signal(now_ns, link)
@@ -150,6 +152,8 @@ class Monitor:
             rate_out = self._went.per_second(now_ns)
         if state is NodeState.ACTIVE:  # before and after, silence is as it should be
             found += [finding for check in FINDINGS for finding in check(figures)]
+        if failure:
+            found.append(Finding("ended", Level.ERROR, f"ended early: {failure}"))
         conditions = self._conditions.update(found, now_ns)
         health = Health(
             camera=self._camera,

@@ -69,7 +69,7 @@ class FramesInFlight:
         elif not self._room.acquire(blocking=False):
             self._supersede(new)
             return
-        new.scene = self._workers.submit(self._begin, new)
+        new.scene = self._workers.submit(self._begin, new, owner=self)
         with self._changed:
             self._frames.append(new)
         new.scene.add_done_callback(lambda scene: self._notify())

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from perception.engines.background import call_in_background
 from perception.engines.machine import usable_cores
-from perception.errors import EngineError, PerceptionError, SourceError
+from perception.errors import EngineError, SourceError, in_words
 from perception.frame import Drop, DropReason
-from perception.health.degradation import STEPS, Degradation, Step
-from perception.health.latency import Latency, StageTimes
+from perception.health.degradation import STEPS, Step
+from perception.health.latency import StageTimes
 from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
 from perception.health.types import Health, NodeState
@@ -26,14 +26,14 @@ from perception.node.accounting import Accounting
 from perception.node.capture import Capture
 from perception.node.in_flight import FramesInFlight, InFlightFrame
 from perception.node.postprocess import Postprocess
-from perception.node.report import Report, stage_reports
+from perception.node.report import Report, report_of
 from perception.node.seen import Counts
 from perception.node.supervisor import Limits, Pipeline, Supervisor
-from perception.node.worker_pool import LEFT_BEHIND, WorkerPool
+from perception.node.worker_pool import LEFT_BEHIND, HangError, WorkerPool
 from perception.perceiver import Perceiver
 from perception.scene import Scene, Status, unknown_scene
 from perception.sinks.queue import SinkQueue
-from perception.sources.base import Source, is_live
+from perception.sources.base import Source
 from perception.types import Policy
 
 LOG = logging.getLogger("perception.node")
@@ -102,7 +102,7 @@ class Node:
         self.times = StageTimes(tuple(stage for stage in STAGES if not left_out.get(stage)))
         self._own_workers = not isinstance(workers, WorkerPool)
         self._workers = workers if isinstance(workers, WorkerPool) else WorkerPool(workers or usable_cores())
-        self._degradation = Degradation()
+        self._degradation = self._workers.degradation
         self._monitor = Monitor(
             camera,
             source.rate,
@@ -174,7 +174,8 @@ class Node:
                 self._run()
             self._raise_losses()
         except BaseException:
-            self.life.to(NodeState.ERROR)
+            if self.life.state is not NodeState.ERROR:
+                self.life.to(NodeState.ERROR)
             raise
         finally:
             self.life.to(NodeState.FINALIZED)
@@ -189,20 +190,27 @@ class Node:
             for one in self._in_flight.arrivals():
                 self._publish(one)
             capturing.future.result()  # raises what ended the source before its time
-            ended = not self._pipeline.capture.stopped and (self.accounting.captured or not self.source.live)
-            if ended and not self.accounting.published:
-                raise SourceError(f"source {self.source.uri}: {self.accounting.losses}")
+            self._check_any_published()
+        except BaseException as error:
+            self.supervisor.failure = in_words(error)  # the last health says so
+            raise
         finally:
             self.stop()
             self._in_flight.release()  # for the frame that capture may hold: its last one
             capturing.thread.join(CAPTURE_ENDS_S)
             if capturing.thread.is_alive():
                 capturing.thread.name = LEFT_BEHIND
-            self.life.to(NodeState.INACTIVE)
+            self.life.to(NodeState.ERROR if self.supervisor.failure else NodeState.INACTIVE)
             self.supervisor.stop()
+            self._workers.leave(self._in_flight)
             if self._own_workers:
                 self._workers.close()
             self.accounting.abandon()
+
+    def _check_any_published(self) -> None:
+        ended = not self._pipeline.capture.stopped and (self.accounting.captured or not self.source.live)
+        if ended and not self.accounting.published:
+            raise SourceError(f"source {self.source.uri}: {self.accounting.losses}")
 
     def _perceive(self, one: InFlightFrame) -> Scene:
         """In a worker's thread; a live node does not wait for an engine that is being built."""
@@ -233,8 +241,8 @@ class Node:
             self._raise_losses()
 
     def _drop_failed(self, one: InFlightFrame, error: Exception) -> None:
-        self._failures += 1
-        what = str(error) if isinstance(error, PerceptionError) else f"{type(error).__name__}: {error}"
+        self._failures += not isinstance(error, HangError)  # the supervisor counts those, in rows
+        what = in_words(error)
         message = f"frame {one.frame.sequence}: {what}"
         self.accounting.drop(Drop(one.frame.sequence, DropReason.FAILED, message))
         self._in_flight.release()
@@ -260,37 +268,13 @@ class Node:
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""
-        account, engine = self.accounting.account(), self.perceiver.engine.info
-        writing = Latency()
-        for queue in self.queues:
-            writing.merge(queue.writing)
-        latencies = self.times.latencies | {"write": writing}
-        core_seconds = max(self._seconds * usable_cores(), 1e-9)
-        return Report(
-            camera=self.camera,
-            source=self.source.uri,
-            sinks=tuple(queue.state for queue in self.queues),
-            model=self.perceiver.model,
-            engine=engine.name if engine else self.perceiver.engine.name,
-            engine_reason=engine.reason if engine else "not ready yet",
-            engines_passed_over=engine.passed_over if engine else (),
-            captured=account.captured,
-            published=account.published,
-            stale=account.statuses.get(Status.STALE, 0),
-            not_ready=account.statuses.get(Status.NOT_READY, 0),
-            unreliable=account.statuses.get(Status.UNRELIABLE, 0),
-            findings=dict(self._counts.flagged),
-            seen=self._counts.seen(),
-            dropped={str(reason): count for reason, count in account.dropped.items()},
-            connections=self.source.link.connections if is_live(self.source) else 0,
+        return report_of(
+            self._pipeline,
+            self.perceiver,
+            self._counts,
             restarts=self.supervisor.restarts,
-            messages=(*self.perceiver.notes, *self.source.notes, *self.accounting.messages),
             seconds=self._seconds,
-            fps=account.published / max(self._seconds, 1e-9),
-            cores=usable_cores(),
-            cpu_share=sum(latency.cpu_s for latency in latencies.values()) / core_seconds,
-            process_cpu_share=self._process_cpu_s / core_seconds,
-            stages=stage_reports(latencies, account.published),
+            process_cpu_s=self._process_cpu_s,
             failure=failure,
         )
 

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from perception.engines.machine import usable_cores
 from perception.health.latency import Latency
 from perception.health.types import SinkState
-from perception.node.seen import Seen
+from perception.node.seen import Counts, Seen
+from perception.node.supervisor import Pipeline
+from perception.perceiver import Perceiver
+from perception.scene import Status
+from perception.sources.base import is_live
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,52 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def report_of(
+    pipeline: Pipeline,
+    perceiver: Perceiver,
+    counts: Counts,
+    *,
+    restarts: int,
+    seconds: float,
+    process_cpu_s: float,
+    failure: str | None,
+) -> Report:
+    """What a run came to that took so long, and so much CPU time of the process."""
+    account, engine = pipeline.accounting.account(), perceiver.engine.info
+    writing = Latency()
+    for queue in pipeline.queues:
+        writing.merge(queue.writing)
+    latencies = pipeline.times.latencies | {"write": writing}
+    core_seconds = max(seconds * usable_cores(), 1e-9)
+    return Report(
+        camera=pipeline.camera,
+        source=pipeline.source.uri,
+        sinks=tuple(queue.state for queue in pipeline.queues),
+        model=perceiver.model,
+        engine=engine.name if engine else perceiver.engine.name,
+        engine_reason=engine.reason if engine else "not ready yet",
+        engines_passed_over=engine.passed_over if engine else (),
+        captured=account.captured,
+        published=account.published,
+        stale=account.statuses.get(Status.STALE, 0),
+        not_ready=account.statuses.get(Status.NOT_READY, 0),
+        unreliable=account.statuses.get(Status.UNRELIABLE, 0),
+        findings=dict(counts.flagged),
+        seen=counts.seen(),
+        dropped={str(reason): count for reason, count in account.dropped.items()},
+        connections=pipeline.source.link.connections if is_live(pipeline.source) else 0,
+        restarts=restarts,
+        messages=(*perceiver.notes, *pipeline.source.notes, *pipeline.accounting.messages),
+        seconds=seconds,
+        fps=account.published / max(seconds, 1e-9),
+        cores=usable_cores(),
+        cpu_share=sum(latency.cpu_s for latency in latencies.values()) / core_seconds,
+        process_cpu_share=process_cpu_s / core_seconds,
+        stages=stage_reports(latencies, account.published),
+        failure=failure,
+    )
 
 
 def stage_reports(latencies: Mapping[str, Latency], published: int) -> dict[str, StageReport]:

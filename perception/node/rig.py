@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.engines.background import call_in_background
-from perception.errors import PerceptionError
+from perception.errors import PerceptionError, in_words
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.node.node import Node
@@ -34,20 +34,19 @@ class Rig:
         """Until all have ended.
 
         Raises:
-            PerceptionError: what a single node raised; of several, which ones broke. Why was logged at
-            once, as
-                the others may run for long.
+            PerceptionError: what a single node raised; of several, which ones broke. Why was logged at once,
+                as the others may run for long; so was what nobody foresaw, with where.
         """
         if len(self.nodes) == 1:
-            self.nodes[0].run()
+            _run(self.nodes[0])
             return
         broken: list[str] = []
 
         def run(node: Node) -> None:
             try:
-                node.run()
+                _run(node)
             except PerceptionError as error:
-                LOG.error("%s: %s", node.camera, error, extra={"event": "camera_broken"})  # noqa: TRY400
+                LOG.error("%s: %s", node.camera, error, extra=_told(node))  # noqa: TRY400
                 broken.append(node.camera)
 
         calls = [call_in_background(partial(run, node), node.camera) for node in self.nodes]
@@ -57,6 +56,21 @@ class Rig:
             raise PerceptionError(
                 f"{len(broken)} of {len(self.nodes)} cameras broke: {', '.join(broken)}; the log says why"
             )
+
+
+def _run(node: Node) -> None:
+    try:
+        node.run()
+    except PerceptionError:
+        raise
+    except Exception as error:
+        LOG.exception("%s: broke by a fault of this program", node.camera, extra=_told(node))
+        what = f"ended by a fault of this program ({in_words(error)}); the log says where"
+        raise PerceptionError(f"{node.camera}: {what}") from error
+
+
+def _told(node: Node) -> dict[str, str]:
+    return {"event": "camera_broken", "camera": node.camera}
 
 
 class SharedSink:

@@ -21,6 +21,7 @@ from perception.node.worker_pool import WorkerPool
 from perception.scene import Signal
 from perception.sinks.queue import SinkQueue
 from perception.sources.base import Source, is_live
+from perception.types import NS_PER_S
 
 LOG = logging.getLogger("perception.health")
 
@@ -29,7 +30,9 @@ LOOK_EACH_S = 0.2  # at all but the signal, which is looked at in each tick
 ROOM = 0.7  # of the age that scenes may have: below it there is room to step up
 TICKS_A_PERIOD = 4  # so that a stall of two periods is noticed at two and a quarter
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.005, 0.1
-HANGS = 3  # calls in a row that hang before the node gives up: each leaves a thread behind for good
+HANGS = 3  # rows of calls that hang before the node gives up: each leaves threads behind for good
+PAUSE_NS = NS_PER_S  # between two ticks: no thread of this process ran, so it is no fault of the camera
+NO_SLOWNESS = ("failed", "unpublished")  # as ERROR: fewer frames are then no fault of a machine too slow
 CAPTURE_HANGS_S = 10.0  # a source that streams, as it says, and gives nothing for so long will not come back
 LOGGED_BY_STEP = ("stepped_down",)  # conditions that are logged as they change anyway
 _LOG_LEVELS = {Level.OK: logging.INFO, Level.WARN: logging.WARNING, Level.ERROR: logging.ERROR}
@@ -95,6 +98,7 @@ class Supervisor:
 
     Attributes:
         hangs: calls of workers that were given up.
+        failure: why the node ends early, once it does; the last health says so.
     """
 
     def __init__(
@@ -103,14 +107,16 @@ class Supervisor:
         self._pipeline, self._limits, self._freshest = pipeline, limits, freshest
         self._on_health = on_health
         self._published = self._hangs_in_a_row = self.hangs = 0
+        self.failure = ""
         self._last: Health | None = None
         self._begun_ns = self._looked_ns = 0
+        self._ticked_ns = self._resumed_ns = 0  # the last tick, and the first one after a pause
         self._stop = Event()
         self._thread = Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
         """Supervise from now on."""
-        self._begun_ns = time.monotonic_ns()
+        self._begun_ns = self._ticked_ns = self._resumed_ns = time.monotonic_ns()
         self._thread.start()
 
     def stop(self) -> None:
@@ -133,6 +139,9 @@ class Supervisor:
 
     def look(self, now_ns: int) -> None:
         """One round: all that is due at that time."""
+        if now_ns - self._ticked_ns > PAUSE_NS:
+            self._resumed_ns = now_ns
+        self._ticked_ns = now_ns
         if self._freshest:
             self._replace_hung()
         if self._pipeline.source.live:
@@ -149,12 +158,12 @@ class Supervisor:
         if published != self._published:
             self._published, self._hangs_in_a_row = published, 0
         hang_s = self._limits.hang_s
-        hung = self._pipeline.workers.replace_hung(hang_s)
-        if not hung:
+        hung = self._pipeline.workers.replace_hung(hang_s, self._pipeline.in_flight)
+        if not hung.count:
             return
-        self.hangs += hung
-        self._hangs_in_a_row += hung
-        what = f"{hung} of the threads that perceive hung for {hang_s:g} s and were replaced"
+        self.hangs += hung.count
+        self._hangs_in_a_row += hung.in_a_row
+        what = f"{hung.count} of the threads that perceive hung for {hang_s:g} s and were replaced"
         LOG.error("%s: %s", self._pipeline.camera, what, extra={"event": "worker_hung"})
         if self._hangs_in_a_row >= HANGS:
             hangs = f"the engine hung {self._hangs_in_a_row} times in a row for {hang_s:g} s"
@@ -166,6 +175,7 @@ class Supervisor:
             return
         silent_ms = self._pipeline.monitor.silent_ms(now_ns)
         silent_s = (now_ns - self._begun_ns) / 1e9 if silent_ms is None else silent_ms / 1000
+        silent_s = min(silent_s, (now_ns - self._resumed_ns) / 1e9)
         source, give_up_s = f"source {self._pipeline.source.uri}", self._limits.give_up_s
         if give_up_s is not None and silent_s > give_up_s:
             why = f" ({link.reason})" if link.reason else ""
@@ -201,6 +211,7 @@ class Supervisor:
             step=pipeline.degradation.step,
             restarts=self.restarts,
             sinks=tuple(queue.state for queue in pipeline.queues),
+            failure=self.failure,
         )
 
     def _step(self, health: Health) -> None:
@@ -215,15 +226,15 @@ class Supervisor:
         load = Load(
             health.rate_in, health.rate_out, self._limits.min_rate, age, late_ms, transport, network, decode
         )
-        before = degradation.step
-        too_few = load.too_few(before.every)
+        broken = any(one.name in NO_SLOWNESS and one.level is Level.ERROR for one in health.conditions)
+        too_few = load.too_few(degradation.step.every) and not broken
         # Also where no frame arrives in time: then leaving things out is in vain.
         has_room = not too_few and (health.age_ms[1] < ROOM * late_ms or transport > late_ms)
-        after = degradation.update(too_few or load.too_late, has_room, now_ns, load.helped_by)
-        if after is not before:
-            what = f"stepped down: {after.name}" if after.name else "back to full quality"
-            extra = {"event": "step", "step": after.name}
-            LOG.warning("%s: %s", self._pipeline.camera, what, extra=extra)
+        slow, camera = too_few or load.too_late, self._pipeline.camera
+        if degradation.update(slow, has_room, now_ns, load.helped_by, camera):
+            name = degradation.step.name
+            what = f"stepped down: {name}" if name else "back to full quality"
+            LOG.warning("%s: %s", camera, what, extra={"event": "step", "step": name})
 
     def _publish(self, health: Health) -> None:
         if self._freshest:  # of a recording, the scenes and the report say it

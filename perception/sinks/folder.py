@@ -20,8 +20,9 @@ from perception.interchange.records import HEALTH, MASKS, SCENES, health_record,
 from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.jsonl import LineFile
+from perception.sinks.kept_frames import KeptFrames
 from perception.sinks.limits import Limits, folder_limits, size
-from perception.sinks.segments import Budget, numbered
+from perception.sinks.lock import OutputLock
 from perception.types import Image
 from perception.uri import Uri
 
@@ -68,21 +69,34 @@ class FolderSink:
         self._lines, self._healths = (
             LineFile(folder / name, append=again, segment=limits.segment) for name in (SCENES, HEALTH)
         )
-        self._budget = None if limits.keep is None else Budget(limits.keep)
-        self._stem = ""
+        self._kept: KeptFrames | None = None
         try:
-            self._new = check_writable(self._lines.path)
-            if self._budget is not None:
-                self._note_all(self._budget)
+            self._lock = OutputLock(folder, folder=True)
         except OSError as error:
-            raise self._error(Path(error.filename), error) from error
+            raise self._error(folder, error) from error
+        try:
+            if limits.keep is not None:
+                self._kept = KeptFrames(
+                    folder,
+                    limits.keep,
+                    self._lines,
+                    self._healths,
+                    self._files_of,
+                    lambda name: _OF_A_FRAME.fullmatch(name) is not None,
+                )
+                self._kept.begin("")
+            self._new = check_writable(self._lines.path)
+        except OSError as error:
+            self._lock.release()
+            raise self._error(Path(error.filename or folder), error) from error
 
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> None:
         if self._replaces:
             self._remove_earlier()
             self._replaces = False
-        stem = self._stem = frame.stem or f"{frame.sequence:06d}"
+        stem = frame.stem or f"{frame.sequence:06d}"
         scene = scene.evolve(stem=stem)
+        self._make_room(stem)
         if len(self._classes):
             self._write_file(f"{stem}.labels.png", encode_ids(scene.labels))
             self._write_file(f"{stem}.instances.png", encode_ids(scene.instance_map))
@@ -105,10 +119,22 @@ class FolderSink:
         if unused:
             self._lines.path.unlink(missing_ok=True)  # no frame came
         self._new = False
+        if self._kept is not None:
+            self._kept.close()
+        self._lock.release()
+
+    def _make_room(self, stem: str) -> None:
+        if self._kept is not None:
+            try:
+                self._kept.begin(stem)
+            except OSError as error:
+                raise self._error(Path(error.filename or self._folder), error) from error
 
     def _write_file(self, name: str, data: bytes | memoryview) -> None:
         path = self._folder / name
         try:
+            if self._kept is not None:
+                self._kept.replaces(path, len(data))
             file = path.open("wb")
         except OSError as error:  # what is there is not ours to remove
             raise self._error(path, error) from error
@@ -119,16 +145,14 @@ class FolderSink:
             with suppress(OSError):  # where removal fails too, the first error says why
                 path.unlink()  # half an image would be taken for a whole one
             raise self._error(path, error) from error
-        if self._budget is not None:
-            self._budget.note(self._stem, path, len(data))
 
     def _write_line(self, lines: LineFile, values: dict[str, Any]) -> None:
         try:
             aside = lines.write(json.dumps(values).encode() + b"\n")
-            if self._budget is not None:
+            if self._kept is not None:
                 if aside is not None:
-                    self._budget.note(aside.name, aside, aside.stat().st_size)
-                self._budget.trim(self._lines.size + self._healths.size)
+                    self._kept.renamed(aside)
+                self._kept.trim()
         except OSError as error:
             raise self._error(Path(error.filename or lines.path), error) from error
 
@@ -139,19 +163,13 @@ class FolderSink:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
             for stem in listed_stems(lines):
                 if Path(stem).name == stem:  # a name, that leads nowhere else
-                    for ending in _ENDINGS:
-                        (self._folder / f"{stem}.{ending}").unlink(missing_ok=True)
+                    for one in self._files_of(stem):
+                        one.unlink(missing_ok=True)
         except OSError as error:
             raise self._error(Path(error.filename or path), error) from error
 
-    def _note_all(self, budget: Budget) -> None:
-        """Count what earlier runs have left, the oldest first."""
-        files = [path for path in self._folder.iterdir() if _OF_A_FRAME.fullmatch(path.name)]
-        files += [path for lines in (self._lines, self._healths) for path in numbered(lines.path).values()]
-        found = sorted((path.stat().st_mtime_ns, path) for path in files)
-        for _, path in found:
-            match = _OF_A_FRAME.fullmatch(path.name)
-            budget.note(match[1] if match else path.name, path, path.stat().st_size)
+    def _files_of(self, stem: str) -> list[Path]:
+        return [self._folder / f"{stem}.{ending}" for ending in _ENDINGS]
 
     def _error(self, path: Path, error: OSError) -> SinkError:
         return SinkError(f"sink {self.uri}: {path} cannot be written ({error.strerror})")

@@ -9,7 +9,6 @@ from typing import Any
 from perception.extras import load_plugin
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
-from perception.sinks.segments import next_free
 from perception.uri import Uri
 
 IMAGES = "jpeg", "h264", "none"
@@ -32,6 +31,7 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = {
     "foxglove": Profile("", "perception.interchange.foxglove:FoxgloveVocabulary", video=True),
+    "ros2": Profile("ros2", "perception.interchange.ros:RosVocabulary", video=False),
 }
 
 
@@ -69,8 +69,6 @@ def _open(given: SinkUri, how: Opening) -> Sink:
         load_plugin(EntryPoint("mcap", place, "perception.sinks"), who)
         for place in (where, "perception.sinks.mcap_log:open_log")
     )
-    if how.again and options.limits == Limits():
-        path = next_free(path)
     sink: Sink = open_log(path, options, PROFILES[options.profile].header, vocabulary, how)
     return sink
 

@@ -15,7 +15,9 @@ import zstandard
 from isal import isal_zlib
 from mcap import records
 from mcap.data_stream import RecordBuilder
+from mcap.exceptions import McapError
 from mcap.opcode import Opcode
+from mcap.reader import NonSeekingReader
 from mcap.writer import MCAP0_MAGIC
 
 from perception.interchange.channels import Channel, Message
@@ -186,6 +188,13 @@ class McapFile:
         beginning = _taken(footer)[: -_CRC.size]
         crc = isal_zlib.crc32(beginning, isal_zlib.crc32(data[start:]))
         return b"".join((data, beginning, _CRC.pack(crc), MCAP0_MAGIC))
+
+
+def holds_message(path: Path) -> bool:
+    """Whether a message can be read from a log, be it broken off."""
+    with path.open("rb") as file, suppress(McapError, struct.error, EOFError):
+        return any(True for _ in NonSeekingReader(file).iter_messages(log_time_order=False))
+    return False
 
 
 def _taken(builder: RecordBuilder) -> bytes:

@@ -17,11 +17,13 @@ from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, check_writable
 from perception.sinks.h264 import H264Video
 from perception.sinks.limits import Limits
+from perception.sinks.lock import OutputLock, open_locked
 from perception.sinks.mcap import McapOptions
-from perception.sinks.mcap_file import McapFile
+from perception.sinks.mcap_file import McapFile, holds_message
 from perception.sinks.mounting import mounting
 from perception.sinks.own_files import check_own
 from perception.sinks.rolling import RollingSink
+from perception.sinks.segments import next_free
 from perception.types import NS_PER_S
 
 Speaks: TypeAlias = Callable[..., Vocabulary]
@@ -44,6 +46,7 @@ class McapSink:
         image: of the pictures: jpeg, h264 or none.
         header: the profile's name in the file.
         speaks: makes the vocabulary.
+        lock: is released with its end.
 
     Raises:
         SinkError: the file cannot be written, or is somebody else's.
@@ -52,9 +55,17 @@ class McapSink:
     wants_overlay = False
     takes_planes: Literal[True] = True  # it need not become BGR for a sink that leaves it out
 
-    def __init__(self, path: Path, image: str, header: str, speaks: Speaks, opening: Opening) -> None:
+    def __init__(
+        self,
+        path: Path,
+        image: str,
+        header: str,
+        speaks: Speaks,
+        opening: Opening,
+        lock: OutputLock | None = None,
+    ) -> None:
         self.uri, self._path, self._header = str(path), path, header
-        self._image, self._speaks, self._opening = image, speaks, opening
+        self._image, self._speaks, self._opening, self._lock = image, speaks, opening, lock
         self._file: McapFile | None = None
         self._vocabulary: Vocabulary | None = None
         self._first: Frame | None = None
@@ -113,12 +124,13 @@ class McapSink:
                 self._broken = True
                 raise self._error(error) from error
         finally:
-            if self._new and (
-                self._file is None or self._file.empty
-            ):  # nothing came, or none got as far as the disk
+            # Nothing came, or nothing got as far as the disk.
+            if self._new and (self._file is None or self._file.empty):
                 with suppress(OSError):  # it does no harm
                     self._path.unlink()
             self._new = False
+            if self._lock is not None:
+                self._lock.release()
 
     def _of(self, camera: str) -> Vocabulary:
         if self._vocabulary is None:
@@ -156,5 +168,6 @@ def open_log(path: Path, options: McapOptions, header: str, speaks: Speaks, open
     """In pieces where options ask for it, else as one file."""
     segment = partial(McapSink, image=options.image, header=header, speaks=speaks, opening=opening)
     if options.limits != Limits():
-        return RollingMcapSink(path, options.limits, segment)
-    return segment(path)
+        return RollingMcapSink(path, options.limits, segment, holds_message)
+    whole = next_free(path) if opening.again else path
+    return open_locked(path, lambda lock: segment(whole, lock=lock))

@@ -1,5 +1,6 @@
 """A sink's own queue, thread and account, so that no sink can hold up the node or another sink."""
 
+import errno
 import logging
 import time
 from collections import Counter, deque
@@ -8,6 +9,7 @@ from threading import Condition, Thread
 from typing import TypeVar
 
 from perception.errors import PerceptionError, SinkError
+from perception.health.awake import awake_clock, wait_awake
 from perception.health.latency import Latency
 from perception.health.types import Health, SinkState
 from perception.pixels import as_bgr
@@ -17,6 +19,14 @@ from perception.types import Policy
 
 _BACK_OFF_S = 0.5, 10.0  # before the first try to open it again; doubled each time, up to the second
 _PATIENCE_S = 30.0  # how long every-frame waits for room before the sink counts as hung
+# What becomes of a disk by itself or by hand, unlike a name that is wrong.
+_PASSING = frozenset(
+    (
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE,
+        errno.EBUSY, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOTCONN, errno.EMFILE,
+        errno.ENFILE, errno.ENOMEM,
+    )
+)  # fmt: skip
 _FULL, _HUNG, _CLOSED = "queue full", "hung", "closed"
 
 _T = TypeVar("_T")
@@ -39,7 +49,8 @@ class SinkQueue:
         viewers: it shows scenes to viewers, who come and go.
 
     Raises:
-        SinkError, ConfigError: from the first `opener()`.
+        SinkError, ConfigError: from the first `opener()`. Under `freshest` a disk that is full or cannot be
+            written just now is waited for instead, as it is later on.
     """
 
     def __init__(
@@ -53,8 +64,8 @@ class SinkQueue:
     ) -> None:
         self.uri, self._viewers = masked(uri), viewers
         self._opener, self._policy, self._capacity = opener, policy, capacity
-        sink = opener()
-        self.wants_overlay = sink.wants_overlay
+        sink, fault = self._first()
+        self.wants_overlay = sink is None or sink.wants_overlay
         self._changed = Condition()  # protects all below
         self._accepts = True
         self._queue: deque[tuple[float, Publication]] = deque()  # with when each was offered
@@ -68,10 +79,23 @@ class SinkQueue:
         self._last_failure: SinkError | None = None
         self._bug: Exception | None = None
         self._closing = False
-        self._progress = 0.0  # when it last got something done
+        self._clock = awake_clock()  # a sink does not hang while the whole process is paused
+        self._progress = 0.0  # when it last got something done, by that clock
         self.writing = Latency()  # of the sink's writes
+        if fault is not None:
+            self._break(fault)
         self._thread = Thread(target=self._run, args=(sink,), name=f"sink {self.uri}", daemon=True)
         self._thread.start()
+
+    def _first(self) -> tuple[Sink | None, SinkError | None]:
+        try:
+            return self._opener(), None
+        except SinkError as error:
+            cause = error.__cause__
+            passing = isinstance(cause, OSError) and cause.errno in _PASSING
+            if self._policy is Policy.EVERY_FRAME or not passing:
+                raise
+            return None, error
 
     @property
     def state(self) -> SinkState:
@@ -95,7 +119,8 @@ class SinkQueue:
     def offer(self, publication: Publication) -> None:
         """Put a frame in the queue, from one thread. Under `freshest` it never blocks."""
         with self._changed:
-            if self._policy is Policy.EVERY_FRAME and not self._changed.wait_for(self._has_room, _PATIENCE_S):
+            every = self._policy is Policy.EVERY_FRAME
+            if every and not wait_awake(self._changed, self._has_room, _PATIENCE_S):
                 self._fail(SinkError(f"sink {self.uri}: {_HUNG} for {_PATIENCE_S:.0f} s"), _HUNG)
             if not self._accepts:
                 self._lost[self._error or _CLOSED] += 1
@@ -130,8 +155,8 @@ class SinkQueue:
             self._closing, self._accepts = True, False
             failure_before = self._last_failure
             self._changed.notify_all()
-        self._progress = max(self._progress, time.monotonic())
-        while self._thread.is_alive() and (left := self._progress + timeout_s - time.monotonic()) > 0:
+        self._progress = max(self._progress, self._clock.now_s())
+        while self._thread.is_alive() and (left := self._progress + timeout_s - self._clock.now_s()) > 0:
             self._thread.join(left)
         if self._thread.is_alive():
             self._abandon(timeout_s)
@@ -150,14 +175,14 @@ class SinkQueue:
             what = f"{_HUNG} for {timeout_s:g} s while it was closed; {lost} frames are lost"
             self._fail(SinkError(f"sink {self.uri}: {what}"), _HUNG)
 
-    def _run(self, first: Sink) -> None:
-        """In the thread: feed the sink until it is closed; open it again when it fails."""
-        sink: Sink | None = first
+    def _run(self, sink: Sink | None) -> None:
+        """In the thread: feed the sink until it is closed; open it where it is not, or when it fails."""
         pause_s, longest_s = _BACK_OFF_S
-        while sink is not None:
+        while True:
             written = self._written
-            self._attempt(self._feed, sink)
-            self._attempt(sink.close)
+            if sink is not None:
+                self._attempt(self._feed, sink)
+                self._attempt(sink.close)
             if self._written > written:
                 pause_s = _BACK_OFF_S[0]
             sink = None
@@ -166,6 +191,8 @@ class SinkQueue:
                 sink = self._attempt(self._opener)
             with self._changed:
                 self._accepts = sink is not None and not self._closing
+            if sink is None:
+                return
 
     def _attempt(self, step: Callable[..., _T], *given: Sink) -> _T | None:
         """The step's result; None where it failed."""
@@ -196,11 +223,11 @@ class SinkQueue:
                 self._wrote(left_out)
             if health is not None:
                 sink.write_health(health)
-                self._progress = time.monotonic()
+                self._progress = self._clock.now_s()
 
     def _wrote(self, left_out: str | None) -> None:
         with self._changed:
-            self._progress = time.monotonic()
+            self._progress = self._clock.now_s()
             if self._writing is None:  # abandoned, and counted
                 return
             self._writing = None

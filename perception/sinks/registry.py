@@ -1,7 +1,6 @@
 """Where scenes go: a line for each kind of sink, which says the rest of itself in its own file."""
 
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 from perception.classes import ClassSet
@@ -54,7 +53,14 @@ def open_sink(uri: str | SinkUri, rate: float, classes: ClassSet, *, again: bool
 
 
 def reopening(uri: str | SinkUri, rate: float, classes: ClassSet) -> Callable[[], Sink]:
-    """`open_sink`; from the second call on `again`."""
-    calls = count()
+    """`open_sink`; once that has succeeded, `again`."""
     sink = SINKS.parse(uri) if isinstance(uri, str) else uri
-    return lambda: open_sink(sink, rate, classes, again=next(calls) > 0)
+    again = False
+
+    def open_it() -> Sink:
+        nonlocal again
+        opened = open_sink(sink, rate, classes, again=again)
+        again = True
+        return opened
+
+    return open_it

@@ -1,5 +1,6 @@
 """Files in segments, such as out-20261121T203357Z-0001.mp4, so that weeks fit on a disk; videos."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,9 +12,13 @@ from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.encoders import X264, Encoder, read_encoder
 from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
+from perception.sinks.lock import OutputLock, open_locked
 from perception.sinks.segments import Budget, next_dated, next_free, numbered
-from perception.sinks.video import VideoSink
+from perception.sinks.video import VideoSink, plays
 from perception.uri import Uri
+
+STUMP = 4096  # bytes: a segment without its first frame is not larger
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Segment(Sink, Protocol):
@@ -39,6 +44,7 @@ class RollingSink:
 
     Args:
         opener: opens a segment at a path.
+        holds: whether a file that is hardly larger than nothing holds a frame.
 
     Raises:
         SinkError: a segment cannot be written, or an old one not be removed.
@@ -46,17 +52,29 @@ class RollingSink:
 
     wants_overlay = False
 
-    def __init__(self, path: Path, limits: Limits, opener: Callable[[Path], Segment]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        opener: Callable[[Path], Segment],
+        holds: Callable[[Path], bool],
+    ) -> None:
         self.uri = str(path)
-        self._path, self._limits, self._opener = path, limits, opener
+        self._path, self._limits, self._opener, self._holds = path, limits, opener, holds
         self._budget = None if limits.keep is None else Budget(limits.keep)
         try:
-            if self._budget is not None:
-                for segment in numbered(path).values():
-                    self._budget.note(segment.name, segment, segment.stat().st_size)
-            self._open()
+            self._lock = OutputLock(path)
         except OSError as error:
             raise self._error(error) from error
+        try:
+            self._note_earlier()
+            self._open()
+        except OSError as error:
+            self._lock.release()
+            raise self._error(error) from error
+        except SinkError:
+            self._lock.release()
+            raise
 
     def write(self, frame: Frame, scene: Scene, overlay: Any) -> None:
         try:
@@ -73,7 +91,19 @@ class RollingSink:
         self._segment.write_health(health)
 
     def close(self) -> None:
-        self._segment.close()
+        try:
+            self._segment.close()
+        finally:
+            self._lock.release()
+
+    def _note_earlier(self) -> None:
+        """Count the segments that are there, less what a kill in its first second has left of one."""
+        for segment in numbered(self._path).values():
+            size = segment.stat().st_size
+            if size < STUMP and not self._holds(segment):
+                segment.unlink()
+            elif self._budget is not None:
+                self._budget.note(segment.name, segment, size)
 
     def _may_begin(self, frame: Frame) -> bool:
         """Whether a segment can begin with it."""
@@ -83,6 +113,7 @@ class RollingSink:
         if self._budget is not None:
             self._budget.note(self._file.name, self._file, self._segment.size)
             self._budget.trim()
+            self._budget.make_room(self._path.parent)
 
     def _full(self) -> bool:
         limits = self._limits
@@ -90,8 +121,17 @@ class RollingSink:
         return late or (limits.segment is not None and self._segment.size >= limits.segment)
 
     def _open(self) -> None:
+        """A new segment; the oldest ones give way to it where the disk has no room."""
         self._file = next_dated(self._path)
-        self._segment = self._opener(self._file)
+        while True:
+            try:
+                self._segment = self._opener(self._file)
+            except SinkError as error:
+                full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+                if not full or self._budget is None or not self._budget.drop_oldest():
+                    raise
+            else:
+                return
 
     def _error(self, error: OSError) -> SinkError:
         what = error.filename or "a segment"
@@ -109,8 +149,9 @@ def _open(given: SinkUri, how: Opening) -> Sink:
     """In pieces where options ask for it, else as one video."""
     path, (limits, encoder) = Path(given.uri.place), given.options
     if limits != Limits():
-        return RollingVideoSink(path, limits, lambda file: VideoSink(file, how.rate, encoder))
-    return VideoSink(next_free(path) if how.again else path, how.rate, encoder)
+        return RollingVideoSink(path, limits, lambda file: VideoSink(file, how.rate, encoder), plays)
+    whole = next_free(path) if how.again else path
+    return open_locked(path, lambda lock: VideoSink(whole, how.rate, encoder, lock=lock))
 
 
 def _read(uri: Uri) -> tuple[Limits, Encoder]:

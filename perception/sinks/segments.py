@@ -1,10 +1,14 @@
 """Names of the segments that a long recording is cut into, and the room that all of them may take."""
 
+import os
 import re
 import time
 from itertools import chain, count
 from pathlib import Path
 
+# Kept free on a disk by those who remove their own oldest files: a few seconds of video, but no large part of
+# a small disk.
+ROOM, ROOM_SHARE = 64_000_000, 4
 _DATED = r"-[0-9]{8}T[0-9]{6}Z-([0-9]{4,})"
 
 
@@ -25,9 +29,10 @@ def next_dated(path: Path) -> Path:
 
 
 def next_free(path: Path) -> Path:
-    """The path, or where that is taken, the first free one of out-2.mp4, out-3.mp4 and so on."""
+    """The path, or where that is taken, the first free one of out-2.mp4, out-3.mp4 and so on; one that a kill
+    left empty is free."""
     names = chain([path], (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2)))
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not name.exists() or not name.stat().st_size)
 
 
 class Budget:
@@ -51,8 +56,33 @@ class Budget:
         Raises:
             OSError: a file cannot be removed.
         """
-        while self._total + extra > self._limit and len(self._groups) > 1:
-            files = self._groups.pop(next(iter(self._groups)))
-            self._total -= sum(files.values())
-            for path in files:
-                path.unlink(missing_ok=True)
+        while self._total + extra > self._limit and self.drop_oldest():
+            pass
+
+    def make_room(self, folder: Path) -> None:
+        """Remove the oldest groups until the disk has room to write on: it may be smaller than the limit.
+
+        Raises:
+            OSError: a file cannot be removed, or the disk not be asked.
+        """
+        while nearly_full(folder) and self.drop_oldest():
+            pass
+
+    def drop_oldest(self) -> bool:
+        """Whether there was one besides the newest.
+
+        Raises:
+            OSError: a file cannot be removed.
+        """
+        if len(self._groups) < 2:
+            return False
+        files = self._groups.pop(next(iter(self._groups)))
+        self._total -= sum(files.values())
+        for path in files:
+            path.unlink(missing_ok=True)
+        return True
+
+
+def nearly_full(folder: Path) -> bool:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < min(ROOM, disk.f_blocks * disk.f_frsize // ROOM_SHARE)

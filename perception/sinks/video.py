@@ -22,6 +22,7 @@ from perception.pixels import BT601, Pixels, Yuv420, as_bgr, size_of
 from perception.scene import Scene, Signal
 from perception.sinks.base import check_writable
 from perception.sinks.encoders import X264, Encoder, set_up
+from perception.sinks.lock import OutputLock
 from perception.sinks.own_files import MARK, check_own
 from perception.sinks.planes import colours_of, fit, picture_of
 from perception.types import Image
@@ -44,6 +45,9 @@ class VideoSink:
     frame comes. Where a camera falls silent, a dark picture that says so takes the place of its last overlay,
     until the next frame.
 
+    Args:
+        lock: is released with its end.
+
     Raises:
         SinkError: the file cannot be written, or is somebody else's.
     """
@@ -51,8 +55,10 @@ class VideoSink:
     wants_overlay = True
     takes_planes: Literal[True] = True
 
-    def __init__(self, path: Path, rate: float, encoder: Encoder = X264) -> None:
-        self.uri = str(path)
+    def __init__(
+        self, path: Path, rate: float, encoder: Encoder = X264, lock: OutputLock | None = None
+    ) -> None:
+        self.uri, self._lock = str(path), lock
         self._encoder = encoder
         self._path = path
         self._rate = Fraction(rate).limit_denominator(1001)
@@ -122,10 +128,12 @@ class VideoSink:
                 self._broken = True
                 raise self._error(error) from error
         finally:
-            if self._new and not _plays(self._path):  # no frame came, or none got as far as the disk
+            if self._new and not plays(self._path):  # no frame came, or none got as far as the disk
                 with suppress(OSError):  # it does no harm
                     self._path.unlink()
             self._new = False
+            if self._lock is not None:
+                self._lock.release()
 
     def _planes(self, shown: Pixels, size: tuple[int, int], widened: float) -> Yuv420:
         fits = widened == 1.0 and size_of(shown) == size
@@ -163,7 +171,7 @@ def _ticks(stamp_ns: int) -> int:
     return round(stamp_ns * _TIME_BASE.denominator / 1e9)
 
 
-def _plays(path: Path) -> bool:
+def plays(path: Path) -> bool:
     """Whether a frame can be read from it."""
     try:
         with av.open(str(path)) as container:

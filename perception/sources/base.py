@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from perception.frame import Drop, Frame
 from perception.health.types import Link
+from perception.picture_size import MAX_PIXELS
 from perception.types import Policy
 from perception.uri import Resolved, Uri
 
@@ -66,11 +67,13 @@ class Capture:
         frames: how long one without an end of its own runs; None: as long as it likes.
         policy: of a live one; None: the freshest frame.
         camera: what its frames call it.
+        max_pixels: larger pictures are not decoded.
     """
 
     frames: int | None = None
     policy: Policy | None = None
     camera: str = "front"
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

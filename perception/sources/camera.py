@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
+from perception.picture_size import MAX_PIXELS
 from perception.sources.base import SourceKind
 from perception.sources.connection import Packet, arrival_of
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
@@ -31,9 +32,14 @@ class CameraSource(LiveCamera):
     """
 
     def __init__(
-        self, uri: Uri, options: dict[str, str], camera: str = "front", policy: Policy | None = None
+        self,
+        uri: Uri,
+        options: dict[str, str],
+        camera: str = "front",
+        policy: Policy | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
-        super().__init__(uri, camera, policy)
+        super().__init__(uri, camera, policy, max_pixels)
         self._device = _device(uri)
         self._options = LOW_LATENCY | options
         self.rate = float(self._options.get("framerate", self.rate))
@@ -84,7 +90,7 @@ def _like(pattern: str, example: str) -> Callable[[str], str]:
 
 KIND = SourceKind(
     "a camera here (0 or camera:0)",
-    lambda given, how: CameraSource(given.uri, given.options, how.camera, how.policy),
+    lambda given, how: CameraSource(given.uri, given.options, how.camera, how.policy, how.max_pixels),
     read=_read,
     options={
         "size": "WIDTHxHEIGHT, of those that the camera offers [default: its own]",

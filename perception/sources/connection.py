@@ -22,6 +22,7 @@ Packet: TypeAlias = "av.Packet[VideoStream]"
 CLOSED = "the camera has closed the connection"
 _HELD = {"rtsp": 1, "mpegts": 2}  # images; MPEG-TS twice, for the packets of its own that images travel in
 MOST = 300  # packets that wait: ten seconds of them
+MOST_BYTES = 64_000_000  # of them together: ten seconds of 50 Mbit/s
 _BURST_S, _BURST_MOST_S = 0.01, 0.2  # packets closer together had waited; for how long they are gathered
 
 
@@ -63,7 +64,8 @@ class Connection:
     Args:
         connect: opens the stream; an error ends the connection.
         explain: that error in words for people.
-        wait: with MOST packets waiting no more are taken in; otherwise those that wait are given up.
+        wait: with MOST packets or MOST_BYTES waiting none is taken in; otherwise those that wait are given
+            up.
         marked: called once it is open: whether the ends of pictures are marked, see PictureEnds.
 
     Attributes:
@@ -156,12 +158,17 @@ class Connection:
     def _put(self, packet: Packet) -> None:
         with self._changed:
             if self._wait:
-                self._changed.wait_for(lambda: len(self._packets) < MOST or self._released)
-            elif len(self._packets) >= MOST:
+                self._changed.wait_for(lambda: self._room_for(packet) or self._released)
+            elif not self._room_for(packet):
                 self._given_up += len(self._packets)
                 self._packets.clear()
             self._packets.append(packet)
             self._changed.notify_all()
+
+    def _room_for(self, packet: Packet) -> bool:
+        waiting = self._packets
+        fits = sum(one.size for one in waiting) + packet.size <= MOST_BYTES
+        return not waiting or (len(waiting) < MOST and fits)
 
 
 def _timed(container: InputContainer, stream: VideoStream, marked: bool) -> Iterator[Packet]:

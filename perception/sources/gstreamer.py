@@ -12,6 +12,7 @@ from threading import Thread
 import av
 from av.container import InputContainer
 
+from perception.picture_size import MAX_PIXELS
 from perception.sources.base import SourceKind
 from perception.sources.connection import LostError
 from perception.sources.live import LiveCamera
@@ -42,9 +43,14 @@ class GStreamerSource(LiveCamera):
     clocked = False
 
     def __init__(
-        self, uri: Uri, pipeline: list[str], camera: str = "front", policy: Policy | None = None
+        self,
+        uri: Uri,
+        pipeline: list[str],
+        camera: str = "front",
+        policy: Policy | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
-        super().__init__(uri, camera, policy)
+        super().__init__(uri, camera, policy, max_pixels)
         launch = shutil.which("gst-launch-1.0")
         if launch is None:
             raise uri.error(
@@ -102,6 +108,6 @@ def _read(uri: Uri) -> list[str]:
 
 KIND = SourceKind(
     "a GStreamer pipeline (gst:videotestsrc is-live=true)",
-    lambda given, how: GStreamerSource(given.uri, given.options, how.camera, how.policy),
+    lambda given, how: GStreamerSource(given.uri, given.options, how.camera, how.policy, how.max_pixels),
     read=_read,
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.picture_size import MAX_PIXELS, check_picture
 from perception.sources.base import SourceKind
 from perception.sources.image_clock import ImageClock
 from perception.sources.name_stamps import in_time
@@ -17,6 +18,8 @@ from perception.sources.rates import read_rate
 from perception.types import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+
+_BYTES, _HEADERS = 8, 1 << 22  # of a file: for each pixel where it is not compressed, and besides
 
 
 class ImageSource:
@@ -28,13 +31,20 @@ class ImageSource:
 
     Args:
         rate: images per second, instead.
+        max_pixels: larger images are dropped as undecodable.
 
     Raises:
         SourceError: the folder cannot be read, or holds no image.
     """
 
-    def __init__(self, place: Path, camera: str = "front", rate: float | None = None) -> None:
-        self.uri = str(place)
+    def __init__(
+        self,
+        place: Path,
+        camera: str = "front",
+        rate: float | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.uri, self._max_pixels = str(place), max_pixels
         self.live = False
         self._camera = camera
         try:
@@ -59,7 +69,7 @@ class ImageSource:
     def __iter__(self) -> Iterator[Frame | Drop]:
         for sequence, path in enumerate(self._images):
             try:
-                image = read_image_file(path)
+                image = read_image_file(path, self._max_pixels)
             except (OSError, cv2.error, ValueError) as error:
                 words = getattr(error, "strerror", None) or str(error)
                 yield Drop(sequence, DropReason.UNDECODABLE, f"{path}: {words}")
@@ -73,15 +83,19 @@ class ImageSource:
         """Nothing is held open between images."""
 
 
-def read_image_file(path: Path) -> Image:
+def read_image_file(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     """The image, BGR, turned upright as its EXIF orientation says.
 
     Raises:
-        ValueError: it is empty, or not a whole image.
+        ValueError: it is empty, not a whole image, or too large.
     """
+    size, most = path.stat().st_size, _BYTES * max_pixels + _HEADERS
+    if size > most:
+        raise ValueError(f"a file of {size / 1e6:.0f} MB, at most {most / 1e6:.0f} MB are read")
     data = np.fromfile(path, np.uint8)
     if not data.size:
         raise ValueError("empty file")
+    check_picture(data.tobytes(), max_pixels)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR)  # `imread` of OpenCV 5.0 fails on TIFF that it turns
     if image is None:
         raise ValueError("not a whole image")
@@ -99,7 +113,9 @@ def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
 
 KIND = SourceKind(
     "a folder of images (frames/)",
-    lambda given, how: ImageSource(Path(given.uri.place), how.camera, given.options.get("rate")),
+    lambda given, how: ImageSource(
+        Path(given.uri.place), how.camera, given.options.get("rate"), how.max_pixels
+    ),
     read=lambda uri: uri.options({"rate": read_rate}),
     on_disk=True,
     stills=True,
@@ -107,7 +123,7 @@ KIND = SourceKind(
 )
 PICTURE = SourceKind(
     "a picture (photo.jpg)",
-    lambda given, how: ImageSource(Path(given.uri.place), how.camera),
+    lambda given, how: ImageSource(Path(given.uri.place), how.camera, max_pixels=how.max_pixels),
     on_disk=True,
     stills=True,
 )

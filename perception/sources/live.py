@@ -14,12 +14,14 @@ from av.container import InputContainer
 
 from perception.frame import Coded, Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
+from perception.picture_size import MAX_PIXELS, check_picture
 from perception.redact import masked
 from perception.sources.access_units import AccessUnits
 from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
 from perception.sources.jpeg import whole_jpeg
+from perception.sources.memory import bound_ffmpeg, bound_pictures
 from perception.sources.pictures import Pictures
 from perception.sources.sender_reports import WallClock
 from perception.sources.stream_clock import StreamClock
@@ -45,8 +47,9 @@ class LiveCamera(ABC):
     clocked: bool = True  # the stream's presentation times are the camera's own
     marked: bool = False  # the ends of its pictures are marked, see PictureEnds
 
-    def __init__(self, uri: Uri, camera: str, policy: Policy | None) -> None:
-        self.uri = uri.shown
+    def __init__(self, uri: Uri, camera: str, policy: Policy | None, max_pixels: int = MAX_PIXELS) -> None:
+        self.uri, self._max_pixels = uri.shown, max_pixels
+        bound_ffmpeg(max_pixels)
         self.rate = 30.0
         self.length: int | None = None
         self.notes: list[str] = []
@@ -117,6 +120,11 @@ class LiveCamera(ABC):
             self._link = replace(self._link, connections=self._link.connections + 1)
             self._clock.restart()
             self._arrivals.restart()
+            try:
+                bound_pictures(stream.codec_context, self._max_pixels)
+            except ValueError as error:
+                self._lose(str(error))
+                return
             decoder = Decoder(stream.codec_context)
             self._sends_jpeg = stream.codec_context.name == "mjpeg"
             self._pictures = Pictures(stream.codec_context, self.uri, self.notes, stream.sample_aspect_ratio)
@@ -156,13 +164,21 @@ class LiveCamera(ABC):
         for packet in packets:
             for picture in decoder.decode(packet):
                 if picture is None:
-                    yield self._drop(DropReason.UNDECODABLE, "is damaged")
+                    yield self._drop(DropReason.UNDECODABLE, self._damage(packet))
                 elif behind and packet is not packets[-1]:
                     yield self._drop(DropReason.BACKLOG, "waited too long")
                 else:
                     yield self._frame(picture, packet)
             if self._stopped.is_set():
                 return
+
+    def _damage(self, packet: Packet) -> str:
+        try:
+            if self._sends_jpeg:
+                check_picture(bytes(packet), self._max_pixels)
+        except ValueError as error:
+            return f"is not decoded: {error}"
+        return "is damaged"
 
     def _note(self) -> None:
         jumps = self._clock.jumps

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from perception.errors import SourceError
+from perception.picture_size import MAX_PIXELS
 from perception.sources.base import Capture, Source, SourceKind, SourceUri
 from perception.types import Policy
 from perception.uri import Kinds
@@ -40,7 +41,11 @@ SOURCES = Kinds(
 
 
 def open_source(
-    uri: str | SourceUri, frames: int | None = None, policy: Policy | None = None, camera: str = "front"
+    uri: str | SourceUri,
+    frames: int | None = None,
+    policy: Policy | None = None,
+    camera: str = "front",
+    max_pixels: int = MAX_PIXELS,
 ) -> Source:
     """Open the source of this URI.
 
@@ -48,6 +53,7 @@ def open_source(
         frames: how long a source without an end of its own runs.
         policy: of a live source; None: the freshest frame.
         camera: what its frames call it.
+        max_pixels: larger pictures are not decoded.
 
     Raises:
         SourceError: it does not exist or cannot be read. A camera that is not there raises nothing.
@@ -56,4 +62,4 @@ def open_source(
     source = SOURCES.parse(uri) if isinstance(uri, str) else uri
     if source.path is not None and not source.path.exists():
         raise SourceError(f"source {source}: no such file or folder; a source is {SOURCES.grammar()}")
-    return source.kind.open(source, Capture(frames, policy, camera))
+    return source.kind.open(source, Capture(frames, policy, camera, max_pixels))

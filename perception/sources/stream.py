@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import av
 from av.container import InputContainer
 
+from perception.picture_size import MAX_PIXELS
 from perception.sources.base import SourceKind
 from perception.sources.connection import CLOSED
 from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
@@ -45,9 +46,14 @@ class StreamSource(LiveCamera):
     """
 
     def __init__(
-        self, uri: Uri, options: dict[str, str], camera: str = "front", policy: Policy | None = None
+        self,
+        uri: Uri,
+        options: dict[str, str],
+        camera: str = "front",
+        policy: Policy | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
-        super().__init__(uri, camera, policy)
+        super().__init__(uri, camera, policy, max_pixels)
         self._url = urlunsplit(urlsplit(uri.text)._replace(fragment=""))
         self._options = LOW_LATENCY | options
         self._relay: RtspRelay | None = None
@@ -110,7 +116,7 @@ def _transport(text: str) -> str:
 
 KIND = SourceKind(
     "a camera on the network (rtsp://, rtsps://, http://, https://, udp://)",
-    lambda given, how: StreamSource(given.uri, given.options, how.camera, how.policy),
+    lambda given, how: StreamSource(given.uri, given.options, how.camera, how.policy, how.max_pixels),
     read=_read,
     options={"#transport": "tcp or udp, of rtsp:// [default: tcp]"},
 )

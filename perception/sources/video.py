@@ -9,11 +9,13 @@ import av
 
 from perception.errors import ConfigError, SourceError
 from perception.frame import Drop, DropReason, Frame
+from perception.picture_size import MAX_PIXELS
 from perception.sources.access_units import AccessUnits
 from perception.sources.base import SourceKind
 from perception.sources.connection import Packet
 from perception.sources.deinterlace import Deinterlacer
 from perception.sources.durations import Extent, declared_seconds
+from perception.sources.memory import bound_ffmpeg, bound_pictures
 from perception.sources.picture_times import PictureTimes, is_timed
 from perception.sources.pictures import Pictures
 from perception.sources.rates import DEFAULT, header_rate, read_rate
@@ -35,16 +37,23 @@ class VideoSource:
     Args:
         rate: frames per second of a raw stream.
         track: its number among the file's video tracks; None: the one that FFmpeg would play.
+        max_pixels: larger pictures are not decoded.
 
     Raises:
-        SourceError: the file cannot be read, or holds no video.
+        SourceError: the file cannot be read, holds no video, or one of larger pictures.
         ConfigError: a rate is given, and the file has its own clock.
     """
 
     def __init__(
-        self, path: Path, camera: str = "front", rate: float | None = None, track: int | None = None
+        self,
+        path: Path,
+        camera: str = "front",
+        rate: float | None = None,
+        track: int | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.uri, self._path = str(path), path
+        bound_ffmpeg(max_pixels)
         self.notes: list[str] = []
         self.live = False
         self._camera = camera
@@ -54,6 +63,7 @@ class VideoSource:
             raise SourceError(f"source {path}: not a readable video ({_words(error)})") from error
         try:
             self._stream, which = choose_track(self._container.streams.video, track)
+            bound_pictures(self._stream.codec_context, max_pixels)
         except ValueError as error:
             self._container.close()
             raise SourceError(f"source {path}: not a readable video ({error})") from error
@@ -150,7 +160,9 @@ def _words(error: Exception) -> str:
 
 KIND = SourceKind(
     "a video file (drive.mp4)",
-    lambda given, how: VideoSource(Path(given.uri.place), how.camera, **given.options),
+    lambda given, how: VideoSource(
+        Path(given.uri.place), how.camera, **given.options, max_pixels=how.max_pixels
+    ),
     read=lambda uri: uri.options({"rate": read_rate, "track": read_track}),
     on_disk=True,
     options={

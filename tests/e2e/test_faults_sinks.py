@@ -5,7 +5,6 @@ import resource
 import shutil
 import socket
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from tests.e2e.faults.disk import mounted
 from tests.e2e.faults.node import Node, Values, readable
 from tests.e2e.faults.table import Rows
 from tests.e2e.faults.viewer import free_port, open_viewer, vanish
@@ -36,17 +36,8 @@ def lost_of(report: Values, uri: str) -> str:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte and a half."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, check=False, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("mount is not installed")
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "1500k") as folder:
+        yield folder
 
 
 def test_a_disk_that_is_full(

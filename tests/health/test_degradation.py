@@ -14,9 +14,14 @@ RUNS = st.lists(st.tuples(st.sampled_from(["slow", "fits", "room"]), st.integers
 def walk(degradation: Degradation, says: list[str], start: int = 0) -> list[int]:
     """The step's number after each half-second."""
     return [
-        STEPS.index(degradation.update(say == "slow", say == "room", start + k * TICK))
-        for k, say in enumerate(says)
+        step_after(degradation, say == "slow", say == "room", start + k * TICK) for k, say in enumerate(says)
     ]
+
+
+def step_after(degradation: Degradation, too_slow: bool, has_room: bool, now_ns: int) -> int:
+    before = degradation.step
+    assert degradation.update(too_slow, has_room, now_ns) == (degradation.step is not before)
+    return STEPS.index(degradation.step)
 
 
 def spread(runs: list[tuple[str, int]]) -> list[str]:
@@ -52,7 +57,7 @@ def test_a_load_between_two_steps_makes_it_swing_ever_more_seldom(limit: int, ti
     degradation, steps = Degradation(), [0]
     for k in range(ticks):
         too_slow = steps[-1] < limit
-        steps.append(STEPS.index(degradation.update(too_slow, not too_slow, k * TICK)))
+        steps.append(step_after(degradation, too_slow, not too_slow, k * TICK))
     ups = [k for k, (before, after) in enumerate(pairwise(steps)) if after < before]
     gaps = [(after - before) * TICK for before, after in pairwise(ups)]
     for n, gap in enumerate(gaps, start=1):
@@ -81,3 +86,27 @@ def test_down_to_the_last_step_and_up_again() -> None:
     assert down[-1] == 3
     up = walk(degradation, ["room"] * 80, start=20 * NS_PER_S)
     assert [up.index(step) * TICK / NS_PER_S for step in (2, 1, 0)] == [10, 20, 30]
+
+
+def test_cameras_that_share_threads_go_down_when_any_is_too_slow_and_up_when_all_have_room() -> None:
+    """Each by itself, the first one to step down would leave the other at full quality."""
+    degradation = Degradation()
+    for k in range(8):  # one after the other, as threads that are too few come to each
+        degradation.update(k < 4, k >= 4, k * TICK, camera="camera 0")
+        degradation.update(k >= 3, k < 3, k * TICK, camera="camera 1")
+    assert degradation.step == STEPS[1]
+    for k in range(8, 40):
+        degradation.update(False, True, k * TICK, camera="camera 0")
+        degradation.update(False, False, k * TICK, camera="camera 1")
+    assert degradation.step == STEPS[1]
+    for k in range(40, 40 + UP_AFTER_NS // TICK + 3):  # the other one has ended
+        degradation.update(False, True, k * TICK, camera="camera 0")
+    assert degradation.step == STEPS[0]
+
+
+def test_a_step_is_chosen_by_those_that_are_too_slow() -> None:
+    degradation = Degradation()
+    for k in range(8):
+        degradation.update(True, False, k * TICK, lambda step: step.every > 1, camera="slow")
+        degradation.update(False, True, k * TICK, lambda step: step.pixel_share < 1, camera="quick")
+    assert degradation.step.every == 2 and degradation.step.pixel_share == 1

@@ -18,7 +18,7 @@ from perception.node.accounting import Accounting
 from perception.node.capture import Capture
 from perception.node.in_flight import FramesInFlight
 from perception.node.supervisor import Limits, Pipeline, Supervisor
-from perception.node.worker_pool import WorkerPool
+from perception.node.worker_pool import Hung, WorkerPool
 from perception.scene import Status
 from perception.sinks.queue import SinkQueue
 from perception.sources.base import Source
@@ -67,7 +67,7 @@ class Supervised:
         self._begun_ns, self._frames = self.now_ns, count()
         self._deeds: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
-        self._end_s = 0.0
+        self._end_s = self._paused_s = 0.0
         patch.setattr(module, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns, time_ns=lambda: 5))
         patch.setattr(module, "Event", lambda: SimpleNamespace(wait=self._wait))
         patch.setattr(module, "Thread", lambda target, name, daemon: SimpleNamespace(start=target))
@@ -113,6 +113,15 @@ class Supervised:
         if self._fatal is not None:
             raise self._fatal
 
+    def pause(self, seconds: float) -> None:
+        """The whole process: nobody ticks."""
+        self._paused_s = seconds
+
+    def fail(self, why: str) -> None:
+        """What the node does where it ends early."""
+        self.supervisor.failure = why
+        self.life.to(NodeState.ERROR)
+
     @property
     def seconds(self) -> float:
         return (self.now_ns - self._begun_ns) / S
@@ -136,7 +145,8 @@ class Supervised:
 
     def _wait(self, timeout_s: float) -> bool:
         assert 0 < timeout_s <= 1, "it would notice nothing meanwhile"
-        until = self.seconds + timeout_s
+        until = self.seconds + timeout_s + self._paused_s
+        self._paused_s = 0.0
         while self._deeds and self._deeds[0][0] <= until:
             seconds, _, deed = heapq.heappop(self._deeds)
             self.now_ns = self._begun_ns + round(seconds * S)
@@ -160,12 +170,13 @@ class Supervised:
             self.accounting.publish(sequence, Status.OK)
             self.monitor.published((), self.now_ns)
 
-    def _replace_hung(self, limit_s: float) -> int:
+    def _replace_hung(self, limit_s: float, owner: object) -> Hung:
         if self.fault is not None:
             raise self.fault
+        assert owner is self.pipeline.in_flight
         self.asked_s.append(limit_s)
         hung, self.hung = self.hung, 0
-        return hung
+        return Hung(hung, in_a_row=hung > 0)
 
     def _abort(self, failure: Exception) -> None:
         if self._fatal is None:

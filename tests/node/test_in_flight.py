@@ -27,7 +27,9 @@ class Pool:
         self.begin: list[Callable[[InFlightFrame], Scene]] = []
         self.scenes: list[Future[Scene]] = []
 
-    def submit(self, perceive: Callable[[InFlightFrame], Scene], one: InFlightFrame) -> Future[Scene]:
+    def submit(
+        self, perceive: Callable[[InFlightFrame], Scene], one: InFlightFrame, owner: FramesInFlight
+    ) -> Future[Scene]:
         self.begin.append(perceive)
         self.submitted.append(one)
         self.scenes.append(Future())

@@ -92,12 +92,13 @@ def test_an_engine_that_hangs_three_times_in_a_row_is_given_up(
     assert one.healths[-1].restarts == one.supervisor.hangs == 3
 
 
-def test_several_workers_that_hang_at_once_count_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_workers_that_hang_at_once_are_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Supervised(monkeypatch)
     one.link = Link(LinkState.LOST)
     one.hung = 3
-    one.run(1)
-    assert one.fatal_at is not None
+    one.then_set(2.0, hung=4)
+    one.run(4)
+    assert one.fatal_at is None and one.supervisor.hangs == 7
 
 
 def test_a_scene_between_two_hangs_shows_that_the_engine_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +129,8 @@ def test_a_fault_of_the_supervisor_itself_ends_the_run(monkeypatch: pytest.Monke
 
 def test_the_first_reason_to_end_the_run_is_the_one_that_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Supervised(monkeypatch)
-    one.hung = 3
+    for seconds in (1.0, 2.0, 3.0):
+        one.then_set(seconds, hung=1)
     one.run(15)  # the reader hangs as well
     assert one.fatal_at is not None
     with pytest.raises(EngineError):
@@ -216,3 +218,35 @@ def test_before_the_node_is_active_silence_is_no_condition(monkeypatch: pytest.M
     one.link = Link(LinkState.CONNECTING)
     one.run(5)
     assert one.healths and all(health.conditions == () for health in one.healths)
+
+
+@pytest.mark.parametrize("give_up_s", [None, 5.0])
+def test_a_pause_of_the_whole_process_is_no_silence_of_the_camera(
+    monkeypatch: pytest.MonkeyPatch, give_up_s: float | None
+) -> None:
+    """Nobody could take a frame in: it has as long as ever from then on."""
+    one = Supervised(monkeypatch, give_up_s=give_up_s)
+    one.period_s = 0.04
+    one.then_set(3.0, period_s=None)
+    one.then(4.0, lambda: one.pause(60.0))
+    limit_s = give_up_s or 10.0
+    one.run(64.0 + limit_s - 0.5)
+    assert one.fatal_at is None and not one.stopped
+    one = Supervised(monkeypatch, give_up_s=give_up_s)
+    one.period_s = 0.04
+    one.then_set(3.0, period_s=None)
+    one.then(4.0, lambda: one.pause(60.0))
+    one.run(100)
+    assert one.fatal_at is not None and 64 + limit_s < one.fatal_at <= 64.3 + limit_s
+
+
+def test_the_last_health_says_why_the_node_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Supervised(monkeypatch)
+    one.period_s = 0.04
+    one.then(2.0, lambda: one.fail("ZeroDivisionError: by hand"))
+    one.run(2.1)
+    last = one.healths[-1]
+    assert last.level is Level.ERROR and last.state is NodeState.ERROR
+    assert ("ended", "ended early: ZeroDivisionError: by hand") in [
+        (condition.name, condition.reason) for condition in last.conditions
+    ]

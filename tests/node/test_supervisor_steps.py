@@ -267,3 +267,12 @@ def test_steps_are_taken_back_where_no_frame_arrives_in_time(monkeypatch: pytest
     one.then_set(4.0, age_ms=400.0, transport_ms=350.0)
     one.run(20)
     assert steps(one) == ["", STEPS[1].name, ""]
+
+
+def test_frames_that_fail_are_no_reason_to_step_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Smaller pictures would fail as well, and those of other cameras with them."""
+    one = camera(monkeypatch, min_rate=10.0)
+    one.every = 10**9  # none is published
+    one.run(20)
+    assert steps(one) == [""]
+    assert any(condition.name == "unpublished" for condition in one.healths[-1].conditions)

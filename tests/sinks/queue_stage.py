@@ -107,6 +107,8 @@ def set_stage(patch: pytest.MonkeyPatch) -> Stage:
     one = Stage()
     patch.setattr(module, "Condition", lambda: Condition(one))
     patch.setattr(module, "Thread", one.thread)
+    patch.setattr(module, "awake_clock", lambda: SimpleNamespace(now_s=lambda: one.now))
+    patch.setattr(module, "wait_awake", Condition.wait_for)
     clocks = SimpleNamespace(
         monotonic=lambda: one.now, perf_counter=lambda: one.now, thread_time=lambda: one.now / 4
     )

@@ -1,6 +1,8 @@
 """How long an queue pauses, waits and counts; time passes only where it would be waited for."""
 
+import errno
 import logging
+import os
 from collections.abc import Iterator
 from functools import partial
 
@@ -194,3 +196,36 @@ def test_whatever_a_closing_sink_gets_done_gives_it_the_limit_again(stage: Stage
     with pytest.raises(SinkError, match="0 frames are lost"):
         one.close(5.0)
     assert stage.now - start == pytest.approx(9)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_disk_that_is_full_at_the_start_is_waited_for_where_frames_give_way(
+    stage: Stage, code: int
+) -> None:
+    faults = [OSError(code, os.strerror(code))] * 2
+    sink = FakeSink()
+
+    def opener() -> FakeSink:
+        if faults:
+            raise SinkError("sink out: cannot be written") from faults.pop()
+        return sink
+
+    with pytest.raises(SinkError):
+        SinkQueue("out", opener, Policy.EVERY_FRAME)
+    queue = stage.queue = SinkQueue("out", opener, Policy.FRESHEST)
+    assert queue.wants_overlay and queue.broken
+    queue.offer(publication(0))
+    assert queue.state.lost == {os.strerror(code): 1}
+    stage.deeds = iter([lambda: queue.offer(publication(1))])
+    stage.run()
+    assert queue.state.written == 1 and not queue.broken
+    assert stage.pauses == [0.5]
+
+
+@pytest.mark.parametrize("fault", [None, OSError(errno.EACCES, "Permission denied"), ValueError("by hand")])
+def test_any_other_fault_at_the_start_is_raised(fault: Exception | None) -> None:
+    def opener() -> FakeSink:
+        raise SinkError("sink out: cannot be written") from fault
+
+    with pytest.raises(SinkError):
+        SinkQueue("out", opener, Policy.FRESHEST)

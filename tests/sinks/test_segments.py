@@ -1,6 +1,9 @@
 """The files of a sink within their budget, and the names of segments."""
 
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from perception.sinks.segments import Budget, next_dated, next_free, numbered
 
@@ -114,5 +117,34 @@ def test_the_next_free_name_counts_from_two(tmp_path: Path) -> None:
     taken = []
     for _ in range(3):
         taken.append(next_free(path).name)
-        next_free(path).write_bytes(b"")
+        next_free(path).write_bytes(b"video")
     assert taken == ["out.mp4", "out-2.mp4", "out-3.mp4"]
+    (tmp_path / "out-2.mp4").write_bytes(b"")  # a kill left it
+    assert next_free(path).name == "out-2.mp4"
+
+
+def test_room_is_made_by_the_oldest_groups_alone_and_only_while_the_disk_is_nearly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk of 4 MB one is kept free; of a large one 64 MB."""
+    budget, files = Budget(10**12), [tmp_path / f"{number}.mp4" for number in range(8)]
+
+    def disk(blocks: int) -> None:
+        def statvfs(folder: Path) -> SimpleNamespace:
+            used = sum(path.stat().st_size for path in folder.iterdir())
+            return SimpleNamespace(f_frsize=1000, f_blocks=blocks, f_bavail=blocks - used // 1000)
+
+        monkeypatch.setattr("os.statvfs", statvfs)
+
+    for path in files:
+        path.write_bytes(bytes(500_000))
+        budget.note(path.name, path, 500_000)
+    disk(70_000)
+    budget.make_room(tmp_path)
+    assert all(path.exists() for path in files)
+    disk(4_000)
+    budget.make_room(tmp_path)
+    assert [path.exists() for path in files] == [False, False] + [True] * 6
+    disk(100)
+    budget.make_room(tmp_path)
+    assert [path.exists() for path in files] == [False] * 7 + [True]  # the newest one is being written

@@ -39,6 +39,7 @@ class Faults:
             self.viewer_comes,
             self.viewer_comes,
             self.viewer_vanishes,
+            self.pause,
         )
 
     def inject(self) -> None:
@@ -82,6 +83,12 @@ class Faults:
     def viewer_vanishes(self) -> None:
         if self._viewers:
             vanish(self._viewers.pop(self._random.randrange(len(self._viewers))))
+
+    def pause(self) -> None:
+        """The whole process, as a frozen container's."""
+        self._node.suspend()
+        time.sleep(self._random.uniform(0.1, 3.0))
+        self._node.resume()
 
     def end(self) -> None:
         for viewer in self._viewers:

@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 
 from perception.classes import ClassSet
 from perception.errors import SinkError
+from perception.frame import Frame
 from perception.overlay import draw
 from perception.scene import Scene
 from perception.sinks.web.address import Address
@@ -180,10 +181,15 @@ class Server:
             if newest is None:
                 known = ", ".join(cameras) or "none"
                 raise web.HTTPNotFound(text=f"No frame of the camera {name!r}; those known are: {known}.")
-            picture = await asyncio.to_thread(draw, *newest, self._classes)
-            jpeg = (await asyncio.to_thread(cv2.imencode, ".jpg", picture))[1]
-        headers = {"Content-Type": "image/jpeg", "X-Scene": json.dumps(_trust(newest[1]))}
-        return web.Response(body=jpeg.tobytes(), headers=headers)
+            jpeg = await asyncio.to_thread(self._drawn, *newest)
+            now = cameras[name].as_of_now(newest[1])
+            if now.status is not newest[1].status:  # drawing took so long that the picture says a false one
+                jpeg = await asyncio.to_thread(self._drawn, newest[0], now)
+        headers = {"Content-Type": "image/jpeg", "X-Scene": json.dumps(_trust(now))}
+        return web.Response(body=jpeg, headers=headers)
+
+    def _drawn(self, frame: Frame, scene: Scene) -> bytes:
+        return cv2.imencode(".jpg", draw(frame, scene, self._classes))[1].tobytes()
 
 
 def _trust(scene: Scene) -> dict[str, Any]:

@@ -40,15 +40,19 @@ class Camera:
         if self.newest is None:
             return None
         frame, scene = self.newest
+        return frame, self.as_of_now(scene)
+
+    def as_of_now(self, scene: Scene) -> Scene:
+        """One of its scenes, see `Scene.as_of`."""
         signal = Signal.OK if self.health is None else self.health.signal
-        return frame, scene.as_of(time.monotonic_ns(), signal)
+        return scene.as_of(time.monotonic_ns(), signal)
 
     def hangs(self) -> str:
         """Why its node counts as dead; empty: it is alive, or has ended in order."""
         if self.health is None:
             return "its node has reported nothing yet"
         silent_ms = now_ms() - self.reported_ms
-        if silent_ms <= UNHEARD_MS or self.health.state is NodeState.FINALIZED:
+        if silent_ms <= UNHEARD_MS or self.health.state is not NodeState.ACTIVE:
             return ""
         return (
             f"its node has reported nothing for {silent_ms / 1000:.0f} s; allowed are {UNHEARD_MS // 1000} s"

@@ -1,13 +1,26 @@
 """Viewers of the live page that behave badly: sockets that speak just enough of WebSocket."""
 
+import json
 import socket
 import struct
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 
 def free_port() -> int:
     """A port of this host that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+def ask(port: int, path: str) -> tuple[int, dict[str, Any]]:
+    """The status of the page's answer, and what it says as JSON."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        return error.code, json.load(error)
 
 
 def open_viewer(port: int) -> socket.socket:
