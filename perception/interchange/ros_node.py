@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -20,10 +21,9 @@ from perception.interchange.ros_types import typestore
 
 _LOG = logging.getLogger("perception.ros")
 _PROFILE = Path(__file__).with_name("fastdds.xml")
-_OWN_PROFILES = (
-    "FASTDDS_DEFAULT_PROFILES_FILE",
-    "FASTRTPS_DEFAULT_PROFILES_FILE",
-)  # the second is the older name
+# Fast DDS 2, as in Jazzy (rclpy 7), knows the older name only; Kilted (rclpy 9) warns of it.
+_PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
+_BESIDE = "DEFAULT_FASTDDS_PROFILES.xml", "DEFAULT_FASTRTPS_PROFILES.xml"  # in the working directory
 _NESTED = re.compile(r"(\w+)/(\w+)")
 _SPIN_S = 0.1
 
@@ -155,11 +155,12 @@ class RosNode:
 @contextmanager
 def _profile() -> Iterator[None]:
     """Fast DDS reads its profiles when it makes the first node; those of the user, where there are any."""
-    if any(name in os.environ for name in _OWN_PROFILES) or Path("DEFAULT_FASTRTPS_PROFILES.xml").exists():
+    if any(name in os.environ for name in _PROFILES) or any(Path(name).exists() for name in _BESIDE):
         yield
         return
-    os.environ[_OWN_PROFILES[0]] = str(_PROFILE)
+    name = _PROFILES[int(version("rclpy").partition(".")[0]) > 7]
+    os.environ[name] = str(_PROFILE)
     try:
         yield
     finally:
-        del os.environ[_OWN_PROFILES[0]]
+        del os.environ[name]

@@ -16,6 +16,7 @@ from perception.interchange.cameras import calibration_decoder, transforms_decod
 from perception.interchange.channels import Schema
 from perception.interchange.images import DecodedImage, image_decoder
 from perception.interchange.messages import UndecodableError
+from perception.pixels import size_of
 from perception.sources.stream_clock import StreamClock
 from perception.uri import Uri
 
@@ -94,10 +95,9 @@ class BusSource(ABC):
         def taken(data: bytes) -> None:
             try:
                 take(data)
-            except UndecodableError as error:
-                note = f"{self.uri}: a message {kind} is damaged: {error}"
-                if note not in self.notes:
-                    self.notes.append(note)
+            except (UndecodableError, SourceError) as error:
+                if not any(kind in note for note in self.notes):  # the first one is enough
+                    self.notes.append(f"{self.uri}: a message {kind} cannot be read: {error}")
 
         return taken
 
@@ -163,9 +163,14 @@ class BusSource(ABC):
             host_ns=stamp_ns,
             coded=image.coded,
             frame_id=image.frame_id,
-            camera_info=self._camera_info,
+            camera_info=self._calibration(size_of(image.pixels)),
             transforms=tuple(self._transforms.values()),
         )
+
+    def _calibration(self, size: tuple[int, int]) -> CameraInfo | None:
+        """What is known of the camera, where it holds for pictures of that height and width."""
+        info = self._camera_info
+        return info if info is not None and (info.height, info.width) == size else None
 
     def _decoder(self, kind: str) -> Callable[[bytes], DecodedImage]:
         if kind not in self._decoders:

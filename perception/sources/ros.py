@@ -1,6 +1,6 @@
 """Pictures from a topic of ROS 2: `ros2:/camera/image/compressed`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -34,12 +34,12 @@ class RosSource(BusSource):
         except RuntimeError as error:
             raise SourceError(f"source {self.uri}: ROS refuses ({error})") from error
         try:
-            node.subscription(CAMERA_INFO, camera_info_beside(self._topic), self._camera_info_taker())
+            self._subscribe(CAMERA_INFO, camera_info_beside(self._topic), self._camera_info_taker())
             try:
                 take = self._transforms_taker()
-                node.subscription(TRANSFORMS, "/tf_static", take, reliable=True, latched=True)
-            except ModuleNotFoundError:
-                self.notes.append(f"{self.uri}: without /tf_static, as tf2_msgs is not installed")
+                self._subscribe(TRANSFORMS, "/tf_static", take, reliable=True, latched=True)
+            except SourceError as error:  # tf2_msgs is there where ROS is sourced
+                self.notes.append(f"{error}: without /tf_static")
             yield
         finally:
             node.close()
@@ -56,6 +56,13 @@ class RosSource(BusSource):
         if needs != self._subscribed:
             self._node.unsubscribe(self._subscription)
             take = partial(self._take, kind)
-            self._subscription = self._node.subscription(kind, self._topic, take, reliable=needs[1])
+            self._subscription = self._subscribe(kind, self._topic, take, reliable=needs[1])
             self._subscribed = needs
         return f"no message on {self._topic}"
+
+    def _subscribe(self, kind: str, topic: str, take: Callable[[bytes], None], **how: bool) -> Any:
+        assert self._node is not None
+        try:
+            return self._node.subscription(kind, topic, take, **how)
+        except (ModuleNotFoundError, TypeError) as error:
+            raise SourceError(f"source {self.uri}: {error}") from error

@@ -58,16 +58,18 @@ def test_frames_have_the_calibration_and_the_transforms_that_came_last() -> None
         take(sent("transforms", frame))
     taken = source._camera_info_taker()
     taken(sent("calibration", a_scene()[0]))
-    for data in (b"\0\1\0\0", b"\0\1\0\0", sent("calibration", a_scene()[0])[:-60]):
+    for data in (b"\0\1\0\0", b"\7\1\0\0", sent("calibration", a_scene()[0])[:-60]):
         taken(data)
     source._take(COMPRESSED, sent("picture", a_scene()[0]))
     frame = one_frame(source)
     assert set(frame.transforms) == set(MOUNTS)
     assert frame.camera_info == INFO
     assert (frame.wall_ns, frame.frame_id) == (a_scene()[0].wall_ns, "lens")
-    assert source.notes
-    assert all("CameraInfo is damaged" in note for note in source.notes)
-    assert len(source.notes) == len(set(source.notes))
+    (note,) = source.notes
+    assert "a message sensor_msgs/msg/CameraInfo cannot be read" in note
+    source._take(COMPRESSED, sent("picture", Frame(np.zeros((16, 48, 3), np.uint8), 0, wall_ns=1)))
+    other_size = next(item for item in source if isinstance(item, Frame))
+    assert other_size.camera_info is None
 
 
 def test_video_is_refused() -> None:

@@ -183,24 +183,25 @@ def test_types_that_are_not_there_are_named(caplog: pytest.LogCaptureFixture) ->
             assert package in left_out[0]
 
 
+@pytest.mark.parametrize("name", ["FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"])
 def test_fast_dds_gets_room_for_pictures_unless_the_user_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import rclpy  # noqa: PLC0415 - skipped without ROS
 
     create, profiles = rclpy.create_node, []
 
     def noting(*given: Any, **named: Any) -> Any:
-        profiles.append(os.environ["FASTDDS_DEFAULT_PROFILES_FILE"])
+        profiles.append({os.environ[one] for one in os.environ if "PROFILES_FILE" in one})
         return create(*given, **named)
 
     monkeypatch.setattr(rclpy, "create_node", noting)
     open_sink("ros2:/car/front", 30, DRIVE).close()
-    assert "FASTDDS_DEFAULT_PROFILES_FILE" not in os.environ
-    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/theirs.xml")
+    assert not {one for one in os.environ if "PROFILES_FILE" in one}
+    monkeypatch.setenv(name, "/theirs.xml")
     open_sink("ros2:/car/front", 30, DRIVE).close()
-    ours, theirs = profiles
-    assert theirs == os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] == "/theirs.xml"
+    (ours,), theirs = profiles
+    assert theirs == {"/theirs.xml"}
     room = re.search(r"<segment_size>(\d+)<", Path(ours).read_text(encoding="utf-8"))
     assert room is not None
     assert int(room[1]) > 4 * 1920 * 1080 * 3
