@@ -10,6 +10,8 @@ from perception.health.types import Health
 from perception.pixels import Pixels
 from perception.scene import Scene, Status
 
+# In the metadata of a log's channel: the channel's name, by which a reader knows the pictures among the maps.
+ROLE, PICTURE = "perception", "picture"
 # What a planner would act on. Most of its message types have no place for a status, so buses withhold it.
 TRUSTED = frozenset(
     {"labels", "labels/compressed", "instances", "instances/compressed", "annotations", "detections", "road"}

@@ -23,7 +23,7 @@ from perception.health.types import Health
 from perception.interchange.channels import Channel, Message, Schema
 from perception.interchange.foxglove_annotations import annotations, set_time
 from perception.interchange.pictures import Video, encode_jpeg, frame_jpeg
-from perception.interchange.records import HEALTH, SCENES, health_record, scene_record, schemas
+from perception.interchange.records import HEALTH, SCENES, class_records, health_record, scene_record, schemas
 from perception.pixels import Pixels
 from perception.scene import Scene
 
@@ -138,11 +138,7 @@ class FoxgloveVocabulary:
 
     def _class_list(self) -> dict[str, Any]:
         classes = self._classes
-        listed = [
-            {"id": i, "name": name, "colour": list(colour), "thing": name in classes.things}
-            for i, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
-        ]
-        return {"name": classes.name, "unknown": UNKNOWN, "classes": listed}
+        return {"name": classes.name, "unknown": UNKNOWN, "classes": class_records(classes)}
 
 
 def _coded(message: Any, frame: Frame, stamp_ns: int, data: bytes) -> bytes:

@@ -187,6 +187,15 @@ def health_record(health: Health) -> dict[str, Any]:
     return {"version": VERSION} | health.as_json()
 
 
+def class_records(classes: ClassSet) -> list[dict[str, Any]]:
+    """What the ids of maps mean: `id`, `name`, `colour` as R, G, B, and `thing`: it comes as instances."""
+    rows = zip(classes.names, classes.colours, strict=True)
+    return [
+        {"id": i, "name": name, "colour": list(colour), "thing": name in classes.things}
+        for i, (name, colour) in enumerate(rows)
+    ]
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schemas (draft 2020-12) of both files' lines, by the files' names."""
     scene = SceneRecord.model_json_schema(mode="serialization")

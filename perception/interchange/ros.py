@@ -15,7 +15,7 @@ from perception.health.types import Health
 from perception.interchange.channels import Channel, Message
 from perception.interchange.pictures import encode_jpeg, frame_jpeg
 from perception.interchange.png import encode_ids
-from perception.interchange.records import health_record, scene_record
+from perception.interchange.records import class_records, health_record, scene_record
 from perception.interchange.ros_diagnostics import diagnostics
 from perception.interchange.ros_types import cdr, doubles, header, message, schema, text
 from perception.pixels import Pixels
@@ -216,11 +216,7 @@ def _transform(one: Transform, stamp_ns: int) -> Any:
 
 
 def _class_table(classes: ClassSet) -> dict[str, Any]:
-    table = [
-        {"id": i, "name": name, "colour": list(colour), "thing": name in classes.things}
-        for i, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
-    ]
-    return {"name": classes.name, "unknown": UNKNOWN, "classes": table}
+    return {"name": classes.name, "unknown": UNKNOWN, "classes": class_records(classes)}
 
 
 def _label_info(classes: ClassSet, header: Any) -> Any:

@@ -20,7 +20,7 @@ from mcap.opcode import Opcode
 from mcap.reader import NonSeekingReader
 from mcap.writer import MCAP0_MAGIC
 
-from perception.interchange.channels import Channel, Message
+from perception.interchange.channels import ROLE, Channel, Message
 from perception.sinks.own_files import LIBRARY
 
 _CHUNK = 256 * 1024  # bytes before compression: a reader that wants few topics unpacks little else
@@ -122,7 +122,9 @@ class McapFile:
                 self._schemas[of.name, of.encoding] = schema
                 schema.write(new)
             number = len(self._channels) + 1
-            known = records.Channel(number, channel.topic, of.message_encoding, {}, schema.id)
+            known = records.Channel(
+                number, channel.topic, of.message_encoding, {ROLE: channel.name}, schema.id
+            )
             self._channels[channel.topic] = known
             known.write(new)
             self._put(_taken(new))

@@ -4,12 +4,11 @@ import json
 import time
 from typing import Any
 
-from perception.classes import ClassSet
 from perception.errors import DataError, SinkError
 from perception.frame import Frame
 from perception.health.types import Health
 from perception.interchange.channels import bus_ns, trusted
-from perception.interchange.records import health_record, scene_record
+from perception.interchange.records import class_records, health_record, scene_record
 from perception.interchange.shm.layout import PARTS, Content, Part, SharedFrame
 from perception.interchange.shm.messages import HELD
 from perception.interchange.shm.place import check_name, socket_path
@@ -38,7 +37,7 @@ class SharedMemorySink:
         self.uri = str(sink)
         self._classes = opening.classes
         self._signal = Signal.OK
-        hello = {"rate": opening.rate, "held": HELD, "classes": _described(opening.classes)}
+        hello = {"rate": opening.rate, "held": HELD, "classes": class_records(opening.classes)}
         try:
             self._ring = Ring(socket_path(sink.uri.place), json.dumps(hello).encode(), **sink.options)
         except SinkError as error:
@@ -91,14 +90,6 @@ class SharedMemorySink:
 def _name(part: Part) -> str:
     """Of the channel."""
     return str(part.name).lower()
-
-
-def _described(classes: ClassSet) -> list[dict[str, Any]]:
-    rows = zip(classes.names, classes.colours, strict=True)
-    return [
-        {"id": number, "name": name, "colour": colour, "thing": name in classes.things}
-        for number, (name, colour) in enumerate(rows)
-    ]
 
 
 def _options(uri: Uri) -> dict[str, Any]:

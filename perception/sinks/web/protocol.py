@@ -11,7 +11,7 @@ import numpy.typing as npt
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.interchange.png import encode_ids
-from perception.interchange.records import scene_record
+from perception.interchange.records import class_records, scene_record
 from perception.scene import Scene
 
 LABELS_WIDTH = 640  # at most, in px: finer borders cannot be seen in a tint
@@ -72,11 +72,7 @@ def _smooth(outline: npt.NDArray[np.int32]) -> list[int]:
 
 def greeting(classes: ClassSet, cameras: list[str]) -> str:
     """The first message to a viewer: what does not change."""
-    legend = [
-        {"id": i, "name": name, "colour": colour}
-        for i, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
-    ]
-    return _text("hello", classes=legend, unknown=UNKNOWN, cameras=cameras)
+    return _text("hello", classes=class_records(classes), unknown=UNKNOWN, cameras=cameras)
 
 
 def tick(skipped: int, viewers: int) -> str:

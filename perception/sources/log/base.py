@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from perception.interchange.channels import Schema
@@ -16,12 +16,14 @@ class Topic:
     Attributes:
         count: how many the recording says it has; None: it does not.
         zstd: each message is compressed by itself, as rosbag2 does.
+        derived: what a run of ours made of a camera's pictures, such as maps; see `channels.ROLE`.
     """
 
     name: str
     schema: Schema
     count: int | None = None
     zstd: bool = False
+    derived: bool = False
 
 
 class Record(NamedTuple):
@@ -70,12 +72,12 @@ class Log(Protocol):
 
 def united(topics: Iterable[Topic]) -> list[Topic]:
     """Those of one name and type as one, with all their messages: of several files, or several publishers."""
-    counts: dict[tuple[str, Schema, bool], int | None] = {}
+    counts: dict[Topic, int | None] = {}
     for topic in topics:
-        key = topic.name, topic.schema, topic.zstd
+        key = replace(topic, count=None)
         before = counts.get(key, 0)
         counts[key] = None if before is None or topic.count is None else before + topic.count
-    return [Topic(name, schema, count, zstd) for (name, schema, zstd), count in counts.items()]
+    return [replace(topic, count=count) for topic, count in counts.items()]
 
 
 class Part(NamedTuple):

@@ -10,7 +10,7 @@ _TRANSPORTS = frozenset({"compressed", "h264", "h265", "video", "image", "ffmpeg
 
 
 def choose_topic(log: Log, wanted: str | None) -> str:
-    """The topic that was asked for, else the only one with pictures.
+    """The topic that was asked for, else the only one with pictures of a camera.
 
     Raises:
         ConfigError: there is none, are several, or the one asked for has no pictures; lists them.
@@ -22,7 +22,7 @@ def choose_topic(log: Log, wanted: str | None) -> str:
         found = [one for one in log.topics if one.name == wanted]
         there = f"holds no pictures but {describe(found[0], log)}" if found else "is not in this recording"
         raise ConfigError(f"topic {wanted} {there}; {_listed(pictures, log)}")
-    names = {one.name for one in pictures if not one.name.endswith("/compressedDepth")}
+    names = {one.name for one in pictures if not one.derived and not one.name.endswith("/compressedDepth")}
     if len(names) == 1:
         return names.pop()
     raise ConfigError(_listed(pictures, log))

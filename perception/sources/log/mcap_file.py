@@ -8,7 +8,7 @@ from typing import BinaryIO
 from mcap.opcode import Opcode
 
 from perception.errors import SourceError
-from perception.interchange.channels import Schema
+from perception.interchange.channels import PICTURE, ROLE, Schema
 from perception.sources.log.base import Part, Record, Topic, merged, united
 from perception.sources.log.mcap_chunk import HEAD, MESSAGE, chunk_records, messages
 from perception.sources.log.mcap_index import DAMAGE, MAGIC, ChunkAt, Index, MessageAt, index_by_summary
@@ -83,7 +83,8 @@ class McapFile:
         name, encoding, data = (schema.name, schema.encoding, schema.data) if schema else ("", "", b"")
         count = None if index.counts is None else index.counts.get(number, 0)
         of = Schema(name, encoding, data, channel.message_encoding)
-        return Topic(channel.topic, of, count, self._zstd)
+        role = channel.metadata.get(ROLE, PICTURE)
+        return Topic(channel.topic, of, count, self._zstd, derived=role != PICTURE)
 
     def _of_chunk(self, at: ChunkAt, wanted: set[int], start_ns: int, seen: Counter[int]) -> Iterator[Record]:
         try:

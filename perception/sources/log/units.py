@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator
 
+from perception.sources.access_units import parameter_sets
+
 _START = b"\0\0\1"
 _ESCAPED, _PLAIN = b"\0\0\3", b"\0\0"
 _SLICE, _IDR, _SPS = 1, 5, 7  # of H.264, table 7-1
-_SETS = {"h264": (_SPS, 8), "hevc": (32, 33, 34)}  # units that a decoder needs before a key frame
 _HEADER = 64  # bytes that hold all of a slice's header that is read
 # Profiles whose sequence parameter set has a chroma format (7.3.2.1.1).
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
 
-def leading_units(data: bytes, codec: str) -> Iterator[tuple[int, bytes]]:
-    """Type and bytes of the units up to the first slice, of which only the beginning is given."""
+def _leading_units(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and bytes of the units of H.264 up to the first slice, of which only the beginning is given."""
     place = data.find(_START)
     while place >= 0 and place + 3 < len(data):
         begin = place + len(_START)
-        kind = data[begin] & 0x1F if codec == "h264" else data[begin] >> 1 & 0x3F
-        if _SLICE <= kind <= _IDR if codec == "h264" else kind < 32:
+        kind = data[begin] & 0x1F
+        if _SLICE <= kind <= _IDR:
             yield kind, data[begin : begin + _HEADER]
             return
         place = data.find(_START, begin)
@@ -27,23 +28,16 @@ def leading_units(data: bytes, codec: str) -> Iterator[tuple[int, bytes]]:
 class ParameterSets:
     """Puts the parameter sets before key frames that come without, as later ones of an open GOP may."""
 
-    def __init__(self, codec: str) -> None:
-        self._codec, self._kinds = codec, _SETS[codec]
-        self._known: dict[int, bytes] = {}
+    def __init__(self, form: str) -> None:
+        self._form, self._known = form, b""
 
     def take(self, data: bytes) -> None:
         """For each access unit, in order."""
-        for kind, unit in leading_units(data, self._codec):
-            if kind in self._kinds:
-                self._known[kind] = unit
+        self._known = parameter_sets(data, self._form) or self._known
 
     def complete(self, data: bytes) -> bytes:
         """The access unit of a key frame, with them."""
-        there = {kind for kind, _ in leading_units(data, self._codec)}
-        missing = [kind for kind in self._kinds if kind not in there and kind in self._known]
-        if len(missing) < len(self._kinds):
-            return data
-        return b"".join(b"\0\0\0\1" + self._known[kind] for kind in missing) + data
+        return data if parameter_sets(data, self._form) else self._known + data
 
 
 class FrameNumbers:
@@ -65,7 +59,7 @@ class FrameNumbers:
             return False
 
     def _missing(self, data: bytes) -> bool:
-        for kind, unit in leading_units(data, "h264"):
+        for kind, unit in _leading_units(data):
             if kind == _SPS:
                 self._read_set(unit)
             elif kind in (_SLICE, _IDR) and self._bits:

@@ -44,7 +44,7 @@ class VideoMessages(Generic[T]):
         self._context = context
         self._pictures = Pictures(context, uri, notes)
         self._numbers = FrameNumbers() if codec == "h264" else None
-        self._sets = ParameterSets(codec)
+        self._sets = ParameterSets(_FORMATS[codec])
         self._waiting: dict[int, tuple[T, bytes]] = {}
         self._count = 0
         self._sound = False
