@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from perception.errors import ConfigError
 from perception.extras import load_plugin, registered
-from perception.redact import masked
+from perception.redact import masked, printable
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
@@ -57,7 +57,7 @@ class Uri:
         for name, text in pairs:
             if name not in known:
                 there = f"known are {', '.join(known)}" if known else "it takes none"
-                raise self.error(f"unknown option {masked(name)}; {there}")
+                raise self.error(f"unknown option {printable(masked(name))}; {there}")
             if name in values:
                 raise self.error(f"{name} is given twice; give it once")
             try:
@@ -146,7 +146,7 @@ class Kinds(Generic[K]):
         # A file that is read may have a question mark in its name.
         literal = self._role == "source" and not scheme and Path(text).exists()
         place, _, query = (rest, "", "") if literal else rest.partition("?")
-        uri = Uri(self._role, text, scheme, rest, place, query, masked(text))
+        uri = Uri(self._role, text, scheme, rest, place, query, printable(masked(text)))
         name = scheme or self._name_of(place)
         entry = self._find(name) or (None if scheme else self._find(".*"))
         if entry is None:

@@ -40,8 +40,12 @@ class Camera:
         if self.newest is None:
             return None
         frame, scene = self.newest
+        return frame, self.now(scene)
+
+    def now(self, scene: Scene) -> Scene:
+        """One of its scenes as of now."""
         signal = Signal.OK if self.health is None else self.health.signal
-        return frame, scene.as_of(time.monotonic_ns(), signal)
+        return scene.as_of(time.monotonic_ns(), signal)
 
     def hangs(self) -> str:
         """Why its node counts as dead; empty: it is alive, or has ended in order."""
