@@ -44,7 +44,7 @@ def watch(node: Node, frames: int = LONG) -> list[Values]:
 
 
 def p99(scenes: list[Values]) -> float:
-    return statistics.quantiles((one["age_ms"] for one in scenes), n=100)[-1]
+    return statistics.quantiles([float(one["age_ms"]) for one in scenes], n=100)[-1]
 
 
 def missing(scenes: list[Values]) -> int:
