@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from perception.errors import ConfigError
+from perception.redact import masked, printable
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -47,21 +48,27 @@ def validate(model: type[Model], values: dict[str, Any], where: Path) -> Model:
         raise ConfigError(f"{where}: {'; '.join(faults(error))}") from error
 
 
-def faults(error: ValidationError) -> list[str]:
-    """What is wrong, a line for each key: its name, its value, and what is allowed."""
-    return [_fault(one) for one in error.errors()]
+def faults(error: ValidationError, shown: Callable[[str], str] = masked) -> list[str]:
+    """What is wrong, a line for each key: its name, its value, and what is allowed.
+
+    Args:
+        shown: takes secrets out of values and of what is said of them.
+    """
+    return [printable(_fault(one, shown)) for one in error.errors()]
 
 
-def _fault(one: Any) -> str:
+def _fault(one: Any, shown: Callable[[str], str]) -> str:
     name = ".".join(str(part) for part in one["loc"])
     if one["type"] == "extra_forbidden":
-        return f"unknown key {name}"
+        return f"unknown key {printable(masked(name))}"
     if one["type"] == "missing":
         return f"the key {name} is missing"
-    message = one["msg"].removeprefix("Value error, ")
+    message = shown(one["msg"].removeprefix("Value error, "))
     message = f"{message[:1].lower()}{message[1:]}"
     if not name:
         return message
     if isinstance(one["input"], dict | bytes):
         return f"{name}: {message}"
-    return f"{name} = {one['input']!r:.80} is refused: {message}"
+    given = one["input"]
+    value = repr(shown(given)) if isinstance(given, str) else shown(repr(given))
+    return f"{name} = {value:.80} is refused: {message}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from perception.app.build import open_rig
 from perception.app.config import RunConfig
@@ -22,6 +23,7 @@ from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
 from perception.node.worker_pool import LEFT_BEHIND
+from perception.redact import masked, printable
 from perception.types import Policy
 
 app = typer.Typer(
@@ -50,7 +52,7 @@ def _run_app() -> None:
         app()
     except PerceptionError as error:
         for one in _unreported(error):
-            sys.stderr.write(f"perception: {one}\n")
+            sys.stderr.write(f"perception: {shown(one)}\n")
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{explain(error, 'perception')}\n")
@@ -66,6 +68,13 @@ def _unreported(error: BaseException | None) -> list[PerceptionError]:
     return [one for one in earlier if one is not reported] + (
         [error] if isinstance(error, PerceptionError) else []
     )
+
+
+def shown(error: PerceptionError) -> str:
+    """Its message as a terminal may get it. Only what is wrong in a configuration has several lines."""
+    text = masked(str(error))
+    lines = text.split("\n") if isinstance(error.__cause__, ValidationError) else [text]
+    return "\n".join(printable(line) for line in lines)
 
 
 def _version(wanted: bool) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import track
 
 from perception.classes import DRIVE, ClassSet
+from perception.console import Console
 from perception.datasets.dataset import Dataset, Sample, nothing_known, teaches
 from perception.datasets.drives import SimulatedDrive
 from perception.evaluation.evaluation import Evaluation

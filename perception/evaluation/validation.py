@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from perception.classes import ClassSet
+from perception.console import Console
 from perception.datasets.dataset import Dataset, Sample
 from perception.evaluation.gallery import Gallery
 from perception.evaluation.metrics.calibration import Calibration
