@@ -29,7 +29,10 @@ def read_ego_mask(path: Path) -> Bools:
         ConfigError: it is no picture, or marks nothing or most of it.
     """
     data = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error:  # of a size that is not allowed
+        image = None
     if image is None:
         raise ConfigError(f"ego mask {path}: not a picture that can be read")
     if image.ndim == 3:  # an alpha channel, which is opaque everywhere, marks nothing

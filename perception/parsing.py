@@ -1,5 +1,6 @@
-"""The one reader of YAML files, and of what pydantic finds wrong in them."""
+"""The one reader of YAML and JSON files, and of what pydantic finds wrong in them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,19 +22,41 @@ def read_yaml(path: Path, edit: Callable[[str], str] = str) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, is not YAML, or holds something else than keys with values.
     """
-    import yaml  # noqa: PLC0415 - takes 50 ms to import, and bundles, which are JSON, need only `faults`
+    from perception.yaml_file import MOST_BYTES, parse_yaml  # noqa: PLC0415 - bundles, in JSON, need no YAML
 
     try:
-        values = yaml.safe_load(edit(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise ConfigError(f"{path}: is longer than {MOST_BYTES >> 20} MiB")
+        decoded = text.decode()
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    try:
+        values = parse_yaml(edit(decoded))
+    except ValueError as error:
+        raise ConfigError(f"{path}: not YAML that is read here: {error}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds a {type(values).__name__}; give keys with values")
     return {str(key): value for key, value in values.items()}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON document.
+
+    Raises:
+        ValueError: it is none, or is nested too deeply, or holds NaN or an infinity.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def validate(model: type[Model], values: dict[str, Any], where: Path) -> Model:

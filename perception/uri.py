@@ -67,6 +67,14 @@ class Uri:
         return values
 
 
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; false also of a name that no file can have."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 class Kind(Protocol):
     """What each kind of source or sink says of itself.
 
@@ -136,6 +144,8 @@ class Kinds(Generic[K]):
         Raises:
             ConfigError: no kind is known by it, a plug-in does not load, or an option is wrong.
         """
+        if "\0" in text:
+            raise ConfigError(f"{self._role} {printable(masked(text))}: holds the character NUL")
         if text == "-":
             raise Uri(self._role, text, "", text, text, "", text).error(
                 f"standard input and output are none; a {self._role} is {self.grammar()}"
@@ -144,7 +154,7 @@ class Kinds(Generic[K]):
         if not (colon and _SCHEME.fullmatch(scheme) and (rest.startswith("//") or self._find(scheme))):
             scheme, rest = "", text
         # A file that is read may have a question mark in its name.
-        literal = self._role == "source" and not scheme and Path(text).exists()
+        literal = self._role == "source" and not scheme and exists(Path(text))
         place, _, query = (rest, "", "") if literal else rest.partition("?")
         uri = Uri(self._role, text, scheme, rest, place, query, printable(masked(text)))
         name = scheme or self._name_of(place)

@@ -91,7 +91,7 @@ class RunConfig(BaseModel):
         workers: frames in the network at a time; 0: one for each core.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     source: Source | None = None
     cameras: dict[str, Source] = {}
