@@ -28,7 +28,7 @@ def read_yaml(path: Path, edit: Callable[[str], str] = str) -> dict[str, Any]:
         with path.open("rb") as file:
             text = file.read(MOST_BYTES + 1)
         if len(text) > MOST_BYTES:
-            raise ConfigError(f"{path}: is longer than {MOST_BYTES >> 20} MiB")
+            raise ConfigError(f"{path}: is longer than {MOST_BYTES >> 10} KiB")
         decoded = text.decode()
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error

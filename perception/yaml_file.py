@@ -2,11 +2,11 @@
 
 import re
 from math import inf
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 18
 MOST_VALUES = 100_000  # with what aliases stand for; they may make a gigabyte of a hundred bytes
 DEEPEST = 50
 
@@ -28,9 +28,8 @@ _TAG = "tag:yaml.org,2002:"
 class _Loader(yaml.SafeLoader):
     """Reads scalars by `_PLAIN` alone."""
 
-    yaml_implicit_resolvers: ClassVar[Any] = {}
 
-
+_Loader.yaml_implicit_resolvers = {}
 for _name, _pattern, _first in _PLAIN:
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern.pattern})\Z"), _first)
 

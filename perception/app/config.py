@@ -51,7 +51,8 @@ def _by_class(value: Any) -> Any:
     """0.4, or texts of the command line such as "0.4" and "pedestrian=0.5", as a mapping of names."""
     if isinstance(value, int | float):
         return {ALL: value}
-    return read_scores(value) if isinstance(value, list) else value
+    texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return read_scores(value) if texts else value
 
 
 Source = Annotated[SourceUri, _parser(SOURCES)]

@@ -153,13 +153,13 @@ def _known(url: str) -> bool:
 
 def _read(uri: Uri) -> Opened:
     """`#transport=udp` takes RTSP over UDP instead of TCP. The camera is told neither that nor tls and ca."""
-    parts = urlsplit(uri.text)
     try:
+        parts = urlsplit(uri.text)
         complete = bool(parts.hostname) and (parts.port is not None or parts.scheme != "udp")
-    except ValueError:  # a port that is no number
+    except ValueError:  # a port that is no number, or brackets around what is no address
         complete = False
     if not complete:
-        raise uri.error(f"not a whole address; write it like {EXAMPLES[parts.scheme]}")
+        raise uri.error(f"not a whole address; write it like {EXAMPLES[uri.scheme.lower()]}")
     if parts.fragment and "=" not in parts.fragment:
         raise uri.error("behind the # stands no option such as transport=udp (a # in a password is %23)")
     given = uri.options({"transport": _transport} if parts.scheme == "rtsp" else {}, parts.fragment)

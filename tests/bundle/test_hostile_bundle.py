@@ -79,13 +79,13 @@ def test_golden_archives_that_are_refused(members: dict[str, bytes], words: str,
 
 def test_a_golden_archive_that_unpacks_to_much_is_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "golden.npz"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         file.writestr("image.npy", GOOD)
         with file.open("labels.npy", "w") as member:
             member.write(header("(1200000000,)"))
             for _ in range(1200):
                 member.write(bytes(1_000_000))
-    assert path.stat().st_size < 2_000_000
+    assert path.stat().st_size < 10_000_000
     with pytest.raises(ValueError, match="allowed are"):
         read_arrays(path, EXPECTED)
 
