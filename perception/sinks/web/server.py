@@ -229,7 +229,7 @@ class Server:
         try:
             for _ in range(DRAWN_AGAIN):
                 drawn, jpeg = await self._loop.run_in_executor(self._drawer, self._draw, camera)
-                scene = camera.now(drawn)  # by now it may be worth less than the picture says
+                scene = camera.as_of_now(drawn)  # by now it may be worth less than the picture says
                 if scene.status is drawn.status:
                     headers = {"Content-Type": "image/jpeg", "X-Scene": json.dumps(_trust(scene))}
                     return web.Response(body=jpeg, headers=headers)

@@ -40,9 +40,9 @@ class Camera:
         if self.newest is None:
             return None
         frame, scene = self.newest
-        return frame, self.now(scene)
+        return frame, self.as_of_now(scene)
 
-    def now(self, scene: Scene) -> Scene:
+    def as_of_now(self, scene: Scene) -> Scene:
         """One of its scenes as of now."""
         signal = Signal.OK if self.health is None else self.health.signal
         return scene.as_of(time.monotonic_ns(), signal)
