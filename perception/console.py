@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich import console
+from rich.markup import escape
 from rich.segment import Segment
 
 from perception.redact import printable
@@ -15,6 +16,11 @@ class Console(console.Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, **options)
         self.push_render_hook(_Hook())
+
+
+def heading(name: str) -> str:
+    """A name as progress bars take it: they read markup, and pass by the console's own care."""
+    return escape(printable(name))
 
 
 class _Hook(console.RenderHook):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from perception.app.build import open_rig
 from perception.app.config import RunConfig
 from perception.app.logs import set_up as set_up_logs
+from perception.app.logs import threads_heard
 from perception.app.output import AsJson, Engine, Model
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
@@ -242,7 +243,7 @@ def run(
         return
     set_up_logs(settings.log, quiet)
     failure: PerceptionError | None = None
-    with ExitStack() as stack:
+    with threads_heard(), ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())
         hidden = quiet or as_json or bool(settings.cameras)
         rig = open_rig(
@@ -261,7 +262,7 @@ def run(
     if not quiet or as_json:
         from perception.app.run_table import show_reports  # noqa: PLC0415 - no run waits for rich to begin
 
-        reason = None if failure is None else str(failure)
+        reason = None if failure is None else shown(failure)
         show_reports([node.report(reason) for node in rig.nodes], as_json)
     if failure:
         raise failure

@@ -3,9 +3,10 @@
 import json
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from math import isfinite
@@ -41,6 +42,29 @@ def set_up(kind: Literal["text", "json"], quiet: bool) -> None:
     logger.addHandler(handler)
     logging.getLogger(_OWN).setLevel(logging.INFO)
     logging.captureWarnings(True)
+
+
+@contextmanager
+def threads_heard() -> Iterator[None]:
+    """While the block runs, what ends a thread that nobody waits for is an error in the log."""
+    before = threading.excepthook
+
+    def hear(end: threading.ExceptHookArgs) -> None:
+        name = "?" if end.thread is None else end.thread.name
+        if end.exc_value is not None:
+            logging.getLogger(_OWN).error(
+                "the thread %s has ended: %s",
+                name,
+                end.exc_value,
+                exc_info=end.exc_value,
+                extra={"event": "thread_ended"},
+            )
+
+    threading.excepthook = hear
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @dataclass

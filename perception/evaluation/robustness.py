@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from perception.classes import ClassSet
-from perception.console import Console
+from perception.console import Console, heading
 from perception.datasets.corruptions import CORRUPTIONS, SEVERITIES
 from perception.datasets.dataset import Dataset, public_name
 from perception.engines.machine import usable_cores
@@ -181,7 +181,7 @@ def measure(
                 findings=_shares(found),
             )
 
-        bar = track(cells, dataset.name, console=Console(stderr=True))
+        bar = track(cells, heading(dataset.name), console=Console(stderr=True))
         return Robustness(
             set=public_name(dataset.name),
             frames=len(samples),

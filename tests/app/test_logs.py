@@ -207,6 +207,22 @@ def test_libraries_are_quiet_where_the_node_is(capsys: pytest.CaptureFixture[str
     assert told(capsys) == []
 
 
+def test_the_end_of_a_thread_is_told_as_all_else(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("json", quiet=True)
+
+    def end() -> None:
+        raise ValueError(URI)
+
+    with logs.threads_heard():
+        thread = Thread(target=end, name="relay")
+        thread.start()
+        thread.join()
+    [line] = told_json(capsys)
+    assert line["message"].startswith("the thread relay has ended: rtsp://admin:***@cam.local/1?token=***\n")
+    assert (line["level"], line["event"]) == ("error", "thread_ended")
+    assert not any(secret in line["message"] for secret in SECRETS)
+
+
 def test_a_line_is_one_line_and_leads_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("text", quiet=False)
     LOG.warning("lost %s", "a\n12:00:00 ERROR forged\r\x1b]0;x\x07\x9b31m \u202egpj.exe é 日本")

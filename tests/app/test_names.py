@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.progress import track
 from rich.table import Table
 
 from perception.app.config import RunConfig
-from perception.console import Console
+from perception.console import Console, heading
 from perception.errors import ConfigError
 from perception.sources.registry import open_source
 from tests.media import picture, write_video
@@ -109,3 +110,6 @@ def test_tables_show_names_as_they_are() -> None:
     shown = file.getvalue()
     assert "[red]head" in shown and r"[/x] \x9b1m\u202e" in shown and r"a\x1b[2J" in shown
     assert "[bold]" in shown and not {"\x1b", "\x9b", "\x07"} & set(shown)
+    file = io.StringIO()
+    list(track([1], heading("[/x] a\x1b[2J"), console=Console(file=file, width=80)))
+    assert r"[/x] a\x1b[2J" in file.getvalue() and "\x1b" not in file.getvalue()

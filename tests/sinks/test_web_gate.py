@@ -124,6 +124,19 @@ def test_requests_have_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
         assert said.count(b"no node has reported") == 1 and said.endswith(b"Too many requests.")
 
 
+def test_a_host_does_not_take_the_turn_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "BURST", 1)
+    monkeypatch.setattr(gate, "RATE", 0.1)
+    with page() as sink:
+        for source in ("127.0.0.1", "127.0.0.2"):
+            said = []
+            for _ in range(2):
+                with socket.create_connection(("127.0.0.1", sink.address.port), 10, (source, 0)) as one:
+                    one.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                    said.append(answer(one))
+            assert b"no node has reported" in said[0] and said[1] == b""
+
+
 TOKEN = "geheimé"
 
 

@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 
 CONNECTIONS = 96  # 32 viewers, and what browsers and programs ask besides
 IDLE_S = 5.0  # a connection on which nothing was asked for so long, or not to its end, is closed
-RATE, BURST = 40.0, 40.0  # requests a second: more would cost the network its cores
-ACCEPTED = 5  # times as many connections
+RATE, BURST = 40.0, 40.0  # requests a second of one host: more would cost the network its cores
+HOSTS = 64  # that are told apart
+ACCEPTED = 5  # times as many connections, of all
 PATIENCE_S = 2.0  # who would have to wait longer is refused
 # Bytes that a connection may send, and a second: viewers send names of cameras, others a head of a request.
 SENT, SENT_RATE = 1 << 16, 1 << 14
@@ -61,7 +62,7 @@ class Gate:
         self._most = min(CONNECTIONS, max(8, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
         self._until: dict[asyncio.BaseTransport, float] = {}  # when each is closed; inf: it is answered now
         self._accepted = Bucket(BURST, ACCEPTED * RATE, self._loop.time)
-        self.begun, self._asked = (Bucket(BURST, RATE, self._loop.time) for _ in range(2))
+        self._hosts: dict[str, tuple[Bucket, Bucket]] = {}
         listening.setblocking(False)
         self._tasks = [self._loop.create_task(work) for work in (self._accept(), self._close_idle())]
 
@@ -72,9 +73,19 @@ class Gate:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._listening.close()
 
-    async def turn(self) -> bool:
-        """Wait until the next request may be answered; False: too many are asked, it is to be refused."""
-        wait_s = self._asked.take(most_s=PATIENCE_S)
+    def paces(self, transport: asyncio.BaseTransport) -> tuple[Bucket, Bucket]:
+        """For what the host at its other end begins to send, and for its requests."""
+        host = str((transport.get_extra_info("peername") or ("",))[0])
+        if host not in self._hosts:
+            if len(self._hosts) >= HOSTS:
+                del self._hosts[next(iter(self._hosts))]
+            clock = self._loop.time
+            self._hosts[host] = Bucket(BURST, RATE, clock), Bucket(BURST, RATE, clock)
+        return self._hosts[host]
+
+    async def turn(self, transport: asyncio.BaseTransport | None) -> bool:
+        """Wait until its next request may be answered; False: too many are asked, it is to be refused."""
+        wait_s = math.inf if transport is None else self.paces(transport)[1].take(most_s=PATIENCE_S)
         if wait_s == math.inf:
             return False
         await asyncio.sleep(wait_s)
@@ -144,7 +155,7 @@ class _Visit(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self._begun:  # most of what is wrong is seen in the first bytes, and told at once
             self._begun = True
-            wait_s = self._gate.begun.take(most_s=PATIENCE_S)
+            wait_s = self._gate.paces(self._transport)[0].take(most_s=PATIENCE_S)
             if wait_s == math.inf:
                 _cut(self._transport)
                 return

@@ -129,7 +129,7 @@ class Server:
     async def _bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer not more than the node can do besides; whoever is refused has to connect again."""
         try:
-            if not await self._gate.turn():
+            if not await self._gate.turn(request.transport):
                 raise web.HTTPServiceUnavailable(text="Too many requests.", headers={"Retry-After": "2"})
             return await handler(request)
         except web.HTTPError as error:
