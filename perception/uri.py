@@ -41,7 +41,7 @@ class Uri:
         return self.shown
 
     def error(self, words: str) -> ConfigError:
-        return ConfigError(f"{self.role} {self.shown}: {words}")
+        return ConfigError(f"{self.role} {self.shown}: {printable(words)}")
 
     def options(self, known: Mapping[str, Callable[[str], Any]], query: str | None = None) -> dict[str, Any]:
         """The options of the query, each read by its reader, which raises ValueError with what is allowed.

@@ -119,7 +119,7 @@ def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> Trai
 def _resolve_folds(raw: dict[str, Any], path: Path, data: Path) -> None:
     """Replace the sets that `train` names by the sources of what trains of them in the recipe's fold."""
     file, fold = raw.pop("folds", None), raw.pop("fold", None)
-    entries = raw.get("train") or []
+    entries = train if isinstance(train := raw.get("train"), list) else []
     named = [entry for entry in entries if isinstance(entry, dict) and "set" in entry]
     if not isinstance(file, str) or not isinstance(fold, str):
         if file is not None or fold is not None or named:

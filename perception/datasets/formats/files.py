@@ -111,6 +111,8 @@ def _read(path: Path, size: Size, *, colours: bool = False) -> npt.NDArray[np.ge
         raise DataError(f"{path}: missing; the data set is incomplete")
     try:
         with Image.open(BytesIO(path.read_bytes())) as stored:  # Pillow garbles TIFF that it maps and turns
+            if sorted(stored.size) != sorted(size):  # before it is decoded: it may be of any size
+                check_size(path, stored.size[::-1], size)
             stored.load()  # which turns TIFF already
             image = ImageOps.exif_transpose(stored)
             shown = image.convert("RGB") if image.mode in {"P", "PA"} and colours else image
