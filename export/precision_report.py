@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from rich import box
-from rich.console import Console
 from rich.table import Column, Table
 
 from export.graph_comparison import Comparison, Disagreement
 from export.sensitivity import Sensitivity
 from perception.bundle.manifest import Accuracy, Precision
 from perception.classes import ClassSet
+from perception.console import Console
 from perception.resample import resize
 
 SHOWN = 15  # layers of a sweep

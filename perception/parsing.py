@@ -1,5 +1,6 @@
-"""The one reader of YAML files, and of what pydantic finds wrong in them."""
+"""The one reader of YAML and JSON files, and of what pydantic finds wrong in them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from perception.errors import ConfigError
+from perception.redact import masked, printable
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -20,19 +22,41 @@ def read_yaml(path: Path, edit: Callable[[str], str] = str) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, is not YAML, or holds something else than keys with values.
     """
-    import yaml  # noqa: PLC0415 - takes 50 ms to import, and bundles, which are JSON, need only `faults`
+    from perception.yaml_file import MOST_BYTES, parse_yaml  # noqa: PLC0415 - bundles, in JSON, need no YAML
 
     try:
-        values = yaml.safe_load(edit(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise ConfigError(f"{path}: is longer than {MOST_BYTES >> 10} KiB")
+        decoded = text.decode()
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    try:
+        values = parse_yaml(edit(decoded))
+    except ValueError as error:
+        raise ConfigError(f"{path}: not YAML that is read here: {error}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds a {type(values).__name__}; give keys with values")
     return {str(key): value for key, value in values.items()}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON document.
+
+    Raises:
+        ValueError: it is none, or is nested too deeply, or holds NaN or an infinity.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def validate(model: type[Model], values: dict[str, Any], where: Path) -> Model:
@@ -47,21 +71,27 @@ def validate(model: type[Model], values: dict[str, Any], where: Path) -> Model:
         raise ConfigError(f"{where}: {'; '.join(faults(error))}") from error
 
 
-def faults(error: ValidationError) -> list[str]:
-    """What is wrong, a line for each key: its name, its value, and what is allowed."""
-    return [_fault(one) for one in error.errors()]
+def faults(error: ValidationError, shown: Callable[[str], str] = masked) -> list[str]:
+    """What is wrong, a line for each key: its name, its value, and what is allowed.
+
+    Args:
+        shown: takes secrets out of values and of what is said of them.
+    """
+    return [printable(_fault(one, shown)) for one in error.errors()]
 
 
-def _fault(one: Any) -> str:
+def _fault(one: Any, shown: Callable[[str], str]) -> str:
     name = ".".join(str(part) for part in one["loc"])
     if one["type"] == "extra_forbidden":
-        return f"unknown key {name}"
+        return f"unknown key {printable(masked(name))}"
     if one["type"] == "missing":
         return f"the key {name} is missing"
-    message = one["msg"].removeprefix("Value error, ")
+    message = shown(one["msg"].removeprefix("Value error, "))
     message = f"{message[:1].lower()}{message[1:]}"
     if not name:
         return message
     if isinstance(one["input"], dict | bytes):
         return f"{name}: {message}"
-    return f"{name} = {one['input']!r:.80} is refused: {message}"
+    given = one["input"]
+    value = repr(shown(given)) if isinstance(given, str) else shown(repr(given))
+    return f"{name} = {value:.80} is refused: {message}"

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from perception.errors import ConfigError
 from perception.extras import load_plugin, registered
-from perception.redact import masked
+from perception.redact import masked, printable
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
@@ -41,7 +41,7 @@ class Uri:
         return self.shown
 
     def error(self, words: str) -> ConfigError:
-        return ConfigError(f"{self.role} {self.shown}: {words}")
+        return ConfigError(f"{self.role} {self.shown}: {printable(words)}")
 
     def options(self, known: Mapping[str, Callable[[str], Any]], query: str | None = None) -> dict[str, Any]:
         """The options of the query, each read by its reader, which raises ValueError with what is allowed.
@@ -57,7 +57,7 @@ class Uri:
         for name, text in pairs:
             if name not in known:
                 there = f"known are {', '.join(known)}" if known else "it takes none"
-                raise self.error(f"unknown option {masked(name)}; {there}")
+                raise self.error(f"unknown option {printable(masked(name))}; {there}")
             if name in values:
                 raise self.error(f"{name} is given twice; give it once")
             try:
@@ -72,6 +72,14 @@ def switch(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("allowed are 0 and 1")
     return text == "1"
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; false also of a name that no file can have."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 class Kind(Protocol):
@@ -143,6 +151,8 @@ class Kinds(Generic[K]):
         Raises:
             ConfigError: no kind is known by it, a plug-in does not load, or an option is wrong.
         """
+        if "\0" in text:
+            raise ConfigError(f"{self._role} {printable(masked(text))}: holds the character NUL")
         if text == "-":
             raise Uri(self._role, text, "", text, text, "", text).error(
                 f"standard input and output are none; a {self._role} is {self.grammar()}"
@@ -151,9 +161,9 @@ class Kinds(Generic[K]):
         if not (colon and _SCHEME.fullmatch(scheme) and (rest.startswith("//") or self._find(scheme))):
             scheme, rest = "", text
         # A file that is read may have a question mark in its name.
-        literal = self._role == "source" and not scheme and Path(text).exists()
+        literal = self._role == "source" and not scheme and exists(Path(text))
         place, _, query = (rest, "", "") if literal else rest.partition("?")
-        uri = Uri(self._role, text, scheme, rest, place, query, masked(text))
+        uri = Uri(self._role, text, scheme, rest, place, query, printable(masked(text)))
         name = scheme or self._name_of(place)
         entry = self._find(name) or (None if scheme else self._find(".*"))
         if entry is None:

@@ -118,6 +118,7 @@ def test_the_unit_fits_the_command() -> None:
     keys = dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z]\w+=", line))
     assert keys["Type"] == "notify" and int(keys["WatchdogSec"]) >= 3
     assert (keys["SuccessExitStatus"], keys["RestartPreventExitStatus"]) == ("143", "2")
+    assert int(keys["LimitNOFILE"]) >= 1024 and keys["MemoryMax"] and keys["TasksMax"]
     assert keys["EnvironmentFile"] and "CAMERA_URI" in (LAUNCH / "live.yaml").read_text()
     assert not any("rtsp:" in value for value in keys.values())
 

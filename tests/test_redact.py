@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception.redact import masked
+from perception.redact import masked, printable
 
 MARK = "S3CR3T"  # in each secret, so that a part of one is found
 ODD = "!$&'()*+,;=:@.~%[]{}|^\\`-_\"<>ä€"
@@ -30,6 +30,12 @@ ODD = "!$&'()*+,;=:@.~%[]{}|^\\`-_\"<>ä€"
          "gst:rtspsrc location=rtsp://h/1 user-id=a user-pw=*** ! decodebin"),
         ("http://h/?to=rtsp%3A%2F%2Fu%3Ap%40w%40cam%2F1&x=1", "http://h/?to=rtsp%3A%2F%2Fu%3A***%40cam%2F1&x=1"),
         ("http://h/?to=http%3a%2f%2fh%2f%3ftoken%3dabc%26x%3d1", "http://h/?to=http%3a%2f%2fh%2f%3ftoken%3d***%26x%3d1"),
+        ("http://h/cgi?user=a&psw=x&p=y&sig=z&pw=1", "http://h/cgi?user=a&psw=***&p=***&sig=***&pw=***"),
+        ("http://h/snap.cgi?loginuse=admin&loginpas=x", "http://h/snap.cgi?loginuse=admin&loginpas=***"),
+        ("http://h/?usr=a&userpw=x&passphrase=y&credentials=z", "http://h/?usr=a&userpw=***&passphrase=***&credentials=***"),
+        ("source admin:hunter2@10.0.0.7/1: no such file", "source admin:***@10.0.0.7/1: no such file"),
+        ("'admin:hunter2@cam.local:554'", "'admin:***@cam.local:554'"),
+        ("rtsp:/admin:hunter2@10.0.0.7/1", "rtsp:/admin:***@10.0.0.7/1"),
         ("rtsp://u:p@h/1,rtsp://v:q@h/2 and rtsp://w:r@h", "rtsp://u:***@h/1,rtsp://v:***@h/2 and rtsp://w:***@h"),
     ],
 )  # fmt: skip
@@ -108,9 +114,34 @@ def test_all_secrets_and_nothing_else(
     assert masked(shown) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[2Jb", r"a\x1b[2Jb"),
+        ("one\ntwo\r\tthree\x00", r"one\ntwo\r\tthree\x00"),
+        ("\x9b31m\x7f", r"\x9b31m\x7f"),
+        ("evil\u202egpj.exe\u2066\u200e\u2028", r"evil\u202egpj.exe\u2066\u200e\u2028"),
+        ("\udcff", r"\udcff"),
+        ("Straße 日本 👩‍🚗 é × …", "Straße 日本 👩‍🚗 é × …"),
+    ],
+)
+def test_what_leads_a_terminal_is_written_out(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_every_text_can_be_shown(text: str) -> None:
+    shown = printable(text)
+    assert len(shown.splitlines()) <= 1
+    assert "\x1b" not in shown
+    assert shown.encode().decode() == shown
+    assert printable(shown) == shown
+
+
 @given(st.text())
 def test_text_without_a_uri_stays(text: str) -> None:
-    if not any(sign in text for sign in ("://", "=", "%3")):
+    if not any(sign in text for sign in ("://", "=", "%3", "@")):
         assert masked(text) == text
     assert masked(masked(text)) == masked(text)
 

@@ -1,10 +1,10 @@
 """`perception classes`."""
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from perception.classes import DRIVE
+from perception.console import Console
 from perception.datasets.categories import IN_DRIVE, SYNONYMS
 from perception.datasets.label_maps import COMMA10K, LABEL_MAPS
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from perception.app.build import open_rig
 from perception.app.config import RunConfig
 from perception.app.logs import set_up as set_up_logs
+from perception.app.logs import threads_heard
 from perception.app.output import AsJson, Engine, Model
 from perception.app.plugins import Commands
 from perception.app.progress import show_frames
@@ -22,6 +24,7 @@ from perception.decode.instances import WAYS
 from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
 from perception.node.worker_pool import LEFT_BEHIND
+from perception.redact import masked, printable
 from perception.types import Policy
 
 app = typer.Typer(
@@ -50,7 +53,7 @@ def _run_app() -> None:
         app()
     except PerceptionError as error:
         for one in _unreported(error):
-            sys.stderr.write(f"perception: {one}\n")
+            sys.stderr.write(f"perception: {shown(one)}\n")
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{explain(error, 'perception')}\n")
@@ -66,6 +69,13 @@ def _unreported(error: BaseException | None) -> list[PerceptionError]:
     return [one for one in earlier if one is not reported] + (
         [error] if isinstance(error, PerceptionError) else []
     )
+
+
+def shown(error: PerceptionError) -> str:
+    """Its message as a terminal may get it. Only what is wrong in a configuration has several lines."""
+    text = masked(str(error))
+    lines = text.split("\n") if isinstance(error.__cause__, ValidationError) else [text]
+    return "\n".join(printable(line) for line in lines)
 
 
 def _version(wanted: bool) -> None:
@@ -240,7 +250,7 @@ def run(
         return
     set_up_logs(settings.log, quiet)
     failure: PerceptionError | None = None
-    with ExitStack() as stack:
+    with threads_heard(), ExitStack() as stack:
         notifier = stack.enter_context(Notifier.from_environment())
         hidden = quiet or as_json or bool(settings.cameras)
         rig = open_rig(
@@ -259,7 +269,7 @@ def run(
     if not quiet or as_json:
         from perception.app.run_table import show_reports  # noqa: PLC0415 - no run waits for rich to begin
 
-        reason = None if failure is None else str(failure)
+        reason = None if failure is None else shown(failure)
         show_reports([node.report(reason) for node in rig.nodes], as_json)
     if failure:
         raise failure

@@ -25,7 +25,7 @@ from perception.engines.registry import known_engines
 from perception.errors import ConfigError
 from perception.parsing import faults, read_yaml
 from perception.picture_size import MAX_PIXELS
-from perception.redact import masked
+from perception.redact import masked, printable
 from perception.sinks.base import SinkUri
 from perception.sinks.registry import SINKS
 from perception.sources.base import SourceUri
@@ -52,7 +52,8 @@ def _by_class(value: Any) -> Any:
     """0.4, or texts of the command line such as "0.4" and "pedestrian=0.5", as a mapping of names."""
     if isinstance(value, int | float):
         return {ALL: value}
-    return read_scores(value) if isinstance(value, list) else value
+    texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return read_scores(value) if texts else value
 
 
 Source = Annotated[SourceUri, _parser(SOURCES)]
@@ -93,7 +94,7 @@ class RunConfig(BaseModel):
         max_pixels: larger pictures are not decoded: a small file may hold one that takes all memory.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     source: Source | None = None
     cameras: dict[str, Source] = {}
@@ -193,30 +194,44 @@ class RunConfig(BaseModel):
         Raises:
             ConfigError: the profile cannot be read, or a key or a value is wrong; all of them are named.
         """
-        values = {} if profile is None else _expanded(read_yaml(profile), profile)
+        variables: dict[str, str] = {}
+        values = {} if profile is None else _expanded(read_yaml(profile), profile, variables)
         given = {key: value for key, value in overrides.items() if value is not None}
         if values.get("cameras") and "source" in given:
             given["sinks"] = [given.pop("source"), *given.get("sinks", ())]
         try:
             return cls.model_validate(values | given)
+        except ConfigError as error:
+            raise ConfigError(_contracted(str(error), variables)) from error
         except ValidationError as error:
-            text = "\n".join(f"{profile or 'configuration'}: {line}{_hint(line)}" for line in faults(error))
-            raise ConfigError(masked(text)) from error
+            lines = faults(error, lambda text: masked(_contracted(text, variables)))
+            where = printable(str(profile or "configuration"))
+            raise ConfigError("\n".join(f"{where}: {line}{_hint(line)}" for line in lines)) from error
 
 
-def _expanded(value: Any, profile: Path) -> Any:
-    """The value with the environment's variables in place of their names."""
+def _contracted(text: str, variables: dict[str, str]) -> str:
+    """The text with the names of variables in place of their values, whichever of them are secrets."""
+    for value in sorted(variables, key=len, reverse=True):
+        text = text.replace(value, variables[value])
+    return text
+
+
+def _expanded(value: Any, profile: Path, variables: dict[str, str]) -> Any:
+    """The value with the environment's variables in place of their names, which `variables` then has."""
     if isinstance(value, list):
-        return [_expanded(one, profile) for one in value]
+        return [_expanded(one, profile, variables) for one in value]
     if isinstance(value, dict):
-        return {key: _expanded(one, profile) for key, one in value.items()}
+        return {key: _expanded(one, profile, variables) for key, one in value.items()}
     if not isinstance(value, str):
         return value
 
     def variable(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
             raise ConfigError(f"{profile}: {match[0]} is not set; export {match[1]}=… before the start")
-        return os.environ[match[1]]
+        found = os.environ[match[1]]
+        if len(found) > 3:  # a shorter one is no secret, and stands in many words
+            variables[found] = match[0]
+        return found
 
     return re.sub(r"\$\{(\w+)\}", variable, value)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from perception.console import Console
 from perception.errors import ConfigError
 from perception.interchange.folder import SceneFolder
 from perception.interchange.formats import FORMATS

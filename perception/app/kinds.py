@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perception.console import Console
 from perception.sinks.registry import SINKS
 from perception.sources.registry import SOURCES
 from perception.uri import Kinds

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import typer
-from rich.console import Console
 from scipy.cluster.vq import kmeans2
 
+from perception.console import Console
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.perceiver import Perceiver

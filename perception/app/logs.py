@@ -3,32 +3,36 @@
 import json
 import logging
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
-from perception.redact import masked
+from perception.redact import masked, printable
 
 _LIMIT, _WINDOW_S = 10, 60.0  # lines of one kind: a fault in every frame must not fill a disk
+_LONGEST, _FOREIGN = 4000, 500  # characters of a line, and of a library's
 # What every record has; the rest was passed as `extra`.
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OWN = "perception"
 _LEVELS = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 
 
 def set_up(kind: Literal["text", "json"], quiet: bool) -> None:
-    """Let the loggers below "perception" write to stderr: passwords masked, repeated lines limited.
+    """Let all loggers write to stderr: passwords masked, control characters escaped, repeated lines limited.
 
-    Other loggers stay as they are, and so does FFmpeg, which PyAV keeps silent: its errors are raised by the
-    source or sink. A second call replaces the handler of the first.
+    Libraries' warnings and errors are warnings: what they mean for the node, it says itself. FFmpeg stays
+    silent, as PyAV keeps it: its errors are raised by the source or sink. A second call replaces the handler
+    of the first.
 
     Args:
         quiet: errors only.
     """
-    logger = logging.getLogger("perception")
+    logger = logging.getLogger()
     for handler in list(logger.handlers):
         if isinstance(handler, Handler):
             logger.removeHandler(handler)
@@ -36,7 +40,31 @@ def set_up(kind: Literal["text", "json"], quiet: bool) -> None:
     handler = Handler(as_json if kind == "json" else as_text)
     handler.setLevel(logging.ERROR if quiet else logging.INFO)
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logging.getLogger(_OWN).setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+@contextmanager
+def threads_heard() -> Iterator[None]:
+    """While the block runs, what ends a thread that nobody waits for is an error in the log."""
+    before = threading.excepthook
+
+    def hear(end: threading.ExceptHookArgs) -> None:
+        name = "?" if end.thread is None else end.thread.name
+        if end.exc_value is not None:
+            logging.getLogger(_OWN).error(
+                "the thread %s has ended: %s",
+                name,
+                end.exc_value,
+                exc_info=end.exc_value,
+                extra={"event": "thread_ended"},
+            )
+
+    threading.excepthook = hear
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @dataclass
@@ -50,6 +78,9 @@ class _Window:
 class Handler(logging.Handler):
     """Writes all errors to stderr, and at most ten other lines a minute of one kind, formatted by `form`.
 
+    A library's lines are warnings of one kind for each of its loggers, without tracebacks: who causes them
+    may be a stranger.
+
     A kind is a logger with an event of one camera, sink or condition; without an event, with the message
     before its arguments are inserted. The number of lines left out is written with the next line of any kind
     after the minute.
@@ -61,6 +92,10 @@ class Handler(logging.Handler):
         self._windows: dict[tuple[str, ...], _Window] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not _own(record):
+            if self.level > logging.WARNING:
+                return
+            record = _foreign(record)
         now = time.monotonic()
         self._end_windows(now - _WINDOW_S)
         window = self._windows.setdefault(_kind(record), _Window(now))
@@ -111,6 +146,19 @@ def as_json(record: logging.LogRecord) -> str:
     return json.dumps(values | _masked(extra), allow_nan=False)
 
 
+def _own(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == _OWN
+
+
+def _foreign(record: logging.LogRecord) -> logging.LogRecord:
+    """A library's record as a warning, whose message says in short what was raised."""
+    fault = record.exc_info[1] if record.exc_info else None
+    text = _text(record) + (f" ({type(fault).__name__}: {fault})" if fault is not None else "")
+    short = {"msg": "%s", "args": (text[:_FOREIGN],), "levelno": logging.WARNING, "levelname": "WARNING"}
+    kept = {"name": record.name, "created": record.created, "event": "library"}
+    return logging.makeLogRecord(kept | short)
+
+
 def _kind(record: logging.LogRecord) -> tuple[str, ...]:
     fields = vars(record)
     return (
@@ -126,13 +174,17 @@ def _level(record: logging.LogRecord) -> str:
 
 def _message(record: logging.LogRecord) -> str:
     """With the traceback, if there is one."""
-    try:
-        text = record.getMessage()
-    except (TypeError, ValueError, KeyError):  # arguments that do not fit; logging would show them unmasked
-        text = f"{record.msg} {record.args}"
+    lines = [_text(record)]
     if record.exc_info and record.exc_info[1] is not None:
-        text += "\n" + logging.Formatter().formatException(record.exc_info)
-    return masked(text)
+        lines += logging.Formatter().formatException(record.exc_info).splitlines()
+    return "\n".join(printable(masked(line[:_LONGEST])) for line in lines)
+
+
+def _text(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):  # arguments that do not fit; logging would show them unmasked
+        return f"{record.msg} {record.args}"
 
 
 def _masked(value: Any) -> Any:

@@ -1,5 +1,7 @@
 """Commands that are imported late: those of other packages may need extras that are not installed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any
 
@@ -8,8 +10,10 @@ import typer.core
 
 from perception.errors import ConfigError
 from perception.extras import load_plugin, registered
+from perception.redact import masked, printable
 
 GROUP = "perception.commands"
+_UsageError: Any = typer.BadParameter.__base__  # of click, which typer may hold as its own
 # Of the node's own commands those that `perception run` does without: it starts the sooner.
 OWN = {
     "bench": "perception.app.bench.command:bench",
@@ -32,12 +36,31 @@ def late_commands() -> dict[str, metadata.EntryPoint]:
 class Commands(typer.core.TyperGroup):
     """The node's own commands, and those that register under `GROUP`."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _printable():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _printable():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *sorted(late_commands())]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         entry = late_commands().get(cmd_name)
         return super().get_command(ctx, cmd_name) if entry is None else _load(entry)
+
+
+@contextmanager
+def _printable() -> Iterator[None]:
+    """What is wrong in an argument is shown without secrets, and does not lead the terminal."""
+    try:
+        yield
+    except _UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # whose message is the help
+            raise
+        raise _UsageError(printable(masked(error.format_message())), error.ctx) from None
 
 
 def _load(entry: metadata.EntryPoint) -> Any:

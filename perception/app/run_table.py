@@ -3,10 +3,11 @@
 import json
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from perception.console import Console
 from perception.health.types import SinkState
 from perception.node.report import Report
 from perception.node.seen import RoadUsers

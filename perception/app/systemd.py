@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from perception.health.types import Health, Level, NodeState
-from perception.redact import masked
+from perception.redact import masked, printable
 
 _PATIENCE_S = 5.0  # for at least so long, a node without progress counts as alive
 
@@ -61,7 +61,7 @@ class Notifier:
             self._nodes[health.camera] = (now if _progressed(before, health) else since), health
             if not self._ready and health.state is NodeState.ACTIVE:
                 self._ready = self._send("READY=1")
-            status = masked("; ".join(_line(one) for _, one in self._nodes.values()))
+            status = printable(masked("; ".join(_line(one) for _, one in self._nodes.values())))
             if status != self._status and self._send(f"STATUS={status}"):
                 self._status = status
             if self._watchdog_s and self._all_alive(now):

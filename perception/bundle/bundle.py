@@ -10,7 +10,6 @@ bundle.json            what `BundleInfo` describes, with the sha256 of the files
 import hashlib
 import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +21,8 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from perception.bundle.manifest import FILES, GRAPHS, BundleDescription, BundleInfo, Precision, ScoresInfo
+from perception.bundle.npz import read_arrays
+from perception.bundle.onnx_parts import reads_other_files
 from perception.classes import ClassSet
 from perception.errors import BundleError
 from perception.parsing import faults
@@ -47,10 +48,13 @@ class Bundle:
         folder = _find(name_or_folder)
         bundle = cls(folder, _parse(folder / "bundle.json"))
         for name, expected in bundle.info.files.items():
-            found = _sha256(_read(folder / name))
+            data = _read(folder / name)
+            found = _sha256(data)
             if found != expected:
                 what = f"sha256 is {found}, bundle.json expects {expected}: the file was altered or cut short"
                 raise _fault(folder / name, what)
+            if name in GRAPHS.values():
+                _check_whole(folder / name, data)
         return bundle
 
     @cached_property
@@ -83,13 +87,9 @@ class Bundle:
             golden_name(name, one): output.dtype for one in self.precisions for name, output in outputs
         }
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise _fault(path, f"not a readable npz archive ({error})") from error
-        found = {name: str(array.dtype) for name, array in arrays.items()}
-        if found != expected:
-            raise _fault(path, f"holds the arrays {found}, expected {expected}")
+            arrays = read_arrays(path, expected)
+        except ValueError as error:
+            raise _fault(path, str(error)) from error
         image = arrays.pop("image")
         channels = 3 * self.info.input.frames
         if image.ndim != 4 or (image.shape[0], image.shape[3]) != (1, channels):
@@ -105,6 +105,16 @@ class Bundle:
             if name in arrays and arrays[name].shape[axis] != count:
                 raise _fault(path, f"{name} is {arrays[name].shape}, expected {count} channels")
         return image[0], {name: arrays[golden_name(name, precision)][0] for name in self.info.outputs}
+
+
+def _check_whole(path: Path, graph: bytes) -> None:
+    """Raise BundleError where a graph has weights in files that no checksum vouches for."""
+    try:
+        outside = reads_other_files(graph)
+    except ValueError as error:
+        raise _fault(path, str(error)) from error
+    if outside:
+        raise _fault(path, "has weights in other files (external data), which no checksum vouches for")
 
 
 def _fault(path: Path, what: str) -> BundleError:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Precision(StrEnum):
@@ -36,13 +36,15 @@ FORMATS = {
     "latent": ("float32", "NK"),
 }
 
+MOST_PIXELS = 100_000_000  # of an image that a network may be given
+Side = Annotated[int, Field(ge=1, le=16_384)]
 Channel = Annotated[int, Field(ge=0, le=255)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Strict(BaseModel):
     # Validators are built where a model is first used: `BundleInfo` holds those of all others.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
 
 class ClassesInfo(_Strict):
@@ -77,9 +79,9 @@ class InputInfo(_Strict):
     layout: Literal["NHWC"] = "NHWC"
     channels: Literal["BGR"] = "BGR"
     dtype: Literal["uint8"] = "uint8"
-    multiple: Annotated[int, Field(ge=1)] = 32
-    pixels: int
-    size: tuple[PositiveInt, PositiveInt] | None = None
+    multiple: Annotated[int, Field(ge=1, le=1024)] = 32
+    pixels: Annotated[int, Field(le=MOST_PIXELS)]
+    size: tuple[Side, Side] | None = None
     frames: Annotated[int, Field(ge=1, le=16)] = 1
 
     @model_validator(mode="after")
@@ -100,9 +102,9 @@ class OutputInfo(_Strict):
     """
 
     dtype: Literal["uint8", "float32"] = "uint8"
-    layout: Annotated[str, Field(pattern="^N[A-Z]*$")] = "NHW"
-    stride: Annotated[int, Field(ge=1)] = 1
-    scale: Annotated[int, Field(ge=1)] = 1
+    layout: Annotated[str, Field(pattern="^N[A-Z]{0,7}$")] = "NHW"
+    stride: Annotated[int, Field(ge=1, le=1024)] = 1
+    scale: Annotated[int, Field(ge=1, le=16)] = 1
     tolerance: Annotated[float, Field(ge=0)] = 0.0
 
     def fits(self, shape: tuple[int, ...], height: int, width: int) -> bool:

@@ -1,12 +1,11 @@
 """Folds: which recordings of each data set train a network, and which are held out to score it."""
 
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from perception.errors import ConfigError
+from perception.parsing import read_yaml, validate
 
 
 class FoldSet(BaseModel):
@@ -91,11 +90,4 @@ def load_folds(path: Path, data: Path) -> Folds:
     Raises:
         ConfigError: unreadable file, unknown key, or impossible value, by name.
     """
-    try:
-        raw: Any = yaml.safe_load(path.read_text().replace("{data}", str(data)))
-        return Folds.model_validate(raw)
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{path}: {problems}") from error
+    return validate(Folds, read_yaml(path, lambda text: text.replace("{data}", str(data))), path)

@@ -8,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.table import Column, Table
 
 from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
+from perception.console import Console
 from perception.datasets.folds import load_folds
 from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError

@@ -6,8 +6,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.console import Console
 
+from perception.console import Console
 from perception.datasets.class_file import load_classes
 from perception.datasets.dataset import Dataset, classes_of, names_of
 from perception.datasets.drives import open_set

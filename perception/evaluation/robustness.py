@@ -8,11 +8,12 @@ from typing import Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
+from rich.text import Text
 
 from perception.classes import ClassSet
+from perception.console import Console, heading
 from perception.datasets.corruptions import CORRUPTIONS, SEVERITIES
 from perception.datasets.dataset import Dataset, public_name
 from perception.engines.machine import usable_cores
@@ -180,7 +181,7 @@ def measure(
                 findings=_shares(found),
             )
 
-        bar = track(cells, dataset.name, console=Console(stderr=True))
+        bar = track(cells, heading(dataset.name), console=Console(stderr=True))
         return Robustness(
             set=public_name(dataset.name),
             frames=len(samples),
@@ -228,12 +229,12 @@ def gallery(image: Image, names: Sequence[str]) -> Image:
     )
 
 
-def _shown(cell: Cell) -> str:
+def _shown(cell: Cell) -> Text:
     if not cell.flagged:
         mark, style = ("!", "bold red") if cell.misleads else (" ", "default")
     else:
         mark, style = ("E" if cell.refused >= FLAGGED else "w"), "green" if cell.misleads else "yellow"
-    return f"[{style}]{100 * cell.retained:.0f} {mark}[/]"
+    return Text(f"{100 * cell.retained:.0f} {mark}", style)
 
 
 class _Seen:

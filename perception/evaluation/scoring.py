@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import track
 
 from perception.classes import DRIVE, ClassSet
+from perception.console import Console, heading
 from perception.datasets.dataset import Dataset, Sample, nothing_known, teaches
 from perception.datasets.drives import SimulatedDrive
 from perception.evaluation.evaluation import Evaluation
@@ -108,7 +108,7 @@ def walk(
 
     found = (pool.map if pool else map)(perceive, range(len(dataset)))
     if title:
-        found = iter(track(found, title, len(dataset), console=Console(stderr=True)))
+        found = iter(track(found, heading(title), len(dataset), console=Console(stderr=True)))
     for sample, frame, scene in found:
         for follower in followers:
             scene = follower.update(scene)  # noqa: PLW2901 - each goes over what the one before it made

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.table import Column, Table
 
 from perception.bundle.bundle import Bundle
+from perception.console import Console
 from perception.datasets.dataset import Dataset, public_name
 from perception.errors import BundleError, ConfigError
 from perception.evaluation.scoring import score, subject_of

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from perception.classes import ClassSet
+from perception.console import Console, heading
 from perception.datasets.dataset import Dataset, Sample
 from perception.evaluation.gallery import Gallery
 from perception.evaluation.metrics.calibration import Calibration
@@ -119,7 +119,9 @@ def validate_set(
     """
     validation = Validation(subject.classes, drive=drive and every == 1, least=least)
     gallery = Gallery("accuracy", subject.classes)
-    for index in track(range(0, len(dataset), every), dataset.name[:60], console=Console(stderr=True)):
+    for index in track(
+        range(0, len(dataset), every), heading(dataset.name[:60]), console=Console(stderr=True)
+    ):
         sample = dataset[index]
         frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
         scene = subject.perceive(frame, ())

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from perception.errors import DataError
 from perception.interchange.records import SCENES, SceneRecord
+from perception.parsing import faults
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class SceneFolder:
             lines = path.read_text(encoding="utf-8").splitlines()
             return cls(folder, tuple(SceneRecord.model_validate_json(line) for line in lines))
         except (OSError, UnicodeDecodeError, ValidationError) as error:
+            words = faults(error)[0] if isinstance(error, ValidationError) else error
             raise DataError(
-                f"{path}: not the scenes of a folder that perception run wrote: {error}"
+                f"{path}: not the scenes of a folder that perception run wrote: {words}"
             ) from error
 
     @cached_property
@@ -68,7 +70,10 @@ class SceneFolder:
 
     def _map(self, name: str, dtype: type) -> npt.NDArray[np.generic]:
         path = self.folder / name
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.exists() else None
+        try:
+            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.exists() else None
+        except cv2.error as error:
+            raise DataError(f"{path}: cannot be read ({error.err})") from error
         if image is None:
             raise DataError(f"{path}: missing, or not a readable image")
         if image.dtype != dtype or image.ndim != 2:

@@ -14,6 +14,7 @@ from perception.frame import Coded
 from perception.interchange.channels import Schema
 from perception.interchange.messages import Data, UndecodableError, message_reader, nanoseconds
 from perception.interchange.raw_images import demosaiced, raw_pixels
+from perception.picture_size import MAX_PIXELS, check_picture, too_large
 from perception.pixels import Pixels
 from perception.types import Image
 
@@ -58,11 +59,11 @@ def kind_of(schema_name: str) -> str:
     return name if package in ("foxglove", "foxglove_msgs") and name in known else ""
 
 
-def image_decoder(schema: Schema) -> Callable[[Data], DecodedImage]:
+def image_decoder(schema: Schema, max_pixels: int = MAX_PIXELS) -> Callable[[Data], DecodedImage]:
     """What turns the messages of a channel into pictures.
 
-    It raises UndecodableError for a message that is damaged, and SourceError for one that holds something
-    else than a picture of a camera, such as depth.
+    It raises UndecodableError for a message that is damaged or holds a picture of more than `max_pixels`, and
+    SourceError for one that holds something else than a picture of a camera, such as depth.
 
     Raises:
         SourceError: the channel holds no images, or its messages cannot be read.
@@ -77,7 +78,7 @@ def image_decoder(schema: Schema) -> Callable[[Data], DecodedImage]:
     def decoded(data: Data) -> DecodedImage:
         message = read(data)
         try:
-            return decode(message)
+            return decode(message, max_pixels)
         except (AttributeError, TypeError) as error:
             raise SourceError(f"{schema.name} is defined in another way than known here ({error})") from error
 
@@ -92,15 +93,17 @@ def header_of(message: Any) -> tuple[int, str]:
     return nanoseconds(message.timestamp), message.frame_id
 
 
-def _raw(message: Any) -> DecodedImage:
+def _raw(message: Any, max_pixels: int) -> DecodedImage:
     stamp_ns, frame_id = header_of(message)
+    if words := too_large(message.width, message.height, max_pixels):
+        raise UndecodableError(words)
     big_endian = bool(getattr(message, "is_bigendian", False))
     data = _bytes(message.data)
     pixels = raw_pixels(message.encoding, message.width, message.height, message.step, data, big_endian)
     return DecodedImage(pixels, None, None, stamp_ns, frame_id)
 
 
-def _compressed(message: Any) -> DecodedImage:
+def _compressed(message: Any, max_pixels: int) -> DecodedImage:
     stamp_ns, frame_id = header_of(message)
     said: str = message.format
     if "compressedDepth" in said or said.partition(";")[0].strip() in _DEPTHS:
@@ -111,12 +114,12 @@ def _compressed(message: Any) -> DecodedImage:
         return DecodedImage(None, None, (codec, data), stamp_ns, frame_id)
     if not data.startswith((_JPEG, _PNG, _WEBP)):
         raise UndecodableError(f"format {said!r:.60}, but neither JPEG, PNG nor WebP, nor named as video")
-    pixels, altered = _picture(data, said)
+    pixels, altered = _picture(data, said, max_pixels)
     whole = data.startswith(_JPEG) and not altered and _EXIF not in data[:_EXIF_WITHIN]
     return DecodedImage(pixels, Coded("jpeg", data) if whole else None, None, stamp_ns, frame_id)
 
 
-def _video(message: Any) -> DecodedImage:
+def _video(message: Any, max_pixels: int) -> DecodedImage:
     stamp_ns, frame_id = header_of(message)
     codec = VIDEO.get(message.format)
     if codec is None:
@@ -124,13 +127,16 @@ def _video(message: Any) -> DecodedImage:
     return DecodedImage(None, None, (codec, bytes(_bytes(message.data))), stamp_ns, frame_id)
 
 
-def _picture(data: bytes, said: str) -> tuple[Image, bool]:
+def _picture(data: bytes, said: str, max_pixels: int) -> tuple[Image, bool]:
     """BGR, and whether it is other than a viewer of the file shows."""
     # compressed_image_transport codes a mosaic as grey levels, and names it in the format.
     mosaic = said.startswith("bayer_")
     how = cv2.IMREAD_ANYCOLOR if mosaic else cv2.IMREAD_COLOR
     try:
+        check_picture(data, max_pixels)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    except ValueError as error:
+        raise UndecodableError(str(error)) from error
     except cv2.error as error:  # such as more pixels than OpenCV allows
         raise UndecodableError(f"not a whole image ({error.err})") from error
     if image is None:

@@ -4,11 +4,11 @@ In one version keys may be added; none goes, and none changes its meaning.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from perception.classes import ClassSet
 from perception.health.types import Health, Level
@@ -75,13 +75,20 @@ class KeyPointRecord(_Record):
     score: float = Field(ge=0, le=1)
 
 
+def _in_folder(stem: str) -> str:
+    """What files are called by must not lead out of their folder."""
+    if "/" in stem or "\0" in stem or stem in {"", ".", ".."}:
+        raise ValueError("must be a name of files in this folder")
+    return stem
+
+
 class SceneRecord(_Record):
     """One line of scenes.jsonl: a scene without its maps; places are in pixels of the frame."""
 
     version: Literal[1] = VERSION
     sequence: int = Field(0, ge=0)
     """The frame's position in the source's stream, from 0; a gap means that frames were dropped."""
-    stem: str
+    stem: Annotated[str, AfterValidator(_in_folder)]
     """Name of the frame's files: STEM.labels.png and so on."""
     camera: str = "front"
     stamp_ns: int = 0

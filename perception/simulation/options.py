@@ -58,9 +58,9 @@ def parse_options(query: str) -> SimulationOptions:
     values: dict[str, object] = {}
     for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
         if key not in known:
-            raise ConfigError(f"sim: unknown option '{key}'; use one of {', '.join(sorted(known))}")
+            raise ConfigError(f"sim: unknown option {key!r}; use one of {', '.join(sorted(known))}")
         if key in values:
-            raise ConfigError(f"sim: option '{key}' is given twice; give it once")
+            raise ConfigError(f"sim: option {key!r} is given twice; give it once")
         values[key] = _read(key, text)
     return SimulationOptions(**values)  # type: ignore[arg-type]
 
@@ -79,9 +79,9 @@ def _read(key: str, text: str) -> object:
                 return text
     except ValueError:
         wanted = {"size": "WIDTHxHEIGHT, such as 1280x720", "rate": "a number"}.get(key, "a whole number")
-        raise ConfigError(f"sim: option '{key}' is '{text}'; give {wanted}") from None
+        raise ConfigError(f"sim: option '{key}' is {text!r}; give {wanted}") from None
 
 
 def _require(holds: bool, name: str, value: object, allowed: str) -> None:
     if not holds:
-        raise ConfigError(f"sim: option '{name}' is '{value}'; give {allowed}")
+        raise ConfigError(f"sim: option '{name}' is {str(value)!r}; give {allowed}")

@@ -10,6 +10,8 @@ from perception.extras import DISTRIBUTION
 
 MARK = "perception: scenes drawn on frames"
 _TEXT = MARK.encode()
+# Of FFmpeg: it may be anybody's file, a playlist too.
+_ONLY = {"protocol_whitelist": "file", "format_whitelist": "mov,mp4"}
 _HEADER = 33  # bytes of a PNG's signature and IHDR
 LIBRARY = DISTRIBUTION  # that wrote it, in the header of a log
 _BEFORE_LIBRARY = 8 + 9 + 8 + len("ros2")  # bytes: MCAP's magic, the record's kind and size, two sizes
@@ -45,7 +47,7 @@ def _is_own(path: Path) -> bool:
         with path.open("rb") as file:
             return _TEXT in file.read(_HEADER + 12 + len("Comment\0") + len(_TEXT))
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path}", options=_ONLY) as container:
             return container.metadata.get("comment") == MARK
     except av.error.FFmpegError:
         return False

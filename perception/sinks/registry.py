@@ -5,11 +5,11 @@ from pathlib import Path
 
 from perception.classes import ClassSet
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
-from perception.uri import Kinds
+from perception.uri import Kinds, exists
 
 
 def _name_of(path: str) -> str:
-    folder = path.endswith("/") or Path(path).is_dir() or not Path(path).suffix
+    folder = path.endswith("/") or (exists(Path(path)) and Path(path).is_dir()) or not Path(path).suffix
     return "/" if folder else Path(path).suffix.lower()
 
 

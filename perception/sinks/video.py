@@ -144,7 +144,7 @@ class VideoSink:
     def _start(self, shown: Pixels, stamp_ns: int, aspect: float) -> VideoStream:
         self._first_pts = self._last_pts = _ticks(stamp_ns)
         self._last_pts -= 1
-        self._container = av.open(self.uri, "w", format="mp4", options=_MUXER)
+        self._container = av.open(f"file:{self._path}", "w", format="mp4", options=_MUXER)
         self._container.metadata["comment"] = MARK
         stream = self._container.add_stream(self._encoder.codec, rate=self._rate)
         assert isinstance(stream, VideoStream)
@@ -174,7 +174,7 @@ def _ticks(stamp_ns: int) -> int:
 def plays(path: Path) -> bool:
     """Whether a frame can be read from it."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path}") as container:
             return any(packet.size and not packet.is_corrupt for packet in container.demux(video=0))
     except (av.error.FFmpegError, OSError, IndexError):  # it has not even a stream
         return False

@@ -47,8 +47,8 @@ class BusSource(ABC):
     wall time of their headers, and are stamped by it as a stream's clock, see `StreamClock`.
     """
 
-    def __init__(self, uri: Uri, camera: str) -> None:
-        self.uri = uri.shown
+    def __init__(self, uri: Uri, camera: str, max_pixels: int) -> None:
+        self.uri, self._max_pixels = uri.shown, max_pixels
         self.rate = 30.0
         self.length: int | None = None
         self.notes: list[str] = []
@@ -174,7 +174,7 @@ class BusSource(ABC):
 
     def _decoder(self, kind: str) -> Callable[[bytes], DecodedImage]:
         if kind not in self._decoders:
-            self._decoders[kind] = image_decoder(Schema(kind, "", b"", "cdr"))
+            self._decoders[kind] = image_decoder(Schema(kind, "", b"", "cdr"), self._max_pixels)
         return self._decoders[kind]
 
     def _find(self) -> None:

@@ -22,13 +22,15 @@ def _class(where: str, source: SourceUri) -> Any:
 
 
 def _open_ros(source: SourceUri, capture: Capture) -> Source:
-    opened: Source = _class("perception.sources.ros:RosSource", source)(source.uri, capture.camera)
+    opened: Source = _class("perception.sources.ros:RosSource", source)(
+        source.uri, capture.camera, capture.max_pixels
+    )
     return opened
 
 
 def _open_zenoh(source: SourceUri, capture: Capture) -> Source:
     kind = _class("perception.sources.zenoh:ZenohSource", source)
-    opened: Source = kind(source.uri, source.options, capture.camera)
+    opened: Source = kind(source.uri, source.options, capture.camera, capture.max_pixels)
     return opened
 
 

@@ -14,7 +14,10 @@ from typing import NamedTuple
 CLOCK = 90_000  # Hz, of the RTP times of H.264 and H.265
 _LONGEST_HEADER = 1 << 16  # bytes; what has no end by then is no RTSP
 _RTPMAP = re.compile(rb"a=rtpmap:(\d+) (H264|H265)/90000", re.IGNORECASE)
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_LONGEST_BODY = 1 << 20
+_LENGTH = re.compile(rb"content-length: *(\d{1,18})", re.IGNORECASE)
+_MOVED = re.compile(rb"RTSP/1\.\d 3\d\d[^\r\n]{0,200}")
+_LOCATION = re.compile(rb"\r\nlocation: *([^\r\n]{0,2000})", re.IGNORECASE)
 _LEAST = 12  # bytes of an RTP packet
 _MARKER, _KIND = 0x80, 0x7F
 
@@ -49,6 +52,10 @@ def marked_time(packet: memoryview) -> int | None:
 
 class UnmarkableError(Exception):
     """The camera does not mark the last packet of each picture; says what it does instead."""
+
+
+class MovedError(Exception):
+    """The camera redirects to the place that this says."""
 
 
 @dataclass(slots=True)
@@ -93,9 +100,13 @@ class PictureEnds:
     """Marks the pictures in what a camera sends over one RTSP connection.
 
     That is messages, and packets of RTP between them (RFC 2326, 10.12).
+
+    Args:
+        mark: false: all is handed on as it comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mark: bool = True) -> None:
+        self._mark = mark
         self._data = bytearray()  # a message or packet that is not whole yet
         self._units: dict[int, _Units] = {}  # by the payload types of RTP
         self._streams: dict[int, _Stream] = {}
@@ -103,13 +114,14 @@ class PictureEnds:
     @property
     def marks(self) -> bool:
         """Whether the camera has described pictures that can be marked."""
-        return bool(self._units)
+        return bool(self._units) and self._mark
 
     def feed(self, data: bytes) -> bytes:
         """What is to be handed on after all that has come.
 
         Raises:
             UnmarkableError: no picture of this camera can be marked.
+            MovedError: it redirects.
         """
         self._data += data
         out = bytearray()
@@ -132,16 +144,21 @@ class PictureEnds:
                 raise UnmarkableError("what it sends is no RTSP")
             return None
         length = _LENGTH.search(self._data, 0, end)
+        if length and int(length[1]) > _LONGEST_BODY:
+            raise UnmarkableError("what it sends is no RTSP")
         return end + 4 + (int(length[1]) if length else 0)
 
     def _message(self, message: bytearray) -> bytes:
+        if moved := _MOVED.match(message):
+            place = _LOCATION.search(message, 0, message.find(b"\r\n\r\n"))
+            raise MovedError(place[1].decode(errors="replace") if place else moved[0].decode())
         self._units |= {int(kind): _CODECS[codec.upper()] for kind, codec in _RTPMAP.findall(message)}
         return bytes(message)
 
     def _packet(self, framed: bytes) -> bytes:
         channel, packet = framed[1], framed[4:]
         units = self._units.get(packet[1] & _KIND) if len(packet) >= _LEAST else None
-        if units is None:  # sound, or a report
+        if units is None or not self._mark:  # sound, or a report
             return framed
         return self._streams.setdefault(channel, _Stream()).mark(channel, packet, units)
 

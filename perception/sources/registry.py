@@ -7,16 +7,16 @@ from perception.errors import SourceError
 from perception.picture_size import MAX_PIXELS
 from perception.sources.base import Capture, Source, SourceKind, SourceUri
 from perception.types import Policy
-from perception.uri import Kinds
+from perception.uri import Kinds, exists
 
 
 def _name_of(path: str) -> str:
     # A folder may be called 0, as KITTI's are.
-    if path.startswith("/dev/video") or (re.fullmatch(r"0|[1-9][0-9]?", path) and not Path(path).exists()):
+    if path.startswith("/dev/video") or (re.fullmatch(r"0|[1-9][0-9]?", path) and not exists(Path(path))):
         return "camera"
-    if (Path(path) / "metadata.yaml").is_file():  # of rosbag2
+    if exists(Path(path) / "metadata.yaml"):  # of rosbag2
         return "bag/"
-    return "/" if Path(path).is_dir() else Path(path).suffix.lower()
+    return "/" if exists(Path(path)) and Path(path).is_dir() else Path(path).suffix.lower()
 
 
 SOURCES = Kinds(
@@ -60,6 +60,6 @@ def open_source(
         ConfigError: its options are wrong.
     """
     source = SOURCES.parse(uri) if isinstance(uri, str) else uri
-    if source.path is not None and not source.path.exists():
+    if source.path is not None and not exists(source.path):
         raise SourceError(f"source {source}: no such file or folder; a source is {SOURCES.grammar()}")
     return source.kind.open(source, Capture(frames, policy, camera, max_pixels))

@@ -7,6 +7,7 @@ from typing import Any
 
 from perception.errors import SourceError
 from perception.interchange.ros_node import RosNode
+from perception.picture_size import MAX_PIXELS
 from perception.sources.bus import CAMERA_INFO, TRANSFORMS, BusSource, camera_info_beside
 from perception.uri import Uri
 
@@ -20,8 +21,8 @@ class RosSource(BusSource):
     tf2_msgs is installed.
     """
 
-    def __init__(self, uri: Uri, camera: str = "front") -> None:
-        super().__init__(uri, camera)
+    def __init__(self, uri: Uri, camera: str = "front", max_pixels: int = MAX_PIXELS) -> None:
+        super().__init__(uri, camera, max_pixels)
         self._topic = uri.place
         self._node: RosNode | None = None
         self._subscribed: tuple[str, bool] | None = None  # type; whether reliable

@@ -8,9 +8,10 @@ from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
 from perception.redact import masked
-from perception.sources.picture_ends import PictureEnds, UnmarkableError
+from perception.sources.picture_ends import MovedError, PictureEnds, UnmarkableError
+from perception.sources.trust import Trust, secured
 
-_PORT = 554
+_PORTS = {"rtsp": 554, "rtsps": 322}
 _CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: the other side sees that the connection was broken off
 _log = logging.getLogger("perception.sources")
@@ -19,31 +20,40 @@ _log = logging.getLogger("perception.sources")
 class RtspRelay:
     """Connects to the camera of an RTSP URL, and lets one client read it at `url`: see PictureEnds.
 
+    It speaks TLS with a camera of rtsps://, and does not let the client follow where the camera redirects to.
     It ends when either of them ends its connection, or at `close`.
 
     Attributes:
         url: with the user and password of the camera's.
-        unmarkable: it has ended because no picture's end can be seen; the camera is to be read without it.
+        unmarkable: it has ended because no picture's end can be seen; the camera is to be read without marks.
+        moved: it has ended because the camera redirects to there; empty: it does not.
+
+    Args:
+        mark: the ends of pictures.
 
     Raises:
-        OSError: the camera cannot be reached.
+        OSError: the camera cannot be reached, or is another one than its certificate says.
     """
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, trust: Trust, mark: bool = True) -> None:
         parts = urlsplit(url)
         login, at, place = parts.netloc.rpartition("@")
-        self._camera = socket.create_connection((parts.hostname, parts.port or _PORT), timeout_s)
-        self._camera.settimeout(None)
+        address = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        self._camera: socket.socket = socket.create_connection(address, timeout_s)
+        if parts.scheme == "rtsps":
+            self._camera = secured(self._camera, trust, address[0])
+        else:
+            self._camera.settimeout(None)
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=1)
         self._listening.settimeout(timeout_s)
         own = f"127.0.0.1:{self._listening.getsockname()[1]}"
-        self.url = urlunsplit(parts._replace(netloc=f"{login}{at}{own}"))
-        self.unmarkable = False
-        self._ends = PictureEnds()
+        self.url = urlunsplit(parts._replace(scheme="rtsp", netloc=f"{login}{at}{own}"))
+        self.unmarkable, self.moved = False, ""
+        self._ends = PictureEnds(mark)
         self._shown, self._own, self._place = (
             masked(url),
             f"rtsp://{own}".encode(),
-            f"rtsp://{place}".encode(),
+            f"{parts.scheme}://{place}".encode(),
         )
         Thread(target=self._run, name="rtsp relay", daemon=True).start()
 
@@ -77,6 +87,8 @@ class RtspRelay:
         try:
             while data := self._camera.recv(_CHUNK):
                 client.sendall(self._ends.feed(data))
+        except MovedError as error:
+            self.moved = str(error)
         except UnmarkableError as error:
             self.unmarkable = True
             words = "%s: %s; it is connected to again, and each picture comes with the next one"

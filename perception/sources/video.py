@@ -23,7 +23,14 @@ from perception.sources.splice import Timeline, spliced
 from perception.sources.tracks import choose_track, read_track
 
 # A backward step of MPEG's stamps is for `Timeline` to judge: FFmpeg takes each for 26.5 h gone by.
-_OPTIONS = {"correct_ts_overflow": "0"}
+# Only files of pictures: no playlist that would have others read, here or elsewhere.
+_OPTIONS = {
+    "correct_ts_overflow": "0",
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,3gp,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h261,h263,h264,hevc,vvc,evc,"
+    "av1,obu,ivf,flv,live_flv,kux,asf,ogg,mjpeg,mpjpeg,smjpeg,mjpeg_2000,jpeg_pipe,mxf,nut,rm,dv,dnxhd,vc1,vc1test,"
+    "dirac,cavsvideo,gif,apng,wtv,yuv4mpegpipe,gxf,lxf,dhav,swf,nsv,pva,wav,mp3,flac,aac",
+}
 
 
 class VideoSource:
@@ -58,7 +65,7 @@ class VideoSource:
         self.live = False
         self._camera = camera
         try:
-            self._container = av.open(str(path), options=_OPTIONS)
+            self._container = av.open(f"file:{path}", options=_OPTIONS)
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(f"source {path}: not a readable video ({_words(error)})") from error
         try:
@@ -155,6 +162,8 @@ class VideoSource:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, av.error.ArgumentError):
+        return "a playlist, or a format that is not read; convert it to MP4"
     return getattr(error, "strerror", None) or str(error)
 
 

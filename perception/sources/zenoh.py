@@ -9,6 +9,7 @@ import zenoh
 from perception.errors import SourceError
 from perception.interchange.bus_uris import ZenohOptions
 from perception.interchange.zenoh_session import open_session, waits, words
+from perception.picture_size import MAX_PIXELS
 from perception.sources.bus import BusSource, camera_info_beside
 from perception.uri import Uri
 
@@ -19,8 +20,10 @@ _UNSAID = "zenoh/bytes"
 class ZenohSource(BusSource):
     """The encoding of a message names its type, else the key does: CompressedImage below /compressed."""
 
-    def __init__(self, uri: Uri, options: ZenohOptions, camera: str = "front") -> None:
-        super().__init__(uri, camera)
+    def __init__(
+        self, uri: Uri, options: ZenohOptions, camera: str = "front", max_pixels: int = MAX_PIXELS
+    ) -> None:
+        super().__init__(uri, camera, max_pixels)
         self._key, self._options = uri.place, options
         self._session: Any = None
 

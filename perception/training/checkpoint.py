@@ -1,6 +1,7 @@
 """Reading what training wrote: checkpoints, and the weights inside an exported bundle."""
 
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,18 @@ from perception.bundle.bundle import Bundle
 from perception.errors import DataError
 from perception.training.config import DataConfig, TrainingConfig
 
+# What torch raises of files that are no checkpoints, or damaged ones.
+_BROKEN = (
+    *(OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, OverflowError),
+    *(MemoryError, AssertionError, struct.error, pickle.UnpicklingError),
+)
+
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Everything in a checkpoint. Raises DataError where it is not one."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except _BROKEN as error:
         raise DataError(f"{path}: cannot be read as a training checkpoint: {error}") from error
     if not isinstance(state, dict) or not {"config", "network", "step"} <= set(state):
         raise DataError(f"{path}: not a checkpoint of perception train; give its checkpoint.pt")

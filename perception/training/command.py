@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from perception.console import Console
 from perception.errors import ConfigError
 from perception.training import CHECKPOINT
 

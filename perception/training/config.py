@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PositiveInt
 
+from perception.bundle.manifest import MOST_PIXELS
 from perception.classes import DRIVE, ClassSet
 from perception.datasets.class_file import ClassFile, OwnClasses, read_class_file
 from perception.datasets.dataset import public_name
@@ -16,7 +17,11 @@ from perception.parsing import read_yaml, validate
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Side = Annotated[int, Field(multiple_of=32, gt=0, le=8192)]
+Scale = Annotated[float, Field(gt=0, le=16)]
 
 
 class DataConfig(_Strict):
@@ -35,25 +40,22 @@ class TrainingConfig(_Strict):
     name: str = "drive"
     classes: ClassFile | None = None  # in a recipe also the path of a class file, from the recipe's folder
     network: str = "drive"
-    width: Annotated[float, Field(gt=0)] = 1.0  # the network's channels, relative to the paper's
+    width: Annotated[float, Field(gt=0, le=16)] = 1.0  # the network's channels, relative to the paper's
     output_stride: Literal[8, 16, 32] | None = None  # of an atrous encoder; None: the paper's
     train: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
     validate_on: tuple[str, ...] = ()
     losses: dict[str, Annotated[float, Field(gt=0)]] = {}  # name: weight; empty: the task's own
     class_balance: bool = True
-    crop: tuple[Annotated[int, Field(multiple_of=32, gt=0)], Annotated[int, Field(multiple_of=32, gt=0)]] = (
-        288,
-        384,
-    )
-    scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.6, 1.7)
-    pixels: PositiveInt = 204_800
+    crop: tuple[Side, Side] = (288, 384)
+    scale: tuple[Scale, Scale] = (0.6, 1.7)
+    pixels: Annotated[int, Field(gt=0, le=MOST_PIXELS)] = 204_800
     paste: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of views with road users from another view
     # Whether views vary in exposure, colour, blur and noise; earlier recipes and checkpoints call it `moods`.
     photometric: bool = Field(default=True, validation_alias=AliasChoices("photometric", "moods"))
     bonnets: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of views with a bonnet at their lower edge
     corrupted: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of views in bad weather, or by a bad camera
-    batch: PositiveInt = 8
-    steps: PositiveInt = 4000
+    batch: Annotated[int, Field(gt=0, le=4096)] = 8
+    steps: Annotated[int, Field(gt=0, le=10**9)] = 4000
     quantised: bool = False  # train on, from --initial, with the rounding of INT8
     encoder_rate: Annotated[float, Field(ge=0)] = 5e-4  # of one that has learnt before; 0: it stays as it is
     decoder_rate: Annotated[float, Field(gt=0)] = 2e-3
@@ -65,8 +67,8 @@ class TrainingConfig(_Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     validate_every: PositiveInt = 500
     checkpoint_every: PositiveInt = 100
-    workers: Annotated[int, Field(ge=0)] = 1
-    seed: int = 0
+    workers: Annotated[int, Field(ge=0, le=256)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     def class_set(self) -> ClassSet:
         """The classes of the network."""
@@ -117,7 +119,7 @@ def load_config(path: Path, data: Path, overrides: Mapping[str, object]) -> Trai
 def _resolve_folds(raw: dict[str, Any], path: Path, data: Path) -> None:
     """Replace the sets that `train` names by the sources of what trains of them in the recipe's fold."""
     file, fold = raw.pop("folds", None), raw.pop("fold", None)
-    entries = raw.get("train") or []
+    entries = train if isinstance(train := raw.get("train"), list) else []
     named = [entry for entry in entries if isinstance(entry, dict) and "set" in entry]
     if not isinstance(file, str) or not isinstance(fold, str):
         if file is not None or fold is not None or named:

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from perception.console import Console
 from perception.datasets.dataset import thinned
 from perception.datasets.opening import open_dataset
 from perception.decode.instances import choose_grouping, choose_least

@@ -11,13 +11,16 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+from pydantic import BaseModel, Field, TypeAdapter
 
 from perception.datasets.dataset import Dataset, Sample, public_name
 from perception.datasets.opening import open_dataset
 from perception.errors import DataError
+from perception.parsing import parse_json
 from perception.training.config import TrainingConfig
 
 PIECE = 60 * 2**20  # bytes of a piece
@@ -71,6 +74,16 @@ class _Place:
     size: int
 
 
+class _Facts(BaseModel):
+    """Of a packed frame: its name, and the class bits that the target's values stand for."""
+
+    name: str
+    bits: list[Annotated[int, Field(ge=0, lt=2**32)]]
+
+
+_NAMES = TypeAdapter(list[str])
+
+
 class PackedDataset:
     """The frames of one set in the pieces of a folder, in the order in which they were packed."""
 
@@ -97,19 +110,25 @@ class PackedDataset:
 
     def __getitem__(self, index: int) -> Sample:
         places = self._frames[self._numbers[index]]
-        facts = json.loads(self._read(places[".json"]))
-        image, values, instances = (
-            cv2.imdecode(np.frombuffer(self._read(places[ending]), np.uint8), flags)
-            for ending, flags in (
-                (".jpg", cv2.IMREAD_COLOR),
-                (".target.png", cv2.IMREAD_UNCHANGED),
-                (".instances.png", cv2.IMREAD_UNCHANGED),
+        try:
+            facts = _Facts.model_validate_json(self._read(places[".json"]))
+            image, values, instances = (
+                cv2.imdecode(np.frombuffer(self._read(places[ending]), np.uint8), flags)
+                for ending, flags in (
+                    (".jpg", cv2.IMREAD_COLOR),
+                    (".target.png", cv2.IMREAD_UNCHANGED),
+                    (".instances.png", cv2.IMREAD_UNCHANGED),
+                )
             )
-        )
-        table = np.array(facts["bits"], np.uint32)
-        return Sample(
-            facts["name"], np.asarray(image, np.uint8), table[values], np.asarray(instances, np.uint16)
-        )
+            if image is None or values is None or instances is None:
+                raise ValueError("a picture is broken")  # noqa: TRY301
+            if not image.shape[:2] == values.shape == instances.shape:
+                raise ValueError("its pictures are of several sizes")  # noqa: TRY301
+            target = np.array(facts.bits, np.uint32)[values]
+        except (OSError, ValueError, LookupError, OverflowError, cv2.error) as error:
+            where = f"{self.name}: packed frame {self._numbers[index]}"
+            raise DataError(f"{where} cannot be read ({error}); pack it again") from error
+        return Sample(facts.name, np.asarray(image, np.uint8), target, np.asarray(instances, np.uint16))
 
     @staticmethod
     def _read(place: _Place) -> bytes:
@@ -144,7 +163,7 @@ def open_packed(folder: Path, sources: Sequence[str]) -> list[PackedDataset]:
     """
     path = folder / SETS
     try:
-        packed = json.loads(path.read_text())
+        packed = _NAMES.validate_python(parse_json(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}; pack the data again") from error
     wanted = [public_name(source) for source in sources]

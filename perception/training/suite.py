@@ -37,7 +37,7 @@ class Suite(BaseModel):
         networks: name in recipes → keys of its own.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     recipe: dict[str, Any]
     networks: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]

@@ -3,6 +3,7 @@ import logging
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,11 +23,13 @@ SECRETS = ("hunter2", "abcdef")
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    logger = logging.getLogger("perception")
-    before = logger.handlers[:], logger.level
-    logger.handlers.clear()  # what another test has set up may still have something to tell
+    logger, own = logging.getLogger(), logging.getLogger("perception")
+    before = logger.handlers[:], own.level
+    # What another test has set up may still have something to tell.
+    logger.handlers[:] = [one for one in logger.handlers if not isinstance(one, logs.Handler)]
     yield
-    logger.handlers[:], logger.level = before
+    logger.handlers[:], own.level = before
+    logging.captureWarnings(False)
 
 
 @pytest.fixture
@@ -105,7 +108,9 @@ def test_nothing_secret_is_told(kind: Any, capsys: pytest.CaptureFixture[str]) -
     LOG.warning(URI)
     LOG.warning("lost %s", URI, extra={"event": "x", "uri": URI, "tried": [URI, {"also": (URI,), URI: 1}]})
     handler = logs.Handler(logs.as_json if kind == "json" else logs.as_text)
-    handler.handle(logging.makeLogRecord({"msg": "%s and %d", "args": (URI,)}))  # which do not fit
+    handler.handle(
+        logging.makeLogRecord({"name": "perception.x", "msg": "%s and %d", "args": (URI,)})
+    )  # which do not fit
     try:
         raise ConnectionError(f"cannot reach {URI}")  # noqa: TRY301 — it is the log that is tested
     except ConnectionError:
@@ -169,11 +174,60 @@ def test_threads_do_not_disturb_each_other(capsys: pytest.CaptureFixture[str]) -
     assert sum(line.get("more", 1) for line in lines) == 800
 
 
-def test_others_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    root, other = logging.getLogger(), logging.getLogger("other")
-    before = root.handlers[:], root.level, other.handlers[:], other.level
+def fail(logger: logging.Logger, number: int) -> None:
+    """As aiohttp logs a request that it does not understand."""
+    try:
+        raise ValueError(f"bad \x1b[2J {URI} {number}\n{'x' * 5000}")  # noqa: TRY301
+    except ValueError as error:
+        logger.exception(f"handling {number} of %s", URI, exc_info=error)
+
+
+def test_libraries_are_told_as_warnings_masked_and_few(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("json", quiet=False)
+    for number in range(300):
+        fail(logging.getLogger("aiohttp.server"), number)
+        logging.getLogger("aiohttp.access").info("not this")
+    warnings.warn("an old way", DeprecationWarning, stacklevel=1)
+    *lines, warning = told_json(capsys)
+    assert len(lines) == 10
+    assert {line["level"] for line in lines} == {"warn"} and lines[0]["logger"] == "aiohttp.server"
+    for number, line in enumerate(lines):
+        text = line["message"]
+        assert text.startswith(
+            f"handling {number} of rtsp://admin:***@cam.local/1?token=*** (ValueError: bad"
+        )
+        assert "\\x1b[2J" in text and "\x1b" not in text and "\n" not in text and len(text) < 600
+        assert not any(secret in text for secret in SECRETS)
+    assert "DeprecationWarning: an old way" in warning["message"] and warning["logger"] == "py.warnings"
+
+
+def test_libraries_are_quiet_where_the_node_is(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", quiet=True)
+    fail(logging.getLogger("asyncio"), 1)
+    assert told(capsys) == []
+
+
+def test_the_end_of_a_thread_is_told_as_all_else(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("json", quiet=True)
+
+    def end() -> None:
+        raise ValueError(URI)
+
+    with logs.threads_heard():
+        thread = Thread(target=end, name="relay")
+        thread.start()
+        thread.join()
+    [line] = told_json(capsys)
+    assert line["message"].startswith("the thread relay has ended: rtsp://admin:***@cam.local/1?token=***\n")
+    assert (line["level"], line["event"]) == ("error", "thread_ended")
+    assert not any(secret in line["message"] for secret in SECRETS)
+
+
+def test_a_line_is_one_line_and_leads_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("text", quiet=False)
-    assert (root.handlers[:], root.level, other.handlers[:], other.level) == before
+    LOG.warning("lost %s", "a\n12:00:00 ERROR forged\r\x1b]0;x\x07\x9b31m \u202egpj.exe é 日本")
+    [line] = told(capsys)
+    assert line.endswith(r"WARN  lost a\n12:00:00 ERROR forged\r\x1b]0;x\x07\x9b31m \u202egpj.exe é 日本")
 
 
 def test_a_closed_stderr_ends_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

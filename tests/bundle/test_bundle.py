@@ -212,8 +212,9 @@ def test_writing_replaces_an_older_bundle(colour_bundle: Bundle, tmp_path: Path)
             card="x",
         )
 
-    write(tmp_path / "x", b"first")
-    assert write(tmp_path / "x", b"second").graph().read_bytes() == b"second"
+    first, second = b"\x12\x01a", b"\x12\x01b"  # the name of the program that wrote it
+    write(tmp_path / "x", first)
+    assert write(tmp_path / "x", second).graph().read_bytes() == second
     (tmp_path / "file").write_text("")
     with pytest.raises(BundleError, match="cannot be written"):
         write(tmp_path / "file" / "x", b"")

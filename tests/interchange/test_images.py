@@ -199,6 +199,18 @@ def test_what_is_no_whole_picture_is_undecodable() -> None:
             decoded("jpeg", data)
 
 
+def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
+    height, width = BGR.shape[:2]
+    most = height * width - 1
+    words = f"{width}×{height} .* --max-pixels"
+    for suffix in (".jpg", ".png"):
+        message = compressed_message("jpeg", cv2.imencode(suffix, BGR)[1].tobytes())
+        with pytest.raises(UndecodableError, match=words):
+            image_decoder(ros("CompressedImage"), most)(message)
+    with pytest.raises(UndecodableError, match=words):
+        image_decoder(ros("Image"), most)(raw_message("bgr8", BGR))
+
+
 def test_bags_of_ros_1_and_messages_without_a_definition_are_read() -> None:
     got = shown(ros("Image", ROS1), raw_message("bgr8", BGR, store=ROS1))
     assert (got.pixels == BGR).all()

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from perception.app.bench import SOURCE, measure, outside, recorded
@@ -18,6 +17,7 @@ from perception.app.bench.plot import check_plot, save
 from perception.app.bench.side_by_side import compare, parse_size
 from perception.app.output import AsJson, Model, show
 from perception.app.progress import show_builds
+from perception.console import Console
 from perception.engines.registry import ENGINES, known_engines
 from perception.errors import ConfigError
 

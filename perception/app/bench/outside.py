@@ -128,7 +128,7 @@ def count_frames(folder: Path) -> int:
 
 
 def _in_video(path: Path) -> int:
-    with suppress(av.error.FFmpegError), av.open(str(path)) as container:
+    with suppress(av.error.FFmpegError), av.open(f"file:{path}") as container:
         if container.streams.video:
             return sum(packet.size > 0 for packet in container.demux(video=0))
     return 0

@@ -1,23 +1,23 @@
 """COCO's layout: one JSON file of all annotations, as COCO, CVAT, Label Studio and others write it."""
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools import mask as coco_mask
 from pydantic import BaseModel, Field, ValidationError
 
 from perception.datasets.class_file import OwnClasses
 from perception.datasets.formats.files import Files, Labels, Size, check_size
 from perception.datasets.formats.regions import Region, box_corners, drive_labels, own_labels, rasterise
+from perception.datasets.formats.run_lengths import from_runs
 from perception.errors import DataError
-from perception.parsing import faults
+from perception.parsing import faults, parse_json
 
 LOG = logging.getLogger(__name__)
 
@@ -84,10 +84,13 @@ def read_coco(path: Path) -> CocoFile:
 @lru_cache(maxsize=4)
 def _parse_coco(path: Path, _changed_ns: int) -> CocoFile:
     try:
-        file = _Coco.model_validate(json.loads(path.read_bytes()))
+        file = _Coco.model_validate(parse_json(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not COCO's instances: {_first(error)}") from error
     files = {image.id: image.file_name.replace("\\", "/") for image in file.images}
+    for name in files.values():
+        if name.startswith("/") or ".." in name.split("/") or "\0" in name or name[1:2] == ":":
+            raise DataError(f"{path}: the image {name!r} is not within the data set's folder")
     annotations: dict[str, list[_Annotation]] = {name: [] for name in files.values()}
     names = {category.id: category.name for category in file.categories}
     singles = _single_objects(file.annotations, path)
@@ -157,20 +160,18 @@ def _mask(one: _Annotation, size: Size, files: Files) -> tuple[npt.NDArray[np.bo
     try:
         if isinstance(region, _Rle):
             check_size(files.label, region.size, size)
-            if isinstance(region.counts, str):
-                code: Any = {"size": list(size), "counts": region.counts.encode()}
-            else:
-                code = coco_mask.frPyObjects({"size": list(size), "counts": region.counts}, *size)
-            return np.asarray(coco_mask.decode(code)) > 0, False
+            return from_runs(region.counts, size), False
         if any(len(polygon) >= 6 for polygon in region or ()):
             return rasterise(region or [], size), False
     except (ValueError, TypeError) as error:
         raise DataError(
             f"{files.label}: a region of {files.image.name} cannot be decoded: {error}"
         ) from error
-    if one.bbox is None:
+    if one.bbox is None or not all(map(isfinite, one.bbox)):
         raise DataError(
             f"{files.label}: an annotation of {files.image.name} has no segmentation and no bbox; remove it"
         )
     x, y, w, h = one.bbox
-    return rasterise([box_corners(x, y, x + w, y + h)], size), True
+    x, right = np.clip((x, x + w), 0, size[1]).tolist()
+    y, bottom = np.clip((y, y + h), 0, size[0]).tolist()
+    return rasterise([box_corners(x, y, right, bottom)], size), True

@@ -1,10 +1,12 @@
 """What every layout deals in: a frame's files, and the labels that they hold."""
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
@@ -18,6 +20,16 @@ Ids = npt.NDArray[np.uint16]
 Size = tuple[int, int]
 UNCLAIMED = 65535  # a thing's pixel that no instance claims
 MOST_OF_A_CLASS = 999  # instances: an id is class id × 1000 + k
+# What Pillow raises of broken and of huge images besides.
+_PILLOW = (
+    Image.DecompressionBombError,
+    KeyError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    EOFError,
+    AttributeError,
+)
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".tif", ".tiff", ".webp"}
 
 
@@ -64,7 +76,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
         raise DataError(f"{path}: missing; the data set is incomplete")
     try:
         return read_image_file(path)
-    except ValueError as error:
+    except (OSError, ValueError, cv2.error) as error:
         raise DataError(f"{path}: not a readable image ({error}); replace or remove it") from error
 
 
@@ -99,13 +111,15 @@ def _read(path: Path, size: Size, *, colours: bool = False) -> npt.NDArray[np.ge
         raise DataError(f"{path}: missing; the data set is incomplete")
     try:
         with Image.open(BytesIO(path.read_bytes())) as stored:  # Pillow garbles TIFF that it maps and turns
+            if sorted(stored.size) != sorted(size):  # before it is decoded: it may be of any size
+                check_size(path, stored.size[::-1], size)
             stored.load()  # which turns TIFF already
             image = ImageOps.exif_transpose(stored)
             shown = image.convert("RGB") if image.mode in {"P", "PA"} and colours else image
             if shown.mode in {"PA", "LA"}:
                 shown = shown.getchannel(0)
             pixels = np.array(shown)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, *_PILLOW) as error:
         raise DataError(f"{path}: not a readable image; replace or remove it") from error
     check_size(path, pixels.shape[:2], size)
     if pixels.dtype == np.bool_:

@@ -16,6 +16,7 @@ from perception.datasets.class_file import Label, OwnClasses
 from perception.datasets.formats.files import MOST_OF_A_CLASS, Labels, Size
 from perception.errors import DataError
 
+REACH = 10  # sides of the image: nobody labels what is farther outside
 _TWO_WHEELERS = {"bicycle", "motorcycle", "two wheeler"}
 
 
@@ -97,8 +98,16 @@ def rasterise(polygons: list[list[float]], size: Size) -> npt.NDArray[np.bool_]:
 
     Pixel centres lie at half-integer coordinates, so a polygon from 10 to 20 covers ten pixels. Polygons of
     fewer than three corners cover nothing.
+
+    Raises:
+        ValueError: a polygon's coordinates are no pairs, no numbers, or far outside.
     """
     polygons = [polygon for polygon in polygons if len(polygon) >= 6]
+    # Pycocotools checks nothing, and takes memory by a polygon's length: it ends the process otherwise.
+    most = REACH * max(size)
+    for polygon in polygons:
+        if len(polygon) % 2 or not all(-most <= one <= most for one in polygon):
+            raise ValueError(f"a polygon has {len(polygon)} coordinates, or some far outside the image")
     if not polygons:
         return np.zeros(size, bool)
     return np.asarray(coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, *size)))) > 0

@@ -47,7 +47,7 @@ def read_names(folder: Path) -> Mapping[int, str] | None:
         raise DataError(f"{' and '.join(map(str, found))}: their names differ; keep one of them")
     for path in (folder / "classes.txt", folder / "obj.names", folder / "labels" / "classes.txt"):
         if not found and path.is_file():
-            found[path] = dict(enumerate(filter(None, map(str.strip, path.read_text().splitlines()))))
+            found[path] = dict(enumerate(filter(None, map(str.strip, _lines(path)))))
     return next(iter(found.values()), None)
 
 
@@ -61,7 +61,7 @@ def _names(path: Path) -> dict[int, str] | None:
     pairs = names.items() if isinstance(names, dict) else enumerate(names) if isinstance(names, list) else ()
     try:
         found = {int(number): str(name) for number, name in pairs}
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise DataError(
             f"{path}: names: expected a list, or a mapping of numbers to names: {error}"
         ) from error
@@ -84,7 +84,7 @@ def _regions(files: Files, size: Size) -> Iterator[Region]:
     height, width = size
     if not path.exists():
         raise DataError(f"{path}: missing; the data set is incomplete")
-    for line in filter(str.strip, path.read_text().splitlines()):
+    for line in filter(str.strip, _lines(path)):
         kind, corners = _numbers(line, path)
         box = len(corners) == 2
         corners = corners * (width, height)
@@ -97,6 +97,13 @@ def _regions(files: Files, size: Size) -> Iterator[Region]:
         known_as = (kind,) if name is None else (kind, name)
         label = str(kind) if name is None else f"{name} ({kind})"
         yield Region(label, known_as, name, rasterise([points], size), crowd=box)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
 
 
 def _numbers(line: str, path: Path) -> tuple[int, npt.NDArray[np.float64]]:

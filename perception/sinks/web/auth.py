@@ -1,11 +1,13 @@
 """Which requests are allowed, and what browsers may do with the answers."""
 
+import hashlib
 import hmac
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from perception.redact import printable
 from perception.sinks.web.address import Address, is_loopback
 
 HEADERS = {
@@ -30,11 +32,12 @@ class Auth:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._cookie = f"perception-{address.port}"  # browsers keep one jar for all ports of a host
+        self._pass = _pass(address.token)  # a token may have characters that a cookie may not
 
     def admit(self, response: web.StreamResponse) -> None:
         """Let the page load its own files: their addresses carry no token."""
         if self._address.token:
-            response.set_cookie(self._cookie, self._address.token, httponly=True, samesite="Strict")
+            response.set_cookie(self._cookie, self._pass, httponly=True, samesite="Strict")
 
     @property
     def middleware(self) -> Middleware:
@@ -50,18 +53,20 @@ class Auth:
     def _check_names(self, request: web.Request) -> None:
         if is_loopback(self._address.host) and not is_loopback(_name(request.host)):
             raise web.HTTPForbidden(
-                text=f"This page is for this machine alone, and {request.host} is not its name: "
+                text=f"This page is for this machine alone, and {printable(request.host)} is not its name: "
                 f"use http://{self._address.host}:{self._address.port}/"
             )
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
-            raise web.HTTPForbidden(text=f"A page of {origin} may not use this one.")
+        if origin is not None and _netloc(origin) != request.host:
+            raise web.HTTPForbidden(text=f"A page of {printable(origin)} may not use this one.")
 
     def _check_token(self, request: web.Request) -> None:
+        if not self._address.token:
+            return
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         shown = request.query.get("token") or (bearer if scheme.lower() == "bearer" else "")
-        shown = shown or request.cookies.get(self._cookie, "")
-        if self._address.token and not hmac.compare_digest(shown.encode(), self._address.token.encode()):
+        given = _pass(shown) if shown else request.cookies.get(self._cookie, "")
+        if not hmac.compare_digest(given.encode(errors="replace"), self._pass.encode()):
             raise web.HTTPUnauthorized(
                 text="This address needs the node's token: add ?token=SECRET, as in the sink's URI.",
                 headers={"WWW-Authenticate": "Bearer"},
@@ -81,3 +86,16 @@ def _name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an Origin header; None where it has none."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
+
+
+def _pass(token: str) -> str:
+    """What stands for a token: of one length; also for a header whose bytes were no UTF-8."""
+    return hashlib.sha256(b"perception page " + token.encode(errors="surrogatepass")).hexdigest()

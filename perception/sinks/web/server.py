@@ -6,32 +6,36 @@ import os
 import socket
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 from aiohttp import WSMsgType, web
+from aiohttp.typedefs import Handler
 
 from perception.classes import ClassSet
 from perception.errors import SinkError
-from perception.frame import Frame
 from perception.overlay import draw
 from perception.scene import Scene
 from perception.sinks.web.address import Address
 from perception.sinks.web.auth import Auth, add_headers
+from perception.sinks.web.gate import GOODBYE_S, Bucket, Gate
 from perception.sinks.web.metrics import CONTENT_TYPE, Metrics
 from perception.sinks.web.protocol import greeting
-from perception.sinks.web.state import Cameras
+from perception.sinks.web.state import Camera, Cameras
 from perception.sinks.web.viewer import Viewer
 
-STATIC = Path(__file__).parent / "static"
+STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 MOST_VIEWERS = 32
+MESSAGES = 20.0, 10.0  # that a viewer may send at once, and a second
+MOST_DRAWN = 8  # requests for a picture that wait for it
+DRAWN_AGAIN = 3  # times, where its scene has become stale meanwhile
 HEARTBEAT_S = 20.0
 # Of the kernel's buffer for each viewer: about two scenes. It grows to several MB by itself, in which a slow
 # viewer's pictures would grow old instead of being skipped.
 SEND_BUFFER = 1 << 17
-GOODBYE_S = 0.7  # for viewers to confirm that they were closed
 
 
 class Server:
@@ -52,12 +56,13 @@ class Server:
         self._viewers: set[Viewer] = set()
         self._auth = Auth(self.address)
         self._metrics = Metrics(self.cameras, lambda: self._viewers)
-        self._drawing = asyncio.Lock()
+        # One at a time: the network needs the other cores. What nobody waits for any more is not drawn.
+        self._drawer, self._asked = ThreadPoolExecutor(1, "web picture"), 0
         self._open, self._lock = True, threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="web", daemon=True)
         self._thread.start()
-        self._runner = self._do(self._start(listening))
+        self._runner, self._gate = self._do(self._start(listening))
 
     def close(self) -> None:
         """Close all connections, and end within 2 s. Calling it again does nothing."""
@@ -68,17 +73,18 @@ class Server:
         self._do(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._drawer.shutdown()
         self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _start(self, listening: socket.socket) -> web.AppRunner:
-        app = web.Application(middlewares=[self._auth.middleware])
+    async def _start(self, listening: socket.socket) -> tuple[web.AppRunner, Gate]:
+        app = web.Application(middlewares=[self._bounded, self._auth.middleware, self._staying])
         app.on_response_prepare.append(add_headers)
-        app.router.add_static("/static", STATIC)
         for path, handler in {
             "/": self._page,
+            "/static/{name}": self._static,
             "/live": self._live,
             "/health": self._health,
             "/metrics": self._measure,
@@ -87,10 +93,12 @@ class Server:
             "/frame.jpg": self._frame,
         }.items():
             app.router.add_get(path, handler)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=0.1, handler_cancellation=True
+        )
         await runner.setup()
-        await web.SockSite(runner, listening).start()
-        return runner
+        assert runner.server is not None
+        return runner, Gate(listening, runner.server)
 
     async def _stop(self) -> None:
         goodbyes = [asyncio.create_task(viewer.close()) for viewer in self._viewers]
@@ -98,6 +106,7 @@ class Server:
             await asyncio.wait(goodbyes, timeout=GOODBYE_S)
         for viewer in tuple(self._viewers):
             viewer.drop()
+        await self._gate.close()
         await self._runner.cleanup()
 
     def _on_news(self, camera: str | None) -> None:
@@ -116,10 +125,31 @@ class Server:
         for viewer in self._viewers:
             viewer.count = len(self._viewers)
 
+    @web.middleware
+    async def _bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer not more than the node can do besides; whoever is refused has to connect again."""
+        try:
+            if not await self._gate.turn(request.transport):
+                raise web.HTTPServiceUnavailable(text="Too many requests.", headers={"Retry-After": "2"})
+            return await handler(request)
+        except web.HTTPError as error:
+            error.force_close()
+            raise
+
+    @web.middleware
+    async def _staying(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        with self._gate.asking(request.transport):
+            return await handler(request)
+
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        response = web.FileResponse(STATIC / "index.html")
+        response = web.FileResponse(STATIC["index.html"])
         self._auth.admit(response)
         return response
+
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["name"] not in STATIC:
+            raise web.HTTPNotFound(text="The page has no such file.")
+        return web.FileResponse(STATIC[request.match_info["name"]])
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket: a viewer sends the name of the camera to watch, or nothing to watch none."""
@@ -128,8 +158,14 @@ class Server:
         # The pictures are compressed; compressing them again would cost more than all the rest. A scene
         # counts as sent once the kernel has nearly all of it: scenes that wait here would grow old.
         live = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_S, timeout=GOODBYE_S, max_msg_size=1024, compress=False, writer_limit=1
+            heartbeat=HEARTBEAT_S,
+            timeout=GOODBYE_S,
+            max_msg_size=1024,
+            compress=False,
+            writer_limit=1,
+            autoping=False,
         )
+        messages = Bucket(*MESSAGES, self._loop.time)
         viewer = Viewer(live, request, self.cameras)
         self._viewers.add(viewer)
         try:
@@ -139,9 +175,14 @@ class Server:
                 hello = greeting(self._classes, list(self.cameras.all()))
                 sending = group.create_task(viewer.send(hello))
                 async for message in live:
+                    if messages.take() > 0:
+                        await viewer.refuse(f"more than {MESSAGES[1]:.0f} messages a second")
+                        break
                     if message.type is WSMsgType.TEXT:
                         viewer.watch(message.data)
                         self._count_viewers()
+                    elif message.type is WSMsgType.PING:
+                        await live.pong(message.data)
                 sending.cancel()
         finally:
             self._viewers.discard(viewer)
@@ -176,20 +217,31 @@ class Server:
         """The newest frame with the scene on it, and how old they are by now."""
         cameras = self.cameras.all()
         name = request.query.get("camera") or next(iter(cameras), "")
-        async with self._drawing:  # one at a time: the network needs the other cores
-            newest = cameras[name].scene_now() if name in cameras else None
-            if newest is None:
-                known = ", ".join(cameras) or "none"
-                raise web.HTTPNotFound(text=f"No frame of the camera {name!r}; those known are: {known}.")
-            jpeg = await asyncio.to_thread(self._drawn, *newest)
-            now = cameras[name].as_of_now(newest[1])
-            if now.status is not newest[1].status:  # drawing took so long that the picture says a false one
-                jpeg = await asyncio.to_thread(self._drawn, newest[0], now)
-        headers = {"Content-Type": "image/jpeg", "X-Scene": json.dumps(_trust(now))}
-        return web.Response(body=jpeg, headers=headers)
+        camera = cameras.get(name)
+        if camera is None or camera.newest is None:
+            known = ", ".join(cameras) or "none"
+            raise web.HTTPNotFound(text=f"No frame of the camera {name!r}; those known are: {known}.")
+        if self._asked >= MOST_DRAWN:
+            raise web.HTTPServiceUnavailable(
+                text=f"{MOST_DRAWN} requests wait for pictures already.", headers={"Retry-After": "1"}
+            )
+        self._asked += 1
+        try:
+            for _ in range(DRAWN_AGAIN):
+                drawn, jpeg = await self._loop.run_in_executor(self._drawer, self._draw, camera)
+                scene = camera.as_of_now(drawn)  # by now it may be worth less than the picture says
+                if scene.status is drawn.status:
+                    headers = {"Content-Type": "image/jpeg", "X-Scene": json.dumps(_trust(scene))}
+                    return web.Response(body=jpeg, headers=headers)
+        finally:
+            self._asked -= 1
+        raise web.HTTPServiceUnavailable(text="Scenes grow stale while they are drawn.")
 
-    def _drawn(self, frame: Frame, scene: Scene) -> bytes:
-        return cv2.imencode(".jpg", draw(frame, scene, self._classes))[1].tobytes()
+    def _draw(self, camera: Camera) -> tuple[Scene, bytes]:
+        """The newest scene, as of now, and its picture as JPEG; in a thread of its own."""
+        newest = camera.scene_now()
+        assert newest is not None
+        return newest[1], cv2.imencode(".jpg", draw(*newest, self._classes))[1].tobytes()
 
 
 def _trust(scene: Scene) -> dict[str, Any]:

@@ -61,6 +61,11 @@ class Viewer:
         """Close the connection, as the node has ended."""
         await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node has ended")
 
+    async def refuse(self, reason: str) -> None:
+        """Close the connection, as it sends what no viewer has to."""
+        _log.warning("a viewer of the live page is closed: %s", reason, extra={"event": "viewer_flood"})
+        await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=reason.encode())
+
     def drop(self) -> None:
         """End the connection without waiting for anything."""
         if self._transport is not None:

@@ -10,6 +10,7 @@ from perception.frame import Drop, DropReason, Frame
 from perception.interchange.channels import Schema
 from perception.interchange.images import DecodedImage, image_decoder
 from perception.interchange.messages import Data, UndecodableError
+from perception.picture_size import MAX_PIXELS
 from perception.pixels import size_of
 from perception.sources.base import SourceKind
 from perception.sources.log.base import Record
@@ -17,6 +18,7 @@ from perception.sources.log.choice import choose_topic
 from perception.sources.log.opening import open_log
 from perception.sources.log.surroundings import Surroundings
 from perception.sources.log.video import Shown, VideoMessages
+from perception.sources.memory import bound_ffmpeg
 from perception.sources.name_stamps import usual_rate
 from perception.sources.rates import DEFAULT
 from perception.sources.splice import Timeline, spliced
@@ -47,6 +49,7 @@ class LogSource:
         topic: None: the only one with pictures.
         start: seconds after the topic's first message, by the time of recording.
         duration: seconds from there on; None: to the end.
+        max_pixels: larger pictures are not decoded.
 
     Raises:
         SourceError: it cannot be read, or its pictures are of another kind than a camera's.
@@ -60,8 +63,11 @@ class LogSource:
         topic: str | None = None,
         start: float = 0.0,
         duration: float | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.uri, self.live, self._camera = str(path), False, camera
+        self._max_pixels = max_pixels
+        bound_ffmpeg(max_pixels)
         self.notes: list[str] = []
         self._decoders: dict[Schema, Callable[[Data], DecodedImage]] = {}
         self._video: VideoMessages[tuple[Record, DecodedImage]] | None = None
@@ -153,17 +159,17 @@ class LogSource:
         schema = record.topic.schema
         decode = self._decoders.get(schema)
         if decode is None:
-            decode = self._decoders[schema] = image_decoder(schema)
+            decode = self._decoders[schema] = image_decoder(schema, self._max_pixels)
         said = decode(record.payload())
         if said.video and self._video is None:
-            self._video = VideoMessages(said.video[0], self.uri, self.notes)
+            self._video = VideoMessages(said.video[0], self.uri, self.notes, self._max_pixels)
         return said
 
     def _pictures(self, record: Record, said: DecodedImage, codec: str, data: bytes) -> Iterator[_Shot]:
         assert self._video is not None
         if codec != self._video.codec:
             yield from self._rest()
-            self._video = VideoMessages(codec, self.uri, self.notes)
+            self._video = VideoMessages(codec, self.uri, self.notes, self._max_pixels)
         for (its, about), shown in self._video.feed((record, said), data):
             yield _Shot(its, about, shown)
 
@@ -219,7 +225,9 @@ def _seconds(text: str) -> float:
 
 KIND = SourceKind(
     "a recording of ROS or Foxglove (drive.mcap, bag/, x.db3, x.bag)",
-    lambda given, how: LogSource(Path(given.uri.place), how.camera, **given.options),
+    lambda given, how: LogSource(
+        Path(given.uri.place), how.camera, **given.options, max_pixels=how.max_pixels
+    ),
     read=lambda uri: uri.options({"topic": str, "start": _seconds, "duration": _seconds}),
     on_disk=True,
     options={

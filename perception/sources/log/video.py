@@ -8,8 +8,10 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from perception.frame import Coded
+from perception.picture_size import MAX_PIXELS
 from perception.pixels import Pixels
 from perception.sources.log.units import FrameNumbers, ParameterSets
+from perception.sources.memory import bound_pictures
 from perception.sources.pictures import Pictures
 
 T = TypeVar("T")
@@ -35,10 +37,11 @@ class VideoMessages(Generic[T]):
         notes: what the user should know, each once.
     """
 
-    def __init__(self, codec: str, uri: str, notes: list[str]) -> None:
+    def __init__(self, codec: str, uri: str, notes: list[str], max_pixels: int = MAX_PIXELS) -> None:
         self.codec = codec
         context = av.CodecContext.create(codec, "r")
         assert isinstance(context, VideoCodecContext)
+        bound_pictures(context, max_pixels)
         context.thread_count = 1  # several would hold several pictures back
         context.flags |= Flags.output_corrupt  # so that they can be told from lost ones
         self._context = context
