@@ -33,9 +33,10 @@ def warn_if_late(module: str) -> None:
     if module in _too_late:
         _too_late.remove(module)
         _LOG.warning(
-            "%s was imported before perception and may report to its maker; import perception first, or set "
-            "%s=1 in the environment and uninstall %s", module, _VARIABLE, _SENDER.replace("_", "-"),
-        )  # fmt: skip
+            "%s was imported before perception and may report to its maker; import perception first, or %s",
+            module,
+            f"set {_VARIABLE}=1 before" if module == _ORT else f"uninstall {_SENDER.replace('_', '-')}",
+        )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A clock that stands still while the whole process does: stopped by a signal, in a frozen container.
 
-What waited for an answer meanwhile did not hang. A suspended machine needs nothing of this: CLOCK_MONOTONIC
-stands still then by itself.
+What waited for an answer meanwhile did not hang. While the machine is suspended CLOCK_MONOTONIC, by which
+ages are told, stands still by itself: `suspended_ns` says for how long.
 """
 
 import time
@@ -50,6 +50,13 @@ def awake_clock() -> AwakeClock:
 
     Thread(target=work, name="heartbeat", daemon=True).start()
     return clock
+
+
+def suspended_ns() -> int:
+    """For how long the machine was suspended since some time in the past: only differences count."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return 0
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
 
 
 def wait_awake(changed: Condition, holds: Callable[[], bool], seconds: float) -> bool:

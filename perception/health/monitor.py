@@ -71,6 +71,7 @@ class Monitor:
         self._lock = Lock()  # guards the rates and findings
         self._came, self._went = Rate(nominal_rate), Rate(nominal_rate)
         self._first_ns: int | None = None
+        self._resumed_ns = -NS_PER_S << 32  # never yet
         self._image: tuple[Finding, ...] = ()
         # For the one thread that asks.
         self._counts: deque[_Counts] = deque()
@@ -84,6 +85,11 @@ class Monitor:
         with self._lock:
             self._first_ns = at_ns if self._first_ns is None else self._first_ns
             self._came.arrived(at_ns)
+
+    def resumed(self, now_ns: int) -> None:
+        """The machine was suspended until then: what came before says nothing of the camera now."""
+        with self._lock:
+            self._resumed_ns = now_ns
 
     def published(self, findings: Iterable[Finding], now_ns: int) -> None:
         """A scene was published, in the frame of which the image checks found this."""
@@ -113,9 +119,10 @@ class Monitor:
             if not self._live:
                 return Signal.OK
             silent_ms, period_ms = self._came.silent_ms(now_ns), 1000 * self._came.period_s
+            awake_ms = (now_ns - self._resumed_ns) / NS_PER_MS
         if link and link.state is LinkState.ENDED and silent_ms is not None:  # as it should
             return Signal.OK
-        if silent_ms is None or (link and link.state is LinkState.LOST):
+        if silent_ms is None or silent_ms >= awake_ms or (link and link.state is LinkState.LOST):
             return Signal.NO_SIGNAL
         if silent_ms >= max(NO_SIGNAL_MS, NO_SIGNAL_PERIODS * period_ms):
             return Signal.NO_SIGNAL

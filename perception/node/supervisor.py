@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 from perception.errors import EngineError, SourceError
+from perception.health.awake import suspended_ns
 from perception.health.degradation import Degradation, Load
 from perception.health.latency import StageTimes, typical_and_worst
 from perception.health.lifecycle import LifeCycle
@@ -34,6 +35,7 @@ HANGS = 3  # rows of calls that hang before the node gives up: each leaves threa
 PAUSE_NS = NS_PER_S  # between two ticks: no thread of this process ran, so it is no fault of the camera
 NO_SLOWNESS = ("failed", "unpublished")  # as ERROR: fewer frames are then no fault of a machine too slow
 CAPTURE_HANGS_S = 10.0  # a source that streams, as it says, and gives nothing for so long will not come back
+SUSPENDED_S = 0.1  # what is read of two clocks one after the other differs by less
 LOGGED_BY_STEP = ("stepped_down",)  # conditions that are logged as they change anyway
 _LOG_LEVELS = {Level.OK: logging.INFO, Level.WARN: logging.WARNING, Level.ERROR: logging.ERROR}
 
@@ -111,6 +113,7 @@ class Supervisor:
         self._last: Health | None = None
         self._begun_ns = self._looked_ns = 0
         self._ticked_ns = self._resumed_ns = 0  # the last tick, and the first one after a pause
+        self._suspended_ns = suspended_ns()
         self._stop = Event()
         self._thread = Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -142,6 +145,7 @@ class Supervisor:
         if now_ns - self._ticked_ns > PAUSE_NS:
             self._resumed_ns = now_ns
         self._ticked_ns = now_ns
+        self._check_suspended(now_ns)
         if self._freshest:
             self._replace_hung()
         if self._pipeline.source.live:
@@ -152,6 +156,15 @@ class Supervisor:
     def _tick_s(self) -> float:
         period_s = self._pipeline.monitor.period_s
         return min(max(period_s / TICKS_A_PERIOD, SHORTEST_TICK_S), LONGEST_TICK_S)
+
+    def _check_suspended(self, now_ns: int) -> None:
+        """Ages do not count the time: until a frame comes nothing may be told of the camera."""
+        before, self._suspended_ns = self._suspended_ns, suspended_ns()
+        seconds = (self._suspended_ns - before) / 1e9
+        if seconds > SUSPENDED_S:
+            self._pipeline.monitor.resumed(now_ns)
+            what = f"the machine was suspended for {seconds:.0f} s"
+            LOG.warning("%s: %s", self._pipeline.camera, what, extra={"event": "suspended"})
 
     def _replace_hung(self) -> None:
         published = self._pipeline.accounting.published

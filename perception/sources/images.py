@@ -92,11 +92,13 @@ def read_image_file(path: Path, max_pixels: int = MAX_PIXELS) -> Image:
     size, most = path.stat().st_size, _BYTES * max_pixels + _HEADERS
     if size > most:
         raise ValueError(f"a file of {size / 1e6:.0f} MB, at most {most / 1e6:.0f} MB are read")
-    data = np.fromfile(path, np.uint8)
-    if not data.size:
+    data = path.read_bytes()
+    if not data:
         raise ValueError("empty file")
-    check_picture(data.tobytes(), max_pixels)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR)  # `imread` of OpenCV 5.0 fails on TIFF that it turns
+    check_picture(data, max_pixels)
+    image = cv2.imdecode(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR
+    )  # `imread` of OpenCV 5.0 fails on TIFF that it turns
     if image is None:
         raise ValueError("not a whole image")
     return np.asarray(image, np.uint8)

@@ -12,8 +12,8 @@ from perception.errors import SourceError
 from perception.frame import Frame
 from perception.health.types import LinkState
 from perception.interchange.ros import RosVocabulary
-from perception.picture_size import MAX_PIXELS
 from perception.interchange.ros_types import cdr, header, message
+from perception.picture_size import MAX_PIXELS
 from perception.sources.bus import BusSource, camera_info_beside
 from perception.sources.registry import SOURCES
 from tests.buses.programs import INFO, a_scene

@@ -52,7 +52,7 @@ class Supervised:
         state: NodeState = NodeState.ACTIVE,
         **limits: Any,
     ) -> None:
-        self.now_ns = 10**12
+        self.now_ns, self.suspended_ns = 10**12, 5
         self.link = Link(LinkState.STREAMING, connections=1)
         self.period_s: float | None = None
         self.every, self.age_ms, self.hung = 1, 40.0, 0
@@ -69,6 +69,7 @@ class Supervised:
         self._numbers = count()
         self._end_s = self._paused_s = 0.0
         patch.setattr(module, "time", SimpleNamespace(monotonic_ns=lambda: self.now_ns, time_ns=lambda: 5))
+        patch.setattr(module, "suspended_ns", lambda: self.suspended_ns)
         patch.setattr(module, "Event", lambda: SimpleNamespace(wait=self._wait))
         patch.setattr(module, "Thread", lambda target, name, daemon: SimpleNamespace(start=target))
         source = _LiveSource(self) if live else SimpleNamespace(uri="drive.mp4", rate=RATE, live=False)

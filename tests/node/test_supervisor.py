@@ -8,7 +8,7 @@ import pytest
 from perception.errors import EngineError, SourceError
 from perception.health.types import Level, Link, LinkState, NodeState
 from perception.scene import Signal
-from tests.node.supervised import SINK, URI, Supervised
+from tests.node.supervised import SINK, URI, S, Supervised
 
 
 def test_a_source_that_streams_and_gives_nothing_for_ten_seconds_ends_the_run(
@@ -250,3 +250,25 @@ def test_the_last_health_says_why_the_node_ends_early(monkeypatch: pytest.Monkey
     assert ("ended", "ended early: ZeroDivisionError: by hand") in [
         (condition.name, condition.reason) for condition in last.conditions
     ]
+
+
+def test_after_the_machine_was_suspended_nothing_is_told_until_a_frame_comes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the monotonic clock, which stood still, the last scene is 10 ms old; by any other, two hours."""
+    one = Supervised(monkeypatch)
+    one.period_s = 0.04
+    one.then(3.005, lambda: setattr(one, "suspended_ns", 7200 * S))
+    one.then_set(3.005, period_s=None)
+    signals = []
+    for thousandth in range(2990, 3190, 5):
+        one.then(
+            thousandth / 1000, lambda: signals.append((one.seconds, one.monitor.signal(one.now_ns, one.link)))
+        )
+    one.then_set(3.1, period_s=0.04)
+    one.run(4)
+    lost = [seconds for seconds, signal in signals if signal is Signal.NO_SIGNAL]
+    assert 3.005 <= lost[0] <= 3.02 and 3.09 <= lost[-1] < 3.15
+    assert len(lost) == sum(lost[0] <= seconds <= lost[-1] for seconds, _ in signals)
+    assert one.healths[-1].signal is Signal.OK
+    assert any("suspended for 7200 s" in record.message for record in caplog.records)
