@@ -130,7 +130,7 @@ def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) ->
     values: dict[str, Any] = {
         "version": VERSION,
         "sequence": scene.sequence,
-        "stem": scene.stem,
+        "stem": scene.stem or f"{scene.sequence:06d}",  # as the folder sink names its files
         "camera": scene.camera,
         "stamp_ns": scene.stamp_ns,
         "wall_ns": scene.wall_ns,
