@@ -94,7 +94,7 @@ def test_a_viewer_gets_what_stays_and_then_what_is_new(make_scene: MakeScene) ->
         async with session.ws_connect(url_of(sink, "/live")) as live:
             hello = await live.receive_json()
             assert hello["type"] == "hello"
-            assert hello["classes"][8] == {"id": 8, "name": "vehicle", "colour": [20, 90, 230]}
+            assert hello["classes"][8] == {"id": 8, "name": "vehicle", "colour": [20, 90, 230], "thing": True}
             assert hello["cameras"] == ["front", "rear"]
             past = [await live.receive_json() for _ in range(3)]
             assert [one["health"]["camera"] for one in past] == ["front", "front", "rear"]
@@ -142,7 +142,7 @@ def test_a_viewer_that_never_reads_delays_nobody_and_skips_to_the_newest(make_sc
                 sink.write(frame, scene, NO_OVERLAY)
                 slowest = max(slowest, time.perf_counter() - start)
                 assert (await next_scene(live))["sequence"] == sequence
-            assert slowest < 0.5
+            assert slowest < 5  # one that waited for that viewer would never end
             assert await counts(session) == (30, 0)
         got = [header["sequence"] for header in await asyncio.to_thread(scenes_of, blocked, 29)]
         assert got == sorted(set(got))
@@ -260,7 +260,7 @@ def test_closing_disconnects_viewers_and_waits_for_none(make_scene: MakeScene) -
     with page() as sink, blocked_viewer(sink):
         start = time.monotonic()
         talk(look)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 10  # one that waited would take its 60 s
         sink.close()
         sink.write(*make_scene(0), NO_OVERLAY)  # by a thread that has not heard of it yet
         sink.write_health(HEALTH)
