@@ -13,22 +13,23 @@ from perception.redact import masked, printable
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_yaml(path: Path, edit: Callable[[str], str] = str) -> dict[str, Any]:
+def read_yaml(path: Path, edit: Callable[[str], str] = str, most_kb: int = 256) -> dict[str, Any]:
     """The keys and values of a YAML file; an empty file has none.
 
     Args:
         edit: changes its text before it is parsed.
+        most_kb: how long it may be.
 
     Raises:
         ConfigError: it cannot be read, is not YAML, or holds something else than keys with values.
     """
-    from perception.yaml_file import MOST_BYTES, parse_yaml  # noqa: PLC0415 - bundles, in JSON, need no YAML
+    from perception.yaml_file import parse_yaml  # noqa: PLC0415 - bundles, in JSON, need no YAML
 
     try:
         with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
-        if len(text) > MOST_BYTES:
-            raise ConfigError(f"{path}: is longer than {MOST_BYTES >> 10} KiB")
+            text = file.read((most_kb << 10) + 1)
+        if len(text) > most_kb << 10:
+            raise ConfigError(f"{path}: is longer than {most_kb} KiB")
         decoded = text.decode()
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error

@@ -1,7 +1,7 @@
 """URIs of sources and sinks: read once, where they come in, into the kind, the place and typed options."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -12,6 +12,7 @@ from perception.errors import ConfigError
 from perception.extras import load_plugin, registered
 from perception.redact import masked, printable
 
+T = TypeVar("T")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
@@ -65,6 +66,18 @@ class Uri:
             except ValueError as error:
                 raise self.error(f"{name} = {masked(text)!r} is refused; {error}") from None
         return values
+
+
+def one_of(allowed: Mapping[str, T] | Sequence[T]) -> Callable[[str], T]:
+    """A reader of an option: one of these names, or what it stands for."""
+    values = allowed if isinstance(allowed, Mapping) else {str(one): one for one in allowed}
+
+    def read(text: str) -> T:
+        if text not in values:
+            raise ValueError(f"allowed are {', '.join(values)}")
+        return values[text]
+
+    return read
 
 
 def switch(text: str) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-MOST_BYTES = 1 << 18
-MOST_VALUES = 100_000  # with what aliases stand for; they may make a gigabyte of a hundred bytes
+# With what aliases stand for, which may make a gigabyte of a hundred bytes; or two for each letter.
+MOST_VALUES = 100_000
 DEEPEST = 50
 
 # YAML 1.2's core schema without its infinities: YAML 1.1, which PyYAML reads, takes 1:30 for 90, 010 for 8,
@@ -42,7 +42,7 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         node = _Loader(text).get_single_node()
-        return None if node is None else _Values().of(node, ())
+        return None if node is None else _Values(len(text)).of(node, ())
     except yaml.MarkedYAMLError as error:
         what = error.problem or error.context or "it cannot be parsed"
         raise ValueError(f"{what}{_line(error.problem_mark or error.context_mark)}") from None
@@ -55,13 +55,13 @@ def parse_yaml(text: str) -> Any:
 class _Values:
     """Makes values of nodes, and counts them."""
 
-    def __init__(self) -> None:
-        self._left = MOST_VALUES
+    def __init__(self, letters: int) -> None:
+        self._most = self._left = max(MOST_VALUES, 2 * letters)
 
     def of(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> Any:
         self._left -= 1
         if self._left < 0:
-            raise ValueError(f"it holds more than {MOST_VALUES} values, counting what its aliases stand for")
+            raise ValueError(f"it holds more than {self._most} values, counting what its aliases stand for")
         if any(node is one for one in above):
             raise ValueError(f"it holds itself, by an alias{_line(node.start_mark)}")
         if len(above) >= DEEPEST:

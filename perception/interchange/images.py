@@ -22,8 +22,8 @@ from perception.types import Image
 VIDEO = {"h264": "h264", "h265": "hevc", "hevc": "hevc"}
 
 _JPEG, _PNG, _WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF"
-_EXIF = b"Exif\0\0"  # may turn the picture, so that it is not shown as it is coded
-_EXIF_WITHIN = 64  # bytes
+_EXIF = b"Exif\0\0"
+_SCAN, _APP1 = 0xDA, 0xE1  # markers of JPEG (ITU-T T.81, B.1)
 _DEPTHS = ("16UC1", "32FC1")  # of compressed_image_transport: millimetres, metres
 
 
@@ -115,7 +115,7 @@ def _compressed(message: Any, max_pixels: int) -> DecodedImage:
     if not data.startswith((_JPEG, _PNG, _WEBP)):
         raise UndecodableError(f"format {said!r:.60}, but neither JPEG, PNG nor WebP, nor named as video")
     pixels, altered = _picture(data, said, max_pixels)
-    whole = data.startswith(_JPEG) and not altered and _EXIF not in data[:_EXIF_WITHIN]
+    whole = data.startswith(_JPEG) and not altered and not _may_turn(data)
     return DecodedImage(pixels, Coded("jpeg", data) if whole else None, None, stamp_ns, frame_id)
 
 
@@ -125,6 +125,16 @@ def _video(message: Any, max_pixels: int) -> DecodedImage:
     if codec is None:
         raise SourceError(f"video {message.format!r:.40} is not read; {', '.join(VIDEO)} are")
     return DecodedImage(None, None, (codec, bytes(_bytes(message.data))), stamp_ns, frame_id)
+
+
+def _may_turn(jpeg: bytes) -> bool:
+    """Whether it has EXIF, so that it may be shown other than it is coded."""
+    place = 2
+    while jpeg[place : place + 1] == b"\xff" and jpeg[place + 1] != _SCAN:
+        if jpeg[place + 1] == _APP1 and jpeg.startswith(_EXIF, place + 4):
+            return True
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4])
+    return not jpeg.startswith(bytes([0xFF, _SCAN]), place)
 
 
 def _picture(data: bytes, said: str, max_pixels: int) -> tuple[Image, bool]:

@@ -13,6 +13,7 @@ from perception.interchange.channels import Schema
 Data: TypeAlias = bytes | memoryview
 Reader: TypeAlias = Callable[[Data], Any]
 
+_CDR_HEADER = 4  # bytes
 _IDL = "=" * 80 + "\nIDL: "
 
 
@@ -100,6 +101,8 @@ def _ros_reader(schema: Schema) -> Reader:
     deserialise = store.deserialize_cdr if cdr else store.deserialize_ros1
 
     def read(data: Data) -> Any:
+        if cdr and len(data) < _CDR_HEADER:
+            raise UndecodableError(f"no {schema.name}: it has {len(data)} bytes")
         if cdr and data[:2] not in (b"\0\0", b"\0\1"):
             raise SourceError(
                 f"a message {schema.name} begins with {bytes(data[:2]).hex(' ')}; only plain CDR (00 00, "

@@ -1,5 +1,6 @@
 """What sinks on buses have in common: what they publish, and when."""
 
+import time
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from perception.interchange.ros import RosVocabulary
 from perception.overlay import draw
 from perception.scene import Scene
 from perception.sinks.base import Opening, SinkUri
+from perception.sinks.mounting import mounting
 from perception.types import Image
 
 
@@ -34,7 +36,7 @@ class BusSink(ABC):
         self._base = f"/{sink.uri.place.removeprefix('/')}"
         namespace, _, camera = self._base.rpartition("/")
         self._vocabulary = RosVocabulary(camera, opening.classes, namespace)
-        self._latched_of: tuple[object, ...] = ()
+        self._latched_of: object = None
 
     @abstractmethod
     def _subscribed(self) -> frozenset[str]:
@@ -48,15 +50,14 @@ class BusSink(ABC):
         return None
 
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> str | None:
-        stamp_ns = bus_ns(frame)
+        stamp_ns, scene = bus_ns(frame), scene.as_of(time.monotonic_ns())  # it may have waited
         try:
             if left_out := self._before(stamp_ns):
                 return left_out
-            latched_of = frame.optical_frame, frame.transforms
-            if latched_of != self._latched_of:
+            if mounting(frame) != self._latched_of:
                 for one in self._vocabulary.latched(frame, stamp_ns):
                     self._send(one)
-                self._latched_of = latched_of
+                self._latched_of = mounting(frame)
             wanted = trusted(scene, self._subscribed())
             drawn = draw(frame, scene, self._classes) if "overlay" in wanted else frame.pixels
             for one in self._vocabulary.scene(frame, scene, drawn, stamp_ns, wanted):

@@ -24,7 +24,7 @@ from perception.sinks.kept_frames import KeptFrames
 from perception.sinks.limits import Limits, folder_limits, size
 from perception.sinks.lock import OutputLock
 from perception.types import Image
-from perception.uri import Uri
+from perception.uri import Uri, one_of
 
 FARTHEST = 65535  # cm
 _ENDINGS = ("labels.png", "instances.png", "overlay.jpg", "picture.png", "depth.png")
@@ -184,14 +184,8 @@ class FolderOptions:
 
 
 def _options(uri: Uri) -> FolderOptions:
-    values = uri.options({"keep": size, "masks": _form})
+    values = uri.options({"keep": size, "masks": one_of(tuple(MASKS))})
     return FolderOptions(folder_limits(values.get("keep")), values.get("masks", ""))
-
-
-def _form(text: str) -> str:
-    if text not in MASKS:
-        raise ValueError(f"allowed are {', '.join(MASKS)}")
-    return text
 
 
 KIND = SinkKind(

@@ -26,7 +26,7 @@ LOG = logging.getLogger("perception.sinks")
 
 _BACKLOG = 8  # messages that wait for a viewer; of more the oldest are dropped. 1024, the SDK's, are 400 MB
 
-# Between channels: each is told to viewers in a message of its own, and a viewer for whom more of these wait
+# Between channels: each is announced in a message of its own, and a viewer for whom more of these wait
 # than the backlog is cut off.
 _PAUSE_S = 0.005
 
@@ -80,6 +80,7 @@ class FoxgloveSink(ServerListener):
             camera.mounting = mounting(frame)
             self._latch(camera, camera.vocabulary.latched(frame, stamp_ns))
         watched = frozenset(name for name, channel in camera.channels.items() if channel.has_sinks())
+        scene = scene.as_of(time.monotonic_ns())  # it may have waited
         wanted = trusted(scene, watched)
         if "overlay" in wanted:
             overlay = draw_planes(frame, scene, self._classes, ALL)

@@ -32,7 +32,8 @@ class OutputLock:
     def release(self) -> None:
         """Let others write there. Calling it again does nothing."""
         if self._file >= 0:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # gone, or not ours to remove any more: it is free without its file
+                self._path.unlink()
             os.close(self._file)
             self._file = -1
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
 
 from perception.extras import load_plugin
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
-from perception.uri import Uri
+from perception.uri import Uri, one_of
 
 IMAGES = "jpeg", "h264", "none"
 
@@ -44,17 +43,8 @@ class McapOptions:
     image: str = "jpeg"
 
 
-def _one_of(*allowed: str) -> Any:
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"allowed are {', '.join(allowed)}")
-        return text
-
-    return read
-
-
 def _read(uri: Uri) -> McapOptions:
-    values = uri.options({**VIDEO_LIMITS, "profile": _one_of(*PROFILES), "image": _one_of(*IMAGES)})
+    values = uri.options({**VIDEO_LIMITS, "profile": one_of(tuple(PROFILES)), "image": one_of(IMAGES)})
     own = {name: values.pop(name) for name in ("profile", "image") if name in values}
     options = McapOptions(video_limits(uri, values), **own)
     if options.image == "h264" and not PROFILES[options.profile].video:

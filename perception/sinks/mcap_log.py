@@ -156,9 +156,13 @@ class McapSink:
 
 
 class RollingMcapSink(RollingSink):
-    """Logs, each of which begins with a picture that can be decoded on its own."""
+    """Logs."""
 
     takes_planes: Literal[True] = True
+
+
+class RollingVideoLog(RollingMcapSink):
+    """Logs with video, each of which begins with a picture that can be decoded on its own."""
 
     def _may_begin(self, frame: Frame) -> bool:
         return H264Video.begins(frame)
@@ -168,6 +172,7 @@ def open_log(path: Path, options: McapOptions, header: str, speaks: Speaks, open
     """In pieces where options ask for it, else as one file."""
     segment = partial(McapSink, image=options.image, header=header, speaks=speaks, opening=opening)
     if options.limits != Limits():
-        return RollingMcapSink(path, options.limits, segment, holds_message)
+        kind = RollingVideoLog if options.image == "h264" else RollingMcapSink
+        return kind(path, options.limits, segment, holds_message)
     whole = next_free(path) if opening.again else path
     return open_locked(path, lambda lock: segment(whole, lock=lock))

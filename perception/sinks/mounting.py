@@ -5,5 +5,5 @@ from perception.frame import Frame
 
 
 def mounting(frame: Frame) -> tuple[str, CameraInfo | None, tuple[Transform, ...]]:
-    """What `Vocabulary.latched` tells of the frame's camera: where it differs, it is to be told again."""
+    """What `Vocabulary.latched` says of the frame's camera: where it differs, it is to be sent again."""
     return frame.optical_frame, frame.camera_info, frame.transforms

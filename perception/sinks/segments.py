@@ -50,13 +50,13 @@ class Budget:
         self._total += size - files.get(path, 0)
         files[path] = size
 
-    def trim(self, extra: int = 0) -> None:
-        """Remove the oldest groups until the rest and `extra` bytes fit; the newest group stays.
+    def trim(self) -> None:
+        """Remove the oldest groups until the rest fits; the newest group stays.
 
         Raises:
             OSError: a file cannot be removed.
         """
-        while self._total + extra > self._limit and self.drop_oldest():
+        while self._total > self._limit and self.drop_oldest():
             pass
 
     def make_room(self, folder: Path) -> None:

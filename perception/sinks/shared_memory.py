@@ -16,7 +16,7 @@ from perception.interchange.shm.ring import Ring
 from perception.scene import Scene, Signal
 from perception.sinks.base import Opening, SinkKind, SinkUri
 from perception.types import Image
-from perception.uri import Uri
+from perception.uri import Uri, one_of
 
 _MODES = {"600": 0o600, "660": 0o660}
 
@@ -97,13 +97,7 @@ def _options(uri: Uri) -> dict[str, Any]:
         check_name(uri.place.replace("{camera}", "camera"))
     except ValueError as error:
         raise uri.error(str(error)) from None
-    return uri.options({"mode": _mode, "readers": _readers})
-
-
-def _mode(text: str) -> int:
-    if text not in _MODES:
-        raise ValueError(f"allowed are {', '.join(_MODES)}")
-    return _MODES[text]
+    return uri.options({"mode": one_of(_MODES), "readers": _readers})
 
 
 def _readers(text: str) -> int:

@@ -139,13 +139,11 @@ class BusSource(ABC):
         for number in missed:
             yield Drop(number, DropReason.SUPERSEDED, f"{self.uri}: frame {number} was overwritten")
         try:
-            image = self._decoder(newest.kind)(newest.data)
+            image = self._decoded(newest)
         except UndecodableError as error:
-            what = f"{self.uri}: frame {newest.number} is damaged: {error}"
+            what = f"{self.uri}: frame {newest.number} is no picture: {error}"
             yield Drop(newest.number, DropReason.UNDECODABLE, what)
             return
-        except SourceError as error:
-            raise SourceError(f"source {self.uri}: {error}") from error
         if image.pixels is None:
             raise SourceError(f"source {self.uri}: sends video; subscribe to pictures")
         if self.link.state is not LinkState.STREAMING:
@@ -157,7 +155,7 @@ class BusSource(ABC):
         yield Frame(
             image.pixels,
             stamp_ns=stamp_ns,
-            wall_ns=image.stamp_ns,
+            wall_ns=image.stamp_ns or time.time_ns() - (time.monotonic_ns() - stamp_ns),
             sequence=newest.number,
             camera=self._camera,
             host_ns=stamp_ns,
@@ -172,10 +170,17 @@ class BusSource(ABC):
         info = self._camera_info
         return info if info is not None and (info.height, info.width) == size else None
 
-    def _decoder(self, kind: str) -> Callable[[bytes], DecodedImage]:
-        if kind not in self._decoders:
-            self._decoders[kind] = image_decoder(Schema(kind, "", b"", "cdr"), self._max_pixels)
-        return self._decoders[kind]
+    def _decoded(self, newest: _Arrival) -> DecodedImage:
+        """Raises: UndecodableError; SourceError where no picture has come yet: it is the wrong topic."""
+        kind = newest.kind
+        try:
+            if kind not in self._decoders:
+                self._decoders[kind] = image_decoder(Schema(kind, "", b"", "cdr"), self._max_pixels)
+            return self._decoders[kind](newest.data)
+        except SourceError as error:
+            if self.link.connections:  # then others must not end it by what they send
+                raise UndecodableError(str(error)) from error
+            raise SourceError(f"source {self.uri}: {error}") from error
 
     def _find(self) -> None:
         if self.link.state is LinkState.LOST:

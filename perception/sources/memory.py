@@ -8,6 +8,7 @@ from av.video.codeccontext import VideoCodecContext
 from perception.picture_size import too_large
 
 _BYTES = 4  # for each pixel, of the largest single block that decoding and conversion take: RGBA
+_LEAST = 64 << 20  # bytes: FFmpeg breaks where its own structures find no room
 _most = 0
 
 
@@ -18,8 +19,8 @@ def bound_ffmpeg(max_pixels: int) -> None:
     FFmpeg's own (libavutil/mem.h), in the library that PyAV has loaded.
     """
     global _most  # noqa: PLW0603 - so is FFmpeg's
-    if max_pixels * _BYTES > _most:
-        _most = max_pixels * _BYTES
+    if (most := max(max_pixels * _BYTES, _LEAST)) > _most:
+        _most = most
         limit = ctypes.CDLL(_core.__file__).av_max_alloc
         limit.argtypes, limit.restype = [ctypes.c_size_t], None
         limit(_most)

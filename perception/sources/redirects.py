@@ -69,5 +69,5 @@ def moved(url: str, place: str) -> str:
         pass
     where = printable(masked(place[:200]))
     raise LostError(
-        f"it redirects to {where!s}, which is not within its host; give that address if it is right"
+        f"it redirects to {where}, which is not within its host; give that address if it is right"
     )

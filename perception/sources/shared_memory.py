@@ -13,6 +13,8 @@ from perception.health.types import Link, LinkState
 from perception.interchange.shm.layout import Part, SharedFrame
 from perception.interchange.shm.place import check_name
 from perception.interchange.shm.reader import Held, Reader
+from perception.picture_size import too_large
+from perception.pixels import size_of
 from perception.sources.base import Capture, SourceKind, SourceUri
 from perception.sources.live import GOOD_S, PAUSES_S, SILENCE_S
 from perception.uri import Uri
@@ -35,7 +37,7 @@ class SharedMemorySource:
         self.length: int | None = None
         self.notes: list[str] = []
         self.live = True
-        self._camera = capture.camera
+        self._camera, self._max_pixels = capture.camera, capture.max_pixels
         self._link = Link(LinkState.CONNECTING, "no picture has come yet")
         self._stopped = Event()
         self._sequence = 0
@@ -95,6 +97,9 @@ class SharedMemorySource:
         picture = shared.picture
         if picture is None:
             return self._drop(DropReason.UNDECODABLE, "has no picture")
+        height, width = size_of(picture)
+        if words := too_large(width, height, self._max_pixels):
+            return self._drop(DropReason.UNDECODABLE, f"is not read: {words}")
         host_ns = shared.host_ns or shared.published_ns
         if host_ns > now + _AHEAD_NS:
             words = f"is stamped {(host_ns - now) / 1e6:.0f} ms in the future"

@@ -18,7 +18,7 @@ from perception.sources.redirects import MOST, asked, moved, untrusted
 from perception.sources.rtsp_relay import RtspRelay
 from perception.sources.trust import OPTIONS, Trust, read_authorities, read_tls
 from perception.types import Policy
-from perception.uri import Uri
+from perception.uri import Uri, one_of
 
 EXAMPLES = {
     "rtsp": "rtsp://user:password@192.168.0.10:554/stream",
@@ -170,7 +170,7 @@ def _read(uri: Uri) -> Opened:
         raise uri.error(f"not a whole address; write it like {EXAMPLES[uri.scheme.lower()]}")
     if parts.fragment and "=" not in parts.fragment:
         raise uri.error("behind the # stands no option such as transport=udp (a # in a password is %23)")
-    given = uri.options({"transport": _transport} if parts.scheme == "rtsp" else {}, parts.fragment)
+    given = uri.options({"transport": one_of(_TRANSPORTS)} if parts.scheme == "rtsp" else {}, parts.fragment)
     query, trust = parts.query, Trust()
     if parts.scheme in ("rtsps", "https"):
         ours = [one for one in query.split("&") if one.partition("=")[0] in OPTIONS]
@@ -180,12 +180,6 @@ def _read(uri: Uri) -> Opened:
     options = {"rtsp_transport": given.get("transport", _TRANSPORTS[0]), "max_delay": _REORDER_US}
     rtsp = parts.scheme in ("rtsp", "rtsps")
     return Opened(urlunsplit(parts._replace(query=query, fragment="")), options if rtsp else {}, trust)
-
-
-def _transport(text: str) -> str:
-    if text not in _TRANSPORTS:
-        raise ValueError(f"allowed are {' and '.join(_TRANSPORTS)}")
-    return text
 
 
 KIND = SourceKind(

@@ -242,3 +242,26 @@ def test_sums_of_frames() -> None:
     )
     assert Matches(1, 2, 3, 4, 5.0, 6.0) + Matches(1, 1, 1, 1, 1.0, 1.0) == Matches(2, 3, 4, 5, 6.0, 7.0)
     assert Labels().agreement == Matches().agreement == 1
+
+
+def test_a_part_of_a_drive_is_paired_by_time_not_by_number(runs: tuple[Path, Path]) -> None:
+    a, b = runs
+
+    def later(lines: list[Line]) -> None:
+        lines[:] = lines[1:]
+        for number, line in enumerate(lines):
+            line["sequence"] = number
+
+    edit(b, later)
+    for number in range(3):
+        for ending in ("labels.png", "instances.png"):
+            shutil.copy(a / f"{number + 1:06d}.{ending}", b / f"{number:06d}.{ending}")
+
+    def named(lines: list[Line]) -> None:
+        for number, line in enumerate(lines):
+            line["stem"] = f"{number:06d}"
+
+    edit(b, named)
+    found = diff(a, b, "--frames", "0.5", status=0)
+    assert (found["paired_by"], found["paired"]) == ("stamp_ns", 3)
+    assert found["labels"]["agreement"] == 1

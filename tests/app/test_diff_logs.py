@@ -79,7 +79,7 @@ def test_a_log_is_the_same_as_the_folder_of_its_drive(tmp_path: Path) -> None:
     log, folder = write_log(tmp_path / "a.mcap"), write_folder(tmp_path / "b")
     for pair in ((log, folder), (folder, log), (log, log)):
         found = diff(*pair, status=0)
-        assert (found["paired_by"], found["paired"], found["identical"]) == ("stem", 4, 4)
+        assert (found["paired_by"], found["paired"], found["identical"]) == ("stamp_ns", 4, 4)
         assert found["instances"]["matched"] == 12 and found["labels"]["iou"]["road"] == 1
 
 

@@ -1,5 +1,6 @@
 """What sources on buses do with messages, without a bus."""
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 
@@ -9,7 +10,7 @@ import pytest
 from perception.camera_info import Transform
 from perception.classes import DRIVE
 from perception.errors import SourceError
-from perception.frame import Frame
+from perception.frame import Drop, DropReason, Frame
 from perception.health.types import LinkState
 from perception.interchange.ros import RosVocabulary
 from perception.interchange.ros_types import cdr, header, message
@@ -87,9 +88,32 @@ def test_a_stamp_of_zero_is_none() -> None:
     vocabulary = RosVocabulary("front", DRIVE)
     (unstamped,) = vocabulary.scene(frame, a_scene()[1], frame.pixels, 0, {"picture"})
     source._take(COMPRESSED, unstamped.data)
+    before = time.time_ns()
     found = one_frame(source)
-    assert found.wall_ns == 0
+    assert before - 10**9 < found.wall_ns <= time.time_ns()  # that of arrival
     assert found.host_ns == found.stamp_ns > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("text/plain", b"hello"),
+        ("std_msgs/msg/String", b"\0\1\0\0"),
+        (COMPRESSED, b""),
+        (COMPRESSED, b"\7\1\0\0"),
+    ],
+)
+def test_what_others_send_ends_no_camera_that_has_given_pictures(kind: str, data: bytes) -> None:
+    source = NoBus()
+    good = sent("picture", a_scene()[0])
+    source._take(COMPRESSED, good)
+    items = iter(source)
+    assert isinstance(next(items), Frame)
+    source._take(kind, data)
+    strange = next(items)
+    assert isinstance(strange, Drop) and strange.reason is DropReason.UNDECODABLE
+    source._take(COMPRESSED, good)
+    assert isinstance(next(items), Frame)
 
 
 def test_it_ends_where_it_is_stopped() -> None:

@@ -16,7 +16,7 @@ from perception.errors import SourceError
 from perception.interchange.channels import Schema
 from perception.interchange.images import image_decoder
 from perception.interchange.messages import UndecodableError
-from perception.pixels import as_bgr
+from perception.pixels import as_bgr, size_of
 
 STAMP_NS = 1_700_000_000_123_456_789
 ROS = get_typestore(Stores.ROS2_HUMBLE)
@@ -286,3 +286,21 @@ def test_json_and_protobuf_say_the_same_picture() -> None:
             assert got.coded is None if message is raw else got.coded.data == jpeg
     with pytest.raises(UndecodableError, match="JSON"):
         image_decoder(Schema("foxglove.RawImage", "jsonschema", b"{}", "json"))(b"[1, 2")
+
+
+@pytest.mark.parametrize("before", [0, 1000])
+def test_a_jpeg_that_may_be_turned_is_not_handed_on(before: int) -> None:
+    """EXIF, also behind a comment: viewers would show another picture than the one that was perceived."""
+    jpeg = cv2.imencode(".jpg", BGR)[1].tobytes()
+    comment = b"\xff\xfe" + (before + 2).to_bytes(2) + bytes(before)
+    exif = b"Exif\0\0" + b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    turned = jpeg[:2] + comment + b"\xff\xe1" + (len(exif) + 2).to_bytes(2) + exif + jpeg[2:]
+    got = decoded("jpeg", turned)
+    assert got.coded is None and size_of(got.pixels) == (BGR.shape[1], BGR.shape[0])
+    assert decoded("jpeg", jpeg[:2] + comment + jpeg[2:]).coded is not None
+
+
+def test_an_empty_message_is_undecodable() -> None:
+    for data in (b"", b"\0", b"\0\1\0"):
+        with pytest.raises(UndecodableError):
+            shown(ros("Image"), data)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,13 @@ def test_sinks_hold_their_output_as_long_as_they_are_open(tmp_path: Path, output
     sink.close()
     open_sink(uri, 25.0, DRIVE).close()
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith("lock")]
+
+
+def test_what_has_become_of_its_place_does_not_keep_it(tmp_path: Path) -> None:
+    folder = tmp_path / "labels"
+    lock = OutputLock(folder, folder=True)
+    shutil.rmtree(folder)
+    folder.write_text("another thing")
+    lock.release()
+    folder.unlink()
+    OutputLock(folder, folder=True).release()

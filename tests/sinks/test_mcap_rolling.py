@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from perception.classes import DRIVE
+from perception.frame import Coded
 from perception.sinks.registry import open_sink
 from tests.interchange.conftest import HEALTH
 from tests.mcap_reading import read_log, read_what_is_whole
@@ -67,6 +69,7 @@ import sys, time
 import numpy as np
 import numpy.typing as npt
 from perception.classes import DRIVE
+from perception.frame import Coded
 from perception.frame import Frame
 from perception.scene import Status, unknown_scene
 from perception.sinks.registry import open_sink
@@ -162,3 +165,17 @@ def test_foxglove_s_own_reader_reads_it(tmp_path: Path, make_scene: MakeScene) -
         stamps = [str(40_000_000 * number) for number in range(30)]
         found = [line[2:] for line in lines if line[0] == f"/front/{name}"]
         assert found == [list(one) for one in zip(stamps, sums, strict=True)]
+
+
+@pytest.mark.parametrize(("image", "pieces"), [("h264", False), ("jpeg", True), ("none", True)])
+def test_only_video_waits_for_a_key_frame(
+    tmp_path: Path, make_scene: MakeScene, image: str, pieces: bool
+) -> None:
+    """A camera that sends no second one, as those that refresh a part of each picture do."""
+    sink = open_sink(f"{tmp_path}/out.mcap?megabytes=0.02&image={image}", 25.0, DRIVE)
+    for number in range(60):
+        frame, scene = make_scene(number)
+        unit = Coded("h264", b"\0\0\0\1\x65" + bytes(500), key=number == 0)
+        sink.write(replace(frame, coded=unit), scene, frame.image)
+    sink.close()
+    assert (len(segments(tmp_path)) > 1) is pieces

@@ -25,8 +25,6 @@ def test_the_only_group_stays_even_where_it_is_larger_than_all_may_be(tmp_path: 
     note(budget, tmp_path / "a", 100)
     budget.trim()
     assert names(tmp_path) == {"a"}
-    budget.trim(extra=1000)
-    assert names(tmp_path) == {"a"}
 
 
 def test_the_newest_group_stays_and_all_before_it_go_where_it_alone_is_too_large(tmp_path: Path) -> None:
@@ -46,16 +44,6 @@ def test_no_more_groups_go_than_have_to(tmp_path: Path) -> None:
     note(budget, tmp_path / "e", 1)
     budget.trim()
     assert names(tmp_path) == {"b", "c", "d", "e"}  # exactly 10
-
-
-def test_extra_room_is_kept_free(tmp_path: Path) -> None:
-    budget = Budget(10)
-    for name in "abc":
-        note(budget, tmp_path / name, 3)
-    budget.trim(extra=1)
-    assert names(tmp_path) == {"a", "b", "c"}
-    budget.trim(extra=2)
-    assert names(tmp_path) == {"b", "c"}
 
 
 def test_a_group_goes_as_a_whole(tmp_path: Path) -> None:

@@ -183,6 +183,20 @@ def test_files_of_a_split_bag_are_merged_by_time(tmp_path: Path) -> None:
         read(first)
 
 
+def test_the_metadata_of_a_day_in_minutes_is_read(tmp_path: Path) -> None:
+    taken = shots(4)
+    folder = write_ros2(tmp_path / "bag", taken)
+    metadata = yaml.safe_load((folder / "metadata.yaml").read_text())
+    about = metadata["rosbag2_bagfile_information"]
+    about["files"] = [
+        {"path": f"bag_{i}.db3", "duration": {"nanoseconds": i}, "message_count": 1, "note": "x" * 200}
+        for i in range(1440)
+    ]
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
+    assert (folder / "metadata.yaml").stat().st_size > 256 << 10
+    check(read(folder)[0], taken)
+
+
 def test_a_folder_of_images_remains_one(tmp_path: Path) -> None:
     for index, shot in enumerate(shots(3)):
         (tmp_path / f"{index}.png").write_bytes(shot.data)

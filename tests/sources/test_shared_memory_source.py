@@ -15,6 +15,8 @@ from perception.interchange.shm.layout import Part, SharedFrame
 from perception.interchange.shm.place import check_owner
 from perception.interchange.shm.ring import Ring
 from perception.pixels import Yuv420
+from perception.sources.base import is_live
+from perception.sources.registry import open_source
 from tests.interchange.rings import ring
 from tests.sources.live import Reading, live_source, until
 
@@ -118,6 +120,16 @@ def test_pictures_that_cannot_be_taken_are_dropped(
         until(lambda: reading.drops)
         assert words in reading.drops[0].message and reading.drops[0].reason is DropReason.UNDECODABLE
         send(served, reading, 2)
+
+
+def test_pictures_of_too_many_pixels_are_dropped(runtime: Path) -> None:
+    source = open_source("shm:front", max_pixels=100)
+    assert is_live(source)
+    with ring(runtime) as served, Reading(source) as reading:
+        until(lambda: source.link.connections)
+        publish(served, picture(0))
+        until(lambda: reading.drops)
+        assert "--max-pixels" in reading.drops[0].message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a socket to somebody else")

@@ -1,7 +1,8 @@
 """A log that `perception run … out.mcap` wrote, read for comparison."""
 
 import json
-import struct
+from collections import Counter
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +12,46 @@ import numpy.typing as npt
 from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
 from foxglove_schemas_protobuf.RawImage_pb2 import RawImage
 from google.protobuf.message import DecodeError
-from mcap.exceptions import McapError
-from mcap.reader import make_reader
-from zstandard import ZstdError
+from pydantic import ValidationError
 
 from perception.app.diff.run import Maps
-from perception.errors import DataError
+from perception.errors import DataError, SourceError
+from perception.interchange.messages import UndecodableError
 from perception.interchange.records import SceneRecord
+from perception.sources.log.mcap_file import McapFile
 from perception.types import Image
 
 _DTYPES: dict[str, np.dtype[Any]] = {"mono8": np.dtype("<u1"), "mono16": np.dtype("<u2")}
-_BROKEN = (  # what reading a damaged log raises
-    McapError, ZstdError, DecodeError, struct.error, OSError, ValueError, RuntimeError, EOFError, LookupError,
-    OverflowError, MemoryError,
-)  # fmt: skip
 
 
 class McapRun:
     """Of the profile foxglove, with one camera. The messages of one frame have its time.
 
     Raises:
-        DataError: it is no such log, or is broken; a killed writer leaves one without its index.
+        DataError: it is no such log, or is broken.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._reader = make_reader(path.open("rb"), validate_crcs=True)
-            summary = self._reader.get_summary()
-            if summary is None or not summary.channels:
-                raise DataError(f"{path}: has no index, as of a killed writer; mend it with mcap recover")
-            self._types = {
-                one.topic: summary.schemas[one.schema_id].name for one in summary.channels.values()
-            }
+            self._log = McapFile(path)
+            self._types = {one.name: one.schema.name for one in self._log.topics}
             topics = [topic for topic, name in self._types.items() if name == "perception.Scene"]
             if len(topics) != 1:
                 raise DataError(f"{path}: has scenes of {', '.join(topics) or 'no camera'}; one is compared")
             self._camera = topics[0].removesuffix("scene")
             found = [
-                (message.log_time, SceneRecord.model_validate_json(message.data))
-                for _, _, message in self._reader.iter_messages(topics)
+                (one.log_ns, SceneRecord.model_validate_json(bytes(one.payload())))
+                for one in self._log.records({topics[0]})
             ]
-        except _BROKEN as error:
+        except (SourceError, UndecodableError, ValidationError) as error:
             raise DataError(f"{path}: not a log that perception run wrote: {error}") from error
         self.scenes = tuple(scene for _, scene in found)
-        self._times = {id(scene): time for time, scene in found}
+        times: Counter[int] = Counter()
+        self._places: dict[int, tuple[int, int]] = {}  # the time of a scene, and how many have it before
+        for time, scene in found:
+            self._places[id(scene)] = time, times[time]
+            times[time] += 1
 
     def maps(self, scene: SceneRecord) -> Maps | None:
         if f"{self._camera}labels" not in self._types:
@@ -76,9 +72,10 @@ class McapRun:
         """What the log says of its classes."""
         topic = f"{self._camera}classes"
         try:
-            for _, _, message in self._reader.iter_messages([topic]):
-                return {int(one["id"]): str(one["name"]) for one in json.loads(message.data)["classes"]}
-        except _BROKEN as error:
+            for one in self._log.records({topic}):
+                classes = json.loads(bytes(one.payload()))["classes"]
+                return {int(each["id"]): str(each["name"]) for each in classes}
+        except (SourceError, UndecodableError, ValueError, LookupError, TypeError) as error:
             raise DataError(f"{self._path}: its classes cannot be read: {error}") from error
         return {}
 
@@ -98,12 +95,12 @@ class McapRun:
 
     def _message(self, scene: SceneRecord, topic: str, kind: Any) -> Any:
         """The one of that topic that belongs to the scene."""
-        time = self._times[id(scene)]
+        time, before = self._places[id(scene)]
         try:
-            read = self._reader.iter_messages([topic], starting_at=time, ending_at=time)
-            found = [kind.FromString(one.data) for *_, one in read]
-        except _BROKEN as error:
+            of_time = takewhile(lambda one: one.log_ns == time, self._log.records({topic}, time))
+            found = next(islice(of_time, before, None), None)
+            if found is None:
+                raise DataError(f"{self._path}: has no message of {topic} at {time} ns")
+            return kind.FromString(bytes(found.payload()))
+        except (SourceError, UndecodableError, DecodeError) as error:
             raise DataError(f"{self._path}: cannot be read: {error}") from error
-        if len(found) != 1:
-            raise DataError(f"{self._path}: {len(found)} messages of {topic} at {time} ns, expected 1")
-        return found[0]

@@ -98,6 +98,7 @@ def _keyed(name: str, scenes: Sequence[SceneRecord]) -> dict[object, SceneRecord
     keyed: dict[object, SceneRecord] = {}
     for one in scenes:
         value = getattr(one, name)
-        if name == "stamp_ns" or value:  # a wall clock of 0 is not known, and logs need no names
+        # A wall clock of 0 is not known, and a number is no name: in a part of a drive it is another frame's.
+        if name == "stamp_ns" or value not in (0, "", f"{one.sequence:06d}"):
             keyed.setdefault(value, one)
     return keyed

@@ -1,5 +1,6 @@
 """The reader's side: frames of a ring, looked at in place."""
 
+import fcntl
 import json
 import mmap
 import os
@@ -119,6 +120,9 @@ class Reader:
         for descriptor in descriptors:
             try:
                 size = os.fstat(descriptor).st_size
+                if not size or not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+                    # Memory that is cut off under a reader ends its process.
+                    raise DataError("shared memory: it is empty, or not sealed against shrinking")
                 self._map = np.frombuffer(mmap.mmap(descriptor, size, prot=mmap.PROT_READ), np.uint8)
             finally:
                 os.close(descriptor)

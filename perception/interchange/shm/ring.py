@@ -1,13 +1,14 @@
 """The writer's side: frames in sealed memory, handed to readers over a Unix socket, slots held by them."""
 
+import errno
 import fcntl
 import logging
 import os
 import selectors
 import socket
 import struct
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
@@ -19,6 +20,7 @@ from perception.interchange.shm.memory import Memory
 from perception.interchange.shm.messages import HELD, REQUEST_SIZE, Kind, Place, Request, Said
 
 _NOTHING = Part(0)
+_FULL_S = 0.2
 _log = logging.getLogger("perception.shm")
 
 
@@ -232,10 +234,18 @@ class Ring:
                     self._selector.close()
                     return
                 if key.fileobj is self._listening:
-                    with suppress(OSError):  # it has left again
+                    try:
                         self._welcome(self._listening.accept()[0])
+                    except OSError as error:  # it has left again; or the process has no descriptors left
+                        self._full(error)
                 else:
                     self._hear(key.data)
+
+    def _full(self, error: OSError) -> None:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
+            words = "%s: no reader can be taken in now (%s)"
+            _log.warning(words, self._path.name, error.strerror, extra={"event": "shm_full"})
+            time.sleep(_FULL_S)  # it stays readable meanwhile
 
     def _welcome(self, client: socket.socket) -> None:
         client.setblocking(False)

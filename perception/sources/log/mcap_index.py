@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
 
-import yaml
 from isal.isal_zlib import crc32
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
@@ -15,12 +14,13 @@ from mcap.records import Channel, ChunkIndex, Metadata, MetadataIndex, Schema, S
 from zstandard import ZstdError
 
 from perception.sources.log.mcap_chunk import HEAD
+from perception.yaml_file import parse_yaml
 
 MAGIC = b"\x89MCAP0\r\n"
 _FOOTER = struct.Struct("<BQQQI")  # with its head: where the summary and its offsets begin, and its checksum
 # What reading damaged bytes raises: the library's parsers check nothing, and decompressors have their own.
 DAMAGE = (
-    McapError, ZstdError, yaml.YAMLError, struct.error, ValueError, RuntimeError, EOFError, LookupError,
+    McapError, ZstdError, struct.error, ValueError, RuntimeError, EOFError, LookupError,
     MemoryError, OverflowError,
 )  # fmt: skip
 
@@ -84,7 +84,7 @@ class Index:
     def take_metadata(self, record: Metadata) -> None:
         """rosbag2 says nowhere else that messages are compressed."""
         if record.name == "rosbag2":
-            said = yaml.safe_load(record.metadata.get("serialized_metadata", ""))
+            said = parse_yaml(record.metadata.get("serialized_metadata", ""))
             mode = said.get("compression_mode", "") if isinstance(said, dict) else ""
             self.zstd = str(mode).lower() == "message"
 

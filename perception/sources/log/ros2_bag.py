@@ -72,9 +72,12 @@ class Ros2Bag:
             self._unpacked.cleanup()
 
 
+_MOST_KB = 16 << 10  # each file of a bag has its lines: a day in minutes has 325 kB
+
+
 def _metadata(folder: Path) -> dict[str, Any]:
     try:
-        about = read_yaml(folder / METADATA).get("rosbag2_bagfile_information")
+        about = read_yaml(folder / METADATA, most_kb=_MOST_KB).get("rosbag2_bagfile_information")
     except ConfigError as error:
         raise SourceError(str(error)) from error
     if not isinstance(about, dict):
