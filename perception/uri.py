@@ -179,10 +179,16 @@ class Kinds(Generic[K]):
         uri = Uri(self._role, text, scheme, rest, place, query, printable(masked(text)))
         name = scheme or self._name_of(place)
         entry = self._find(name) or (None if scheme else self._find(".*"))
+        unknown, before = f"{name}://" if scheme else name, text.partition(":")[0]
+        if (
+            name == "/"
+            and colon
+            and _SCHEME.fullmatch(before)
+            and not (place[-1:] == "/" or exists(Path(place)))
+        ):
+            entry, unknown = None, f"{before}:"  # ros:/car is hardly meant to be a folder
         if entry is None:
-            raise uri.error(
-                f"unknown kind {name}{'://' if scheme else ''}; a {self._role} is {self.grammar()}"
-            )
+            raise uri.error(f"unknown kind {unknown}; a {self._role} is {self.grammar()}")
         kind = load_plugin(entry, f"{self._role} {uri}", self._kind)
         return Resolved(uri, kind, kind.read(uri))
 

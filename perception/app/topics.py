@@ -50,7 +50,9 @@ class Topics:
         began = datetime.fromtimestamp(self.start_ns / NS_PER_S, UTC).isoformat(" ", "milliseconds")
         seconds = (self.end_ns - self.start_ns) / NS_PER_S
         words = f"begins {began}, {seconds:.3f} s; {f'reads {self.read}' if self.read else self.why}"
-        table = Table("topic", "type", caption=Text("\n".join([words, *self.notes])), caption_justify="left")
+        table = Table(caption=Text("\n".join([words, *self.notes])), caption_justify="left")
+        for name in ("topic", "type"):
+            table.add_column(name, overflow="fold")  # to be copied whole
         table.add_column("messages", justify="right")
         table.add_column("a second", justify="right")
         for one, rate in self.topics:

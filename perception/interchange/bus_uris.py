@@ -30,13 +30,14 @@ class ZenohOptions:
 def check_ros_name(uri: Uri, example: str) -> None:
     """Raises: ConfigError: the place is no absolute name of ROS."""
     if not _ROS_NAME.fullmatch(uri.place):
-        raise uri.error(f"needs an absolute name of letters, digits and _, such as {example}")
+        parts = "each part of letters, digits and _, no digit first"
+        raise uri.error(f"needs a name that begins with /, {parts}, such as {example}")
 
 
 def zenoh_options(uri: Uri, example: str) -> ZenohOptions:
     """Raises: ConfigError: the place is no key of Zenoh, or an option is wrong."""
     if not _KEY.fullmatch(uri.place):
-        raise uri.error(f"needs a key without wildcards, such as {example}")
+        raise uri.error(f"needs a key: no / at its ends, no wildcards, such as {example}")
     options = ZenohOptions(**uri.options({"connect": _endpoint, "listen": _endpoint, "config": Path}))
     if options.config and (options.connect or options.listen):
         raise uri.error("config says where to meet others; leave connect and listen to it")

@@ -50,7 +50,9 @@ class BusSink(ABC):
         return None
 
     def write(self, frame: Frame, scene: Scene, overlay: Image) -> str | None:
-        stamp_ns, scene = bus_ns(frame), scene.as_of(time.monotonic_ns())  # it may have waited
+        stamp_ns = bus_ns(frame)
+        # It may have waited; and its JSON has the time that the headers of the others have.
+        scene = scene.as_of(time.monotonic_ns()).evolve(wall_ns=stamp_ns)
         try:
             if left_out := self._before(stamp_ns):
                 return left_out

@@ -80,7 +80,8 @@ class FoxgloveSink(ServerListener):
             camera.mounting = mounting(frame)
             self._latch(camera, camera.vocabulary.latched(frame, stamp_ns))
         watched = frozenset(name for name, channel in camera.channels.items() if channel.has_sinks())
-        scene = scene.as_of(time.monotonic_ns())  # it may have waited
+        # It may have waited; and its JSON has the time of the other messages.
+        scene = scene.as_of(time.monotonic_ns()).evolve(wall_ns=stamp_ns)
         wanted = trusted(scene, watched)
         if "overlay" in wanted:
             overlay = draw_planes(frame, scene, self._classes, ALL)

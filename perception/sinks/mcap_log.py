@@ -37,10 +37,10 @@ _LEFT_OUT = frozenset({"overlay", "labels/compressed", "instances/compressed"})
 class McapSink:
     """All scenes of one camera with their status, be it ok or not, and its health.
 
-    Frames have their own times: see `recorded_ns`. The node's state has the wall clock's where they do, else
-    the time of the last frame. What changes rarely stands at the beginning, and again when it changes. A kill
-    costs at most the last second. A log of this program that exists is overwritten, once there is something
-    to write.
+    Frames have their own times: see `recorded_ns`. The node's state has that of the last frame, and in real
+    time what has passed since; before the first one it waits. What changes rarely stands at the beginning,
+    and again when it changes. A kill costs at most the last second. A log of this program that exists is
+    overwritten, once there is something to write.
 
     Args:
         image: of the pictures: jpeg, h264 or none.
@@ -70,7 +70,7 @@ class McapSink:
         self._vocabulary: Vocabulary | None = None
         self._first: Frame | None = None
         self._last: Frame | None = None
-        self._waiting: Health | None = None  # of a recording whose time is not known yet
+        self._waiting: Health | None = None  # until the frames' clock is known
         self._flushed_ns = 0
         self._broken = False
         try:
@@ -107,16 +107,19 @@ class McapSink:
             self._write((), flush=True)
 
     def write_health(self, health: Health) -> None:
-        last = self._last
-        live = bool(health.link) and (last is None or last.wall_ns > 0)
-        if not live and last is None:
+        if self._last is None:
             self._waiting = health
             return
-        stamp_ns = health.wall_ns if last is None or live else recorded_ns(last)
-        self._write(self._of(health.camera).health(health, stamp_ns), flush=True)
+        last, since_ns = self._last, 0
+        if health.link and last.host_ns:  # frames come in real time
+            since_ns = max(0, health.stamp_ns - last.host_ns)
+        self._write(self._of(health.camera).health(health, recorded_ns(last) + since_ns), flush=True)
 
     def close(self) -> None:
         try:
+            if self._waiting is not None and self._waiting.link:  # no frame came of a live camera
+                self._write(self._of(self._waiting.camera).health(self._waiting, self._waiting.wall_ns))
+                self._waiting = None
             if self._file is not None:
                 self._file.close()
         except OSError as error:

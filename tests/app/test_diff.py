@@ -62,7 +62,7 @@ def test_equal_runs_are_equal_whatever_their_ages_and_timings(runs: tuple[Path, 
     edit(runs[1], later)
     found = diff(*runs, status=0)
     assert found["bars"] == [{"figure": "identical", "value": 1.0, "least": 1.0, "passed": True}]
-    assert (found["paired_by"], found["paired"], found["identical"]) == ("stem", 4, 4)
+    assert (found["paired_by"], found["paired"], found["identical"]) == ("stamp_ns", 4, 4)
     assert found["labels"]["agreement"] == 1 and set(found["labels"]["iou"].values()) == {1.0}
     assert found["instances"]["matched"] == 12 and found["instances"]["mean_iou"] == 1
     assert found["lanes"]["matched"] == 12 and found["lanes"]["mean_distance_px"] == 0

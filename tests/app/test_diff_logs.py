@@ -102,7 +102,7 @@ def test_what_differs_in_a_log_is_told(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"cameras": ("left", "right")}, "has scenes of /left/scene, /right/scene; one is compared"),
-        ({"cameras": ()}, "has no index"),
+        ({"cameras": ()}, "has scenes of no camera"),
         ({"maps": False}, "frame 000000: only one of the runs has label maps"),
     ],
 )
@@ -112,7 +112,7 @@ def test_logs_that_cannot_be_compared(options: dict[str, Any], words: str, tmp_p
     assert isinstance(done.exception, ConfigError) and words in str(done.exception)
 
 
-def test_a_log_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> None:
+def test_of_a_log_that_is_cut_what_is_whole_is_compared_and_damage_is_refused(tmp_path: Path) -> None:
     log, folder = write_log(tmp_path / "a.mcap"), write_folder(tmp_path / "b")
     whole = log.read_bytes()
     rng = np.random.default_rng(0)
@@ -123,5 +123,7 @@ def test_a_log_that_is_cut_or_damaged_is_refused(tmp_path: Path) -> None:
         for damaged in (data, whole[:cut]):
             log.write_bytes(damaged)
             done = CliRunner().invoke(cli.app, ["diff", str(folder), str(log)])
-            assert done.exit_code == 0 or isinstance(done.exception, ConfigError), done.exception
-            assert damaged is data or done.exit_code
+            refused = isinstance(done.exception, ConfigError)
+            assert refused or done.exit_code in (0, 1), done.exception
+            if damaged is data:  # a flipped bit never makes another answer
+                assert refused or done.exit_code == 0 or "only in A" in done.output, done.output

@@ -128,7 +128,8 @@ def a_scene(
     labels = random.integers(0, 256, size, np.uint8)
     ids = random.integers(0, 1 << 16, size, np.uint16)
     found = (Instance(8001, 8, 0.75, (2.0, 3.0, 12.5, 9.0), 17),)
-    return frame, Scene.of(frame, labels, ids, instances=found, status=status)
+    late = 1.0 if status is Status.STALE else None  # of a frame captured long ago
+    return frame, Scene.of(frame, labels, ids, instances=found, status=status, max_age_ms=late)
 
 
 def own_domain(patch: Any) -> None:

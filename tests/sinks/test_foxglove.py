@@ -85,7 +85,8 @@ def test_a_viewer_gets_what_it_subscribes_to_as_it_is() -> None:
         assert pixels(values["labels"]).tobytes() == scene.labels.tobytes()
         assert pixels(values["instances"]).tobytes() == scene.instance_map.tobytes()
         assert len(values["annotations"].texts) == 3
-        assert values["scene"] == json.loads(json.dumps(scene_record(scene, DRIVE)))
+        record = json.loads(json.dumps(scene_record(scene, DRIVE)))
+        assert values["scene"] == record | {"wall_ns": WALL, "age_ms": values["scene"]["age_ms"]}
         assert nanoseconds(values["labels"].timestamp) == WALL
 
     watched(watch)
@@ -128,8 +129,14 @@ def test_what_must_not_be_trusted_is_withheld_and_said() -> None:
         async with connected(sink.uri) as page:
             await page.subscribe(*(f"/front/{name}" for name in names))
             await until(subscribed(sink, "front", *names))
-            for status in (Status.UNRELIABLE, Status.STALE, Status.NOT_READY, Status.NO_SIGNAL):
-                sink.write(frame, scene.evolve(status=status), frame.image)
+            grown_stale = scene.evolve(max_age_ms=1.0)  # since it was published
+            for status, untrusted in (
+                (Status.UNRELIABLE, scene.evolve(reasons=("black",), status=Status.UNRELIABLE)),
+                (Status.STALE, grown_stale),
+                (Status.NOT_READY, scene.unknown(Status.NOT_READY)),
+                (Status.NO_SIGNAL, scene.unknown(Status.NO_SIGNAL)),
+            ):
+                sink.write(frame, untrusted, frame.image)
                 found = {topic: value for topic, _, value in [await page.next() for _ in range(2)]}
                 assert set(found) == {"/front/scene", "/front/picture"}
                 assert found["/front/scene"]["status"] == status

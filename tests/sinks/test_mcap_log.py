@@ -96,18 +96,29 @@ def test_the_same_recording_makes_the_same_log(tmp_path: Path) -> None:
     assert (tmp_path / "a.mcap").read_bytes() == (tmp_path / "b.mcap").read_bytes()
 
 
-def test_where_the_wall_clock_is_known_it_is_taken(tmp_path: Path) -> None:
-    wall = 1_764_000_000_123_456_789
+@pytest.mark.parametrize("wall", [1_764_000_000_123_456_789, 0])
+def test_health_has_the_clock_of_the_frames(tmp_path: Path, wall: int) -> None:
+    """Be it the wall clock's, or a recording's own that is played in real time."""
     sink = open_sink(f"{tmp_path}/out.mcap", 20.0, DRIVE)
-    sink.write_health(replace(HEALTH, link="connecting", wall_ns=wall - 10**9))  # no frame has come yet
+    live = replace(HEALTH, link="streaming", wall_ns=1_790_000_000_000_000_000)
+    sink.write_health(replace(live, link="connecting"))  # no frame has come yet
     for frame, scene in drive(2):
-        sink.write(replace(frame, wall_ns=wall + frame.stamp_ns), scene, frame.image)
-    sink.write_health(replace(HEALTH, link="streaming", wall_ns=wall + 10**9))
+        shown = replace(frame, wall_ns=wall and wall + frame.stamp_ns, host_ns=10**15 + frame.stamp_ns)
+        sink.write(shown, scene, frame.image)
+    sink.write_health(replace(live, stamp_ns=10**15 + 10**9))
     sink.close()
     found = read_log(tmp_path / "out.mcap")
     assert [one.log_ns - wall for one in on(found, "scene")] == [0, 50_000_000]
-    assert [one.log_ns - wall for one in on(found, "health")] == [-(10**9), 10**9]
+    assert [one.log_ns - wall for one in on(found, "health")] == [0, 10**9]
     assert [one.value["link"] for one in on(found, "health")] == ["connecting", "streaming"]
+
+
+def test_a_camera_that_never_gave_a_frame_leaves_its_state(tmp_path: Path) -> None:
+    sink = open_sink(f"{tmp_path}/out.mcap", 20.0, DRIVE)
+    sink.write_health(replace(HEALTH, link="lost", wall_ns=10**18))
+    sink.close()
+    [health] = on(read_log(tmp_path / "out.mcap"), "health")
+    assert (health.log_ns, health.value["link"]) == (10**18, "lost")
 
 
 def test_what_is_said_of_a_recording_before_its_first_frame_waits_for_its_time(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_kill_costs_at_most_the_last_second(tmp_path: Path, options: str) -> N
         assert process.stdout is not None
         written = next(int(line) for line in process.stdout if int(line) == 140)
         os.kill(process.pid, signal.SIGKILL)
-    files = sorted(tmp_path.iterdir())
+    files = sorted(tmp_path.glob("*.mcap"))
     assert len(files) > 1 if options else len(files) == 1
     found = [one for path in files for one in read_what_is_whole(path)]
     for topic in ("scene", "labels", "instances", "annotations", "picture"):

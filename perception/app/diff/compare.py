@@ -15,7 +15,8 @@ from perception.scene import Lane
 MATCHED = (
     0.5  # IoU from which on two masks are of one road user; as masks do not overlap, each has one partner
 )
-_OF_THE_RUN = {"age_ms", "timings_ms", "stem"}  # what differs from run to run, or names files
+# What differs from run to run, names files, or is known of one of a drive's copies alone.
+_OF_THE_RUN = {"age_ms", "timings_ms", "stem", "wall_ns"}
 
 
 @dataclass(frozen=True, slots=True)

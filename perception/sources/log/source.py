@@ -37,6 +37,10 @@ class _Shot(NamedTuple):
     why: str = ""
 
 
+# From the year 2000 on: what is earlier, such as the time of a simulator, counts from elsewhere.
+_WALL_NS = 946_684_800 * NS_PER_S
+
+
 class LogSource:
     """The pictures of a topic, stamped to the nanosecond by their headers; by the time of recording where a
     header has none. They come in the order of recording, with what is known of the camera.
@@ -180,17 +184,17 @@ class LogSource:
     def _frame(
         self, record: Record, said: DecodedImage, shown: Shown, sequence: int, timeline: Timeline
     ) -> Frame:
-        if not said.stamp_ns:
+        if not said.stamp_ns and record.log_ns:
             self._note("some messages do not say when they were captured; stamped by the time of recording")
-        wall_ns, earlier = said.stamp_ns or record.log_ns, timeline.recording
-        stamp_ns = timeline.stamp_ns(Fraction(wall_ns, NS_PER_S), sequence)
+        time_ns, earlier = said.stamp_ns or record.log_ns, timeline.recording
+        stamp_ns = timeline.stamp_ns(Fraction(time_ns, NS_PER_S), sequence)
         if timeline.recording > earlier:
             self._note(spliced(sequence))
         height, width = size_of(shown.pixels)
         return Frame(
             shown.pixels,
             stamp_ns,
-            wall_ns,
+            time_ns if time_ns >= _WALL_NS else 0,
             sequence,
             camera=self._camera,
             pixel_aspect=shown.aspect,
