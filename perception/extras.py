@@ -1,7 +1,9 @@
 """The installed distribution, the extras that bring missing modules, and plug-ins of other distributions."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any, TypeVar, overload
 
 from perception.errors import ConfigError
@@ -43,6 +45,11 @@ def hint(extra: str, otherwise: str = "") -> str:
         f"install perception with its extra [{extra}]{otherwise}: pip install -e '.[{extra}]' in its source "
         f"folder, or pip install './WHEEL[{extra}]'"
     )
+
+
+def missing(modules: Iterable[str]) -> list[str]:
+    """Those that cannot be imported here; none is."""
+    return [one for one in modules if find_spec(one) is None]
 
 
 def explain(error: ModuleNotFoundError, who: str) -> str:

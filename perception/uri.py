@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from perception.errors import ConfigError
-from perception.extras import load_plugin, registered
+from perception.extras import explain, load_plugin, missing, registered
 from perception.redact import masked, printable
 
 T = TypeVar("T")
@@ -103,8 +103,11 @@ class Kind(Protocol):
         read: its options, typed; raises ConfigError where they are wrong.
         on_disk: the URI names a file or a folder.
         options: the options that `read` takes, each with what it does, for people.
+        needs: modules of extras.
     """
 
+    @property
+    def needs(self) -> tuple[str, ...]: ...
     @property
     def grammar(self) -> str: ...
     @property
@@ -128,6 +131,12 @@ class Resolved(Generic[K]):
 
     def __str__(self) -> str:
         return self.uri.shown
+
+    def check_needs(self) -> None:
+        """Raises: ConfigError: a module is missing, and what brings it."""
+        for module in missing(self.kind.needs):
+            words = explain(ModuleNotFoundError(name=module), f"{self.uri.role} {self}")
+            raise ConfigError(words)
 
     @property
     def path(self) -> Path | None:

@@ -21,7 +21,10 @@ from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.registry import FOR_DEVELOPMENT, known_engines, open_engine
 from perception.engines.selection import versions
 from perception.errors import BundleError, EngineError
-from perception.extras import DISTRIBUTION, hint
+from perception.extras import DISTRIBUTION, EXTRAS, hint, missing
+from perception.sinks.registry import SINKS
+from perception.sources.registry import SOURCES
+from perception.uri import Kind
 
 # Modules of the running node. Some distributions install the same module: the last one installed wins, and
 # removing either breaks it, without a message from pip.
@@ -74,7 +77,7 @@ class Diagnosis:
 
 def diagnose(model: str | Path = "drive") -> Diagnosis:
     """Check the installation, the bundle, and each engine with a golden run."""
-    return Diagnosis((*_platform(), *_modules(), *_model(model)))
+    return Diagnosis((*_platform(), *_modules(), *_places(), *_model(model)))
 
 
 def _platform() -> Iterator[Finding]:
@@ -112,6 +115,17 @@ def _modules() -> Iterator[Finding]:
             yield Finding(module, Health.BROKEN, f"does not import ({error}): {remedy}")
         else:
             yield Finding(module, Health.GOOD, " ".join(f"{name} {version(name)}" for name in distributions))
+
+
+def _places() -> Iterator[Finding]:
+    """Sources and sinks that need an extra."""
+    kinds: list[Kind] = [*SOURCES.listed(), *SINKS.listed()]
+    for kind in kinds:
+        if lacking := missing(kind.needs):
+            extras = dict.fromkeys(EXTRAS[one] for one in lacking)
+            yield Finding(kind.grammar, Health.ABSENT, f"no {', '.join(lacking)}: {hint(','.join(extras))}")
+        elif kind.needs:
+            yield Finding(kind.grammar, Health.GOOD, "can be used")
 
 
 def _model(model: str | Path) -> Iterator[Finding]:

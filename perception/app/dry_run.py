@@ -60,7 +60,9 @@ def plan(settings: RunConfig) -> Plan:
     ]
     if settings.denoise:
         rows.append(("denoise", str(Bundle.load(settings.denoise).folder)))
-    rows += [("sink", f"{sink}: {_would(sink)}") for sink in settings.sinks]
+    for sink in settings.sinks:
+        sink.check_needs()
+        rows.append(("sink", f"{sink}: {_would(sink)}"))
     return Plan(rows)
 
 

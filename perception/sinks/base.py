@@ -106,6 +106,7 @@ class SinkKind:
     shared: bool = False
     viewers: bool = False
     single: bool = False
+    needs: tuple[str, ...] = ()
 
 
 SinkUri: TypeAlias = Resolved[SinkKind]

@@ -35,6 +35,7 @@ ROS = SinkKind(
     "topics of ROS 2 (ros2:/car/front)",
     partial(_open, "perception.sinks.ros:RosSink"),
     read=_read_ros,
+    needs=("rclpy", "rosbags"),
     options={
         "managed": "1: scenes are published while a lifecycle manager has the node active",
         "clock": "1: /clock has the frames' time, for nodes that follow a recording",
@@ -43,6 +44,7 @@ ROS = SinkKind(
 ZENOH = SinkKind(
     "keys of Zenoh (zenoh:car/front)",
     partial(_open, "perception.sinks.zenoh:ZenohSink"),
+    needs=("zenoh", "rosbags"),
     read=lambda uri: zenoh_options(uri, "zenoh:car/front"),
     options=ZENOH_OPTIONS,
 )

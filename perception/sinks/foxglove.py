@@ -44,4 +44,11 @@ def _open(given: SinkUri, how: Opening) -> Sink:
     return sink
 
 
-KIND = SinkKind(f"a live server for Foxglove ({EXAMPLE})", _open, read=_read, shared=True, viewers=True)
+KIND = SinkKind(
+    f"a live server for Foxglove ({EXAMPLE})",
+    _open,
+    read=_read,
+    shared=True,
+    viewers=True,
+    needs=("foxglove", "foxglove_schemas_protobuf"),
+)

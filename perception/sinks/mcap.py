@@ -68,6 +68,7 @@ KIND = SinkKind(
     _open,
     read=_read,
     on_disk=True,
+    needs=("mcap", "zstandard", "foxglove_schemas_protobuf"),
     options={
         "profile": f"the message types: {', '.join(PROFILES)} [default: foxglove]",
         "image": f"the pictures: {', '.join(IMAGES)} [default: jpeg]",

@@ -90,6 +90,7 @@ class SourceKind:
     on_disk: bool = False
     stills: bool = False
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    needs: tuple[str, ...] = ()
 
 
 SourceUri: TypeAlias = Resolved[SourceKind]

@@ -34,7 +34,11 @@ def _open_zenoh(source: SourceUri, capture: Capture) -> Source:
     return opened
 
 
-ROS = SourceKind(f"a topic of ROS 2 ({_TOPIC})", _open_ros, read=_read_ros)
+ROS = SourceKind(f"a topic of ROS 2 ({_TOPIC})", _open_ros, read=_read_ros, needs=("rclpy", "rosbags"))
 ZENOH = SourceKind(
-    f"a key of Zenoh ({_KEY})", _open_zenoh, read=lambda uri: zenoh_options(uri, _KEY), options=ZENOH_OPTIONS
+    f"a key of Zenoh ({_KEY})",
+    _open_zenoh,
+    read=lambda uri: zenoh_options(uri, _KEY),
+    needs=("zenoh", "rosbags"),
+    options=ZENOH_OPTIONS,
 )

@@ -91,6 +91,15 @@ def test_a_missing_runtime_is_broken_and_says_what_to_install(
     assert "[cpu]" in finding(diagnosis, "engine auto").detail
 
 
+def test_extras_of_logs_and_buses_are_told(colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perception.app.doctor.missing", lambda modules: [m for m in modules if m == "rclpy"])
+    diagnosis = diagnose(colour_bundle.folder)
+    assert not diagnosis.broken
+    lacking = finding(diagnosis, "topics of ROS 2 (ros2:/car/front)")
+    assert lacking.health is Health.ABSENT and "no rclpy" in lacking.detail and "[ros2]" in lacking.detail
+    assert finding(diagnosis, "an MCAP log (out.mcap)").health is Health.GOOD
+
+
 def test_an_altered_bundle_is_broken(colour_bundle: Bundle, tmp_path: Path) -> None:
     folder = shutil.copytree(colour_bundle.folder, tmp_path / "altered")
     (folder / "model.onnx").write_bytes(b"")

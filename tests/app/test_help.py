@@ -146,7 +146,10 @@ def test_a_dry_run_says_what_it_would_open_and_writes_nothing(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "old.mp4"]
 
 
-def test_a_dry_run_refuses_what_the_run_would(tmp_path: Path) -> None:
+def test_a_dry_run_refuses_what_the_run_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perception.uri.missing", lambda modules: [one for one in modules if one == "zenoh"])
+    absent = RUNNER.invoke(app, ["run", "sim:", "zenoh:car/front", "--dry-run"])
+    assert "sink zenoh:car/front needs zenoh, which is not installed" in str(absent.exception)
     missing = RUNNER.invoke(app, ["run", f"{tmp_path}/none.mp4", f"{tmp_path}/out.mp4", "--dry-run"])
     assert "no such file or folder" in str(missing.exception)
     unknown = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--dry-run", "--min-score", "road=1"])

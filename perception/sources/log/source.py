@@ -233,6 +233,7 @@ KIND = SourceKind(
         Path(given.uri.place), how.camera, **given.options, max_pixels=how.max_pixels
     ),
     read=lambda uri: uri.options({"topic": str, "start": _seconds, "duration": _seconds}),
+    needs=("mcap", "rosbags"),
     on_disk=True,
     options={
         "topic": "of the pictures, such as /front/image_raw/compressed [default: the only one]",
