@@ -31,6 +31,8 @@ class SceneFolder:
             DataError: scenes.jsonl is missing or broken.
         """
         path = folder / SCENES
+        if not path.is_file():
+            raise DataError(f"{folder}: no folder that perception run wrote: it has no {SCENES}")
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
             return cls(folder, tuple(SceneRecord.model_validate_json(line) for line in lines))

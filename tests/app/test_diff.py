@@ -184,9 +184,9 @@ def test_what_cannot_be_compared_is_wrong_use(runs: tuple[Path, Path], tmp_path:
         done = RUNNER.invoke(cli.app, ["diff", *map(str, arguments)])
         assert isinstance(done.exception, ConfigError) and words in str(done.exception)
 
-    refused("nothing that perception run wrote", runs[0], tmp_path / "none")
+    refused("none: no such file or folder", runs[0], tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    refused("not the scenes of a folder", runs[0], tmp_path / "empty")
+    refused("empty: no folder that perception run wrote", runs[0], tmp_path / "empty")
     (tmp_path / "empty/scenes.jsonl").touch()
     refused("holds no scene", tmp_path / "empty", runs[0])
     (tmp_path / "file").touch()

@@ -181,7 +181,7 @@ def test_a_bag_of_ros_1_that_is_cut_off_asks_for_its_index(tmp_path: Path) -> No
         path.write_bytes(whole[:size])
         frames, _, error = outcome(path)
         assert not frames
-        assert "x.bag cannot be read as a bag of ROS 1" in str(error)
+        assert "x.bag: cannot be read as a bag of ROS 1" in str(error)
 
 
 def test_a_damaged_database_is_an_error(tmp_path: Path) -> None:

@@ -38,7 +38,10 @@ class McapRun:
             self._types = {one.name: one.schema.name for one in self._log.topics}
             topics = [topic for topic, name in self._types.items() if name == "perception.Scene"]
             if len(topics) != 1:
-                raise DataError(f"{path}: has scenes of {', '.join(topics) or 'no camera'}; one is compared")
+                raise DataError(
+                    f"{path}: has scenes of {', '.join(topics) or 'no camera'}; one is compared, in a log of "
+                    "the profile foxglove"
+                )
             self._camera = topics[0].removesuffix("scene")
             found = [
                 (one.log_ns, SceneRecord.model_validate_json(bytes(one.payload())))

@@ -46,6 +46,8 @@ def open_run(path: Path) -> Run:
     Raises:
         ConfigError: there is no run, or none that holds a scene.
     """
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file or folder")
     if not path.is_dir() and not (path.is_file() and path.suffix == ".mcap"):
         raise ConfigError(f"{path}: nothing that perception run wrote, such as labels/ or out.mcap")
     try:

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from perception.interchange.channels import Schema
 from perception.interchange.messages import UndecodableError
 
+METADATA = "metadata.yaml"  # in the folder of a bag of ROS 2
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

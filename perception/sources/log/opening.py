@@ -4,7 +4,7 @@ from pathlib import Path
 
 from perception.errors import ConfigError, SourceError
 from perception.extras import explain
-from perception.sources.log.base import Log
+from perception.sources.log.base import METADATA, Log
 
 
 def open_log(path: Path) -> Log:
@@ -16,7 +16,7 @@ def open_log(path: Path) -> Log:
     """
     # Imported here: each needs packages of an extra.
     try:
-        if path.is_dir():
+        if (path / METADATA).is_file():
             from perception.sources.log.ros2_bag import Ros2Bag  # noqa: PLC0415
 
             return Ros2Bag(path)
@@ -36,7 +36,8 @@ def open_log(path: Path) -> Log:
     except ModuleNotFoundError as error:
         raise ConfigError(explain(error, f"source {path}")) from error
     except SourceError as error:
-        raise SourceError(f"source {path}: {error}") from error
+        said = str(error).removeprefix(f"{path.name}: ").removeprefix(f"{path.name} ")
+        raise SourceError(f"source {path}: {said}") from error
     raise ConfigError(
         f"{path} is no recording of messages; give a folder with metadata.yaml, .mcap, .db3 or .bag"
     )

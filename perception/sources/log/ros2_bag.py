@@ -9,11 +9,9 @@ import zstandard
 
 from perception.errors import ConfigError, SourceError
 from perception.parsing import read_yaml
-from perception.sources.log.base import Log, Part, Record, merged, united
+from perception.sources.log.base import METADATA, Log, Part, Record, merged, united
 from perception.sources.log.db3_file import Db3File
 from perception.sources.log.mcap_file import McapFile
-
-METADATA = "metadata.yaml"
 
 
 class Ros2Bag:
