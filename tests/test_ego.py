@@ -12,7 +12,7 @@ from perception.classes import DRIVE, UNKNOWN
 from perception.ego import cut_ego, fit_ego_mask, read_ego_mask
 from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.interchange.records import scene_record
+from perception.interchange.files.records import scene_record
 from perception.overlay import EgoCarpet, EgoRegion
 from perception.perceiver import Perceiver
 from perception.scene import KeyPoint

@@ -8,7 +8,7 @@ import typer
 
 from perception.console import Console
 from perception.errors import ConfigError
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
 from perception.interchange.formats import FORMATS
 from perception.interchange.formats.base import image_names
 

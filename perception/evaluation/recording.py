@@ -9,7 +9,7 @@ import numpy as np
 from perception.classes import DRIVE
 from perception.errors import DataError
 from perception.frame import Frame
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
 from perception.scene import Instance, Lane, Scene
 
 

@@ -9,8 +9,8 @@ import cv2
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.channels import Message, bus_ns, trusted
-from perception.interchange.ros import RosVocabulary
+from perception.interchange.messages.channels import Message, bus_ns, trusted
+from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.overlay import draw
 from perception.scene import Scene
 from perception.sinks.base import Opening, SinkUri

@@ -6,7 +6,7 @@ from functools import partial
 from importlib.metadata import EntryPoint
 
 from perception.extras import load_plugin
-from perception.interchange.bus_uris import ZENOH_OPTIONS, check_ros_name, zenoh_options
+from perception.interchange.buses.uris import ZENOH_OPTIONS, check_ros_name, zenoh_options
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.uri import Uri, switch
 

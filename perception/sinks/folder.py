@@ -14,9 +14,9 @@ from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.folder import listed_stems
-from perception.interchange.png import encode_ids
-from perception.interchange.records import HEALTH, MASKS, SCENES, health_record, scene_record
+from perception.interchange.files.folder import listed_stems
+from perception.interchange.files.png import encode_ids
+from perception.interchange.files.records import HEALTH, MASKS, SCENES, health_record, scene_record
 from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.jsonl import LineFile
@@ -40,7 +40,7 @@ class FolderSink:
         <stem>.overlay.jpg    the scene drawn on the frame
         <stem>.picture.png    uint8 BGR: restored, enlarged, or the next frame as predicted
         <stem>.depth.png      uint16 centimetres at the frame's resolution, 0 unknown, 65535 that or farther
-        scenes.jsonl          one line a frame, written once its images are whole: see `interchange.records`
+        scenes.jsonl          one line a frame, written once its images are whole: see `files.records`
         health.jsonl          one line each second, and when it changes
 
     Labels and instances are written where the network knows classes; pictures and depth where the scene has

@@ -15,8 +15,8 @@ from perception.classes import ClassSet
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.channels import Channel, Message, bus_ns, trusted
-from perception.interchange.foxglove import FoxgloveVocabulary
+from perception.interchange.foxglove.vocabulary import FoxgloveVocabulary
+from perception.interchange.messages.channels import Channel, Message, bus_ns, trusted
 from perception.overlay import ALL, draw_planes
 from perception.scene import Scene
 from perception.sinks.foxglove import ServerAddress

@@ -39,7 +39,7 @@ class H264Video:
         return coded is None or coded.format != "h264" or coded.key
 
     def encode(self, frame: Frame) -> bytes:
-        """See `perception.interchange.pictures.Video`.
+        """See `perception.interchange.messages.jpeg.Video`.
 
         Raises:
             av.error.FFmpegError: it cannot be encoded.

@@ -29,8 +29,8 @@ class Profile:
 
 
 PROFILES: Mapping[str, Profile] = {
-    "foxglove": Profile("", "perception.interchange.foxglove:FoxgloveVocabulary", video=True),
-    "ros2": Profile("ros2", "perception.interchange.ros:RosVocabulary", video=False),
+    "foxglove": Profile("", "perception.interchange.foxglove.vocabulary:FoxgloveVocabulary", video=True),
+    "ros2": Profile("ros2", "perception.interchange.ros.vocabulary:RosVocabulary", video=False),
 }
 
 

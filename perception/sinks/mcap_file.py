@@ -20,7 +20,7 @@ from mcap.opcode import Opcode
 from mcap.reader import NonSeekingReader
 from mcap.writer import MCAP0_MAGIC
 
-from perception.interchange.channels import ROLE, Channel, Message
+from perception.interchange.messages.channels import ROLE, Channel, Message
 from perception.sinks.own_files import LIBRARY
 
 _CHUNK = 256 * 1024  # bytes before compression: a reader that wants few topics unpacks little else

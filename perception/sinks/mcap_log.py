@@ -12,7 +12,7 @@ import cv2
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.channels import Message, Vocabulary, recorded_ns
+from perception.interchange.messages.channels import Message, Vocabulary, recorded_ns
 from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, check_writable
 from perception.sinks.h264 import H264Video

@@ -4,9 +4,9 @@ import logging
 from typing import Any
 
 from perception.errors import SinkError
-from perception.interchange.channels import Message
-from perception.interchange.ros_node import RosNode
-from perception.interchange.ros_types import cdr, message, time
+from perception.interchange.buses.ros_node import RosNode
+from perception.interchange.messages.channels import Message
+from perception.interchange.ros.types import cdr, message, time
 from perception.sinks.base import Opening, SinkUri
 from perception.sinks.bus import BusSink
 

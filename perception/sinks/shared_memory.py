@@ -7,8 +7,8 @@ from typing import Any
 from perception.errors import DataError, SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.channels import bus_ns, trusted
-from perception.interchange.records import class_records, health_record, scene_record
+from perception.interchange.files.records import class_records, health_record, scene_record
+from perception.interchange.messages.channels import bus_ns, trusted
 from perception.interchange.shm.layout import PARTS, Content, Part, SharedFrame
 from perception.interchange.shm.messages import HELD
 from perception.interchange.shm.place import check_name, socket_path

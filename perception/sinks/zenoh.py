@@ -7,8 +7,8 @@ from typing import Any
 import zenoh
 
 from perception.errors import SinkError
-from perception.interchange.channels import Message
-from perception.interchange.zenoh_session import open_session, reaches, waits, words
+from perception.interchange.buses.zenoh_session import open_session, reaches, waits, words
+from perception.interchange.messages.channels import Message
 from perception.sinks.base import Opening, SinkUri
 from perception.sinks.bus import BusSink
 

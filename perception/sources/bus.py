@@ -12,10 +12,10 @@ from perception.camera_info import CameraInfo, Transform
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
-from perception.interchange.cameras import calibration_decoder, transforms_decoder
-from perception.interchange.channels import Schema
-from perception.interchange.images import DecodedImage, image_decoder
-from perception.interchange.messages import UndecodableError
+from perception.interchange.messages.cameras import calibration_decoder, transforms_decoder
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import UndecodableError
+from perception.interchange.messages.images import DecodedImage, image_decoder
 from perception.pixels import size_of
 from perception.sources.stream_clock import StreamClock
 from perception.uri import Uri

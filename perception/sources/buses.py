@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 from perception.extras import load_plugin
-from perception.interchange.bus_uris import ZENOH_OPTIONS, check_ros_name, zenoh_options
+from perception.interchange.buses.uris import ZENOH_OPTIONS, check_ros_name, zenoh_options
 from perception.sources.base import Capture, Source, SourceKind, SourceUri
 from perception.uri import Uri
 

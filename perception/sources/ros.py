@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from perception.errors import SourceError
-from perception.interchange.ros_node import RosNode
+from perception.interchange.buses.ros_node import RosNode
 from perception.picture_size import MAX_PIXELS
 from perception.sources.bus import CAMERA_INFO, TRANSFORMS, BusSource, camera_info_beside
 from perception.uri import Uri

@@ -7,8 +7,8 @@ from typing import Any
 import zenoh
 
 from perception.errors import SourceError
-from perception.interchange.bus_uris import ZenohOptions
-from perception.interchange.zenoh_session import open_session, waits, words
+from perception.interchange.buses.uris import ZenohOptions
+from perception.interchange.buses.zenoh_session import open_session, waits, words
 from perception.picture_size import MAX_PIXELS
 from perception.sources.bus import BusSource, camera_info_beside
 from perception.uri import Uri

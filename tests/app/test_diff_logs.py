@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from perception.app import cli
 from perception.classes import DRIVE
 from perception.errors import ConfigError
-from perception.interchange.records import scene_record
+from perception.interchange.files.records import scene_record
 from tests.interchange.conftest import a_frame, write_folder
 
 pytest.importorskip("mcap")

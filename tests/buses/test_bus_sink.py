@@ -5,7 +5,7 @@ import time
 import pytest
 
 from perception.classes import DRIVE
-from perception.interchange.channels import TRUSTED, Message
+from perception.interchange.messages.channels import TRUSTED, Message
 from perception.sinks.base import Opening
 from perception.sinks.bus import BusSink
 from perception.sinks.registry import SINKS

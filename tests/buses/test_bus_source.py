@@ -12,8 +12,8 @@ from perception.classes import DRIVE
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import LinkState
-from perception.interchange.ros import RosVocabulary
-from perception.interchange.ros_types import cdr, header, message
+from perception.interchange.ros.types import cdr, header, message
+from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.picture_size import MAX_PIXELS
 from perception.sources.bus import BusSource, camera_info_beside
 from perception.sources.registry import SOURCES

@@ -102,7 +102,9 @@ def test_who_comes_late_gets_what_is_latched(sink: Sink) -> None:
 
 def test_nothing_is_encoded_for_nobody(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     writing(sink)()  # what is latched is published once
-    monkeypatch.setattr("perception.interchange.ros.cdr", lambda one: pytest.fail(f"{one} is encoded"))
+    monkeypatch.setattr(
+        "perception.interchange.ros.vocabulary.cdr", lambda one: pytest.fail(f"{one} is encoded")
+    )
     writing(sink)()
     sink.write_health(UNWELL)
 

@@ -8,7 +8,7 @@ import pytest
 from perception.errors import SourceError
 from perception.frame import DropReason
 from perception.health.types import LinkState
-from perception.interchange import ros_types
+from perception.interchange.ros import types as ros_types
 from tests.buses.following import Following
 from tests.buses.programs import Program, own_domain, until
 
@@ -63,7 +63,7 @@ def test_a_topic_of_another_type_is_waited_for_and_named() -> None:
 
 
 def test_a_picture_that_is_none_ends_it() -> None:
-    from perception.interchange.ros_node import RosNode  # noqa: PLC0415 - skipped without ROS
+    from perception.interchange.buses.ros_node import RosNode  # noqa: PLC0415 - skipped without ROS
 
     image = ros_types.message(
         "sensor_msgs/msg/Image",
@@ -93,7 +93,7 @@ def test_a_picture_that_is_none_ends_it() -> None:
 def test_a_type_that_is_defined_otherwise_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     from sensor_msgs.msg import CompressedImage  # noqa: PLC0415 - skipped without ROS
 
-    from perception.interchange.ros_node import message_class  # noqa: PLC0415
+    from perception.interchange.buses.ros_node import message_class  # noqa: PLC0415
 
     assert message_class("sensor_msgs/msg/CompressedImage") is CompressedImage
     fields = {"header": "std_msgs/Header", "data": "sequence<uint8>", "format": "string"}

@@ -11,7 +11,7 @@ import pytest
 
 from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
-from perception.interchange.ros_types import typestore
+from perception.interchange.ros.types import typestore
 from perception.scene import Status
 from perception.sinks.base import Publication, Sink
 from perception.sinks.queue import SinkQueue
@@ -86,7 +86,9 @@ def test_who_comes_late_asks_for_what_is_latched_and_sees_who_lives(sink: Sink, 
 
 def test_nothing_is_encoded_for_nobody(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     writing(sink)()  # what is latched is kept for who comes
-    monkeypatch.setattr("perception.interchange.ros.cdr", lambda one: pytest.fail(f"{one} is encoded"))
+    monkeypatch.setattr(
+        "perception.interchange.ros.vocabulary.cdr", lambda one: pytest.fail(f"{one} is encoded")
+    )
     writing(sink)()
 
 

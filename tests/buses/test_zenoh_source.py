@@ -10,10 +10,10 @@ import zenoh
 from perception.errors import SourceError
 from perception.frame import DropReason
 from perception.health.types import LinkState
-from perception.interchange import ros_types
-from perception.interchange.bus_uris import ZenohOptions
-from perception.interchange.pictures import encode_jpeg
-from perception.interchange.zenoh_session import open_session
+from perception.interchange.buses.uris import ZenohOptions
+from perception.interchange.buses.zenoh_session import open_session
+from perception.interchange.messages.jpeg import encode_jpeg
+from perception.interchange.ros import types as ros_types
 from tests.buses.following import Following
 from tests.buses.programs import INFO, Program, a_scene, free_endpoint, until
 

@@ -17,7 +17,7 @@ from perception.datasets.formats.files import read_image, read_labels
 from perception.datasets.formats.run_lengths import from_runs
 from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError, DataError, PerceptionError
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
 from tests.datasets.label_files import HEIGHT, WIDTH, coco, only, polygon, yolo
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools' decoder

@@ -11,9 +11,9 @@ from mcap_protobuf.schema import build_file_descriptor_set
 
 from perception.camera_info import CameraInfo, Transform
 from perception.errors import SourceError
-from perception.interchange.cameras import calibration_decoder, transforms_decoder
-from perception.interchange.channels import Schema
-from perception.interchange.messages import UndecodableError
+from perception.interchange.messages.cameras import calibration_decoder, transforms_decoder
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import UndecodableError
 from tests.interchange.test_images import ROS, ROS1, header, ros
 
 K = (700.0, 0.0, 320.5, 0.0, 710.0, 240.25, 0.0, 0.0, 1.0)

@@ -16,10 +16,10 @@ from perception.app.cli import app
 from perception.classes import DRIVE
 from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError, DataError
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.records import InstanceRecord
 from perception.interchange.formats import FORMATS
 from perception.interchange.formats.base import Names, image_names
-from perception.interchange.records import InstanceRecord
 from tests.interchange.conftest import HEIGHT, WIDTH, a_frame, write_folder
 
 FRAMES = 4

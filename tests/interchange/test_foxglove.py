@@ -12,9 +12,9 @@ import pytest
 from perception.camera_info import CameraInfo, Transform
 from perception.classes import DRIVE, NO_CLASSES
 from perception.frame import Coded, Frame
-from perception.interchange.channels import Message
-from perception.interchange.foxglove import FoxgloveVocabulary
-from perception.interchange.records import health_record, scene_record
+from perception.interchange.files.records import health_record, scene_record
+from perception.interchange.foxglove.vocabulary import FoxgloveVocabulary
+from perception.interchange.messages.channels import Message
 from perception.scene import Scene, Status
 from tests.interchange.conftest import HEALTH, a_frame
 from tests.mcap_reading import decode, nanoseconds, pixels

@@ -13,9 +13,9 @@ from mcap_protobuf.schema import build_file_descriptor_set
 from rosbags.typesys import Stores, get_typestore
 
 from perception.errors import SourceError
-from perception.interchange.channels import Schema
-from perception.interchange.images import image_decoder
-from perception.interchange.messages import UndecodableError
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import UndecodableError
+from perception.interchange.messages.images import image_decoder
 from perception.pixels import as_bgr, size_of
 
 STAMP_NS = 1_700_000_000_123_456_789

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from perception.interchange.masks import flat, outlines, rles, run_lengths, seamed
+from perception.interchange.files.masks import flat, outlines, rles, run_lengths, seamed
 from perception.types import Bools
 
 

@@ -16,9 +16,9 @@ from mcap_protobuf.schema import build_file_descriptor_set
 from mcap_ros2._dynamic import serialize_dynamic
 
 from perception.errors import SourceError
-from perception.interchange.channels import Schema
-from perception.interchange.images import image_decoder
-from perception.interchange.messages import UndecodableError, nanoseconds
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import UndecodableError, nanoseconds
+from perception.interchange.messages.images import image_decoder
 from tests.interchange.test_images import BGR, ROS1, STAMP_NS, compressed_message, raw_message, ros
 
 JPEG = cv2.imencode(".jpg", BGR)[1].tobytes()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from perception.interchange.png import encode_ids
+from perception.interchange.files.png import encode_ids
 
 
 def street(height: int, width: int) -> npt.NDArray[np.uint16]:

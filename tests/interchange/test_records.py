@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pycocotools import mask as coco_mask
 
-from perception.interchange.records import MASKS, schemas
+from perception.interchange.files.records import MASKS, schemas
 from tests.interchange.conftest import HEIGHT, WIDTH, a_frame, write_folder
 
 DOCS = Path(__file__).parents[2] / "docs" / "schema"

@@ -13,9 +13,9 @@ from perception.camera_info import CameraInfo, Transform
 from perception.classes import DRIVE, NO_CLASSES
 from perception.frame import Coded, Frame
 from perception.health.types import Condition, Health, Level, NodeState, SinkState
-from perception.interchange.channels import Message
-from perception.interchange.records import health_record, scene_record
-from perception.interchange.ros import RosVocabulary
+from perception.interchange.files.records import health_record, scene_record
+from perception.interchange.messages.channels import Message
+from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.scene import Instance, Scene, Signal
 
 STAMP_NS = 1_700_000_000_123_456_789
@@ -73,7 +73,9 @@ def test_every_header_has_the_stamp_to_the_nanosecond_and_the_optical_frame() ->
 
 
 def test_only_what_is_wanted_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perception.interchange.ros.encode_ids", lambda ids: pytest.fail("a PNG is encoded"))
+    monkeypatch.setattr(
+        "perception.interchange.ros.vocabulary.encode_ids", lambda ids: pytest.fail("a PNG is encoded")
+    )
     monkeypatch.setattr("cv2.imencode", lambda *given: pytest.fail("a JPEG is encoded"))
     assert list(messages("labels", "scene")) == ["labels", "scene"]
     assert not messages()

@@ -21,7 +21,7 @@ from perception.camera_info import CameraInfo
 from perception.classes import DRIVE
 from perception.errors import ConfigError, SinkError
 from perception.frame import Coded, Frame
-from perception.interchange.records import scene_record
+from perception.interchange.files.records import scene_record
 from perception.overlay import draw_planes
 from perception.scene import Scene, Status
 from perception.sinks import foxglove_server
@@ -100,7 +100,7 @@ def test_nothing_is_encoded_that_nobody_sees(monkeypatch: pytest.MonkeyPatch) ->
         frame, scene = a_live_frame(0)
         with monkeypatch.context() as patch:
             patch.setattr(cv2, "imencode", None)
-            patch.setattr("perception.interchange.foxglove.scene_record", None)
+            patch.setattr("perception.interchange.foxglove.vocabulary.scene_record", None)
             sink.write(frame, scene, frame.image)  # would fail
             async with connected(sink.uri) as page:
                 await page.subscribe("/front/labels")

@@ -16,7 +16,7 @@ from perception.camera_info import Transform
 from perception.classes import DRIVE, NO_CLASSES
 from perception.errors import ConfigError, SinkError
 from perception.frame import Coded, Frame
-from perception.interchange.records import scene_record
+from perception.interchange.files.records import scene_record
 from perception.scene import Scene, Status, unknown_scene
 from perception.sinks.base import PlaneSink
 from perception.sinks.limits import Limits

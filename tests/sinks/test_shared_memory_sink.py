@@ -15,7 +15,7 @@ from perception.classes import DRIVE, NO_CLASSES, ClassSet
 from perception.errors import ConfigError, SinkError
 from perception.frame import Frame
 from perception.health.types import Health, Level, NodeState
-from perception.interchange.records import scene_record
+from perception.interchange.files.records import scene_record
 from perception.interchange.shm.layout import PARTS, Part
 from perception.interchange.shm.reader import Held, Reader
 from perception.pixels import Yuv420

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from perception.app.diff.run import Maps, Run, name_of
 from perception.errors import DataError
 from perception.evaluation.metrics.lanes import pair_lanes
-from perception.interchange.records import LaneRecord, SceneRecord
+from perception.interchange.files.records import LaneRecord, SceneRecord
 from perception.scene import Lane
 
 MATCHED = (

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from perception.app.diff.run import Maps
 from perception.errors import DataError, SourceError
-from perception.interchange.messages import UndecodableError
-from perception.interchange.records import SceneRecord
+from perception.interchange.files.records import SceneRecord
+from perception.interchange.messages.decoding import UndecodableError
 from perception.sources.log.mcap_file import McapFile
 from perception.types import Image
 

@@ -9,7 +9,7 @@ from perception.app.diff.compare import matches
 from perception.app.diff.report import Report
 from perception.app.diff.run import Maps, Run
 from perception.errors import ConfigError
-from perception.interchange.records import SceneRecord
+from perception.interchange.files.records import SceneRecord
 from perception.overlay.style import AMBER, RED, WHITE, text_height, text_width, write
 from perception.types import Image
 

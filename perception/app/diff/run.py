@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from perception.interchange.records import SceneRecord
+from perception.interchange.files.records import SceneRecord
 from perception.types import Image
 
 

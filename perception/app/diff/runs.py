@@ -10,8 +10,8 @@ import numpy as np
 from perception.app.diff.run import Maps, Run, name_of
 from perception.classes import DRIVE
 from perception.errors import ConfigError, DataError
-from perception.interchange.folder import SceneFolder
-from perception.interchange.records import SceneRecord
+from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.records import SceneRecord
 from perception.types import Image
 
 

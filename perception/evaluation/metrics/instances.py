@@ -17,7 +17,7 @@ from pycocotools.cocoeval import COCOeval
 
 from perception.classes import ClassSet
 from perception.datasets.dataset import Sample
-from perception.interchange.masks import run_lengths
+from perception.interchange.files.masks import run_lengths
 from perception.scene import Instance, Scene
 
 Rle = dict[str, Any]  # COCO's run lengths down the columns: {"size": [h, w], "counts": bytes}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
 from perception.interchange.formats.base import Names
 from perception.interchange.formats.cityscapes import write_cityscapes
 from perception.interchange.formats.coco import write_coco

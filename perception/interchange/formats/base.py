@@ -5,7 +5,7 @@ from pathlib import Path
 
 from perception.classes import DRIVE
 from perception.errors import DataError
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from perception.classes import DRIVE, UNKNOWN
 from perception.errors import DataError
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
 from perception.interchange.formats.base import Names
 
 # Of its labels the one that is meant most often: cars for vehicles, bicycles for two-wheelers. Paint is road.

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.records import polygons
 from perception.interchange.formats.base import Names, categories
-from perception.interchange.records import polygons
 
 
 def write_coco(source: SceneFolder, out: Path, names: Names) -> list[str]:

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.masks import outlines
 from perception.interchange.formats.base import Names
-from perception.interchange.masks import outlines
 
 FORMAT = "5.0.0"  # of its files; later versions of it read them
 

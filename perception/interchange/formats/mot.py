@@ -4,9 +4,9 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.records import InstanceRecord
 from perception.interchange.formats.base import Names, categories
-from perception.interchange.records import InstanceRecord
 from perception.types import NS_PER_S
 
 # Its names by number; ours that mean one of them have that number, classes of other networks those after.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.records import LaneRecord
 from perception.interchange.formats.base import Names
-from perception.interchange.records import LaneRecord
 
 STEP = 10  # px between rows; the first is at 160 of 720, as in the benchmark
 FIRST = 160 / 720

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from perception.interchange.folder import SceneFolder
+from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.masks import outlines, seamed
 from perception.interchange.formats.base import Names, categories
-from perception.interchange.masks import outlines, seamed
 
 
 def write_yolo(source: SceneFolder, out: Path, names: Names) -> list[str]:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
-from perception.interchange.png import encode_ids
-from perception.interchange.records import class_records, scene_record
+from perception.interchange.files.png import encode_ids
+from perception.interchange.files.records import class_records, scene_record
 from perception.scene import Scene
 
 LABELS_WIDTH = 640  # at most, in px: finer borders cannot be seen in a tint

@@ -5,8 +5,8 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
-from perception.interchange.channels import Schema
-from perception.interchange.messages import UndecodableError
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import UndecodableError
 
 METADATA = "metadata.yaml"  # in the folder of a bag of ROS 2
 

@@ -1,7 +1,7 @@
 """Which topic of a recording is the camera's picture, and which ones stand beside it."""
 
 from perception.errors import ConfigError
-from perception.interchange.images import kind_of
+from perception.interchange.messages.images import kind_of
 from perception.sources.log.base import Log, Topic
 from perception.types import NS_PER_S
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from perception.errors import SourceError
-from perception.interchange.channels import Schema
+from perception.interchange.messages.channels import Schema
 from perception.sources.log.base import Record, Topic
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from mcap.opcode import Opcode
 
 from perception.errors import SourceError
-from perception.interchange.channels import PICTURE, ROLE, Schema
+from perception.interchange.messages.channels import PICTURE, ROLE, Schema
 from perception.sources.log.base import Part, Record, Topic, merged, united
 from perception.sources.log.mcap_chunk import HEAD, MESSAGE, chunk_records, messages
 from perception.sources.log.mcap_index import DAMAGE, MAGIC, ChunkAt, Index, MessageAt, index_by_summary

@@ -7,7 +7,7 @@ from pathlib import Path
 from rosbags.rosbag1 import Reader, ReaderError
 
 from perception.errors import SourceError
-from perception.interchange.channels import Schema
+from perception.interchange.messages.channels import Schema
 from perception.sources.log.base import Record, Topic, united
 
 # What rosbags raises on damaged bytes, other than its own error.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from perception.errors import ConfigError, SourceError
 from perception.frame import Drop, DropReason, Frame
-from perception.interchange.channels import Schema
-from perception.interchange.images import DecodedImage, image_decoder
-from perception.interchange.messages import Data, UndecodableError
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import Data, UndecodableError
+from perception.interchange.messages.images import DecodedImage, image_decoder
 from perception.picture_size import MAX_PIXELS
 from perception.pixels import size_of
 from perception.sources.base import SourceKind

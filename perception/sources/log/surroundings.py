@@ -5,9 +5,14 @@ from typing import Any
 
 from perception.camera_info import CameraInfo, Transform
 from perception.errors import SourceError
-from perception.interchange.cameras import CALIBRATIONS, TRANSFORMS, calibration_decoder, transforms_decoder
-from perception.interchange.channels import Schema
-from perception.interchange.messages import Data, UndecodableError
+from perception.interchange.messages.cameras import (
+    CALIBRATIONS,
+    TRANSFORMS,
+    calibration_decoder,
+    transforms_decoder,
+)
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import Data, UndecodableError
 from perception.sources.log.base import Log, Record
 from perception.sources.log.choice import is_beside
 

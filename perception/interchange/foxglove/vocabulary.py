@@ -20,10 +20,17 @@ from google.protobuf.message import Message as Protobuf
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.channels import Channel, Message, Schema
-from perception.interchange.foxglove_annotations import annotations, set_time
-from perception.interchange.pictures import Video, encode_jpeg, frame_jpeg
-from perception.interchange.records import HEALTH, SCENES, class_records, health_record, scene_record, schemas
+from perception.interchange.files.records import (
+    HEALTH,
+    SCENES,
+    class_records,
+    health_record,
+    scene_record,
+    schemas,
+)
+from perception.interchange.foxglove.annotations import annotations, set_time
+from perception.interchange.messages.channels import Channel, Message, Schema
+from perception.interchange.messages.jpeg import Video, encode_jpeg, frame_jpeg
 from perception.pixels import Pixels
 from perception.scene import Scene
 
@@ -55,7 +62,7 @@ _CLASSES: dict[str, Any] = {
 
 
 class FoxgloveVocabulary:
-    """Scenes of one camera; see `perception.interchange.channels.Vocabulary`.
+    """Scenes of one camera; see `perception.interchange.messages.channels.Vocabulary`.
 
     | channel            | type                                                                     |
     |--------------------|--------------------------------------------------------------------------|

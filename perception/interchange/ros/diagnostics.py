@@ -3,7 +3,7 @@
 from typing import Any
 
 from perception.health.types import Health, Level, SinkState
-from perception.interchange.ros_types import header, message
+from perception.interchange.ros.types import header, message
 
 
 def diagnostics(health: Health, stamp_ns: int) -> Any:

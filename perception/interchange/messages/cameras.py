@@ -6,9 +6,9 @@ from typing import Any
 
 from perception.camera_info import CameraInfo, Transform
 from perception.errors import SourceError
-from perception.interchange.channels import Schema
-from perception.interchange.images import header_of
-from perception.interchange.messages import Data, UndecodableError, message_reader
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import Data, UndecodableError, message_reader
+from perception.interchange.messages.images import header_of
 
 CALIBRATIONS = frozenset(
     {

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from perception.classes import ClassSet
 from perception.health.types import Health, Level
-from perception.interchange.masks import flat, outlines, rles
+from perception.interchange.files.masks import flat, outlines, rles
 from perception.scene import Scene, Side, Status
 from perception.types import Floats
 

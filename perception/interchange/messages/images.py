@@ -11,9 +11,9 @@ import numpy as np
 
 from perception.errors import SourceError
 from perception.frame import Coded
-from perception.interchange.channels import Schema
-from perception.interchange.messages import Data, UndecodableError, message_reader, nanoseconds
-from perception.interchange.raw_images import demosaiced, raw_pixels
+from perception.interchange.messages.channels import Schema
+from perception.interchange.messages.decoding import Data, UndecodableError, message_reader, nanoseconds
+from perception.interchange.messages.raw_images import demosaiced, raw_pixels
 from perception.picture_size import MAX_PIXELS, check_picture, too_large
 from perception.pixels import Pixels
 from perception.types import Image

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
 from perception.errors import DataError
-from perception.interchange.records import SCENES, SceneRecord
+from perception.interchange.files.records import SCENES, SceneRecord
 from perception.parsing import faults
 
 

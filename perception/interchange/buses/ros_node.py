@@ -17,7 +17,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
-from perception.interchange.ros_types import typestore
+from perception.interchange.ros.types import typestore
 
 _LOG = logging.getLogger("perception.ros")
 _PROFILE = Path(__file__).with_name("fastdds.xml")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from perception.errors import SourceError
-from perception.interchange.messages import UndecodableError
+from perception.interchange.messages.decoding import UndecodableError
 from perception.pixels import Pixels, Yuv420
 from perception.types import Image
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 from perception.errors import SourceError
-from perception.interchange.channels import Schema
+from perception.interchange.messages.channels import Schema
 
 Data: TypeAlias = bytes | memoryview
 Reader: TypeAlias = Callable[[Data], Any]

@@ -7,7 +7,7 @@ import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from perception.interchange.channels import Schema
+from perception.interchange.messages.channels import Schema
 from perception.types import NS_PER_S
 
 # vision_msgs 4, as ROS 2 has it from Humble on: rosbags knows none.

@@ -12,12 +12,12 @@ from perception.camera_info import CameraInfo, Transform
 from perception.classes import UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.channels import Channel, Message
-from perception.interchange.pictures import encode_jpeg, frame_jpeg
-from perception.interchange.png import encode_ids
-from perception.interchange.records import class_records, health_record, scene_record
-from perception.interchange.ros_diagnostics import diagnostics
-from perception.interchange.ros_types import cdr, doubles, header, message, schema, text
+from perception.interchange.files.png import encode_ids
+from perception.interchange.files.records import class_records, health_record, scene_record
+from perception.interchange.messages.channels import Channel, Message
+from perception.interchange.messages.jpeg import encode_jpeg, frame_jpeg
+from perception.interchange.ros.diagnostics import diagnostics
+from perception.interchange.ros.types import cdr, doubles, header, message, schema, text
 from perception.pixels import Pixels
 from perception.scene import Instance, Scene
 

@@ -4,7 +4,7 @@ import json
 
 import zenoh
 
-from perception.interchange.bus_uris import ZenohOptions
+from perception.interchange.buses.uris import ZenohOptions
 
 _ROUTER = "tcp/127.0.0.1:7447"
 _PATIENCE_MS = 500

@@ -1,0 +1,1 @@
+"""What a run leaves in a folder: lines of JSON, maps, masks."""

@@ -1,0 +1,1 @@
+"""Scenes as messages of Foxglove."""

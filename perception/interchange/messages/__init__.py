@@ -1,0 +1,1 @@
+"""Typed messages of robotics software: channels, and what others' messages hold."""

@@ -1,0 +1,1 @@
+"""Scenes as messages of ROS 2, built without ROS."""
