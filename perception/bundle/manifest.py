@@ -150,6 +150,9 @@ class Accuracy(_Strict):
     by class are against the labels. What the network does not give, or the set does not label, is left out.
     """
 
+    # A graph may give what is no number, which is then said and refused; no manifest is written of it.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=True)
+
     set: str
     frames: int
     agreement: float | None = None

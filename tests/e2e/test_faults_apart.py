@@ -94,8 +94,9 @@ def test_frames_of_one_camera_that_hang_end_that_one_alone(
         assert last["level"] == "error" and reasons(last, "ended", "the engine hung 3 times in a row")
         time.sleep(6)  # until a node that reports nothing any more would count as hung
         assert ask(port, "/livez")[0] == 200
-        status, ready = ask(port, "/readyz")
-        assert status == 503 and set(ready["reasons"]) == {"right"}
+        # On a busy machine the other one may just be late.
+        node.until("one is named", lambda: set(ask(port, "/readyz")[1]["reasons"]) == {"right"}, 30.0)
+        assert ask(port, "/readyz")[0] == 503
         reports = node.end(status=1)
         assert reports["left"]["restarts"] == 0 and reports["left"]["published"] > 100
         node.row("the engine hangs on the frames of one of two cameras", says, after, begun, recovered)

@@ -24,7 +24,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def wait_for_scenes(folder: Path, count: int) -> None:
     lines = folder / "scenes.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not lines.exists() or len(lines.read_bytes().splitlines()) < count:
         assert time.monotonic() < deadline, "no scene came"
         time.sleep(0.01)

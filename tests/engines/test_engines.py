@@ -131,14 +131,24 @@ def test_a_few_pixels_of_rounding_are_not_a_fault(colour_bundle: Bundle, tmp_pat
     assert check_golden(bundle, open_engine(bundle)) == pytest.approx(1 - 4 / (64 * 96))
 
 
-@pytest.mark.parametrize("model", [b"", b"not an ONNX graph", colour_graph()[:-40]])
 def test_a_graph_that_does_not_load_is_an_error_without_a_word_on_stderr(
-    colour_bundle: Bundle, tmp_path: Path, model: bytes, capfd: pytest.CaptureFixture[str]
+    colour_bundle: Bundle, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    bundle = corrupted(colour_bundle, tmp_path / "cut", model=model)
+    bundle = corrupted(colour_bundle, tmp_path / "cut", model=b"")
     with pytest.raises(EngineError, match=r"refuses .*model\.onnx"):
         open_engine(bundle, "onnx-cpu")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [(b"not an ONNX graph", "no ONNX model"), (colour_graph()[:-40], "no whole ONNX model")],
+)
+def test_a_file_that_is_no_graph_is_refused_with_its_bundle(
+    colour_bundle: Bundle, tmp_path: Path, model: bytes, words: str
+) -> None:
+    with pytest.raises(BundleError, match=rf"model\.onnx: is {words}"):
+        corrupted(colour_bundle, tmp_path / "cut", model=model)
 
 
 def test_a_bundle_works_from_any_folder(colour_bundle: Bundle, tmp_path: Path) -> None:

