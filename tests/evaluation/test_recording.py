@@ -85,5 +85,7 @@ def test_a_folder_that_no_run_wrote_is_refused(folder: Path, content: str | None
         path.unlink()
     else:
         path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(DataError, match=r"scenes\.jsonl: not the scenes of a folder"):
+    with pytest.raises(
+        DataError, match=r"(scenes\.jsonl: not the scenes of a|: no) folder that perception run wrote"
+    ):
         RecordedScenes(folder)

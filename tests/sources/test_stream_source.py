@@ -188,7 +188,7 @@ def test_what_a_camera_answers_is_told_in_words(mjpeg: Server) -> None:
         ),
         ("rtsp://camera/#udp", r"behind the # stands no option such as transport=udp"),
         ("http://camera/#transport=udp", r"unknown option transport; it takes none"),
-        ("rtsp://camera/#transport=sctp", r"transport = 'sctp' is refused; allowed are tcp and udp"),
+        ("rtsp://camera/#transport=sctp", r"transport = 'sctp' is refused; allowed are tcp, udp"),
         (
             "ftp://me:secret@camera/",
             r"ftp://me:\*\*\*@camera/: unknown kind ftp://; a source is a video file",
