@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from threading import Lock
 from typing import Any
 
 import zenoh
@@ -25,7 +26,7 @@ for name, value in {
     "scouting/gossip/enabled": False,
 }.items():
     config.insert_json5(name, json.dumps(value))
-session = zenoh.open(config)
+session, telling = zenoh.open(config), Lock()
 
 
 def show(what: str, sample: Any) -> None:
@@ -34,7 +35,10 @@ def show(what: str, sample: Any) -> None:
         "encoding": str(sample.encoding),
         "data": bytes(sample.payload).hex(),
     }
-    print(json.dumps({"what": what, "kind": str(sample.kind), **values}), flush=True)
+    line = json.dumps({"what": what, "kind": str(sample.kind), **values}) + "\n"
+    with telling:  # Zenoh calls from several threads
+        sys.stdout.write(line)
+        sys.stdout.flush()
 
 
 def alive(sample: Any) -> None:

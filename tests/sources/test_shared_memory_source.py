@@ -63,7 +63,8 @@ def test_planes_stay_planes(runtime: Path) -> None:
     planes = Yuv420(np.arange(12 * 16, dtype=np.uint8).reshape(12, 16), matrix=1, full_range=True)
     with ring(runtime) as served, Reading(live_source("shm:front")) as reading:
         publish(served, picture(0, parts={Part.PICTURE: planes}))
-        (frame,) = reading.more(1)
+        reading.at_least(1)
+        (frame,) = reading.frames
         assert isinstance(frame.pixels, Yuv420) and (frame.pixels.i420 == planes.i420).all()
         assert (frame.pixels.matrix, frame.pixels.full_range) == (1, True)
 
