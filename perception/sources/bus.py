@@ -1,6 +1,5 @@
 """What sources on buses have in common: the newest message alone waits to be read."""
 
-import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -17,13 +16,12 @@ from perception.interchange.messages.channels import Schema
 from perception.interchange.messages.decoding import UndecodableError
 from perception.interchange.messages.images import DecodedImage, image_decoder
 from perception.pixels import size_of
+from perception.sources.link import SILENCE_S, log_found, lost
 from perception.sources.stream_clock import StreamClock
 from perception.uri import Uri
 
 CAMERA_INFO, TRANSFORMS = "sensor_msgs/msg/CameraInfo", "tf2_msgs/msg/TFMessage"
-SILENCE_S = 1.0  # without a message for so long, the camera is lost
 _LOOK_S = 0.2  # between two looks for a publisher
-_LOG = logging.getLogger("perception.sources")
 
 
 def camera_info_beside(topic: str) -> str:
@@ -183,13 +181,12 @@ class BusSource(ABC):
             raise SourceError(f"source {self.uri}: {error}") from error
 
     def _find(self) -> None:
-        if self.link.state is LinkState.LOST:
-            _LOG.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
+        log_found(self.link, self.uri)
         self._clock.restart()
         self.link = Link(LinkState.STREAMING, "", self.link.connections + 1)
 
     def _miss(self, reason: str) -> None:
-        state = LinkState.CONNECTING if self.link.state is LinkState.CONNECTING else LinkState.LOST
-        if state is LinkState.LOST and self.link.reason != reason:
-            _LOG.warning("%s: lost: %s; trying again", self.uri, reason, extra={"event": "stream_lost"})
-        self.link = Link(state, reason, self.link.connections)
+        if self.link.state is LinkState.CONNECTING:
+            self.link = replace(self.link, reason=reason)
+        else:
+            self.link = lost(self.link, self.uri, reason)

@@ -10,7 +10,8 @@ from av.container import InputContainer
 from perception.picture_size import MAX_PIXELS
 from perception.sources.base import SourceKind
 from perception.sources.connection import Packet, arrival_of
-from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
+from perception.sources.link import SILENCE_S
+from perception.sources.live import LOW_LATENCY, OPEN_S, LiveCamera
 from perception.types import NS_PER_S, Policy
 from perception.uri import Uri
 

@@ -15,12 +15,12 @@ from av.container import InputContainer
 from perception.frame import Coded, Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
 from perception.picture_size import MAX_PIXELS, check_picture
-from perception.redact import masked, printable
 from perception.sources.access_units import AccessUnits
 from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
 from perception.sources.jpeg import whole_jpeg
+from perception.sources.link import GOOD_S, PAUSES_S, SILENCE_S, log_found, lost
 from perception.sources.memory import bound_ffmpeg, bound_pictures
 from perception.sources.pictures import Pictures
 from perception.sources.sender_reports import WallClock
@@ -29,10 +29,6 @@ from perception.types import NS_PER_S, Policy
 from perception.uri import Uri
 
 OPEN_S = 5.0  # a camera that has not answered by then is not there
-SILENCE_S = 1.0  # a stream without a whole picture for so long is lost
-PAUSES_S = (0.2, 5.0)  # between two tries: doubled from the first up to the last
-MOST_SAID = 1000  # characters of what a camera or a library says
-GOOD_S = 1.0  # frames for so long, and the pauses start again from the first
 BEHIND_NS = 150_000_000  # a frame older than that is passed over where a fresher one waits
 LOW_LATENCY = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "32", "analyzeduration": "0"}
 _log = logging.getLogger("perception.sources")
@@ -203,8 +199,7 @@ class LiveCamera(ABC):
         assert self._pictures is not None
         pixels, pixel_aspect = self._pictures.read(picture)
         delay_ns = arrival.whole_ns - arrival.stamp_ns
-        if self._link.state is LinkState.LOST:
-            _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
+        log_found(self._link, self.uri)
         waited_ns = time.monotonic_ns() - arrival.whole_ns
         lag_ns = waited_ns + arrival.began_ns - arrival.stamp_ns
         self._link = Link(LinkState.STREAMING, "", self._link.connections, lag_ns / 1e6, waited_ns / 1e6)
@@ -250,7 +245,4 @@ class LiveCamera(ABC):
     def _lose(self, reason: str) -> None:
         if self._stopped.is_set():
             return
-        reason = printable(masked(reason[:MOST_SAID]))
-        if reason != self._link.reason:
-            _log.warning("%s: lost: %s; trying again", self.uri, reason, extra={"event": "stream_lost"})
-        self._link = replace(self._link, state=LinkState.LOST, reason=reason, lag_ms=0.0, waited_ms=0.0)
+        self._link = lost(self._link, self.uri, reason)

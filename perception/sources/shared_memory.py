@@ -1,6 +1,5 @@
 """Pictures that another process of this machine has in shared memory."""
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,12 +15,11 @@ from perception.interchange.shm.reader import Held, Reader
 from perception.picture_size import too_large
 from perception.pixels import size_of
 from perception.sources.base import Capture, SourceKind, SourceUri
-from perception.sources.live import GOOD_S, PAUSES_S, SILENCE_S
+from perception.sources.link import GOOD_S, PAUSES_S, SILENCE_S, log_found, lost
 from perception.uri import Uri
 
 _AHEAD_NS = 50_000_000  # a stamp may be later than now by that much
 _POLL_S = 0.25
-_log = logging.getLogger("perception.sources")
 
 
 class SharedMemorySource:
@@ -106,8 +104,7 @@ class SharedMemorySource:
             return self._drop(DropReason.UNDECODABLE, f"{words}; host_ns is by CLOCK_MONOTONIC")
         if host_ns < self._latest_ns:
             return self._drop(DropReason.UNDECODABLE, "is stamped before the last one")
-        if self._link.state is LinkState.LOST:
-            _log.info("%s: streaming again", self.uri, extra={"event": "stream_found"})
+        log_found(self._link, self.uri)
         self._link = Link(LinkState.STREAMING, connections=self._link.connections)
         self._latest_ns = host_ns
         return Frame(
@@ -130,11 +127,8 @@ class SharedMemorySource:
         return self._sequence - 1
 
     def _lose(self, reason: str) -> None:
-        if self._stopped.is_set():
-            return
-        if reason != self._link.reason:
-            _log.warning("%s: lost: %s; trying again", self.uri, reason, extra={"event": "stream_lost"})
-        self._link = replace(self._link, state=LinkState.LOST, reason=reason)
+        if not self._stopped.is_set():
+            self._link = lost(self._link, self.uri, reason)
 
 
 def _check(uri: Uri) -> dict[str, object]:

@@ -13,7 +13,8 @@ from av.container import InputContainer
 from perception.picture_size import MAX_PIXELS
 from perception.sources.base import SourceKind
 from perception.sources.connection import CLOSED, LostError
-from perception.sources.live import LOW_LATENCY, OPEN_S, SILENCE_S, LiveCamera
+from perception.sources.link import SILENCE_S
+from perception.sources.live import LOW_LATENCY, OPEN_S, LiveCamera
 from perception.sources.redirects import MOST, asked, moved, untrusted
 from perception.sources.rtsp_relay import RtspRelay
 from perception.sources.trust import OPTIONS, Trust, read_authorities, read_tls
