@@ -1,7 +1,7 @@
 """A clock that stands still while the whole process does: stopped by a signal, in a frozen container.
 
 What waited for an answer meanwhile did not hang. While the machine is suspended CLOCK_MONOTONIC, by which
-ages are told, stands still by itself: `suspended_ns` says for how long.
+ages are judged, stands still by itself: `suspended_ns` says for how long.
 """
 
 import time

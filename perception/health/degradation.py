@@ -109,7 +109,7 @@ def late_by_transport(age_ms: float, max_age_ms: float, transport_ms: float) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Vote:
-    """What `update` was told last of one camera."""
+    """The last `update` of one camera."""
 
     at_ns: int
     too_slow: bool

@@ -158,7 +158,7 @@ class Supervisor:
         return min(max(period_s / TICKS_A_PERIOD, SHORTEST_TICK_S), LONGEST_TICK_S)
 
     def _check_suspended(self, now_ns: int) -> None:
-        """Ages do not count the time: until a frame comes nothing may be told of the camera."""
+        """Ages do not count the time: until a frame comes nothing is known of the camera."""
         before, self._suspended_ns = self._suspended_ns, suspended_ns()
         seconds = (self._suspended_ns - before) / 1e9
         if seconds > SUSPENDED_S:

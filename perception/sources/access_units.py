@@ -22,8 +22,8 @@ class AccessUnits:
     def __init__(self, context: VideoCodecContext) -> None:
         self._context = context
         self._format: Literal["h264", "h265"] = "h265" if context.name == "hevc" else "h264"
-        self._width, told = lengths_and_sets(context.extradata or b"", self._format)
-        self._sets = parameter_sets(told, self._format)
+        self._width, ahead = lengths_and_sets(context.extradata or b"", self._format)
+        self._sets = parameter_sets(ahead, self._format)
 
     def of(self, packet: Packet, picture: av.VideoFrame) -> Coded | None:
         """The picture; None where the packet is not it and it alone."""

@@ -161,7 +161,7 @@ def _known(url: str) -> bool:
 
 
 def _read(uri: Uri) -> Opened:
-    """`#transport=udp` takes RTSP over UDP instead of TCP. The camera is told neither that nor tls and ca."""
+    """`#transport=udp` takes RTSP over UDP instead of TCP. The camera sees neither that nor tls and ca."""
     try:
         parts = urlsplit(uri.text)
         complete = bool(parts.hostname) and (parts.port is not None or parts.scheme != "udp")

@@ -1,4 +1,4 @@
-"""Which cameras are who they say they are: by the system's certificate authorities, unless told otherwise."""
+"""Which cameras are who they say they are: by the system's certificate authorities, or those of a URI."""
 
 import select
 import socket

@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 CONNECTIONS = 96  # 32 viewers, and what browsers and programs ask besides
 IDLE_S = 5.0  # a connection on which nothing was asked for so long, or not to its end, is closed
 RATE, BURST = 40.0, 40.0  # requests a second of one host: more would cost the network its cores
-HOSTS = 64  # that are told apart
+HOSTS = 64  # counted separately
 ACCEPTED = 5  # times as many connections, of all
 PATIENCE_S = 2.0  # who would have to wait longer is refused
 # Bytes that a connection may send, and a second: viewers send names of cameras, others a head of a request.
 SENT, SENT_RATE = 1 << 16, 1 << 14
-GOODBYE_S = 0.7  # to be told why, before the connection is cut
+GOODBYE_S = 0.7  # to hear why, before the connection is cut
 
 _log = logging.getLogger("perception.sinks.web")
 
@@ -153,7 +153,7 @@ class _Visit(asyncio.Protocol):
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._begun:  # most of what is wrong is seen in the first bytes, and told at once
+        if not self._begun:  # most of what is wrong is seen in the first bytes, and answered at once
             self._begun = True
             wait_s = self._gate.paces(self._transport)[0].take(most_s=PATIENCE_S)
             if wait_s == math.inf:
@@ -171,7 +171,7 @@ class _Visit(asyncio.Protocol):
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        if not self._flooded:  # of a flood, its beginning lets a viewer be told why it is closed
+        if not self._flooded:  # of a flood, its beginning lets a viewer hear why it is closed
             self._flooded = self._bytes.take(len(data)) > 0
             self._inner.data_received(data[:SENT])
             if self._flooded:

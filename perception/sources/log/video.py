@@ -43,7 +43,7 @@ class VideoMessages(Generic[T]):
         assert isinstance(context, VideoCodecContext)
         bound_pictures(context, max_pixels)
         context.thread_count = 1  # several would hold several pictures back
-        context.flags |= Flags.output_corrupt  # so that they can be told from lost ones
+        context.flags |= Flags.output_corrupt  # so that they differ from lost ones
         self._context = context
         self._pictures = Pictures(context, uri, notes)
         self._numbers = FrameNumbers() if codec == "h264" else None
