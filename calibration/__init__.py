@@ -1,1 +1,1 @@
-import perception  # noqa: F401 - before ONNX Runtime, see perception.telemetry
+import perception  # noqa: F401 - before ONNX Runtime, see perception.engines.telemetry

@@ -8,7 +8,7 @@
 #             model, writes intel/openvino_ga_cid and sends an event, except where CI=true, or where the package
 #             openvino_telemetry cannot be imported, for which it has a stand-in.
 # Seen:       plain: id, too late: id, variable: none; openvino: id, CI: none, without its package: none
-# What we do: perception.telemetry sets the variable as the package is imported, and hides the other package
+# What we do: perception.engines.telemetry sets the variable as the package is imported, and hides the other package
 #             while OpenVINO is imported.
 set -euo pipefail
 work=$(mktemp -d)

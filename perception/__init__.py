@@ -21,7 +21,7 @@ Everything that can go wrong on purpose is a `PerceptionError`.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from perception.telemetry import silence
+from perception.engines.telemetry import silence
 
 __all__ = [
     "Bundle", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Node", "Perceiver", "PerceptionError",

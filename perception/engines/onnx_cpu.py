@@ -15,9 +15,9 @@ from perception.engines.base import EngineInfo, OnBuild, check_image
 from perception.engines.cache import EngineCache, EngineKey, Notes, cache_folder
 from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
+from perception.engines.telemetry import warn_if_late
 from perception.errors import EngineError
 from perception.extras import hint
-from perception.telemetry import warn_if_late
 from perception.types import Image
 
 CPU = "CPUExecutionProvider"

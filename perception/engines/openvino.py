@@ -14,9 +14,9 @@ from perception.engines.buffers import SHAPES, BufferPool, Shape
 from perception.engines.cache import EngineCache, EngineKey, Notes, cache_folder
 from perception.engines.machine import instructions, physical_cores, processor
 from perception.engines.onnx_file import named
+from perception.engines.telemetry import warn_if_late, without_sender
 from perception.errors import EngineError
 from perception.extras import hint
-from perception.telemetry import warn_if_late, without_sender
 
 NAMES = {Precision.FLOAT32: "openvino", Precision.INT8: "openvino-int8"}
 

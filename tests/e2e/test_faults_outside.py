@@ -89,7 +89,7 @@ def test_openvino_finds_nothing_to_send_with_and_others_find_it_again() -> None:
     pytest.importorskip("openvino_telemetry")
     code = """
 import sys
-from perception.telemetry import without_sender
+from perception.engines.telemetry import without_sender
 with without_sender():
     import openvino
 from openvino.tools.ovc import telemetry
@@ -105,7 +105,7 @@ def test_a_program_that_was_first_is_told_so(colour_bundle: Bundle) -> None:
 import sys, types
 sys.modules["onnxruntime"] = types.ModuleType("onnxruntime")
 import perception
-from perception.telemetry import warn_if_late
+from perception.engines.telemetry import warn_if_late
 del sys.modules["onnxruntime"]
 for _ in range(2):
     perception.Perceiver.load({str(colour_bundle.folder)!r}, "onnx-cpu")
