@@ -229,6 +229,7 @@ class Node:
             if not self._freshest or self.perceiver.cannot_run:
                 raise
             self._drop_failed(one, error)
+            error.__traceback__ = None  # or the frame and it hold each other: garbage, to be collected
             return
         self._failures, self._succeeded_at = 0, time.monotonic()
         publication, findings = self._postprocess.finish(one.frame, scene, one.stopwatch)
