@@ -15,7 +15,7 @@ from pathlib import Path
 
 from perception.engines.background import call_in_background
 from perception.engines.machine import usable_cores
-from perception.errors import EngineError, SourceError, in_words
+from perception.errors import EngineError, SinkError, SourceError, in_words
 from perception.frame import Drop, DropReason
 from perception.health.degradation import STEPS, Step
 from perception.health.latency import StageTimes
@@ -148,6 +148,7 @@ class Node:
             details=details,
         )
         self._latest: Scene | None = None
+        self._whole = False  # the run was not stopped before its end
         self._failures, self._counts = 0, Counts(perceiver.info)
         self._succeeded_at = self._seconds = self._process_cpu_s = 0.0
         self.life.to(NodeState.INACTIVE)
@@ -161,7 +162,8 @@ class Node:
 
         Raises:
             SourceError: the source broke, the frames before are published; or it ended, and none could be.
-            SinkError: no sink takes frames any more, or one lost some, where every frame counts.
+            SinkError: no sink takes frames any more, or one lost some, where every frame counts; or one, or
+                where frames give way all of them, left out each scene of a run that was not stopped.
             EngineError: the engine failed, or where frames give way, failed or hung again and again.
         """
         start, process_cpu = time.perf_counter(), time.process_time()
@@ -173,6 +175,7 @@ class Node:
                 self.life.to(NodeState.ACTIVE)
                 self._run()
             self._raise_losses()
+            self._check_any_taken()
         except BaseException:
             if self.life.state is not NodeState.ERROR:
                 self.life.to(NodeState.ERROR)
@@ -190,6 +193,7 @@ class Node:
             for one in self._in_flight.arrivals():
                 self._publish(one)
             capturing.future.result()  # raises what ended the source before its time
+            self._whole = not self._pipeline.capture.stopped
             self._check_any_published()
         except BaseException as error:
             self.supervisor.failure = in_words(error)  # the last health says so
@@ -208,7 +212,7 @@ class Node:
             self.accounting.abandon()
 
     def _check_any_published(self) -> None:
-        ended = not self._pipeline.capture.stopped and (self.accounting.captured or not self.source.live)
+        ended = self._whole and (self.accounting.captured or not self.source.live)
         if ended and not self.accounting.published:
             raise SourceError(f"source {self.source.uri}: {self.accounting.losses}")
 
@@ -225,6 +229,7 @@ class Node:
             if not self._freshest or self.perceiver.cannot_run:
                 raise
             self._drop_failed(one, error)
+            error.__traceback__ = None  # or the frame and it hold each other: garbage, to be collected
             return
         self._failures, self._succeeded_at = 0, time.monotonic()
         publication, findings = self._postprocess.finish(one.frame, scene, one.stopwatch)
@@ -265,6 +270,14 @@ class Node:
         failures = [queue.failure for queue in self.queues if queue.failure is not None]
         if failures and not self._freshest:
             raise failures[0]
+
+    def _check_any_taken(self) -> None:
+        """A bus without a peer leaves scenes out on purpose, and yet did nothing of what it was asked to."""
+        idle = [state for queue in self.queues if (state := queue.state).lost and not state.written]
+        if idle and self._whole and (not self._freshest or len(idle) == len(self.queues)):
+            why = ", ".join(f"{count} {reason}" for reason, count in idle[0].lost.items())
+            none = f"none of {self.accounting.published} scenes was taken ({why})"
+            raise SinkError(f"sink {idle[0].uri}: {none}; start what receives them before the run")
 
     def report(self, failure: str | None = None) -> Report:
         """What the run came to; after `run` has returned or raised."""

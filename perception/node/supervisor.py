@@ -215,6 +215,8 @@ class Supervisor:
 
     def _health(self, now_ns: int) -> Health:
         pipeline = self._pipeline
+        # Before the account, which goes on meanwhile: no sink was given more than is published and one frame.
+        sinks = tuple(queue.state for queue in pipeline.queues)
         return pipeline.monitor.health(
             now_ns,
             time.time_ns(),
@@ -223,7 +225,7 @@ class Supervisor:
             link=pipeline.link,
             step=pipeline.degradation.step,
             restarts=self.restarts,
-            sinks=tuple(queue.state for queue in pipeline.queues),
+            sinks=sinks,
             failure=self.failure,
         )
 

@@ -28,6 +28,7 @@ _PASSING = frozenset(
     )
 )  # fmt: skip
 _FULL, _HUNG, _CLOSED = "queue full", "hung", "closed"
+_REASONS, _OTHERS = 16, "other reasons"  # that are counted apart: some libraries' name the frame, or a time
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -123,11 +124,11 @@ class SinkQueue:
             if every and not wait_awake(self._changed, self._has_room, _PATIENCE_S):
                 self._fail(SinkError(f"sink {self.uri}: {_HUNG} for {_PATIENCE_S:.0f} s"), _HUNG)
             if not self._accepts:
-                self._lost[self._error or _CLOSED] += 1
+                self._count(self._error or _CLOSED)
                 return
             if len(self._queue) == self._capacity:
                 self._queue.popleft()
-                self._lost[_FULL] += 1
+                self._count(_FULL)
             self._queue.append((time.monotonic(), publication))
             self._changed.notify_all()
 
@@ -232,7 +233,7 @@ class SinkQueue:
                 return
             self._writing = None
             if left_out:
-                self._lost[left_out] += 1
+                self._count(left_out)
             else:
                 self._written += 1
             recovered, self._error = bool(self._error), ""
@@ -262,10 +263,14 @@ class SinkQueue:
         """Drop all that waits; returns how many frames that were."""
         lost = len(self._queue) + (self._writing is not None)
         if lost:
-            self._lost[reason] += lost
+            self._count(reason, lost)
         self._queue.clear()
         self._writing = None
         return lost
+
+    def _count(self, reason: str, frames: int = 1) -> None:
+        apart = reason in self._lost or len(self._lost) < _REASONS
+        self._lost[reason if apart else _OTHERS] += frames
 
     def _fail(self, failure: SinkError, reason: str) -> None:
         """Take nothing more until it recovers; logged once."""

@@ -13,6 +13,7 @@ from perception.sources.orientation import Orientation, turned
 from perception.sources.tone import WHITE_NITS, hdr_name, tone_mapped
 from perception.types import Image
 
+_MOST_NOTES = 20  # of a camera whose pictures say something else each time
 _FLATTEST = 8  # width to height of a pixel, or the reverse; beyond, the header is wrong
 
 
@@ -67,7 +68,7 @@ class Pictures:
 
     def note(self, words: str) -> None:
         line = f"{self._uri}: {words}"
-        if line not in self._notes:
+        if line not in self._notes and len(self._notes) < _MOST_NOTES:
             self._notes.append(line)
 
     def _pixel_aspect(self) -> float:

@@ -1,6 +1,7 @@
 """Between a camera and FFmpeg, which reads RTSP by itself and lets nobody see its packets."""
 
 import logging
+import re
 import socket
 import struct
 from contextlib import suppress
@@ -14,14 +15,16 @@ from perception.sources.trust import Trust, secured
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: the other side sees that the connection was broken off
+_TRANSPORT = re.compile(rb"(?<=\r\n)transport:[^\r\n]*", re.IGNORECASE)
+_SOURCE = re.compile(rb";\s*source=[^;,\r\n]*", re.IGNORECASE)
 _log = logging.getLogger("perception.sources")
 
 
 class RtspRelay:
     """Connects to the camera of an RTSP URL, and lets one client read it at `url`: see PictureEnds.
 
-    It speaks TLS with a camera of rtsps://, and does not let the client follow where the camera redirects to.
-    It ends when either of them ends its connection, or at `close`.
+    It speaks TLS with a camera of rtsps://, and does not let the client follow where the camera redirects to,
+    nor send its reports over UDP to others. It ends when either of them ends its connection, or at `close`.
 
     Attributes:
         url: with the user and password of the camera's.
@@ -30,12 +33,15 @@ class RtspRelay:
 
     Args:
         mark: the ends of pictures.
+        over_udp: the camera sends pictures to the client past the relay.
 
     Raises:
         OSError: the camera cannot be reached, or is another one than its certificate says.
     """
 
-    def __init__(self, url: str, timeout_s: float, trust: Trust, mark: bool = True) -> None:
+    def __init__(
+        self, url: str, timeout_s: float, trust: Trust, mark: bool = True, over_udp: bool = False
+    ) -> None:
         parts = urlsplit(url)
         login, at, place = parts.netloc.rpartition("@")
         address = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -44,12 +50,15 @@ class RtspRelay:
             self._camera = secured(self._camera, trust, address[0])
         else:
             self._camera.settimeout(None)
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=1)
+        # The client opens its sockets for UDP in the family of the address that it has connected to.
+        family, host = self._camera.family, "[::1]" if self._camera.family is socket.AF_INET6 else "127.0.0.1"
+        self._listening = socket.create_server((host.strip("[]"), 0), family=family, backlog=1)
         self._listening.settimeout(timeout_s)
-        own = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        own = f"{host}:{self._listening.getsockname()[1]}"
         self.url = urlunsplit(parts._replace(scheme="rtsp", netloc=f"{login}{at}{own}"))
         self.unmarkable, self.moved = False, ""
         self._ends = PictureEnds(mark)
+        self._source = self._camera.getpeername()[0].encode() if over_udp else b""
         self._shown, self._own, self._place = (
             masked(url),
             f"rtsp://{own}".encode(),
@@ -86,7 +95,7 @@ class RtspRelay:
     def _hand_down(self, client: socket.socket) -> None:
         try:
             while data := self._camera.recv(_CHUNK):
-                client.sendall(self._ends.feed(data))
+                client.sendall(self._from_camera(self._ends.feed(data)))
         except MovedError as error:
             self.moved = str(error)
         except UnmarkableError as error:
@@ -96,6 +105,12 @@ class RtspRelay:
         except OSError:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             raise
+
+    def _from_camera(self, messages: bytes) -> bytes:
+        """With the camera as who sends over UDP: it would be the relay, or whom the camera names."""
+        if not self._source:
+            return messages
+        return _TRANSPORT.sub(lambda found: _SOURCE.sub(b"", found[0]) + b";source=" + self._source, messages)
 
     def _hand_up(self, client: socket.socket) -> None:
         with suppress(OSError):

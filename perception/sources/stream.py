@@ -4,7 +4,9 @@ import errno
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import av
@@ -15,7 +17,7 @@ from perception.sources.base import SourceKind
 from perception.sources.connection import CLOSED, LostError
 from perception.sources.link import SILENCE_S
 from perception.sources.live import LOW_LATENCY, OPEN_S, LiveCamera
-from perception.sources.redirects import MOST, asked, moved, untrusted
+from perception.sources.redirects import MOST, asked, moved, read_hosts, untrusted
 from perception.sources.rtsp_relay import RtspRelay
 from perception.sources.trust import OPTIONS, Trust, read_authorities, read_tls
 from perception.types import Policy
@@ -74,15 +76,17 @@ class Opened:
         url: that the camera is asked for, without what is for the node.
         options: FFmpeg's.
         trust: in its certificate.
+        hosts: others that it may redirect to.
     """
 
     url: str = field(repr=False)
     options: dict[str, str]
     trust: Trust = field(default_factory=Trust)
+    hosts: tuple[str, ...] = ()
 
 
 class StreamSource(LiveCamera):
-    """A camera by its URL. Nothing but that camera's host is read, wherever it redirects to."""
+    """A camera by its URL. Nothing but its host and those allowed is read, wherever it redirects to."""
 
     def __init__(
         self,
@@ -106,14 +110,14 @@ class StreamSource(LiveCamera):
             container, place = self._open(url)
             if container is not None:
                 return container
-            url = moved(url, place)
+            url = moved(url, place, self._given.hosts)
         raise LostError("it redirects again and again")
 
     def _open(self, url: str) -> tuple[InputContainer | None, str]:
         """What is there, or where the camera redirects to."""
         scheme = urlsplit(url).scheme
         options = LOW_LATENCY | _FENCES[scheme] | self._given.options
-        if options.get("rtsp_transport") == "tcp":
+        if scheme.startswith("rtsp"):
             return self._open_relayed(url, options)
         self.marked = False
         if scheme == "https":
@@ -130,7 +134,9 @@ class StreamSource(LiveCamera):
 
     def _open_relayed(self, url: str, options: dict[str, str]) -> tuple[InputContainer | None, str]:
         self._unmarkable |= bool(self._relay and self._relay.unmarkable)
-        self._relay = relay = RtspRelay(url, OPEN_S, self._given.trust, mark=not self._unmarkable)
+        over_udp = options["rtsp_transport"] == "udp"
+        mark = not (over_udp or self._unmarkable)
+        self._relay = relay = RtspRelay(url, OPEN_S, self._given.trust, mark=mark, over_udp=over_udp)
         try:
             container = av.open(relay.url, options=options, timeout=(OPEN_S, SILENCE_S))
         except av.error.FFmpegError:
@@ -161,7 +167,7 @@ def _known(url: str) -> bool:
 
 
 def _read(uri: Uri) -> Opened:
-    """`#transport=udp` takes RTSP over UDP instead of TCP. The camera sees neither that nor tls and ca."""
+    """`#transport=udp` takes RTSP over UDP instead of TCP. The camera sees no option of the node's."""
     try:
         parts = urlsplit(uri.text)
         complete = bool(parts.hostname) and (parts.port is not None or parts.scheme != "udp")
@@ -171,7 +177,10 @@ def _read(uri: Uri) -> Opened:
         raise uri.error(f"not a whole address; write it like {EXAMPLES[uri.scheme.lower()]}")
     if parts.fragment and "=" not in parts.fragment:
         raise uri.error("behind the # stands no option such as transport=udp (a # in a password is %23)")
-    given = uri.options({"transport": one_of(_TRANSPORTS)} if parts.scheme == "rtsp" else {}, parts.fragment)
+    known: dict[str, Callable[[str], Any]] = {"hosts": read_hosts} if parts.scheme != "udp" else {}
+    if parts.scheme == "rtsp":
+        known["transport"] = one_of(_TRANSPORTS)
+    given = uri.options(known, parts.fragment)
     query, trust = parts.query, Trust()
     if parts.scheme in ("rtsps", "https"):
         ours = [one for one in query.split("&") if one.partition("=")[0] in OPTIONS]
@@ -180,12 +189,17 @@ def _read(uri: Uri) -> Opened:
         trust = Trust(read.get("ca", ""), read.get("tls", False))
     options = {"rtsp_transport": given.get("transport", _TRANSPORTS[0]), "max_delay": _REORDER_US}
     rtsp = parts.scheme in ("rtsp", "rtsps")
-    return Opened(urlunsplit(parts._replace(query=query, fragment="")), options if rtsp else {}, trust)
+    url = urlunsplit(parts._replace(query=query, fragment=""))
+    return Opened(url, options if rtsp else {}, trust, given.get("hosts", ()))
 
 
 KIND = SourceKind(
     "a camera on the network (rtsp://, rtsps://, http://, https://, udp://)",
     lambda given, how: StreamSource(given.uri, given.options, how.camera, how.policy, how.max_pixels),
     read=_read,
-    options={"#transport": "tcp or udp, of rtsp:// [default: tcp]", **OPTIONS},
+    options={
+        "#transport": "tcp or udp, of rtsp:// [default: tcp]",
+        "#hosts": "to which it may redirect besides its own: relay.example,192.168.0.11",
+        **OPTIONS,
+    },
 )

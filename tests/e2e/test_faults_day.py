@@ -1,6 +1,8 @@
 """A day of a node by a clock of the test's own: what rolls rolls, what expires is gone, and nothing grows."""
 
+import asyncio
 import logging
+import socket
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from perception.health.types import Finding, Level, NodeState
 from perception.node.accounting import Accounting
 from perception.scene import Status, unknown_scene
 from perception.sinks.registry import open_sink
+from perception.sinks.web.gate import BURST, HOSTS, IDLE_S, PATIENCE_S, RATE, Gate
 from perception.types import NS_PER_S
 from tests.e2e.faults.node import readable
 from tests.e2e.faults.table import Rows
@@ -140,3 +143,82 @@ def test_a_day_of_a_recording_in_pieces_with_a_clock_that_goes_back(
     assert most < keep * 1.3 and max(open_files) - min(open_files) <= 2
     says = f"142 pieces of 61 frames, the last {len(pieces)} kept, in order; {open_files[-1]} files open"
     rows.add("24 h by a fake clock: pieces of 10 min; it goes back 2 h", says, None, "nothing")
+
+
+def test_a_day_of_a_folder_that_keeps_the_newest(rows: Rows, tmp_path: Path) -> None:
+    """A frame each four minutes, in runs of six hours, whose files begin again with the same names."""
+    keep, count, most = 100_000, 90, 0
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+
+    def run() -> None:
+        nonlocal most
+        sink = open_sink(f"{tmp_path}/?keep=0.1MB", 1 / 240, DRIVE)
+        for number in range(count):
+            frame = Frame(noise, 240 * number * NS_PER_S, sequence=number)
+            sink.write(frame, unknown_scene(frame, Status.OK), frame.image)
+            if number % 10 == 0:
+                most = max(most, sum(path.stat().st_size for path in tmp_path.iterdir()))
+        sink.close()
+
+    def runs() -> None:
+        for _ in range(3):
+            run()
+
+    run()
+    left = grown(runs)
+    kept = sorted(int(path.name[:6]) for path in tmp_path.glob("*.overlay.jpg"))
+    assert len(kept) > 20 and kept == list(range(count))[-len(kept) :]
+    assert most <= keep * 1.1 and left < 64_000
+    says = f"{4 * count} frames in 4 runs: the last {len(kept)} kept, at most {most / 1000:.0f} kB"
+    rows.add("24 h by a fake clock: a folder with ?keep=, begun again each 6 h", says, None, "nothing")
+
+
+class Stranger(asyncio.Transport):
+    """A connection from a host."""
+
+    def __init__(self, host: str, gate: Gate) -> None:
+        super().__init__({"peername": (host, 1)})
+        self.cut, self._gate = False, gate
+
+    def abort(self) -> None:
+        self.cut = True
+        self._gate.leave(self)
+
+
+def test_a_day_of_strangers_at_the_page(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each minute one of a new host comes and stays, and asks for much; one of a known host asks once."""
+    now, refused, cut = [0.0], 0, 0
+
+    async def pass_time(seconds: float) -> None:
+        now[0] += seconds
+        for _ in range(4):
+            await asyncio.sleep(0)
+
+    async def answered(gate: Gate, one: Stranger) -> int:
+        """Of 200 requests at once."""
+        turns = [asyncio.ensure_future(gate.turn(one)) for _ in range(200)]
+        for _ in range(5):
+            await pass_time(0.5)
+        return sum(await asyncio.gather(*turns))
+
+    async def day() -> None:
+        nonlocal refused, cut
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+        gate = Gate(socket.create_server(("127.0.0.1", 0)), asyncio.Protocol)
+        known = Stranger("10.0.0.1", gate)
+        for number in range(DAY_S // 60):
+            stranger = Stranger(f"192.0.{number // 250}.{number % 250}", gate)
+            gate.enter(stranger)
+            if number % 100 == 0:
+                assert await answered(gate, stranger) == BURST + PATIENCE_S * RATE
+            refused += not await gate.turn(known)
+            for _ in range(10):
+                await pass_time(6.0)
+            cut += stranger.cut
+            assert len(gate._hosts) <= HOSTS and not gate._until
+        await gate.close()
+
+    asyncio.run(day())
+    assert (refused, cut) == (0, DAY_S // 60)
+    says = f"{cut} of new hosts closed after {IDLE_S:g} s each, none of a known host's requests refused"
+    rows.add("24 h by a fake clock: strangers at the page", says, None, "nothing")

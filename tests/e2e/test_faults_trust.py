@@ -11,6 +11,7 @@ from tests.servers.fronts import front
 
 now = time.monotonic_ns
 MOVED = b"HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/?token=OVERHEARD\r\nContent-Length: 0\r\n\r\n"
+MOVED_RTSP = b"RTSP/1.0 302 Found\r\nCSEQ\r\nLocation: rtsp://localhost:%d/?token=OVERHEARD\r\n\r\n"
 PLAYLIST = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\nContent-Length: %d\r\n\r\n%b"
 LIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nhttp://127.0.0.1:%d/x.ts\n#EXT-X-ENDLIST\n"
 
@@ -37,16 +38,27 @@ def test_a_camera_that_sends_the_node_elsewhere(
 ) -> None:
     with front() as (elsewhere, heard):
         playlist = LIST % elsewhere
-        for fault, answer, words in (
-            ("redirects to another host", MOVED % elsewhere, "not within its host"),
-            ("answers with a playlist", PLAYLIST % (len(playlist), playlist), "what it sends is"),
+        http, rtsp = (
+            "http://car:hunter2@127.0.0.1:{}/stream",
+            "rtsp://car:hunter2@127.0.0.1:{}/#transport=udp",
+        )
+        away = "not within its host"
+        for fault, place, answer, words in (
+            ("camera redirects to another host", http, MOVED % elsewhere, away),
+            ("RTSP camera redirects to another host, over UDP", rtsp, MOVED_RTSP % elsewhere, away),
+            (
+                "camera answers with a playlist",
+                http,
+                PLAYLIST % (len(playlist), playlist),
+                "what it sends is",
+            ),
         ):
             with front(answer) as (port, _):
-                uri = f"http://car:hunter2@127.0.0.1:{port}/stream"
+                uri = place.format(port)
                 with Node(rows, tmp_path, uri, *arguments) as node:
                     says, _ = node.event(now(), "stream_lost", words, START_S)
                     shown = says.partition("lost: ")[2].replace(str(elsewhere), "…")
-                    node.row(f"camera {fault}", shown, None, now())
+                    node.row(fault, shown, None, now())
                     node.end()
                     assert "OVERHEARD" not in node.said and "hunter2" not in node.said
         assert heard == []

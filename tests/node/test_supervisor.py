@@ -1,13 +1,17 @@
 """What the supervisor over a node notices, ends and publishes; time passes only between its ticks."""
 
 import logging
-from itertools import pairwise
+from dataclasses import replace
+from itertools import count, islice, pairwise
+from typing import cast
 
 import pytest
 
 from perception.errors import EngineError, SourceError
-from perception.health.types import Level, Link, LinkState, NodeState
-from perception.scene import Signal
+from perception.health.types import Health, Level, Link, LinkState, NodeState, SinkState
+from perception.node.supervisor import Limits, Supervisor
+from perception.scene import Signal, Status
+from perception.sinks.queue import SinkQueue
 from tests.node.supervised import SINK, URI, S, Supervised
 
 
@@ -272,3 +276,24 @@ def test_after_the_machine_was_suspended_nothing_is_told_until_a_frame_comes(
     assert len(lost) == sum(lost[0] <= seconds <= lost[-1] for seconds, _ in signals)
     assert one.healths[-1].signal is Signal.OK
     assert any("suspended for 7200 s" in record.message for record in caplog.records)
+
+
+def test_no_sink_was_given_more_than_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Supervised(monkeypatch)
+    sequences = count()
+
+    class Queue:
+        @property
+        def state(self) -> SinkState:
+            state = replace(SINK, written=node.accounting.published)
+            for sequence in islice(sequences, 3):
+                node.accounting.capture(sequence)
+                node.accounting.publish(sequence, Status.OK)
+            return state
+
+        def write_health(self, health: Health) -> None: ...
+
+    pipeline = replace(node.pipeline, queues=[cast(SinkQueue, Queue())])
+    Supervisor(pipeline, Limits(), freshest=True, on_health=node.healths.append).look(node.now_ns)
+    [health] = node.healths
+    assert health.sinks[0].written <= health.published == 3

@@ -11,7 +11,10 @@ import trustme
 
 @contextmanager
 def front(
-    answer: bytes = b"", behind: int = 0, certificate: trustme.LeafCert | None = None
+    answer: bytes = b"",
+    behind: int = 0,
+    certificate: trustme.LeafCert | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[tuple[int, list[bytes]]]:
     """Gives that answer to each request and closes, or hands on to the port `behind` it.
 
@@ -41,7 +44,7 @@ def front(
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    serving = asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    serving = asyncio.start_server(talk, host, 0, ssl=context)
     server = asyncio.run_coroutine_threadsafe(serving, loop).result()
     try:
         yield server.sockets[0].getsockname()[1], heard

@@ -6,6 +6,7 @@ from threading import Lock, Thread
 from types import TracebackType
 
 from perception.frame import Drop, Frame
+from perception.health.types import LinkState
 from perception.sources.base import LiveSource, is_live
 from perception.sources.registry import open_source
 from perception.types import Policy
@@ -72,3 +73,10 @@ def until(true: Callable[[], object], seconds: float = 10.0) -> float:
         assert time.monotonic() - start < seconds, "it has not come"
         time.sleep(0.005)
     return time.monotonic() - start
+
+
+def lost(uri: str) -> str:
+    """Why a camera cannot be read."""
+    with Reading(live_source(uri)) as reading:
+        until(lambda: reading.source.link.state is LinkState.LOST)
+        return reading.source.link.reason

@@ -1,11 +1,14 @@
 """Videos come upright: as ffmpeg turns them, and as the definition of their display matrix says."""
 
+import gc
 import subprocess
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from perception.sources.orientation import Orientation
 from tests.sources.tagged import Image, by_ffmpeg, matrix, read, write
 
 TURNS = {
@@ -83,3 +86,16 @@ def test_a_message_in_the_stream_turns_from_where_it_comes(tmp_path: Path) -> No
     np.testing.assert_allclose(first.astype(int), shown(cells(), *TURNS["180"]), atol=3)
     np.testing.assert_allclose(last.astype(int), shown(cells(), *TURNS["transposed"]), atol=3)
     np.testing.assert_array_equal(last, by_ffmpeg(tmp_path / "two.264")[0])
+
+
+def test_a_picture_that_was_looked_at_is_let_go_of_without_the_collector_of_garbage() -> None:
+    """A picture of 1280×720 has 1.4 MB; the collector may take minutes to come."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(one) is av.VideoFrame for one in gc.get_objects())
+        for _ in range(5):
+            Orientation().matrix(av.VideoFrame(64, 32, "yuv420p"))
+        assert sum(type(one) is av.VideoFrame for one in gc.get_objects()) == before
+    finally:
+        gc.enable()

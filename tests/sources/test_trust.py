@@ -10,12 +10,10 @@ import trustme
 
 from perception.errors import ConfigError, SourceError
 from perception.health.types import LinkState
-from perception.sources.connection import LostError
-from perception.sources.redirects import moved
 from perception.sources.registry import SOURCES, open_source
 from tests.servers.control import Server
 from tests.servers.fronts import front
-from tests.sources.live import Reading, live_source, until
+from tests.sources.live import Reading, live_source, lost, until
 
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 SMALL = ("--size", "160x96")
@@ -115,68 +113,6 @@ def test_without_tls_there_is_none() -> None:
     with front(b"no") as (port, _), Reading(live_source(f"rtsps://localhost:{port}/x")) as reading:
         until(lambda: reading.source.link.state is LinkState.LOST)
         assert "it does not speak TLS" in reading.source.link.reason
-
-
-def lost(uri: str) -> str:
-    with Reading(live_source(uri)) as reading:
-        until(lambda: reading.source.link.state is LinkState.LOST)
-        return reading.source.link.reason
-
-
-@pytest.mark.parametrize(
-    ("scheme", "answer"),
-    [
-        ("http", b"HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/x\r\nContent-Length: 0\r\n\r\n"),
-        ("http", b"HTTP/1.1 307 Moved\r\nLocation: //localhost:%d/x\r\nContent-Length: 0\r\n\r\n"),
-        ("rtsp", b"RTSP/1.0 302 Moved\r\nCSEQ\r\nLocation: rtsp://localhost:%d/x\r\n\r\n"),
-    ],
-)
-def test_a_redirection_to_another_host_is_not_followed(scheme: str, answer: bytes) -> None:
-    with front() as (elsewhere, heard), front(answer.replace(b"%d", b"%d" % elsewhere)) as (port, _):
-        reason = lost(f"{scheme}://car:hunter2@127.0.0.1:{port}/stream")
-        assert f"localhost:{elsewhere}/x, which is not within its host" in reason
-        assert heard == []
-
-
-@pytest.mark.parametrize("scheme", ["https", "rtsps"])
-def test_a_redirection_within_the_host_is_followed(scheme: str, ports: dict[str, int]) -> None:
-    plain = scheme[:-1]
-    place = b"%s://127.0.0.1:%d/stream" % (plain.encode(), ports[scheme])
-    protocol = b"RTSP/1.0" if plain == "rtsp" else b"HTTP/1.1"
-    answer = protocol + b" 302 Found\r\nCSEQ\r\nLocation: " + place + b"\r\nContent-Length: 0\r\n\r\n"
-    with front(answer) as (port, _), Reading(live_source(f"{plain}://127.0.0.1:{port}/old")) as reading:
-        reading.more(5)
-
-
-def test_a_circle_ends() -> None:
-    for answer in (b"HTTP/1.1 301 Moved\r\nLocation: /on\r\nContent-Length: 0\r\n\r\n",):
-        with front(answer) as (port, heard):
-            assert lost(f"http://127.0.0.1:{port}/") == "it redirects again and again"
-            assert len(heard) <= 20
-
-
-@pytest.mark.parametrize(
-    ("url", "place", "found"),
-    [
-        ("http://u:p@cam:81/a?x", "/b?y", "http://u:p@cam:81/b?y"),
-        ("http://u:p@cam/a", "https://CAM:8443/b", "https://u:p@cam:8443/b"),
-        ("rtsp://[::1]:554/a", "rtsp://[::1]/b", "rtsp://[::1]/b"),
-        ("http://cam/a", "http://me:other@cam/b", "http://cam/b"),
-        ("https://cam/a", "http://cam/a", None),
-        ("http://cam/a", "http://cam.example/a", None),
-        ("http://cam/a", "file:///etc/passwd", None),
-        ("http://cam/a", "rtsp://cam/a", None),
-        ("http://cam/a", "http://[", None),
-        ("http://cam/a", "http://cam:x/", None),
-        ("http://cam/a", "http://cam@169.254.169.254/", None),
-    ],
-)
-def test_where_a_redirection_may_lead(url: str, place: str, found: str | None) -> None:
-    if found is not None:
-        assert moved(url, place) == found
-        return
-    with pytest.raises(LostError, match="not within its host"):
-        moved(url, place)
 
 
 PLAYLISTS = {

@@ -1,7 +1,6 @@
 """The writer's side: frames in sealed memory, handed to readers over a Unix socket, slots held by them."""
 
 import errno
-import fcntl
 import logging
 import os
 import selectors
@@ -12,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
-from typing import TextIO
 
 from perception.errors import DataError, SinkError
+from perception.interchange.shm.endpoint import Endpoint
 from perception.interchange.shm.layout import Part, SharedFrame
 from perception.interchange.shm.memory import Memory
 from perception.interchange.shm.messages import HELD, REQUEST_SIZE, Kind, Place, Request, Said
@@ -78,13 +77,9 @@ class Ring:
         self._health = b""
         if not hasattr(os, "memfd_create"):
             raise SinkError(f"{path}: shared memory that is sealed is made by Linux only")
-        try:
-            self._lock_file = self._only()
-            self._listening = self._listen(mode)
-        except OSError as error:
-            raise SinkError(f"{path}: cannot be served ({error.strerror or error})") from error
+        self._endpoint = Endpoint(path, mode)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listening, selectors.EVENT_READ)
+        self._selector.register(self._endpoint.socket, selectors.EVENT_READ)
         self._ended, self._end = socket.socketpair()
         self._selector.register(self._ended, selectors.EVENT_READ)
         self._thread = Thread(target=self._serve, name=f"readers of {path.name}", daemon=True)
@@ -128,43 +123,7 @@ class Ring:
             return
         self._end.close()
         self._thread.join()
-        self._path.unlink(missing_ok=True)
-        self._lock_file.close()
-
-    def _only(self) -> TextIO:
-        """The lock that says who serves this path: it ends with the process, however that ends."""
-        lock = self._path.with_suffix(".lock")
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        file = os.fdopen(descriptor, "r+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = file.read().strip()
-            file.close()
-            raise SinkError(
-                f"{self._path}: process {owner or '?'} serves it already; end it, or choose another name"
-            ) from None
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        return file
-
-    def _listen(self, mode: int) -> socket.socket:
-        """A socket that is at its place once it has its mode, also of one that a dead process has left."""
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        own = self._path.with_suffix(".new")
-        own.unlink(missing_ok=True)
-        try:
-            listening.bind(str(own))
-            own.chmod(mode)
-            listening.listen(16)
-            own.rename(self._path)
-        except OSError:
-            listening.close()
-            own.unlink(missing_ok=True)
-            self._lock_file.close()
-            raise
-        return listening
+        self._endpoint.remove()
 
     def _wanted(self) -> Part:
         wanted = _NOTHING
@@ -229,13 +188,13 @@ class Ring:
                     with self._lock:
                         for reader in list(self._readers):
                             self._leave(reader, "the ring is closed")
-                    self._listening.close()
+                    self._endpoint.socket.close()
                     self._ended.close()
                     self._selector.close()
                     return
-                if key.fileobj is self._listening:
+                if key.fileobj is self._endpoint.socket:
                     try:
-                        self._welcome(self._listening.accept()[0])
+                        self._welcome(self._endpoint.socket.accept()[0])
                     except OSError as error:  # it has left again; or the process has no descriptors left
                         self._full(error)
                 else:
