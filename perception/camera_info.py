@@ -29,6 +29,33 @@ class CameraInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """Where a camera sits over the road, in the vehicle's axes of ROS: x ahead, y left, z up.
+
+    Each has its standard deviation; for those that nobody measured it is what a careful eye reaches.
+
+    Attributes:
+        height: metres above the road.
+        pitch: radians; positive: it looks down.
+        yaw: radians; positive: it looks to the left.
+        roll: radians; positive: its right side is lower.
+        frames: in how many the angles were measured; 0: they were given.
+        date: of the measurement, as 2026-11-29; empty: not known.
+    """
+
+    height: float
+    pitch: float = 0.0
+    yaw: float = 0.0
+    roll: float = 0.0
+    height_sd: float = 0.02
+    pitch_sd: float = 0.005
+    yaw_sd: float = 0.01
+    roll_sd: float = 0.01
+    frames: int = 0
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Transform:
     """Where one coordinate frame stands in another.
 

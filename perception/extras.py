@@ -66,6 +66,15 @@ def registered(group: str) -> dict[str, metadata.EntryPoint]:
     return {entry.name: entry for entry in metadata.entry_points(group=group)}
 
 
+def load_late(place: str, who: str) -> Any:
+    """What this project has at "module:NAME", imported now, as it stands on packages of an extra.
+
+    Raises:
+        ConfigError: one of them is missing.
+    """
+    return load_plugin(metadata.EntryPoint(place, place, ""), who)
+
+
 @overload
 def load_plugin(entry: metadata.EntryPoint, who: str, kind: type[T]) -> T: ...
 @overload

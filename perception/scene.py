@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import cv2
 import numpy as np
@@ -14,11 +14,26 @@ import numpy.typing as npt
 from perception.classes import DRIVE, UNKNOWN, ClassSet
 from perception.frame import Frame
 from perception.resample import Enlarged, MapField
+from perception.scene_items import Instance, KeyPoint, Lane, Road, Side
 from perception.types import Bools, Image
 
 if TYPE_CHECKING:
     import pandas as pd
     import supervision as sv
+
+
+__all__ = [
+    "COLUMNS",
+    "Instance",
+    "KeyPoint",
+    "Lane",
+    "Road",
+    "Scene",
+    "Side",
+    "Signal",
+    "Status",
+    "unknown_scene",
+]
 
 
 class Signal(StrEnum):
@@ -37,67 +52,6 @@ class Status(StrEnum):
     NOT_READY = "not_ready"  # all is unknown: the engine is still being built
     UNRELIABLE = "unreliable"  # `Scene.reasons` say what is wrong with the picture
     NO_SIGNAL = "no_signal"  # all is unknown: the camera has given no frame for longer than it may
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Instance:
-    """One road user.
-
-    Attributes:
-        id: value of its pixels in `Scene.instance_map`: class id × 1000 + k, k from 1.
-        class_id: id in the class set.
-        score: 0..1; the more, the surer. For instances that are found by connected components it grows
-            with their size alone.
-        box: x0, y0, x1, y1 in pixels of the frame; x1 and y1 are exclusive.
-        track: id that stays with the road user from frame to frame; None without
-            tracking, and for one that was never sure enough to begin a track.
-    """
-
-    id: int
-    class_id: int
-    score: float
-    box: tuple[float, float, float, float]
-    track: int | None = None
-
-    def __repr__(self) -> str:
-        x0, y0, x1, y1 = (round(side) for side in self.box)
-        track = "" if self.track is None else f", track {self.track}"
-        return (
-            f"<Instance {self.id} of class {self.class_id}{track}, {self.score:.0%}, {x0},{y0} to {x1},{y1}>"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPoint:
-    """One joint of somebody, such as a left hand.
-
-    x, y are in pixels of the frame, the centre of its first one at 0, 0; `score` is 0..1.
-    """
-
-    name: str
-    x: float
-    y: float
-    score: float
-
-
-Side = Literal["left", "right"]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Lane:
-    """One lane boundary: float32 (n, 2) x, y in pixels of the frame, ordered from near to far.
-
-    `kind` is solid, dashed or unknown; `confidence` is 0..1; `side` is set on the ego lane's boundaries.
-    """
-
-    points: npt.NDArray[np.float32]
-    kind: str
-    confidence: float
-    side: Side | None = None
-
-    def __repr__(self) -> str:
-        side = f", {self.side} of the ego lane" if self.side else ""
-        return f"<Lane {self.kind}{side}, {self.confidence:.0%}, {len(self.points)} points>"
 
 
 _BOX = "x0", "y0", "x1", "y1"
@@ -120,6 +74,7 @@ class Scene:
         picture: uint8 (h, w, 3) BGR: the frame restored or enlarged, or the next one as predicted; of the
             frame's size, or a whole multiple where the network enlarges. None where the network gives none,
             as with the others.
+        road: the ego lane in metres, where the camera is calibrated and its boundaries are seen.
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
@@ -145,6 +100,7 @@ class Scene:
     instance_map: MapField[np.uint16] = MapField()
     instances: tuple[Instance, ...] = ()
     lanes: tuple[Lane, ...] = ()
+    road: Road | None = None
     picture: npt.NDArray[np.uint8] | None = None
     depth: npt.NDArray[np.float32] | None = None
     key_points: tuple[KeyPoint, ...] = ()
@@ -232,6 +188,7 @@ class Scene:
             instance_map=np.zeros(self.size, np.uint16),
             instances=(),
             lanes=(),
+            road=None,
             picture=None,
             depth=None,
             key_points=(),

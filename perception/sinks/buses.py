@@ -1,11 +1,9 @@
 """Sinks on the buses of robotics software: what they are called, and what opens them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import EntryPoint
 
-from perception.extras import load_plugin
+from perception.extras import load_late
 from perception.interchange.buses.uris import ZENOH_OPTIONS, check_ros_name, zenoh_options
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.uri import Uri, switch
@@ -25,10 +23,8 @@ def _read_ros(uri: Uri) -> RosOptions:
 
 
 def _open(where: str, sink: SinkUri, opening: Opening) -> Sink:
-    """The class is imported when it is used, as it stands on packages of an extra."""
-    entry = EntryPoint(sink.uri.scheme, where, "perception.sinks")
-    opener: Callable[[SinkUri, Opening], Sink] = load_plugin(entry, f"sink {sink}")
-    return opener(sink, opening)
+    opened: Sink = load_late(where, f"sink {sink}")(sink, opening)
+    return opened
 
 
 ROS = SinkKind(

@@ -1,10 +1,9 @@
 """What the node sees, live in Foxglove's app: `foxglove://127.0.0.1:8765`."""
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from urllib.parse import urlsplit
 
-from perception.extras import load_plugin
+from perception.extras import load_late
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.web.address import is_loopback
 from perception.uri import Uri
@@ -39,8 +38,8 @@ def _read(uri: Uri) -> ServerAddress:
 
 
 def _open(given: SinkUri, how: Opening) -> Sink:
-    entry = EntryPoint("foxglove", "perception.sinks.foxglove_server:FoxgloveSink", "perception.sinks")
-    sink: Sink = load_plugin(entry, f"sink {given}")(given.options, how.classes)
+    opener = load_late("perception.sinks.foxglove_server:FoxgloveSink", f"sink {given}")
+    sink: Sink = opener(given.options, how.classes)
     return sink
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from perception.extras import load_plugin
+from perception.extras import load_late
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
 from perception.uri import Uri, one_of
@@ -55,10 +54,7 @@ def _read(uri: Uri) -> McapOptions:
 def _open(given: SinkUri, how: Opening) -> Sink:
     path, options, who = Path(given.uri.place), given.options, f"sink {given}"
     where = PROFILES[options.profile].vocabulary
-    vocabulary, open_log = (
-        load_plugin(EntryPoint("mcap", place, "perception.sinks"), who)
-        for place in (where, "perception.sinks.mcap_log:open_log")
-    )
+    vocabulary, open_log = (load_late(place, who) for place in (where, "perception.sinks.mcap_log:open_log"))
     sink: Sink = open_log(path, options, PROFILES[options.profile].header, vocabulary, how)
     return sink
 

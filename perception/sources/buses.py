@@ -1,9 +1,6 @@
 """Sources on the buses of robotics software: what they are called, and what opens them."""
 
-from importlib.metadata import EntryPoint
-from typing import Any
-
-from perception.extras import load_plugin
+from perception.extras import load_late
 from perception.interchange.buses.uris import ZENOH_OPTIONS, check_ros_name, zenoh_options
 from perception.sources.base import Capture, Source, SourceKind, SourceUri
 from perception.uri import Uri
@@ -16,20 +13,14 @@ def _read_ros(uri: Uri) -> None:
     uri.options({})
 
 
-def _class(where: str, source: SourceUri) -> Any:
-    """Imported when it is used, as it stands on packages of an extra."""
-    return load_plugin(EntryPoint(source.uri.scheme, where, "perception.sources"), f"source {source}")
-
-
 def _open_ros(source: SourceUri, capture: Capture) -> Source:
-    opened: Source = _class("perception.sources.ros:RosSource", source)(
-        source.uri, capture.camera, capture.max_pixels
-    )
+    kind = load_late("perception.sources.ros:RosSource", f"source {source}")
+    opened: Source = kind(source.uri, capture.camera, capture.max_pixels)
     return opened
 
 
 def _open_zenoh(source: SourceUri, capture: Capture) -> Source:
-    kind = _class("perception.sources.zenoh:ZenohSource", source)
+    kind = load_late("perception.sources.zenoh:ZenohSource", f"source {source}")
     opened: Source = kind(source.uri, source.options, capture.camera, capture.max_pixels)
     return opened
 
