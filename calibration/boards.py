@@ -112,12 +112,7 @@ class ChessBoard:
         found = self._search(grey, quick)
         if found is None:
             return None
-        grid = found.reshape(*self._layout[::-1], 2)
-        nearest = min(np.linalg.norm(np.diff(grid, axis=axis), axis=-1).min() for axis in (0, 1))
-        # A window that reaches the next corner finds that one.
-        half = int(np.clip(0.4 * nearest, 2, 11))
-        pixels = cv2.cornerSubPix(grey, np.ascontiguousarray(found, np.float32), (half, half), (-1, -1), _STOP)
-        return Corners(pixels.reshape(-1, 2).astype(np.float64), self._places)
+        return Corners(_refined(grey, found, 0.45), self._places)
 
     def _search(self, grey: Grey, quick: bool) -> Doubles | None:
         """(n, 2), to about a pixel. In photographs OpenCV's classic detector finds more boards than its newer one,
@@ -135,6 +130,18 @@ class ChessBoard:
         if not there:
             there, found = cv2.findChessboardCornersSB(grey, self._layout, flags=cv2.CALIB_CB_NORMALIZE_IMAGE)
         return np.asarray(found, np.float64).reshape(-1, 2) if there else None
+
+
+def _refined(grey: Grey, pixels: Doubles, share: float) -> Doubles:
+    """Corners to about a thirtieth of a pixel, each by as much of the picture around it as shows nothing else: that
+    share of the way to its neighbour. On simulated pictures, one window for all was 1.3 times further off."""
+    apart = np.linalg.norm(pixels[:, None] - pixels, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    halves = np.rint(share * apart.min(1)).clip(2, 11).astype(int).tolist()
+    for place, half in enumerate(halves):
+        corner = pixels[place : place + 1].astype(np.float32)
+        pixels[place] = cv2.cornerSubPix(grey, corner, (half, half), (-1, -1), _STOP)[0]
+    return pixels
 
 
 def _resized(grey: Grey, scale: float) -> Grey:
@@ -166,7 +173,7 @@ class CharucoBoard:
         have, need = len(markers.bytesList), columns * rows // 2
         if have < need:
             raise ValueError(f"dictionary {name} has {have} markers, the board needs {need}; name a larger one")
-        self._square = square
+        self._square, self._free = square, 0.8 * (square - marker) / 2 / square  # up to the markers
         # Boards made before OpenCV 4.6 with an even number of rows begin with a white square.
         self._detectors = []
         for legacy in (False, True) if rows % 2 == 0 else (False,):
@@ -183,5 +190,5 @@ class CharucoBoard:
             # Corners in one line give no pose.
             if np.linalg.svd(places - places.mean(0), compute_uv=False)[1] < self._square:
                 continue
-            return Corners(np.asarray(pixels, np.float64).reshape(-1, 2), places)
+            return Corners(_refined(grey, np.array(pixels, np.float64).reshape(-1, 2), self._free), places)
         return None

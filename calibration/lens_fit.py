@@ -15,6 +15,9 @@ from calibration.boards import Corners
 from perception.types import Doubles
 
 STEPS = 200
+# What keeps coefficients that the corners do not determine near 0, where they would cancel each other and bend the
+# picture where no corner was: a coefficient of 1 counts as much as one corner that is 0.3 pixels off.
+PRIOR = 0.1
 CONVERGED = 1e-9  # of the sum of squares, in one step
 ANGLES = np.radians([25, 40, 55, 70, 85, 100, 115, 130, 150, 170])  # across the picture, to start from
 _MOST_OFF_AXIS = np.radians(89)  # OpenCV's fisheye ends at a right angle
@@ -168,8 +171,10 @@ def _equations(model: Model, parameters: Doubles, poses: Doubles, views: Sequenc
         residuals.append(off)
         blocks.append((a.T @ a, b.T @ b, a.T @ b, a.T @ off.ravel(), b.T @ off.ravel()))
     u, v, w, g, h = (np.array(one) for one in zip(*blocks, strict=True))
-    cost = float(sum((one**2).sum() for one in residuals))
-    return _Equations(cost if np.isfinite(cost) else np.inf, tuple(residuals), u.sum(0), v, w, g.sum(0), h)
+    prior = _prior(model)
+    cost = float(sum((one**2).sum() for one in residuals) + prior @ parameters**2)
+    u, g = u.sum(0) + np.diag(prior), g.sum(0) - prior * parameters
+    return _Equations(cost if np.isfinite(cost) else np.inf, tuple(residuals), u, v, w, g, h)
 
 
 def fit(model: Model, views: Sequence[Corners], parameters: Doubles, poses: Doubles, *, lens: bool = True) -> Fit:
@@ -195,14 +200,18 @@ def fit(model: Model, views: Sequence[Corners], parameters: Doubles, poses: Doub
             break
         else:
             damping *= 10
-    return Fit(model, parameters, poses, now.residuals, _covariance(now))
+    return Fit(model, parameters, poses, now.residuals, _covariance(model, now))
 
 
-def _covariance(at: _Equations) -> Doubles:
-    """Of the parameters, poses being free: the residuals' variance times the inverse of the equations."""
-    left = at.u - np.einsum("vik,vkl,vjl->ij", at.w, np.linalg.inv(at.v), at.w)
+def _covariance(model: Model, at: _Equations) -> Doubles:
+    """Of the parameters, poses being free: what the corners say, and of coefficients that they are around 0 ± 1."""
+    left = at.u - np.diag(_prior(model)) - np.einsum("vik,vkl,vjl->ij", at.w, np.linalg.inv(at.v), at.w)
     free = 2 * sum(map(len, at.residuals)) - len(left) - 6 * len(at.v)
-    scale = 1 / np.sqrt(np.diag(at.u))
-    return np.asarray(
-        at.cost / max(free, 1) * scale * scale[:, None] * np.linalg.pinv(left * scale * scale[:, None], hermitian=True)
-    )
+    variance = sum(float((one**2).sum()) for one in at.residuals) / max(free, 1)
+    known = left / max(variance, 1e-12) + np.diag(_prior(model) > 0)
+    scale = 1 / np.sqrt(np.diag(known))
+    return np.asarray(np.linalg.inv(known * scale * scale[:, None]) * scale * scale[:, None])
+
+
+def _prior(model: Model) -> Doubles:
+    return np.array([0.0] * 4 + [PRIOR] * len(model.coefficients))
