@@ -24,6 +24,7 @@ DICTIONARIES = {
 DEFAULT_DICTIONARY = "4X4_50"
 MOST_SQUARES = 100  # in a row
 LEAST_CORNERS = 8  # of a part of a board: its pose takes six of the numbers
+FREE = 0.3  # of a square, around a corner: from 0.4 on, windows slip to the next one in photographs of small boards
 _UNITS = {"mm": 1e-3, "cm": 1e-2, "m": 1.0}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(mm|cm|m)", re.ASCII)
 _LAYOUT = re.compile(r"(\d{1,3})[x×](\d{1,3})", re.ASCII)
@@ -46,6 +47,12 @@ class Corners:
 
 
 class Board(Protocol):
+    """Attributes:
+    places: (n, 2) of all its corners, in metres.
+    """
+
+    places: Doubles
+
     def find(self, grey: Grey, quick: bool = False) -> Corners | None:
         """Its corners in a picture, uint8 (height, width); None where it is not seen.
 
@@ -105,14 +112,13 @@ class ChessBoard:
 
     def __init__(self, columns: int, rows: int, square: float) -> None:
         self._layout = (columns, rows)
-        places = np.mgrid[:columns, :rows].T.reshape(-1, 2)
-        self._places = places * square
+        self.places: Doubles = np.mgrid[:columns, :rows].T.reshape(-1, 2) * square
 
     def find(self, grey: Grey, quick: bool = False) -> Corners | None:
         found = self._search(grey, quick)
         if found is None:
             return None
-        return Corners(_refined(grey, found, 0.45), self._places)
+        return Corners(_refined(grey, found, FREE), self.places)
 
     def _search(self, grey: Grey, quick: bool) -> Doubles | None:
         """(n, 2), to about a pixel. In photographs OpenCV's classic detector finds more boards than its newer one,
@@ -180,13 +186,14 @@ class CharucoBoard:
             board = cv2.aruco.CharucoBoard((columns, rows), square, marker, markers)
             board.setLegacyPattern(legacy)
             self._detectors.append(cv2.aruco.CharucoDetector(board))
+        self.places: Doubles = np.asarray(board.getChessboardCorners(), np.float64)[:, :2]
 
     def find(self, grey: Grey, quick: bool = False) -> Corners | None:
         for detector in self._detectors:
             pixels, ids, *_ = detector.detectBoard(grey)
             if ids is None or len(ids) < LEAST_CORNERS:
                 continue
-            places = np.asarray(detector.getBoard().getChessboardCorners(), np.float64)[np.ravel(ids), :2]
+            places = self.places[np.ravel(ids)]
             # Corners in one line give no pose.
             if np.linalg.svd(places - places.mean(0), compute_uv=False)[1] < self._square:
                 continue

@@ -1,7 +1,7 @@
 """A camera's lens from views of a board, with what is known of its errors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from perception.types import Doubles, Ints
 
 LEAST_VIEWS = 6  # as many as leave each parameter several views that speak of it
 FOLDS = 10
-ODD = 3.0  # standard deviations above the usual error of a view, and half as much again
+ODD = 3.0  # standard deviations above the usual error of a view, and twice that error
 MOST_ODD = 0.25  # of the views
 BETTER = 0.99  # the held-out error with eight coefficients, for them to be worth it
 GRID = (25, 19)  # places in the picture for which the error of a ray is computed
@@ -93,16 +93,17 @@ def find_intrinsics(
     kept, dropped, fitted = _drop_odd(largest, list(views), size)
     corners = [view.corners for view in kept]
     fits = {model: fit(model, corners, *start(model, corners, size)) for model in models[:-1]} | {largest: fitted}
-    held_out = {model: held_out_error(one, corners) for model, one in fits.items()}
+    held_out = {model: hold_out(one, corners) for model, one in fits.items()}
     first, last = models[0], models[-1]
-    best = fits[last if held_out[last] <= BETTER * held_out[first] else first]
+    chosen = last if held_out[last][0] <= BETTER * held_out[first][0] else first
+    best = replace(fits[chosen], covariance=fits[chosen].covariance * held_out[chosen][1])
     places = _grid(size)
     return Intrinsics(
         size,
         best,
         tuple(kept),
         tuple(dropped),
-        {model.name: error for model, error in held_out.items()},
+        {model.name: error for model, (error, _) in held_out.items()},
         count_corners(np.concatenate([one.pixels for one in corners]), size),
         places,
         ray_errors(best, size, places),
@@ -121,7 +122,7 @@ def _drop_odd(
         errors = fitted.errors
         usual, worst = float(np.median(errors)), int(np.argmax(errors))
         spread = 1.4826 * float(np.median(np.abs(errors - usual)))
-        if errors[worst] <= max(usual + ODD * spread, 1.5 * usual):
+        if errors[worst] <= max(usual + ODD * spread, 2 * usual):
             break
         dropped.append((kept.pop(worst), float(errors[worst])))
         corners.pop(worst)
@@ -129,16 +130,25 @@ def _drop_odd(
     return kept, dropped, fitted
 
 
-def held_out_error(fitted: Fit, corners: Sequence[Corners]) -> float:
-    """RMS in pixels over views, each seen through a lens fitted without it: only its pose is fitted to it."""
-    folds, residuals = min(FOLDS, len(corners)), []
+def hold_out(fitted: Fit, corners: Sequence[Corners]) -> tuple[float, float]:
+    """Fit the lens without some of the views, in turn.
+
+    Returns:
+        RMS error in pixels of the views held out, of which only the pose is fitted.
+        By how much the parameters vary more from views to views than independent errors of corners say: a
+        factor of the covariance, from a jackknife of groups (Efron and Tibshirani, "An introduction to the
+        bootstrap", 1993, 11); at least 1. A board that is not flat makes it large.
+    """
+    folds, residuals, lenses = min(FOLDS, len(corners)), [], []
     for fold in range(folds):
         away = np.arange(len(corners)) % folds == fold
         rest = [one for one, out in zip(corners, away, strict=True) if not out]
         held = [one for one, out in zip(corners, away, strict=True) if out]
-        lens = fit(fitted.model, rest, fitted.parameters, fitted.poses[~away]).parameters
-        residuals += fit(fitted.model, held, lens, fitted.poses[away], lens=False).residuals
-    return rms(np.concatenate(residuals))
+        lenses.append(fit(fitted.model, rest, fitted.parameters, fitted.poses[~away]).parameters)
+        residuals += fit(fitted.model, held, lenses[-1], fitted.poses[away], lens=False).residuals
+    apart = np.array(lenses) - np.mean(lenses, axis=0)
+    spread = (folds - 1) / folds * np.einsum("ki,ij,kj->", apart, np.linalg.inv(fitted.covariance), apart)
+    return rms(np.concatenate(residuals)), max(1.0, float(spread) / len(fitted.parameters))
 
 
 def ray_errors(fitted: Fit, size: tuple[int, int], places: Doubles) -> Doubles:

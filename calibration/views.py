@@ -17,6 +17,7 @@ from perception.types import NS_PER_S, Doubles, Image
 
 MOST_VIEWS = 30  # more say little that is new
 PER_SECOND = 5  # frames of a video that are looked at
+AROUND = 8  # pixels of a corner, in which its edges are
 BLURRED = 0.5  # edges that much wider than those of most views
 _WILD = re.compile(r"[*?\\[]")
 
@@ -48,6 +49,7 @@ class Sightings:
         without: names of those in which no board was found.
         other_size: names of those left out, with their size.
         unread: what was wrong with those that could not be decoded.
+        looked_at: how many pictures.
     """
 
     size: tuple[int, int]
@@ -55,6 +57,7 @@ class Sightings:
     without: list[str]
     other_size: list[str]
     unread: list[str]
+    looked_at: int
 
 
 def find_views(
@@ -102,6 +105,7 @@ def find_views(
         [name for name, view in right if view is None],
         [f"{name} ({one[0]}×{one[1]})" for one, name, _ in found if one != size],
         unread,
+        len(found),
     )
 
 
@@ -133,13 +137,14 @@ def _look(frame: Frame, name: str, board: Board, quick: bool) -> tuple[tuple[int
 
 
 def _sharpness(grey: Grey, pixels: Doubles) -> float:
-    """Steepest slope over contrast, of the direction that is more blurred: a moving board is so in one only."""
-    left, top = np.maximum(np.floor(pixels.min(0)).astype(int), 0)
-    right, bottom = np.ceil(pixels.max(0)).astype(int) + 1
-    part = grey[top:bottom, left:right].astype(np.float32)
-    dark, bright = np.percentile(part, [5, 95])
-    slopes = (np.percentile(np.abs(np.diff(part, axis=axis)), 97) for axis in (0, 1))
-    return float(min(slopes) / max(bright - dark, 1.0))
+    """Steepest slope over contrast, around corners, of the direction that is more blurred: a moving board is so in
+    one only."""
+    found = []
+    for x, y in np.rint(pixels).astype(int).tolist():
+        part = grey[max(y - AROUND, 0) : y + AROUND + 1, max(x - AROUND, 0) : x + AROUND + 1].astype(np.float32)
+        slopes = [np.percentile(np.abs(np.diff(part, axis=axis)), 95) for axis in (0, 1)]
+        found.append(min(slopes) / max(float(np.ptp(part)), 1.0))
+    return float(np.median(found))
 
 
 def choose_views(views: Sequence[View], size: tuple[int, int], most: int = MOST_VIEWS) -> list[View]:

@@ -1,91 +1,130 @@
-"""Pictures of a calibration board as a lens that is known exactly shows it, for tests."""
+"""A calibration board before a lens that is known exactly: its corners, and pictures of it, for tests."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from calibration.boards import Corners
 from perception.camera_info import CameraInfo
 from perception.geometry.lens import Lens
 from perception.types import Doubles, Image, Rng
 
-FINE = 3  # samples of a pixel, each way
-SQUARE = 0.04
-TEXELS = 64  # of a square's side
+FINE = 2  # samples of a pixel, each way
+SQUARE = 0.04  # metres
+TEXELS = 48  # of a square's side
+SIZE = (480, 360)
+GRID = np.stack(np.meshgrid(np.linspace(0, SIZE[0] - 1, 25), np.linspace(0, SIZE[1] - 1, 19)), -1).reshape(-1, 2)
 
 
-def camera(size: tuple[int, int], model: str, focal: float, d: Sequence[float], shift: Any = (3.0, -2.0)) -> CameraInfo:
-    """Its centre is `shift` away from the picture's."""
-    (width, height), (right, down) = size, shift
-    k = (focal, 0.0, (width - 1) / 2 + right, 0.0, focal * 1.004, (height - 1) / 2 + down, 0.0, 0.0, 1.0)
+def camera(model: str, focal: float, d: Sequence[float]) -> CameraInfo:
+    """Its centre is 3 px to the right of the picture's, and 2 px above it; its pixels are not quite square."""
+    k = (focal, 0.0, (SIZE[0] - 1) / 2 + 3, 0.0, focal * 1.004, (SIZE[1] - 1) / 2 - 2, 0.0, 0.0, 1.0)
     p = (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0)
-    return CameraInfo(width, height, model, tuple(d), k, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), p)
+    return CameraInfo(*SIZE, model, tuple(d), k, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), p)
+
+
+# Angles of view across the corners: 94°, 112° (stereographic, by the eight coefficients that come nearest) and 170°.
+CAMERAS = {
+    "plumb_bob": camera("plumb_bob", 360, [-0.3, 0.12, 0.001, -0.0008, -0.02]),
+    "rational_polynomial": camera(
+        "rational_polynomial", 300, [0.897, 0.159, 0.0005, -0.0003, 0.003, 1.147, 0.321, 0.0175]
+    ),
+    "equidistant": camera("equidistant", 195, [0.03, -0.02, 0.01, -0.002]),
+}
+
+
+def ray_errors(found: CameraInfo, truth: CameraInfo) -> Doubles:
+    """How far off, in pixels, the rays of the whole picture are."""
+    return np.asarray(np.linalg.norm(Lens(found).to_pixels(Lens(truth).to_rays(GRID)) - GRID, axis=1))
 
 
 def charuco_texture(columns: int, rows: int, markers: int = cv2.aruco.DICT_4X4_50, legacy: bool = False) -> Image:
-    board = cv2.aruco.CharucoBoard(
-        (columns, rows), SQUARE, SQUARE * 0.75, cv2.aruco.getPredefinedDictionary(markers)
-    )
+    """Grey, without a border."""
+    dictionary = cv2.aruco.getPredefinedDictionary(markers)
+    board = cv2.aruco.CharucoBoard((columns, rows), SQUARE, SQUARE * 0.75, dictionary)
     board.setLegacyPattern(legacy)
     return np.asarray(board.generateImage((columns * TEXELS, rows * TEXELS)), np.uint8)
 
 
 def chess_texture(columns: int, rows: int) -> Image:
-    """With so many inner corners, and a white border."""
+    """Grey, with so many inner corners, and a white border."""
     y, x = np.mgrid[: rows + 1, : columns + 1]
     squares = np.where((x + y) % 2, 255, 0).astype(np.uint8)
     return np.pad(np.kron(squares, np.ones((TEXELS, TEXELS), np.uint8)), TEXELS // 2, constant_values=255)
 
 
-def rotation(tilt: float, around: float, roll: float) -> Doubles:
-    """Turned by `roll` about the line of sight, then by `tilt` about an axis across it at the angle `around`."""
-    axis = np.array([np.cos(around), np.sin(around), 0.0])
-    return np.asarray(cv2.Rodrigues(axis * tilt)[0] @ cv2.Rodrigues(np.array([0, 0, roll]))[0])
-
-
 class Studio:
-    """A lens before which boards are held."""
+    """A lens, and a board that is held before it.
 
-    def __init__(self, info: CameraInfo, texture: Image, blur: float = 0.7, noise: float = 2.0) -> None:
-        self.lens, self.size = Lens(info), (info.width, info.height)
-        self._texture, self._blur, self._noise = texture, blur, noise
-        x, y = ((np.arange(n * FINE) + 0.5) / FINE - 0.5 for n in self.size)
-        self._rays = self.lens.to_rays(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
+    Args:
+        places: (n, 2) the board's corners, in metres.
+        whole: all of it is to be seen; else at least 12 corners.
+        share: of the picture's width that it takes, held at the usual distance in the middle.
+        tilt: the most, in degrees, away from facing the camera.
+    """
 
-    def shows(self, turn: Doubles, shift: Doubles, rng: Rng) -> Image:
-        """The picture, BGR, of the board's texture: its middle at `shift` in metres, turned by the matrix `turn`."""
-        height, width = self._texture.shape
+    def __init__(
+        self,
+        info: CameraInfo,
+        places: Doubles,
+        rng: Rng,
+        *,
+        whole: bool = False,
+        share: float = 0.6,
+        tilt: float = 40.0,
+    ) -> None:
+        self._lens, self._rng = Lens(info), rng
+        self._places, self._middle = places, places.mean(0)
+        self._least = len(places) if whole else 12
+        self._distance = (np.ptp(places[:, 0]) + 2 * SQUARE) * self._lens.focal / (share * SIZE[0])
+        self._tilt = np.radians(tilt)
+        x, y = ((np.arange(n * FINE) + 0.5) / FINE - 0.5 for n in SIZE)
+        self._rays = self._lens.to_rays(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
+
+    def corners(self, noise: float, bend: float = 0.0) -> Corners:
+        """Of the board in a new pose, as if they were found with that error in pixels, each way.
+
+        Args:
+            bend: by how much the board's middle stands out, in metres.
+        """
+        *_, pixels, seen = self._pose(bend)
+        return Corners(pixels[seen] + self._rng.normal(0, noise, (int(seen.sum()), 2)), self._places[seen])
+
+    def picture(self, texture: Image, blur: float = 0.7, noise: float = 2.0) -> Image:
+        """BGR, of the board with that texture in a new pose."""
+        turn, shift, *_ = self._pose(0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             depth = (turn[:, 2] @ shift) / (self._rays @ turn[:, 2])
             places = (self._rays * depth[:, None] - shift) @ turn[:, :2] / SQUARE * TEXELS
-        places = np.where((depth > 0)[:, None], places, -1e4) + [(width - 1) / 2, (height - 1) / 2]
-        maps = np.nan_to_num(places, nan=-1e4).clip(-1e4, 1e4).astype(np.float32)
-        maps = maps.reshape(self.size[1] * FINE, self.size[0] * FINE, 2)
-        light = cv2.remap(self._texture, maps, None, cv2.INTER_LINEAR, borderValue=150).astype(np.float32)
-        light = cv2.resize(light * 0.75 + 30, self.size, interpolation=cv2.INTER_AREA)
-        light = cv2.GaussianBlur(light, (0, 0), self._blur) if self._blur else light
-        light += rng.normal(0, self._noise, light.shape)
+        places += [(side - 1) / 2 for side in texture.shape[::-1]]
+        maps = np.where((depth > 0)[:, None], places, -1e4).clip(-1e4, 1e4).astype(np.float32)
+        across, down = np.nan_to_num(maps, nan=-1e4).T.reshape(2, SIZE[1] * FINE, SIZE[0] * FINE)
+        light = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderValue=150).astype(np.float32)
+        light = cv2.resize(light * 0.75 + 30, SIZE, interpolation=cv2.INTER_AREA)
+        light = np.asarray(cv2.GaussianBlur(light, (0, 0), blur)) + self._rng.normal(0, noise, light.shape)
         grey = np.clip(np.rint(light), 0, 255).astype(np.uint8)
         return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
 
-    def views(self, count: int, rng: Rng, share: float = 0.45, tilt: float = 40.0) -> Iterator[Image]:
-        """Boards spread over the picture.
-
-        Args:
-            share: of the picture's width that a board in the middle takes.
-            tilt: the most, in degrees, away from the line of sight.
-        """
-        long = max(self._texture.shape) / TEXELS * SQUARE
-        focal, columns = self.lens.focal, int(np.ceil(np.sqrt(count)))
-        for view in range(count):
-            across, down = (view % columns) / (columns - 1), view // columns / max((count - 1) // columns, 1)
-            at = np.array([[0.12 + 0.76 * across, 0.15 + 0.7 * down]]) + rng.uniform(-0.05, 0.05, (1, 2))
-            ray = self.lens.to_rays(at * self.size)[0]
-            sight = np.cross([0.0, 0.0, 1.0], ray)
-            angle = np.arctan2(np.linalg.norm(sight), ray[2])
-            facing = cv2.Rodrigues(sight / max(np.linalg.norm(sight), 1e-9) * angle)[0]
-            bent = np.radians(rng.uniform(0.4 * tilt, tilt))
-            turn = facing @ rotation(bent, rng.uniform(0, 2 * np.pi), rng.uniform(-0.5, 0.5))
-            distance = long * focal / (share * self.size[0]) * rng.uniform(0.8, 1.4)
-            yield self.shows(turn, ray * distance, rng)
+    def _pose(self, bend: float) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+        """The board's axes, its middle, its corners in the picture, and which of them are seen."""
+        rng = self._rng
+        flat = self._places - self._middle
+        height = bend * (1 - (flat[:, 0] / flat[:, 0].max()) ** 2)
+        while True:
+            ray = self._lens.to_rays(rng.uniform(0.08, 0.92, (1, 2)) * SIZE)[0]
+            across = np.cross([0.0, 0.0, 1.0], ray)
+            angle = np.arctan2(np.linalg.norm(across), ray[2])
+            axis = rng.uniform(0, 2 * np.pi)
+            tilted = rng.uniform(0.25, 1) * self._tilt * np.array([np.cos(axis), np.sin(axis), 0.0])
+            turns = (
+                across / max(float(np.linalg.norm(across)), 1e-9) * angle,
+                tilted,
+                np.array([0.0, 0.0, rng.uniform(-0.5, 0.5)]),
+            )
+            first, second, third = (cv2.Rodrigues(one)[0] for one in turns)
+            turn, shift = first @ second @ third, ray * self._distance * rng.uniform(0.8, 1.4)
+            pixels = self._lens.to_pixels(np.column_stack([flat, height]) @ turn.T + shift)
+            seen = (pixels > 5).all(1) & (pixels < np.array(SIZE) - 6).all(1)
+            if seen.sum() >= self._least:
+                return turn, shift, pixels, seen
