@@ -67,7 +67,10 @@ def _load(entry: metadata.EntryPoint) -> Any:
     """The command of an entry point; where it does not load, one that says why and what to do."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     try:
-        app.command(entry.name)(load_plugin(entry, f"perception {entry.name}"))
+        command = load_plugin(entry, f"perception {entry.name}")
+        if isinstance(command, typer.Typer):  # a group of commands
+            return typer.main.get_command(command)
+        app.command(entry.name)(command)
     except ConfigError as error:
         message = str(error)
 

@@ -72,8 +72,11 @@ def read_calibration(path: Path) -> Calibration:
     return calibration
 
 
-def write_calibration(path: Path, calibration: Calibration) -> None:
+def write_calibration(path: Path, calibration: Calibration, measured: dict[str, Any] | None = None) -> None:
     """Write it whole, or leave what is there.
+
+    Args:
+        measured: how well the lens is known; for people: it is not read again.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -89,6 +92,8 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
         "rectification_matrix": _matrix(info.r, 3),
         "projection_matrix": _matrix(info.p, 4),
     }
+    if measured is not None:
+        values["intrinsics"] = measured
     if mount is not None:
         own = {name: getattr(mount, name) for name in Mount.__dataclass_fields__}
         values["mount"] = own | {name: math.degrees(own[name]) for name in _ANGLES}

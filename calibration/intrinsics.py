@@ -1,0 +1,169 @@
+"""A camera's lens from views of a board, with what is known of its errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from calibration.boards import Corners
+from calibration.coverage import count_corners
+from calibration.lens_fit import FISHEYE, PLUMB_BOB, RATIONAL, Fit, Model, fit, project, rms, start
+from calibration.views import View
+from perception.camera_info import CameraInfo
+from perception.errors import DataError
+from perception.geometry.lens import Lens
+from perception.types import Doubles, Ints
+
+LEAST_VIEWS = 6  # as many as leave each parameter several views that speak of it
+FOLDS = 10
+ODD = 3.0  # standard deviations above the usual error of a view, and twice that error
+MOST_ODD = 0.25  # of the views
+BETTER = 0.99  # the held-out error with eight coefficients, for them to be worth it
+GRID = (25, 19)  # places in the picture for which the error of a ray is computed
+
+
+@dataclass(frozen=True, slots=True)
+class Intrinsics:
+    """A lens and its errors.
+
+    Attributes:
+        size: width, height of the pictures.
+        views: those used, in the order of `fit`'s.
+        dropped: those that disagreed, with the error of each when it was dropped, in pixels.
+        held_out: RMS error in pixels of corners in views that the lens was not fitted to, by model; the
+            model chosen is `fit`'s.
+        counts: of corners in each cell of the picture, (rows, columns).
+        places: (n, 2) pixels, over the whole picture, border included.
+        ray_errors: (n,) pixels: there, one standard deviation of where rays are seen; infinite where the
+            lens's model holds no ray.
+    """
+
+    size: tuple[int, int]
+    fit: Fit
+    views: tuple[View, ...]
+    dropped: tuple[tuple[View, float], ...]
+    held_out: dict[str, float]
+    counts: Ints
+    places: Doubles
+    ray_errors: Doubles
+
+    @property
+    def info(self) -> CameraInfo:
+        return camera_info(self.fit, self.size)
+
+    @property
+    def rms(self) -> float:
+        return rms(np.concatenate(self.fit.residuals))
+
+    @property
+    def sd(self) -> dict[str, float]:
+        """Standard deviation of each parameter."""
+        deviations = np.sqrt(np.diag(self.fit.covariance)).tolist()
+        return dict(zip(self.fit.model.parameters, deviations, strict=True))
+
+
+def camera_info(fitted: Fit, size: tuple[int, int]) -> CameraInfo:
+    fx, fy, cx, cy, *d = fitted.parameters.tolist()
+    k = (fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0)
+    p = (fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0)
+    return CameraInfo(*size, fitted.model.name, tuple(d), k, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), p)
+
+
+def find_intrinsics(
+    views: Sequence[View], size: tuple[int, int], *, fisheye: bool = False, coefficients: int | None = None
+) -> Intrinsics:
+    """The lens that fits the views best.
+
+    Args:
+        fisheye: by angles instead of a picture plane, for lenses of more than about 110°.
+        coefficients: of a pinhole's distortion, 5 or 8; None: 8 where they foretell other views better.
+
+    Raises:
+        DataError: there are too few views.
+    """
+    if len(views) < LEAST_VIEWS:
+        raise DataError(
+            f"the board is found in {len(views)} {'view' if len(views) == 1 else 'views'}, at least {LEAST_VIEWS} "
+            "are needed, better 15 to 30: show all of the picture, tilted each way, near and far; check --board"
+        )
+    models = (FISHEYE,) if fisheye else tuple(
+        model for model in (PLUMB_BOB, RATIONAL) if coefficients in (None, len(model.coefficients))
+    )
+    largest = models[-1]  # what a smaller model cannot say is no fault of the view
+    kept, dropped, fitted = _drop_odd(largest, list(views), size)
+    corners = [view.corners for view in kept]
+    fits = {model: fit(model, corners, *start(model, corners, size)) for model in models[:-1]} | {largest: fitted}
+    held_out = {model: hold_out(one, corners) for model, one in fits.items()}
+    first, last = models[0], models[-1]
+    chosen = last if held_out[last][0] <= BETTER * held_out[first][0] else first
+    best = replace(fits[chosen], covariance=fits[chosen].covariance * held_out[chosen][1])
+    places = _grid(size)
+    return Intrinsics(
+        size,
+        best,
+        tuple(kept),
+        tuple(dropped),
+        {model.name: error for model, (error, _) in held_out.items()},
+        count_corners(np.concatenate([one.pixels for one in corners]), size),
+        places,
+        ray_errors(best, size, places),
+    )
+
+
+def _drop_odd(
+    model: Model, kept: list[View], size: tuple[int, int]
+) -> tuple[list[View], list[tuple[View, float]], Fit]:
+    """Drop views one by one, the worst first, while one of them is far worse than is usual."""
+    dropped: list[tuple[View, float]] = []
+    most = min(int(MOST_ODD * len(kept)), len(kept) - LEAST_VIEWS)
+    corners = [view.corners for view in kept]
+    fitted = fit(model, corners, *start(model, corners, size))
+    while len(dropped) < most:
+        errors = fitted.errors
+        usual, worst = float(np.median(errors)), int(np.argmax(errors))
+        spread = 1.4826 * float(np.median(np.abs(errors - usual)))
+        if errors[worst] <= max(usual + ODD * spread, 2 * usual):
+            break
+        dropped.append((kept.pop(worst), float(errors[worst])))
+        corners.pop(worst)
+        fitted = fit(model, corners, *start(model, corners, size))
+    return kept, dropped, fitted
+
+
+def hold_out(fitted: Fit, corners: Sequence[Corners]) -> tuple[float, float]:
+    """Fit the lens without some of the views, in turn.
+
+    Returns:
+        RMS error in pixels of the views held out, of which only the pose is fitted.
+        By how much the parameters vary more from views to views than independent errors of corners say: a
+        factor of the covariance, from a jackknife of groups (Efron and Tibshirani, "An introduction to the
+        bootstrap", 1993, 11); at least 1. A board that is not flat makes it large.
+    """
+    folds, residuals, lenses = min(FOLDS, len(corners)), [], []
+    for fold in range(folds):
+        away = np.arange(len(corners)) % folds == fold
+        rest = [one for one, out in zip(corners, away, strict=True) if not out]
+        held = [one for one, out in zip(corners, away, strict=True) if out]
+        lenses.append(fit(fitted.model, rest, fitted.parameters, fitted.poses[~away]).parameters)
+        residuals += fit(fitted.model, held, lenses[-1], fitted.poses[away], lens=False).residuals
+    apart = np.array(lenses) - np.mean(lenses, axis=0)
+    spread = (folds - 1) / folds * np.einsum("ki,ij,kj->", apart, np.linalg.inv(fitted.covariance), apart)
+    return rms(np.concatenate(residuals)), max(1.0, float(spread) / len(fitted.parameters))
+
+
+def ray_errors(fitted: Fit, size: tuple[int, int], places: Doubles) -> Doubles:
+    """What the covariance of the parameters makes of rays: how far from each place the ray that is taken for its own
+    is seen, one standard deviation in pixels."""
+    rays = Lens(camera_info(fitted, size)).to_rays(places)
+    ahead = rays[:, 2] > 0  # false for NaN
+    errors = np.full(len(places), np.inf)
+    flat = rays[ahead, :2] / rays[ahead, 2:]
+    slopes = project(fitted.model, fitted.parameters, np.array([0.0, 0, 0, 0, 0, 1]), flat)[1]
+    slopes = slopes.reshape(-1, 2, slopes.shape[1])
+    errors[ahead] = np.sqrt(np.einsum("nij,jk,nik->n", slopes, fitted.covariance, slopes))
+    return errors
+
+
+def _grid(size: tuple[int, int]) -> Doubles:
+    x, y = (np.linspace(-0.5, side - 0.5, count) for side, count in zip(size, GRID, strict=True))
+    return np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
