@@ -1,7 +1,7 @@
 """Where the lane boundaries of one frame meet: the direction of the road, as the camera sees it.
 
-On a flat road, under a camera that is not rolled, a boundary that bends with curvature κ is seen in the picture
-plane (x right, y down, in focal lengths, without distortion) at
+On a flat road, under a camera that is not rolled, a boundary of curvature κ is seen in the picture plane
+(x right, y down, in focal lengths, distortion undone) at
 
     x = u + a (y − v) + b / (y − v),   b = −κ · height / 2,
 
@@ -9,7 +9,6 @@ where u, v is the point in which all boundaries meet, and b is the same for all 
 own. The point gives pitch and yaw: Barnard, "Interpreting perspective images", 1983.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,28 +17,31 @@ import numpy as np
 
 from perception.geometry.lens import Lens
 from perception.scene_items import Lane
-from perception.types import Doubles
+from perception.types import Doubles, Ints
 
-FARTHEST = 15.0  # camera heights ahead: what lies farther hangs on hills and on the bend's own change
-LEAST_SPAN = 1.5  # ratio of the distances of a boundary's near end and its far one
-MOST_LINES, POINTS = 10, 16  # of a frame, and of each boundary: a millisecond has to be enough
-NOISE = 2.0  # px of 1280: deviation of a boundary
+FARTHEST = 15.0  # camera heights ahead: what lies farther hangs on hills, and on how the bend changes
+LEAST_SPAN = 1.5  # ratio of the distances of a boundary's far end and its near one
+MOST_LINES, POINTS = 10, 24  # of a frame, and of each boundary: they bound the time
+WIDEST = math.cos(math.radians(80))  # from the optical axis: the picture plane has an end
+NOISE = 0.8  # px of 1280: deviation of a boundary
 INDEPENDENT = 4.0  # points of a boundary: it is smooth, so that all others follow from so many
 BEND_SD = 0.003  # of curvature × height: a bend of 450 m under a camera at 1.35 m
 STRAY = 2.0  # deviations from which on a boundary counts for less (Cauchy)
-STEPS = 6
+ROUNDS, STEPS = 2, 2  # of choosing the near parts, and of Newton in each
 MOST_SD = math.radians(1.5)  # of an angle: from there on it is not known
+# Of pitch and yaw: what the road itself adds, as found on simulated drives: its slope changes, and its bend.
+ROAD_SD = math.radians(0.2), math.radians(0.35)
 
 
 @dataclass(frozen=True, slots=True)
 class Vanishing:
-    """The camera against the road of one frame; angles are in radians, as a `Mount` counts them.
+    """The camera against the road in one frame; angles are in radians, as a `Mount` counts them.
 
     Attributes:
         pitch: by which the camera looks down against the road.
-        yaw: by which it looks to the left of the direction in which the lane runs here.
+        yaw: by which it looks to the left of where the lane leads here.
         bend: curvature × the camera's height; positive: the road bends to the left.
-        pitch_sd, yaw_sd, bend_sd: their standard deviations, of this frame's measurement alone.
+        pitch_sd, yaw_sd, bend_sd: their standard deviations.
         lines: boundaries that meet there.
     """
 
@@ -56,105 +58,106 @@ def find_vanishing(lanes: Sequence[Lane], lens: Lens) -> Vanishing | None:
     """The common vanishing point of the near parts of lane boundaries; roll is taken as 0.
 
     Returns:
-        None where fewer than two boundaries are seen near and long enough, or they meet nowhere.
+        None where fewer than two boundaries are seen near and long enough, or where they meet is not known.
     """
-    surest = sorted(lanes, key=lambda lane: -lane.confidence)[:MOST_LINES]
-    lines = [line for lane in surest if len(line := _on_plane(lane, lens)) > 2]
-    place = _meeting(lines)
+    points, line = _on_plane(sorted(lanes, key=lambda lane: -lane.confidence)[:MOST_LINES], lens)
+    place = _meeting(points, line)
     if place is None:
         return None
-    noise = NOISE / 1280 * lens.info.width / lens.focal
-    return _fit(lines, place, noise)
+    noise = NOISE * lens.info.width / 1280 / lens.focal
+    solution = np.array([*place, 0.0])
+    for _ in range(ROUNDS):
+        near = _near(points[:, 1] - solution[1], line)
+        lines = np.unique(line[near])
+        if len(lines) < 2:
+            return None
+        for _ in range(STEPS):
+            solution, covariance = _step(points[near], np.searchsorted(lines, line[near]), solution, noise)
+    u, v, b = solution.tolist()
+    pitch_sd, yaw_sd, bend_sd = np.sqrt(np.diag(covariance)).tolist()
+    if not max(pitch_sd, yaw_sd) < MOST_SD:
+        return None
+    pitch = math.atan(-v)
+    return Vanishing(
+        pitch,
+        math.atan(u * math.cos(pitch)),
+        -2 * b,
+        math.hypot(pitch_sd, ROAD_SD[0]),
+        math.hypot(yaw_sd, ROAD_SD[1]),
+        2 * bend_sd,
+        len(lines),
+    )
 
 
 def direction(pitch: float, yaw: float) -> Doubles:
-    """Where a road that runs ahead vanishes, for a camera mounted so: a ray (3,), see `Lens`."""
-    (cp, cy), (sp, sy) = ((f(pitch), f(yaw)) for f in (math.cos, math.sin))
-    return np.array([sy, -sp * cy, cp * cy])
+    """Where a straight road vanishes for a camera mounted so: a ray (3,), see `Lens`."""
+    return np.array([math.sin(yaw), -math.sin(pitch) * math.cos(yaw), math.cos(pitch) * math.cos(yaw)])
 
 
-def _on_plane(lane: Lane, lens: Lens) -> Doubles:
-    """A boundary's points in the picture plane, from near to far: (n, 2); NaN and what is beyond 80° left out."""
-    rays = lens.to_rays(lane.points[np.linspace(0, len(lane.points) - 1, 4 * POINTS).astype(np.intp)])
-    rays = rays[np.isfinite(rays[:, 2]) & (rays[:, 2] > math.cos(math.radians(80)))]
-    return np.asarray(rays[:, :2] / rays[:, 2:])
+def _on_plane(lanes: Sequence[Lane], lens: Lens) -> tuple[Doubles, Ints]:
+    """Points of boundaries in the picture plane, (n, 2), each one's from near to far, and whose they are."""
+    chosen = [lane.points[np.arange(POINTS) * (len(lane.points) - 1) // (POINTS - 1)] for lane in lanes]
+    rays = lens.to_rays(np.concatenate(chosen) if chosen else np.empty((0, 2)))
+    seen = rays[:, 2] > WIDEST  # NaN is not
+    return rays[seen, :2] / rays[seen, 2:], np.repeat(np.arange(len(lanes)), POINTS)[seen]
 
 
-def _meeting(lines: Sequence[Doubles]) -> Doubles | None:
+def _meeting(points: Doubles, line: Ints) -> Doubles | None:
     """Where straight lines through boundaries meet: of each pair's point that with the least median distance.
 
     Rousseeuw, "Least median of squares regression", 1984.
     """
-    if len(lines) < 2:
-        return None
     fits = []
-    for line in lines:
-        centre = line.mean(0)
-        across = np.linalg.svd(line - centre, full_matrices=False)[2][1]
-        fits.append((*across, -across @ centre))
-    normals = np.array(fits)
-    pairs = np.array(list(itertools.combinations(range(len(lines)), 2)))
-    crossings = np.cross(normals[pairs[:, 0]], normals[pairs[:, 1]])
+    for which in np.flatnonzero(np.bincount(line) > 2):
+        own = points[line == which]
+        centre = own.mean(0)
+        x, y = (own - centre).T
+        angle = math.atan2(2 * x @ y, x @ x - y @ y) / 2
+        across = -math.sin(angle), math.cos(angle)
+        fits.append((*across, -float(np.dot(across, centre))))
+    count = len(fits)
+    normals = np.array(fits).reshape(-1, 3)
+    one, other = np.triu_indices(count, 1)
+    crossings = np.cross(normals[one], normals[other])
     with np.errstate(divide="ignore", invalid="ignore"):
-        points = crossings[:, :2] / crossings[:, 2:]
-    ahead = np.abs(points).max(1) < 1
-    if not ahead.any():
+        meetings = crossings[:, :2] / crossings[:, 2:]
+    meetings = meetings[np.abs(meetings).max(1, initial=0) < 1]  # up to 45° from the axis
+    if not len(meetings):
         return None
-    points = points[ahead]
-    off = np.sort(np.abs(points @ normals[:, :2].T + normals[:, 2]), 1)
-    # Each point lies on two lines by its making: the median is of the others.
-    middle = min(2 + (len(lines) - 3) // 2, len(lines) - 1)
-    return np.asarray(points[off[:, middle].argmin()])
+    off = np.sort(np.abs(meetings @ normals[:, :2].T + normals[:, 2]), 1)
+    # Each lies on two lines by its making: the median is that of the others.
+    return np.asarray(meetings[off[:, min(2 + (count - 3) // 2, count - 1)].argmin()])
 
 
-def _fit(lines: Sequence[Doubles], place: Doubles, noise: float) -> Vanishing | None:
-    """All boundaries' near parts through one point, by Gauss and Newton, outliers weighed down.
-
-    Unknown are u, v, b, and each line's a.
-    """
-    solution = np.array([*place, 0.0])
-    for _ in range(STEPS):
-        near = [part for line in lines if len(part := _near(line, solution[1])) > 2]
-        if len(near) < 2:
-            return None
-        solution, covariance = _step(near, solution, noise)
-    u, v, b = solution.tolist()
-    pitch = math.atan(-v)
-    # Of v and u in angles; b is half of the bend.
-    pitch_sd, yaw_sd, bend_sd = (np.sqrt(np.diag(covariance)) * (1 / (1 + v * v), 1.0, 2.0)).tolist()
-    if not (pitch_sd < MOST_SD and yaw_sd < MOST_SD):
-        return None
-    yaw = math.atan(u * math.cos(pitch))
-    return Vanishing(pitch, yaw, -2 * b, pitch_sd, yaw_sd, bend_sd, len(near))
+def _near(below: Doubles, line: Ints) -> Ints:
+    """Which points are near enough, on lines that are seen far enough there."""
+    near = np.flatnonzero(below > 1 / FARTHEST)
+    if not len(near):
+        return near
+    starts = np.flatnonzero(np.diff(line[near], prepend=-1))
+    span = np.maximum.reduceat(below[near], starts) / np.minimum.reduceat(below[near], starts)
+    counts = np.diff(np.append(starts, len(near)))
+    return np.asarray(near[np.repeat((span > LEAST_SPAN) & (counts > 2), counts)])
 
 
-def _near(line: Doubles, v: float) -> Doubles:
-    """The part of a line up to `FARTHEST`, of `POINTS` points; empty where it is too short."""
-    below = line[:, 1] - v
-    part = line[below > 1 / FARTHEST]
-    if len(part) < 3 or part[:, 1].max() - v < LEAST_SPAN * (part[:, 1].min() - v):
-        return part[:0]
-    return np.asarray(part[np.linspace(0, len(part) - 1, min(POINTS, len(part))).astype(np.intp)])
-
-
-def _step(near: Sequence[Doubles], solution: Doubles, noise: float) -> tuple[Doubles, Doubles]:
-    """The next solution u, v, b, and its covariance (3, 3)."""
+def _step(points: Doubles, line: Ints, solution: Doubles, noise: float) -> tuple[Doubles, Doubles]:
+    """The next u, v, b after Gauss and Newton, lines that stray weighed down; and their covariance (3, 3)."""
     u, v, b = solution
-    count = len(near)
-    normal, side = np.zeros((3 + count, 3 + count)), np.zeros(3 + count)
-    normal[2, 2], side[2] = (2 / BEND_SD) ** 2, -b * (2 / BEND_SD) ** 2
-    for k, line in enumerate(near):
-        below = line[:, 1] - v
-        own = line[:, 0] - u - b / below
-        a = float(own @ below / (below @ below))
-        missed_by = own - a * below
-        # Across the line; all of its points together count as those that are independent.
-        variance = noise**2 * (1 + a * a) * len(line) / INDEPENDENT
-        stray = float((missed_by**2).mean()) / (noise**2 * (1 + a * a))
-        weight = 1 / (variance * (1 + stray / STRAY**2))
-        terms = np.zeros((len(line), 3 + count))
-        terms[:, 0], terms[:, 1], terms[:, 2], terms[:, 3 + k] = 1.0, b / below**2 - a, 1 / below, below
-        normal += weight * terms.T @ terms
-        side += weight * missed_by @ terms
-    inverse = np.linalg.pinv(normal, hermitian=True)
-    return solution + (inverse @ side)[:3], inverse[:3, :3]
+    below = points[:, 1] - v
+    own = points[:, 0] - u - b / below
+    a = np.bincount(line, own * below) / np.bincount(line, below * below)
+    missed_by = own - a[line] * below
+    counts = np.bincount(line)
+    variance = noise**2 * (1 + a * a)  # across the line
+    stray = np.bincount(line, missed_by**2) / counts / variance
+    weight = (INDEPENDENT / counts / variance / (1 + stray / STRAY**2))[line]
+    terms = np.zeros((len(points), 3 + len(a)))
+    terms[:, 0], terms[:, 1], terms[:, 2] = 1.0, b / below**2 - a[line], 1 / below
+    terms[np.arange(len(points)), 3 + line] = below
+    weighted = weight[:, None] * terms
+    normal, side = weighted.T @ terms, missed_by @ weighted
+    normal[2, 2] += (2 / BEND_SD) ** 2
+    side[2] -= b * (2 / BEND_SD) ** 2
+    normal[:2, :2] += np.eye(2)  # where lines do not meet, u and v are known to a radian
+    inverse = np.linalg.inv(normal)
+    return solution + np.asarray(inverse @ side)[:3], np.asarray(inverse[:3, :3])
