@@ -42,7 +42,8 @@ class Vanishing:
         yaw: by which it looks to the left of where the lane leads here.
         bend: curvature × the camera's height; positive: the road bends to the left.
         pitch_sd, yaw_sd, bend_sd: their standard deviations.
-        lines: boundaries that meet there.
+        places: of the boundaries that meet there, in camera heights to the left of the camera.
+        ego: the same of the ego lane's left and right one; None where they are not both seen.
     """
 
     pitch: float
@@ -51,7 +52,8 @@ class Vanishing:
     pitch_sd: float
     yaw_sd: float
     bend_sd: float
-    lines: int
+    places: tuple[float, ...]
+    ego: tuple[float, float] | None = None
 
 
 def find_vanishing(lanes: Sequence[Lane], lens: Lens) -> Vanishing | None:
@@ -60,7 +62,8 @@ def find_vanishing(lanes: Sequence[Lane], lens: Lens) -> Vanishing | None:
     Returns:
         None where fewer than two boundaries are seen near and long enough, or where they meet is not known.
     """
-    points, line = _on_plane(sorted(lanes, key=lambda lane: -lane.confidence)[:MOST_LINES], lens)
+    surest = sorted(lanes, key=lambda lane: -lane.confidence)[:MOST_LINES]
+    points, line = _on_plane(surest, lens)
     place = _meeting(points, line)
     if place is None:
         return None
@@ -72,12 +75,16 @@ def find_vanishing(lanes: Sequence[Lane], lens: Lens) -> Vanishing | None:
         if len(lines) < 2:
             return None
         for _ in range(STEPS):
-            solution, covariance = _step(points[near], np.searchsorted(lines, line[near]), solution, noise)
+            solution, slopes, covariance = _step(
+                points[near], np.searchsorted(lines, line[near]), solution, noise
+            )
     u, v, b = solution.tolist()
     pitch_sd, yaw_sd, bend_sd = np.sqrt(np.diag(covariance)).tolist()
     if not max(pitch_sd, yaw_sd) < MOST_SD:
         return None
     pitch = math.atan(-v)
+    places = (-slopes / math.cos(pitch)).tolist()
+    sides = {surest[which].side: place for which, place in zip(lines, places, strict=True)}
     return Vanishing(
         pitch,
         math.atan(u * math.cos(pitch)),
@@ -85,7 +92,8 @@ def find_vanishing(lanes: Sequence[Lane], lens: Lens) -> Vanishing | None:
         math.hypot(pitch_sd, ROAD_SD[0]),
         math.hypot(yaw_sd, ROAD_SD[1]),
         2 * bend_sd,
-        len(lines),
+        tuple(places),
+        (sides["left"], sides["right"]) if {"left", "right"} <= sides.keys() else None,
     )
 
 
@@ -140,8 +148,8 @@ def _near(below: Doubles, line: Ints) -> Ints:
     return np.asarray(near[np.repeat((span > LEAST_SPAN) & (counts > 2), counts)])
 
 
-def _step(points: Doubles, line: Ints, solution: Doubles, noise: float) -> tuple[Doubles, Doubles]:
-    """The next u, v, b after Gauss and Newton, lines that stray weighed down; and their covariance (3, 3)."""
+def _step(points: Doubles, line: Ints, solution: Doubles, noise: float) -> tuple[Doubles, Doubles, Doubles]:
+    """The next u, v, b after Gauss and Newton, strays weighed down; each a; their (3, 3) covariance."""
     u, v, b = solution
     below = points[:, 1] - v
     own = points[:, 0] - u - b / below
@@ -160,4 +168,5 @@ def _step(points: Doubles, line: Ints, solution: Doubles, noise: float) -> tuple
     side[2] -= b * (2 / BEND_SD) ** 2
     normal[:2, :2] += np.eye(2)  # where lines do not meet, u and v are known to a radian
     inverse = np.linalg.inv(normal)
-    return solution + np.asarray(inverse @ side)[:3], np.asarray(inverse[:3, :3])
+    step = np.asarray(inverse @ side)
+    return solution + step[:3], a + step[3:], np.asarray(inverse[:3, :3])
