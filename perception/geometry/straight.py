@@ -64,7 +64,7 @@ class _Segment:
 
     Attributes:
         rows: pitch, yaw and width of each frame.
-        place, places: where the car has moved to, to the left, and the least and most of it, in camera heights.
+        place, places: how far the car has moved to the left, and the least and most of that; camera heights.
     """
 
     rows: list[tuple[float, float, float]] = field(default_factory=list)
@@ -138,7 +138,7 @@ class StraightDriving:
 
 
 def _moved(last: Vanishing, now: Vanishing) -> float:
-    """How far the car has moved to the left since the last frame: boundaries that are there again moved right."""
+    """How far the car has moved to the left since the last frame, by boundaries that are seen in both."""
     apart = np.subtract.outer(np.array(now.places), np.array(last.places))
     shifts = np.take_along_axis(apart, np.abs(apart).argmin(1)[:, None], 1)[:, 0]
     shift = float(np.median(shifts))
