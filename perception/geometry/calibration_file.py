@@ -6,6 +6,7 @@ that, Kalibr's camchain, and OpenCV's FileStorage in YAML, each of one camera.
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -20,7 +21,13 @@ from perception.geometry.lens import Lens
 from perception.parsing import read_yaml, validate
 from perception.yaml_file import parse_yaml
 
-NAMES = {"radtan": "plumb_bob", "equi": "equidistant", "fisheye": "equidistant", "none": "plumb_bob"}
+NAMES = {
+    "radtan": "plumb_bob",
+    "none": "plumb_bob",
+    "equi": "equidistant",
+    "equidistant": "equidistant",
+    "fisheye": "equidistant",
+}
 _TAG = re.compile(r"!!opencv-matrix|^%YAML:?\s?1\.\d$", re.MULTILINE)
 _ANGLES = "pitch", "yaw", "roll", "pitch_sd", "yaw_sd", "roll_sd"
 _UNITS = "# lens: pixels; mount: metres and degrees, pitch down, yaw to the left, roll right side down\n"
@@ -155,7 +162,8 @@ def _write(path: Path, text: str) -> None:
         partial.write_bytes(text.encode())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error says why
+            partial.unlink()
         raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
 
 
@@ -243,9 +251,9 @@ class _Mount(BaseModel):
 
 
 class _File(BaseModel):
-    """ROS's file; other programs add keys of their own."""
+    """ROS's file; other programs add keys of their own, and call cameras by their serial numbers."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
     image_width: PositiveInt
     image_height: PositiveInt
