@@ -40,8 +40,11 @@ def draw_check(picture: Image, ground: Ground, lanes: tuple[float, float] | None
         colour = AMBER if y == 0 else WHITE
         _line(picture, ground.to_pixels(np.column_stack([far, np.full(FINE, y)])), colour)
     _line(picture, _horizon(ground), GREEN)
-    for x in AHEAD:
-        _label(picture, f"{x:.0f} m", ground.to_pixels(np.array([[x, SIDEWAYS[0]]]))[0], WHITE)
+    free = float(picture.shape[0])
+    for x, place in zip(AHEAD, ground.to_pixels(np.column_stack([AHEAD, 0 * AHEAD - 5])), strict=True):
+        if place[1] <= free:  # far ones would lie on each other
+            _label(picture, f"{x:.0f} m", place, WHITE)
+            free = place[1] - text_height(picture)
     mount = ground.mount
     _mark(picture, ground, direction(mount.pitch, mount.yaw), "file", GREEN, cv2.MARKER_CROSS)
     if lanes is not None:

@@ -37,13 +37,13 @@ class Driven:
     straight: int
     no_lanes: int
     bends: int
-    lane_changes: int
+    lane_changes_or_standing: int
 
     def __str__(self) -> str:
         return (
             f"{self.straight} of {self.frames} frames, {self.seconds:.1f} s of straight driving; left out: "
             f"{self.no_lanes} without two lane boundaries, {self.bends} in bends, "
-            f"{self.lane_changes} in lane changes"
+            f"{self.lane_changes_or_standing} while the car changed lanes or stood"
         )
 
     @property
@@ -85,7 +85,8 @@ def measure(drive: str, driving: StraightDriving) -> tuple[Average, Driven]:
         pitch, yaw = (f"{degrees(a):.2f}° ± {degrees(sd):.2f}" for a, sd in zip(*found, strict=True))
         eye = " and ".join(f"± {degrees(sd):.2f}°" for sd in BY_EYE_SD)
         raise PerceptionError(
-            f"{drive}: pitch {pitch} and yaw {yaw} are less sure than by eye ({eye}): {driven}; {driven.notes[0]}"
+            f"{drive}: pitch {pitch} and yaw {yaw} are less sure than by eye ({eye}): {driven}; "
+            f"{driven.notes[0]}"
         )
     return average, driven
 
@@ -165,7 +166,10 @@ class CheckReport:
         for k, name in enumerate(("pitch", "yaw")):
             angles = getattr(self.mount, name), self.average.values[k], self.off[k]
             table.add_row(name, *(f"{degrees(one):.2f}°" for one in angles), f"{degrees(self.sds[k]):.2f}")
-        return Group(table, *(Text(line) for line in (str(self.driven), *(self.warnings or ["they agree"]))))
+        return Group(
+            table,
+            *(Text(line) for line in (str(self.driven), *(self.warnings or ["no difference that is sure"]))),
+        )
 
 
 _ANGLES = "pitch", "yaw", "roll", "pitch_sd", "yaw_sd", "roll_sd"

@@ -1,7 +1,8 @@
 """How a camera is mounted, from minutes of straight driving: an average with its true deviation.
 
 Frames that follow each other err alike: the car sways in its lane, and the road rises and falls, for seconds.
-So what is counted is segments of `SEGMENT_S`, each by its median; bends and lane changes are left out.
+So what is counted is segments of `SEGMENT_S`, each by its median. Bends, lane changes and
+standing at an angle to the lane are left out.
 """
 
 from collections import deque
@@ -15,6 +16,7 @@ from perception.types import NS_PER_S, Doubles
 SEGMENT_S = 5.0  # of straight driving
 MOST_BEND = 0.002  # curvature × camera height: a bend of 675 m under a camera at 1.35 m
 MOST_DRIFT = 1.0  # camera heights to the side in a segment: swaying is less (0.2), and a lane is 2 to 3 wide
+STILL = np.radians(0.03)  # deviation of pitch in a segment: a car that drives nods more (0.1°)
 MOST_SHIFT = 0.5  # from frame to frame: what is farther off is another boundary
 LONGEST_S = 1.0  # between frames: a longer gap counts as that, and nothing is followed across it
 # Of a segment, as it varies from one to another; and as how many segments that belief counts.
@@ -24,6 +26,7 @@ USUAL_SD, BELIEF = np.array([*np.radians((0.15, 0.5)), 0.03]), 4.0
 FLOOR_SD = np.array([*np.radians((0.03, 0.05)), 0.005])
 STRAY = 2.5  # deviations from which on a segment counts for less (Huber, 1964)
 ROUNDS = 5
+NORMAL = 1.4826  # median absolute deviations of a normal deviate in its standard deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Average:
 
 @dataclass(slots=True)
 class Counts:
-    """Frames: all of them, and those without lanes and in bends; what is missing then changed lanes."""
+    """Frames: all of them, and those without lanes and in bends. Others: lane changes, standing."""
 
     all: int = 0
     no_lanes: int = 0
@@ -112,10 +115,15 @@ class StraightDriving:
                 self.complete += 1
             self._now = _Segment()
 
+    @property
+    def medians(self) -> Doubles:
+        """Of each complete segment that is kept, (n, 3): pitch, yaw and width as in `Average.values`."""
+        return np.array([values for values, _, _ in self._kept]).reshape(-1, 3)
+
     def average(self) -> Average | None:
         """What is known by now, the begun segment included; None before any straight driving."""
         kept = [*self._kept]
-        if self._now.rows and (begun := self._closed()) is not None:
+        if self._now.seconds and (begun := self._closed()) is not None:
             kept.append(begun)
         if not kept:
             return None
@@ -127,11 +135,12 @@ class StraightDriving:
         return Average(middle, sds, one_sds, frames, float(seconds.sum()))
 
     def _closed(self) -> tuple[Doubles, float, int] | None:
-        """The begun segment as one that counts; None where the car changed lanes in it."""
+        """The begun segment as one that counts; None where the car changed lanes in it, or stood."""
         low, high = self._now.places
-        if high - low > MOST_DRIFT:
-            return None
         rows = np.array(self._now.rows)
+        nods = NORMAL * np.median(np.abs(rows[:, 0] - np.median(rows[:, 0])))
+        if high - low > MOST_DRIFT or nods < STILL:
+            return None
         known = ~np.isnan(rows[:, 2])
         width = np.median(rows[known, 2]) if known.any() else np.nan
         return np.array([*np.median(rows[:, :2], 0), width]), self._now.seconds, len(rows)
