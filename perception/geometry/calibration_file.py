@@ -6,6 +6,7 @@ that, Kalibr's camchain, and OpenCV's FileStorage in YAML, each of one camera.
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,8 +19,15 @@ from perception.camera_info import CameraInfo, Mount
 from perception.errors import ConfigError
 from perception.geometry.lens import Lens
 from perception.parsing import read_yaml, validate
+from perception.yaml_file import parse_yaml
 
-NAMES = {"radtan": "plumb_bob", "equi": "equidistant", "fisheye": "equidistant", "none": "plumb_bob"}
+NAMES = {
+    "radtan": "plumb_bob",
+    "none": "plumb_bob",
+    "equi": "equidistant",
+    "equidistant": "equidistant",
+    "fisheye": "equidistant",
+}
 _TAG = re.compile(r"!!opencv-matrix|^%YAML:?\s?1\.\d$", re.MULTILINE)
 _ANGLES = "pitch", "yaw", "roll", "pitch_sd", "yaw_sd", "roll_sd"
 _UNITS = "# lens: pixels; mount: metres and degrees, pitch down, yaw to the left, roll right side down\n"
@@ -62,7 +70,15 @@ def read_calibration(path: Path) -> Calibration:
     Raises:
         ConfigError: it cannot be read, is of no form that is known here, or holds what cannot be.
     """
-    values = read_yaml(path, edit=lambda text: _TAG.sub("", text))
+    return _calibration(read_yaml(path, edit=_untagged), path)
+
+
+def _untagged(text: str) -> str:
+    """Without what OpenCV writes and YAML's plain values do not know."""
+    return _TAG.sub("", text)
+
+
+def _calibration(values: dict[str, Any], path: Path) -> Calibration:
     file = validate(_File, _as_ros(values, path), path)
     try:
         calibration = file.calibration()
@@ -95,15 +111,64 @@ def write_calibration(path: Path, calibration: Calibration, measured: dict[str, 
     if measured is not None:
         values["intrinsics"] = measured
     if mount is not None:
-        own = {name: getattr(mount, name) for name in Mount.__dataclass_fields__}
-        values["mount"] = own | {name: math.degrees(own[name]) for name in _ANGLES}
-    text = _UNITS + yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=110)
+        values["mount"] = _in_degrees(mount)
+    _write(path, _UNITS + _dump(values))
+
+
+def write_mount(path: Path, mount: Mount) -> None:
+    """Write the mount into a calibration's file, and change no other line of it, or leave what is there.
+
+    Raises:
+        ConfigError: the file cannot be read or written, or its form has no room for a mount.
+    """
+    _write(path, with_mount(path, mount))
+
+
+def with_mount(path: Path, mount: Mount) -> str:
+    """The text of a calibration's file with another mount; see `write_mount`."""
+    before = read_yaml(path, edit=_untagged)
+    text = path.read_bytes().decode()
+    edited = f"{_without_mount(text).rstrip()}\n{_dump({'mount': _in_degrees(mount)})}"
+    try:
+        after = parse_yaml(_untagged(edited))
+    except ValueError:
+        after = {}
+    if _calibration(before | {"mount": after.pop("mount", None)}, path).mount is None or (
+        after != {key: value for key, value in before.items() if key != "mount"}
+    ):
+        raise ConfigError(
+            f"{path}: has no room for a mount in its form; write both to another file (--output)"
+        )
+    return edited
+
+
+def _without_mount(text: str) -> str:
+    """A file's text without the key `mount` and the lines that belong to it."""
+    kept, inside = [], False
+    for line in text.splitlines(keepends=True):
+        inside = bool(re.match(r"mount\s*:", line)) or (inside and line[0].isspace())
+        if not inside:
+            kept.append(line)
+    return "".join(kept)
+
+
+def _in_degrees(mount: Mount) -> dict[str, Any]:
+    own = {name: getattr(mount, name) for name in Mount.__dataclass_fields__}
+    return own | {name: math.degrees(own[name]) for name in _ANGLES}
+
+
+def _dump(values: dict[str, Any]) -> str:
+    return str(yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=110))
+
+
+def _write(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(text.encode())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error says why
+            partial.unlink()
         raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
 
 
@@ -191,9 +256,9 @@ class _Mount(BaseModel):
 
 
 class _File(BaseModel):
-    """ROS's file; other programs add keys of their own."""
+    """ROS's file; other programs add keys of their own, and call cameras by their serial numbers."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
     image_width: PositiveInt
     image_height: PositiveInt

@@ -4,6 +4,8 @@ The vehicle's axes are those of ROS (REP 103): x ahead, y left, z up, from the p
 camera.
 """
 
+import math
+
 import numpy as np
 
 from perception.camera_info import CameraInfo, Mount
@@ -51,44 +53,41 @@ class Ground:
     def spread(self, road: Doubles, pixels_sd: Doubles | float = 0.0, pitch_sd: float = 0.0) -> Doubles:
         """Standard deviations of points of the road in metres, ahead and to the left: (n, 2).
 
-        They are of the mount's own deviations, taken as independent, to first order: with the angle a ray
-        leaves the horizon by, tan = height / ahead.
+        They are of the mount's own deviations, taken as independent, to first order: a turn moves the ray
+        that sees a point, and the ray meets the road elsewhere.
 
         Args:
             road: (n, 2) metres ahead and to the left.
             pixels_sd: of the pixels that they were seen in: one for all, or (n,).
             pitch_sd: radians by which the car nods, besides the mount's own.
         """
-        m, (x, y) = self.mount, np.asarray(road, np.float64).T
+        m, road = self.mount, np.asarray(road, np.float64)
+        ray = np.column_stack([road, np.full(len(road), -m.height)])
+        level = np.column_stack([-ray[:, 1], ray[:, 0], 0 * ray[:, 2]])
+        level /= np.linalg.norm(level, axis=1, keepdims=True)
+        steep = np.cross(ray / np.linalg.norm(ray, axis=1, keepdims=True), level)
         seen = np.asarray(pixels_sd) / self.lens.focal
-        pitch, height = np.hypot(np.hypot(m.pitch_sd, pitch_sd), seen), m.height_sd / m.height
-        ahead = (
-            x * height,
-            (x * x / m.height + m.height) * pitch,
-            y * m.yaw_sd,
-            x * y / m.height * m.roll_sd,
+        turns = (
+            (np.array([0.0, 0.0, 1.0]), m.yaw_sd),
+            (np.array([-math.sin(m.yaw), math.cos(m.yaw), 0.0]), m.pitch_sd),
+            (self._turn[:, 2], m.roll_sd),  # about the optical axis
+            (np.array([0.0, 1.0, 0.0]), pitch_sd),
+            (level, seen),
+            (steep, seen),
         )
-        far = np.hypot(x, m.height)
-        left = (
-            y * height,
-            x * y / m.height * pitch,
-            x * m.yaw_sd,
-            (y * y / m.height + m.height) * m.roll_sd,
-            far * seen,
-        )
-        return np.stack([_root(ahead), _root(left)], 1)
+        variance = (road * (m.height_sd / m.height)) ** 2
+        for axis, sd in turns:
+            off = np.cross(axis, ray)
+            moved = off[:, :2] + ray[:, :2] * (off[:, 2:] / m.height)
+            variance += (moved * np.reshape(sd, (-1, 1))) ** 2
+        return np.asarray(np.sqrt(variance))
 
 
 def rotation(mount: Mount) -> Doubles:
     """(3, 3) from a camera that looks along x to the vehicle's axes: roll, then pitch, then yaw."""
-    (cr, cp, cy), (sr, sp, sy) = (
-        (f(a) for a in (mount.roll, mount.pitch, mount.yaw)) for f in (np.cos, np.sin)
-    )
+    angles = np.array([mount.roll, mount.pitch, mount.yaw])
+    (cr, cp, cy), (sr, sp, sy) = np.cos(angles), np.sin(angles)
     roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
     pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
     yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
     return np.asarray(yaw @ pitch @ roll)
-
-
-def _root(parts: tuple[Doubles, ...]) -> Doubles:
-    return np.asarray(np.sqrt(sum(part * part for part in parts)))

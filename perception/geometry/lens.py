@@ -9,10 +9,10 @@ import numpy as np
 
 from perception.camera_info import CameraInfo
 from perception.errors import ConfigError
-from perception.types import Doubles
+from perception.types import Bools, Doubles
 
 COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8,), "equidistant": (4,)}
-STEPS = 20  # of Newton: four are enough for a lens of a car's camera, the rest is for corners of wide ones
+STEPS = 10  # of Newton: from a table three are enough; the rest is for where the radius hardly grows
 NEAR = 1e-10  # of the picture plane, in focal lengths: a ray is found
 ON = 1e-6  # as far as it may be off in the end
 
@@ -41,6 +41,7 @@ class Lens:
         self._inverse = np.linalg.inv(self._matrix)
         self._d = np.zeros(8)
         self._d[: len(info.d)] = info.d
+        self._angles, self._radii = self._grown()
 
     @property
     def fisheye(self) -> bool:
@@ -61,8 +62,9 @@ class Lens:
             NaN where the lens does not see: behind a pinhole, or beyond the angle from which on the
             model's radius shrinks.
         """
-        flat = self._fisheye(rays) if self.fisheye else self._pinhole(rays)
-        return np.asarray(flat @ self._matrix.T + self._centre)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            flat = self._fisheye(rays) if self.fisheye else self._pinhole(rays)
+            return np.asarray(flat @ self._matrix.T + self._centre)
 
     def to_rays(self, pixels: Doubles) -> Doubles:
         """From where light comes to pixels: (n, 3) unit vectors; NaN where no ray of the lens does.
@@ -70,40 +72,62 @@ class Lens:
         Args:
             pixels: (n, 2) x, y.
         """
-        flat = (np.asarray(pixels, np.float64).reshape(-1, 2) - self._centre) @ self._inverse.T
-        rays = self._from_fisheye(flat) if self.fisheye else self._from_pinhole(flat)
-        return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            flat = (np.asarray(pixels, np.float64).reshape(-1, 2) - self._centre) @ self._inverse.T
+            rays = self._from_fisheye(flat) if self.fisheye else self._from_pinhole(flat)
+            return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
+
+    def _grown(self) -> tuple[Doubles, Doubles]:
+        """Angles from the axis, up to where the radius stops growing, and their radii in focal lengths.
+
+        Beyond, the model is none of the lens: its radius shrinks, and may then grow once more.
+        """
+        angles = np.radians(np.arange(0, 180 if self.fisheye else 90, 0.05))
+        if self.fisheye:
+            radii, slope = self._radius(angles)
+            grows = slope > 0
+        else:
+            scale, rising = self._radial(np.tan(angles) ** 2)
+            radii, grows = (
+                np.tan(angles) * scale,
+                (scale > 0) & (scale + 2 * np.tan(angles) ** 2 * rising > 0),
+            )
+        count = len(angles) if grows.all() else int(grows.argmin())
+        return angles[:count], radii[:count]
 
     def _pinhole(self, rays: Doubles) -> Doubles:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            flat = rays[:, :2] / np.where(rays[:, 2:] > 0, rays[:, 2:], np.nan)
+        flat = rays[:, :2] / np.where(rays[:, 2:] > 0, rays[:, 2:], np.nan)
         bent, slope = self._bend(flat)
-        return np.where(_determinant(slope)[:, None] > 0, bent, np.nan)
+        return np.where(self._seen(flat, slope), bent, np.nan)
+
+    def _seen(self, flat: Doubles, slope: Doubles) -> Bools:
+        """Whether undistorted places are on this side of the fold: (n, 1)."""
+        near = np.hypot(flat[:, 0], flat[:, 1]) <= np.tan(self._angles[-1])
+        return np.asarray(near & (_determinant(slope) > 0))[:, None]
 
     def _from_pinhole(self, wanted: Doubles) -> Doubles:
-        """By Newton's method, from the distorted place: its steps stay on one side of what is looked for."""
-        flat = wanted.copy()
+        """By Newton's method, from the place that it would have without tangential distortion."""
+        radius = np.hypot(wanted[:, 0], wanted[:, 1])
+        start = np.tan(np.interp(radius, self._radii, self._angles)) / np.where(radius > 0, radius, 1)
+        flat = wanted * start[:, None]
         for _ in range(STEPS):
             bent, slope = self._bend(flat)
             off = wanted - bent
-            with np.errstate(divide="ignore", invalid="ignore"):
-                (a, b), (c, d) = slope
-                step = np.stack([d * off[:, 0] - b * off[:, 1], a * off[:, 1] - c * off[:, 0]], 1)
-                flat = flat + step / _determinant(slope)[:, None]
+            (a, b), (c, d) = slope
+            step = np.stack([d * off[:, 0] - b * off[:, 1], a * off[:, 1] - c * off[:, 0]], 1)
+            flat = flat + step / _determinant(slope)[:, None]
             if not (np.abs(off) > NEAR).any():
                 break
         bent, slope = self._bend(flat)
-        found = (np.abs(bent - wanted).max(1, initial=0) < ON) & (_determinant(slope) > 0)
-        return np.where(found[:, None], np.column_stack([flat, np.ones(len(flat))]), np.nan)
+        found = (np.abs(bent - wanted).max(1, initial=0, keepdims=True) < ON) & self._seen(flat, slope)
+        return np.where(found, np.column_stack([flat, np.ones(len(flat))]), np.nan)
 
     def _bend(self, flat: Doubles) -> tuple[Doubles, Doubles]:
         """Distorted places (n, 2), and by how much they move with the undistorted ones: (2, 2, n)."""
-        k1, k2, p1, p2, k3, k4, k5, k6 = self._d
+        _, _, p1, p2, *_ = self._d
         x, y = flat.T
         r = x * x + y * y
-        above, below = 1 + r * (k1 + r * (k2 + r * k3)), 1 + r * (k4 + r * (k5 + r * k6))
-        scale = above / below
-        rising = (k1 + r * (2 * k2 + 3 * r * k3) - scale * (k4 + r * (2 * k5 + 3 * r * k6))) / below
+        scale, rising = self._radial(r)
         bent = np.stack(
             [
                 x * scale + 2 * p1 * x * y + p2 * (r + 2 * x * x),
@@ -120,25 +144,31 @@ class Lens:
         )
         return bent, slope
 
+    def _radial(self, r: Doubles) -> tuple[Doubles, Doubles]:
+        """By how much a pinhole's places move outwards, of their squared radius; and its derivative."""
+        k1, k2, _, _, k3, k4, k5, k6 = self._d
+        above, below = 1 + r * (k1 + r * (k2 + r * k3)), 1 + r * (k4 + r * (k5 + r * k6))
+        scale = above / below
+        return scale, (k1 + r * (2 * k2 + 3 * r * k3) - scale * (k4 + r * (2 * k5 + 3 * r * k6))) / below
+
     def _fisheye(self, rays: Doubles) -> Doubles:
         sideways = np.hypot(rays[:, 0], rays[:, 1])
         angle = np.arctan2(sideways, rays[:, 2])
-        radius, slope = self._radius(angle)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = np.where(sideways > 0, radius / sideways, 0.0)
-        return np.where((slope > 0)[:, None], rays[:, :2] * scale[:, None], np.nan)
+        radius, _ = self._radius(angle)
+        scale = np.where(sideways > 0, radius / sideways, 0.0)
+        seen = (angle <= self._angles[-1]) & (np.linalg.norm(rays, axis=1) > 0)
+        return np.where(seen[:, None], rays[:, :2] * scale[:, None], np.nan)
 
     def _from_fisheye(self, flat: Doubles) -> Doubles:
         wanted = np.hypot(flat[:, 0], flat[:, 1])
-        angle = np.minimum(wanted, np.pi)
+        angle = np.interp(wanted, self._radii, self._angles)
         for _ in range(STEPS):
             radius, slope = self._radius(angle)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                angle = np.clip(angle + (wanted - radius) / slope, 0, np.pi)
+            angle = np.clip(angle + (wanted - radius) / slope, 0, np.pi)
             if not (np.abs(wanted - radius) > NEAR).any():
                 break
-        radius, slope = self._radius(angle)
-        found = (np.abs(radius - wanted) < ON) & (slope > 0)
+        radius, _ = self._radius(angle)
+        found = (np.abs(radius - wanted) < ON) & (angle <= self._angles[-1])
         scale = np.sin(angle) / np.where(wanted > 0, wanted, 1.0)
         rays = np.column_stack([flat * scale[:, None], np.cos(angle)])
         return np.where(found[:, None], rays, np.nan)
