@@ -81,9 +81,8 @@ class Ground:
 
 def rotation(mount: Mount) -> Doubles:
     """(3, 3) from a camera that looks along x to the vehicle's axes: roll, then pitch, then yaw."""
-    (cr, cp, cy), (sr, sp, sy) = (
-        (f(a) for a in (mount.roll, mount.pitch, mount.yaw)) for f in (np.cos, np.sin)
-    )
+    angles = np.array([mount.roll, mount.pitch, mount.yaw])
+    (cr, cp, cy), (sr, sp, sy) = np.cos(angles), np.sin(angles)
     roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
     pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
     yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
