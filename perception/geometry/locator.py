@@ -8,7 +8,7 @@ from perception.camera_info import Mount
 from perception.classes import DRIVE, ClassSet
 from perception.errors import ConfigError
 from perception.geometry.calibration_file import Calibration
-from perception.geometry.distances import ANY_HEIGHT, HEIGHTS, DistanceFilter, Sightings
+from perception.geometry.distances import DistanceFilter
 from perception.geometry.ground import FROM_OPTICAL, rotation
 from perception.geometry.lens import Lens
 from perception.geometry.rays import RayTable
@@ -17,8 +17,8 @@ from perception.scene import Instance, Lane, Road, Scene
 from perception.types import Bools, Doubles
 
 # Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes it is only
-# drawn, and counts for little; of a foot, and of a height.
-PAINT_PX, DRAWN_PX, FOOT_PX, TALL_PX = 1.5, 12.0, 1.5, 2.0
+# drawn, and counts for little; and of a foot.
+PAINT_PX, DRAWN_PX, FOOT_PX = 1.5, 12.0, 1.5
 REFERENCE = 720
 FAINTEST = 0.1  # confidence of a boundary; what is less sure is not noisier
 ASIDE = 4 / 1280  # of the width, from a boundary to its paint
@@ -47,8 +47,6 @@ class Locator:
             raise ConfigError(f"calibration {calibration.name}: has no mount; metres need one")
         self.calibration, self.mount = calibration, calibration.mount
         self._paint = classes.id("lane_marking") if "lane_marking" in classes.names else -1  # no pixel's
-        named = [HEIGHTS.get(name, ANY_HEIGHT) for name in classes.names]
-        self._heights, self._heights_sd = np.log([metres for metres, _ in named]), np.array([sd for _, sd in named])
         self._road = RoadFilter(self.mount)
         self._distances = DistanceFilter()
         self._eye = _Eye(calibration, self.mount)
@@ -115,25 +113,17 @@ class Locator:
             return ()
         boxes = np.array([one.box for one in scene.instances])
         x0, y0, x1, y1 = boxes.T
-        middle, pixel = (x0 + x1 - 1) / 2, self._eye.pixel
-        aside, down = self._eye.look(np.stack([middle, y1 - 0.5], 1))
-        _, top = self._eye.look(np.stack([middle, y0 - 0.5], 1))
-        ahead, foot_sd, road_sd = self._road.reach(down, pixel * FOOT_PX)
-        own = ~_hidden(boxes, scene) & (np.hypot(foot_sd, road_sd) < MOST_SD)
-        tall = np.where(own & (y0 > BORDER_PX), np.arctan(down) - np.arctan(top), np.nan)
-        kinds = np.array([one.class_id for one in scene.instances])
-        tracks = np.array([one.track or -1 for one in scene.instances])
-        tracked = tracks >= 0
-        ahead = np.log(np.where(own, ahead, np.nan))
+        aside, down = self._eye.look(np.stack([(x0 + x1 - 1) / 2, y1 - 0.5], 1))
+        pixel = self._eye.pixel * FOOT_PX
+        ahead, foot_sd, road_sd = self._road.reach(down, pixel)
         share = np.hypot(foot_sd, road_sd)
-        sightings = Sightings(
-            *(of[tracked] for of in (tracks, self._heights[kinds], self._heights_sd[kinds])),
-            *(of[tracked] for of in (ahead, foot_sd, road_sd, np.log(tall), pixel * TALL_PX / tall)),
-        )
-        ahead[tracked], share[tracked] = self._distances.update(sightings, scene.stamp_ns)
+        known = ~_hidden(boxes, scene) & (share < MOST_SD)
+        ids = np.array([one.track or 0 for one in scene.instances])
+        of = known & (ids > 0)
+        ahead[of], share[of] = self._distances.update(ids[of], ahead[of], share[of], scene.stamp_ns)
         share = np.hypot(share, self.mount.height_sd / self.mount.height)
-        ahead = np.where(own & (share < MOST_SD), np.exp(ahead), np.nan)
-        seen_sd = np.hypot(pixel * FOOT_PX, self.mount.yaw_sd)
+        ahead[~known] = np.nan
+        seen_sd = np.hypot(pixel, self.mount.yaw_sd)
         left_sd = np.hypot(aside * ahead * share, ahead * seen_sd)
         rows = np.stack([ahead, ahead * share, ahead * aside, left_sd], 1).tolist()
         return tuple(

@@ -26,6 +26,7 @@ FARTHEST = 60.0  # metres: what is seen there takes up bends and hills of higher
 ALIKE = 20.0  # points of a boundary that err alike, of one each 6 rows
 BEYOND = 2e-5  # deviation of a boundary's course from the model, in radians, a metre
 ROUNDS = 3  # of the fit: nods and climbs turn rays
+ROUGH = 5e-6  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 2 %
 ASTRAY = 1.5  # deviations from which on a point's weight falls (Cauchy)
 
 
@@ -116,8 +117,9 @@ class RoadFilter:
         near, root = self._nearness(down, self._state)
         bent = 1 + down * down
         by_road = np.stack([bent / root, 0.5 / (root * near)], 1)  # of log x, by δ and k
-        own = self._covariance[-2:, -2:]
-        return 1 / near, seen_sd * bent / root, np.sqrt(np.einsum("ni,ij,nj->n", by_road, own, by_road))
+        variance = ((by_road @ self._covariance[-2:, -2:]) * by_road).sum(1)
+        rough = ROUGH / (6 * near**3 * self._mount.height)
+        return 1 / near, seen_sd * bent / root, np.sqrt(variance + rough**2)
 
     def place(self, aside: Doubles, down: Doubles, seen_sd: float) -> tuple[Doubles, Doubles]:
         """(n, 2) metres ahead and to the left of points of the road, NaN where it is not met; deviations."""
