@@ -14,8 +14,8 @@ import numpy.typing as npt
 from perception.types import Doubles, Ints
 
 SPEED = 1.0  # deviation of the speed before it is measured, in shares of the distance a second
-ACCELERATION = 0.6  # root of the density of its noise, in shares a second^1.5
-ALIKE_S = 0.1  # in which the errors of outlines and of the road's course change
+ACCELERATION = 1.5  # root of the density of its noise, in shares a second^1.5
+ALIKE_S = 0.15  # in which the errors of outlines and of the road's course change
 ABSENCE_S = 1.0  # after which a track is forgotten
 JUMP = 3.0  # deviations from which on a sighting weighs less (Huber): a foot that was hidden, or cut
 

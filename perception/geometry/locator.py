@@ -18,13 +18,14 @@ from perception.types import Bools, Doubles
 
 # Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes it is only
 # drawn, and counts for little; and of a foot.
-PAINT_PX, DRAWN_PX, FOOT_PX = 1.5, 12.0, 1.5
+PAINT_PX, DRAWN_PX, FOOT_PX = 1.5, 12.0, 2.0
 REFERENCE = 720
 FAINTEST = 0.1  # confidence of a boundary; what is less sure is not noisier
 ASIDE = 4 / 1280  # of the width, from a boundary to its paint
 NEAR_M = 25.0  # within which a boundary must be painted, and run alongside the others
-UNPAINTED, STRAYS = 0.04, 1.0  # share of its points with paint, and deviations, beyond which it is a guess
+UNPAINTED, STRAYS = 0.04, 0.7  # share of its points with paint, and deviations, beyond which it is a guess
 WIDTHS_M = 2.0, 5.0  # of a lane
+OUTLINE = 0.02  # deviation of a foot, in heights of the outline
 BORDER_PX = 2.0  # from the frame's border, in which an outline is cut
 HIDES, NEARER = 0.25, 0.01  # share of a foot's width that another one hides; height of the frame it is nearer by
 MOST_SD = 0.35  # of a distance, in shares of it: what is less sure is not known
@@ -114,7 +115,7 @@ class Locator:
         boxes = np.array([one.box for one in scene.instances])
         x0, y0, x1, y1 = boxes.T
         aside, down = self._eye.look(np.stack([(x0 + x1 - 1) / 2, y1 - 0.5], 1))
-        pixel = self._eye.pixel * FOOT_PX
+        pixel = self._eye.pixel * np.hypot(FOOT_PX, OUTLINE * (y1 - y0))
         ahead, foot_sd, road_sd = self._road.reach(down, pixel)
         share = np.hypot(foot_sd, road_sd)
         known = ~_hidden(boxes, scene) & (share < MOST_SD)

@@ -22,11 +22,11 @@ SPREAD = np.array([0.03, 4e-3, 6e-3, 5e-4])
 MEMORY_S = np.array([1.5, 1.5, 0.25, 1.5])
 ASIDE = 20.0  # deviation of a boundary's c, in metres: none is known before
 
-FARTHEST = 60.0  # metres: what is seen there takes up bends and hills of higher order
+FARTHEST = 50.0  # metres: what is seen there takes up bends and hills of higher order
 ALIKE = 20.0  # points of a boundary that err alike, of one each 6 rows
 BEYOND = 2e-5  # deviation of a boundary's course from the model, in radians, a metre
 ROUNDS = 3  # of the fit: nods and climbs turn rays
-ROUGH = 5e-6  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 2 %
+ROUGH = 1e-5  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 2 %
 ASTRAY = 1.5  # deviations from which on a point's weight falls (Cauchy)
 
 
