@@ -82,9 +82,7 @@ def _predict(found: npt.NDArray[Any], seconds: Doubles) -> None:
     found["speed"] -= seconds * np.clip(speed, -1, 1) ** 2
     density = ACCELERATION**2
     found["place_variance"] += (
-        2 * seconds * found["covariance"]
-        + seconds**2 * found["speed_variance"]
-        + seconds**3 / 3 * density
+        2 * seconds * found["covariance"] + seconds**2 * found["speed_variance"] + seconds**3 / 3 * density
     )
     found["covariance"] += seconds * found["speed_variance"] + seconds**2 / 2 * density
     found["speed_variance"] += seconds * density

@@ -86,10 +86,14 @@ class ClosingTracker:
         sure = (ttc > LEAST * sd) & (ttc < LONGEST_S) & (span >= LEAST_S) & (age <= UNSEEN_S)
         known = {
             int(track): (seconds, deviation)
-            for track, seconds, deviation in zip(tracks["id"][sure], ttc[sure].tolist(), sd[sure].tolist(), strict=True)
+            for track, seconds, deviation in zip(
+                tracks["id"][sure], ttc[sure].tolist(), sd[sure].tolist(), strict=True
+            )
         }
         return tuple(
-            replace(one, ttc_s=known[one.track][0], ttc_sd_s=known[one.track][1]) if one.track in known else one
+            replace(one, ttc_s=known[one.track][0], ttc_sd_s=known[one.track][1])
+            if one.track in known
+            else one
             for one in scene.instances
         )
 
