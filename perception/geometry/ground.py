@@ -12,7 +12,7 @@ from perception.camera_info import CameraInfo, Mount
 from perception.geometry.lens import Lens
 from perception.types import Doubles
 
-_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # x right, y down, z ahead
+FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])  # x right, y down, z ahead
 
 
 class Ground:
@@ -24,7 +24,7 @@ class Ground:
 
     def __init__(self, info: CameraInfo, mount: Mount) -> None:
         self.lens, self.mount = Lens(info), mount
-        self._turn = rotation(mount) @ _FROM_OPTICAL
+        self._turn = rotation(mount) @ FROM_OPTICAL
 
     def to_road(self, pixels: Doubles) -> Doubles:
         """Where the road is that is seen in pixels: (n, 2) metres ahead and to the left.

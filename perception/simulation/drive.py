@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from perception.camera_info import CameraInfo, Mount
 from perception.classes import DRIVE
 from perception.scene import Lane
 from perception.simulation.backdrop import Backdrop
@@ -14,6 +15,7 @@ from perception.simulation.ground import Ground
 from perception.simulation.ground_texture import GroundTexture
 from perception.simulation.joints import visible_key_points
 from perception.simulation.look import make_look
+from perception.simulation.metres import TruePlace, TrueRoad, true_places, true_road
 from perception.simulation.options import CHOICES, SimulationOptions
 from perception.simulation.road import make_road
 from perception.simulation.sensor import Sensor
@@ -21,6 +23,7 @@ from perception.simulation.stage import Stage
 from perception.simulation.traffic import Motion
 from perception.simulation.world import World
 
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 _SHARES = {"weather": (0.45, 0.27, 0.16, 0.12), "time": (0.72, 0.14, 0.14), "scene": (0.5, 0.28, 0.22)}
 
 
@@ -28,11 +31,13 @@ class Truth:
     """What a frame shows. The maps are drawn when they are first asked for.
 
     Attributes:
+        time: seconds since the drive's start.
         pose: the camera over the road.
         intrinsics: its pinhole.
     """
 
     def __init__(self, view: View, stage: Stage, ground: Ground, backdrop: Backdrop, world: World) -> None:
+        self.time = stage.time
         self.pose, self.intrinsics = view.pose, view.intrinsics
         self._view, self._stage, self._ground = view, stage, ground
         self._backdrop, self._world = backdrop, world
@@ -90,6 +95,15 @@ class Truth:
                     lanes.append(Lane(points[piece].astype(np.float32), line.kind, 1.0))
         return tuple(sorted(lanes, key=lambda lane: float(lane.points[0, 0])))
 
+    @property
+    def road(self) -> TrueRoad:
+        return true_road(self._view)
+
+    @cached_property
+    def places(self) -> dict[int, TruePlace]:
+        """Where the road users ahead are, by their ids in the instance map, whether they are seen or not."""
+        return true_places(self._view, self._world, self.time)
+
 
 @dataclass(frozen=True)
 class Rendering:
@@ -101,7 +115,11 @@ class Rendering:
 
 
 class Drive:
-    """A drive through a world made from the seed; frames depend on the options and their index alone."""
+    """A drive through a world made from the seed; frames depend on the options and their index alone.
+
+    Attributes:
+        camera_info, mount: of the camera: exact, but for the car's bounce and its sway in the lane.
+    """
 
     def __init__(self, options: SimulationOptions) -> None:
         self.options = options
@@ -116,6 +134,11 @@ class Drive:
         focal = float(rng.uniform(0.72, 1.0)) * max(width, height)
         self.intrinsics = Intrinsics(width, height, focal, (width - 1) / 2, (height - 1) / 2)
         self._height, self._pitch = float(rng.uniform(1.2, 1.65)), float(rng.uniform(-0.02, 0.05))
+        k = self.intrinsics
+        matrix = (k.focal, 0.0, k.cx, 0.0, k.focal, k.cy, 0.0, 0.0, 1.0)
+        onto = (*matrix[:3], 0.0, *matrix[3:6], 0.0, *matrix[6:], 0.0)
+        self.camera_info = CameraInfo(width, height, "plumb_bob", (0.0,) * 5, matrix, _IDENTITY, onto)
+        self.mount = Mount(self._height, self._pitch)
         self._mirrored = bool(rng.random() < 0.35)
         self._sway = rng.uniform(0, 2 * np.pi, 4)
         self.look = make_look(self.weather, self.time, np.random.default_rng([options.seed, 4]))
