@@ -68,7 +68,7 @@ class _Canvas:
 
     def carpet(self, lanes: tuple[Lane, ...]) -> None:
         """The ego lane, as far as both of its boundaries are known."""
-        sides = {lane.side: _known(lane) for lane in lanes}
+        sides = {lane.side: np.concatenate([np.empty((0, 2)), *_known(lane)]) for lane in lanes}
         left, right = sides.get("left"), sides.get("right")
         if left is None or right is None or not (len(left) and len(right)):
             return
@@ -78,16 +78,14 @@ class _Canvas:
             self._fill(np.concatenate([edges[0], edges[1][::-1]]), CARPET)
 
     def lane(self, lane: Lane) -> None:
-        points = _known(lane)
-        if len(points) < 2:
-            return
-        along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
         paint, period = DASHES.get(lane.kind, DOTS)
         colour = AMBER if lane.side is None else GREEN
-        for start in np.arange(0.0, along[-1], period):
-            at = np.linspace(start, min(start + paint, along[-1]), 4)
-            dash = np.stack([np.interp(at, along, side) for side in points.T], 1)
-            self._line(dash, colour, max(1, round(0.2 * self._scale)))
+        for points in _known(lane):
+            along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
+            for start in np.arange(0.0, along[-1], period):
+                at = np.linspace(start, min(start + paint, along[-1]), 4)
+                dash = np.stack([np.interp(at, along, side) for side in points.T], 1)
+                self._line(dash, colour, max(1, round(0.2 * self._scale)))
 
     def own_car(self) -> None:
         back, front, half = OWN_CAR
@@ -136,13 +134,15 @@ class _Canvas:
             cv2.polylines(self.picture, [corners], True, edge, 1, cv2.LINE_AA, SHIFT)
 
 
-def _known(lane: Lane) -> Doubles:
-    """Points of a boundary in metres, from near to far, (n, 2), as far as they are known well."""
+def _known(lane: Lane) -> list[Doubles]:
+    """The stretches of a boundary that are known well, in metres, from near to far: (n, 2) each."""
     if lane.metres is None or lane.metres_sd is None:
-        return np.empty((0, 2))
+        return []
     metres = lane.metres.astype(np.float64)
-    good = np.isfinite(metres).all(1) & (lane.metres_sd[:, 1] < MOST_SD) & (metres[:, 0] < AHEAD)
-    return metres[good]
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(metres).all(1) & (lane.metres_sd[:, 1] < MOST_SD) & (metres[:, 0] < AHEAD)
+    ends = np.flatnonzero(np.diff(good, prepend=False, append=False)).reshape(-1, 2)
+    return [metres[first:last] for first, last in ends if last - first > 1]
 
 
 def _between(points: Doubles, near: float, far: float) -> Doubles:
