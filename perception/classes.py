@@ -16,6 +16,10 @@ FARTHEST = 80.0  # metres; how far depth is labelled and distinguished
 KEY_POINTS = ("head", "neck", "hips", "left_hand", "right_hand", "left_foot", "right_foot")
 MIRRORED = (0, 1, 2, 4, 3, 6, 5)
 
+# Length, width and height in metres that road users are drawn with: scenes have no sizes.
+SIZES_M = {"vehicle": (4.4, 1.8, 1.5), "pedestrian": (0.5, 0.6, 1.7), "two_wheeler": (1.8, 0.7, 1.7)}
+ANY_SIZE_M = (1.0, 1.0, 1.5)
+
 
 @dataclass(frozen=True)
 class ClassSet:

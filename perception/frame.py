@@ -84,6 +84,16 @@ class Frame:
         return self.frame_id or f"{self.camera}_optical"
 
     @property
+    def ground_frame(self) -> str:
+        """Name of the frame of metres: x ahead, y left, z up from the point of the road under the camera."""
+        return f"{self.camera}_ground"
+
+    @property
+    def mounted(self) -> bool:
+        """Whether it is known where the ground is: its scenes may have metres."""
+        return any(one.child == self.ground_frame for one in self.transforms)
+
+    @property
     def image(self) -> Image:
         """uint8 (height, width, 3), BGR; made of planes when it is asked for."""
         return as_bgr(self.pixels)

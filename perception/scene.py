@@ -55,7 +55,9 @@ class Status(StrEnum):
 
 
 _BOX = "x0", "y0", "x1", "y1"
-COLUMNS = ["camera", "sequence", "stamp_ns", "id", "track", "class_id", "class", "score", *_BOX, "area"]
+_PLACE = "distance_m", "distance_sd_m", "lateral_m", "lateral_sd_m", "ttc_s", "ttc_sd_s"
+_PLAIN = "camera", "sequence", "stamp_ns", "id", "track", "class_id", "class", "score", *_BOX, "area"
+COLUMNS = [*_PLAIN, *_PLACE]
 
 
 @dataclass(frozen=True, repr=False)
@@ -235,13 +237,17 @@ class Scene:
         return sorted(outlines, key=cv2.contourArea, reverse=True)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """The road users as a table: a row for each, of plain values. Boxes and areas are in pixels."""
+        """The road users as a table: a row for each, of plain values. Boxes and areas are in pixels.
+
+        Distances are None where they are not known.
+        """
         areas = np.bincount(self.instance_map.ravel(), minlength=1 << 16).tolist()
         rows = []
         for one in self.instances:
             of_scene = self.camera, self.sequence, self.stamp_ns
             of_class = one.class_id, self.classes.names[one.class_id]
-            row = (*of_scene, one.id, one.track, *of_class, one.score, *one.box, areas[one.id])
+            place = (getattr(one, name) for name in _PLACE)
+            row = (*of_scene, one.id, one.track, *of_class, one.score, *one.box, areas[one.id], *place)
             rows.append(dict(zip(COLUMNS, row, strict=True)))
         return rows
 
@@ -249,7 +255,8 @@ class Scene:
         """`to_dicts` as a DataFrame; needs pandas."""
         import pandas as pd  # noqa: PLC0415 - whoever calls this has it
 
-        return pd.DataFrame(self.to_dicts(), columns=COLUMNS).astype({"track": "Int64"})
+        kinds = {"track": "Int64", **dict.fromkeys(_PLACE, "float64")}
+        return pd.DataFrame(self.to_dicts(), columns=COLUMNS).astype(kinds)
 
     def to_supervision(self) -> "sv.Detections":
         """The road users as Detections; needs supervision. Where some have a track, -1 stands for none."""

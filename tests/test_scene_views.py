@@ -86,7 +86,8 @@ def test_masks_are_exact_and_polygons_give_them_but_for_holes() -> None:
     assert scene.polygons(replace(CAR, id=8002)) == []
 
 
-ROWS = [
+NOWHERE = dict.fromkeys(("distance_m", "distance_sd_m", "lateral_m", "lateral_sd_m", "ttc_s", "ttc_sd_s"))
+ROWS: list[dict[str, Any]] = [
     {
         "camera": "rear",
         "sequence": 3,
@@ -96,9 +97,11 @@ ROWS = [
         "class_id": 8,
         "class": "vehicle",
     }
-    | {"score": 0.875, "x0": 0.0, "y0": 1.0, "x1": 7.0, "y1": 6.0, "area": 18},
+    | {"score": 0.875, "x0": 0.0, "y0": 1.0, "x1": 7.0, "y1": 6.0, "area": 18}
+    | NOWHERE,
     {"camera": "rear", "sequence": 3, "stamp_ns": 7, "id": 9001, "track": None, "class_id": 9}
-    | {"class": "pedestrian", "score": 0.5, "x0": 8.0, "y0": 0.0, "x1": 10.0, "y1": 6.0, "area": 12},
+    | {"class": "pedestrian", "score": 0.5, "x0": 8.0, "y0": 0.0, "x1": 10.0, "y1": 6.0, "area": 12}
+    | NOWHERE,
 ]
 
 

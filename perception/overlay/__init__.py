@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from perception.classes import ClassSet
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.overlay.bird import birds_eye
 from perception.overlay.depth import DepthTint
 from perception.overlay.instances import InstanceLabels, InstanceOutlines
 from perception.overlay.key_points import KeyPointDots
@@ -26,7 +27,7 @@ from perception.types import Image
 __all__ = [
     "ALL", "SCENE", "ClassTint", "Colour", "Comparison", "DepthTint", "EgoCarpet", "EgoRegion", "Image",
     "InstanceLabels", "InstanceOutlines", "KeyPointDots", "LaneBoundaries", "Legend", "PlaneStyle",
-    "StatusLine", "Style", "draw", "draw_planes",
+    "StatusLine", "Style", "birds_eye", "draw", "draw_planes",
 ]  # fmt: skip
 
 SCENE: tuple[PlaneStyle, ...] = (

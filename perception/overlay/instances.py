@@ -58,7 +58,7 @@ class InstanceOutlines:
 
 @dataclass(frozen=True)
 class InstanceLabels:
-    """Class, track and score on a bar in the outline's colour, above each road user.
+    """Class, track, score and distance on a bar in the outline's colour, above each road user.
 
     So that the picture stays readable the largest come first, and those after them get their track alone, or
     nothing, where the whole label would touch another or hide somebody. What is smaller than twice a line of
@@ -94,9 +94,10 @@ class InstanceLabels:
 def _texts(instance: Instance, classes: ClassSet) -> list[str]:
     """The texts of its label, from the longest to the shortest."""
     name, score = classes.names[instance.class_id], f"{instance.score:.0%}"
+    away = "" if instance.distance_m is None else f"  {instance.distance_m:.0f} m"
     if instance.track is None:
-        return [f"{name}  {score}", name]
-    return [f"{name} {instance.track}  {score}", f"{instance.track}"]
+        return [f"{name}  {score}{away}", name + away]
+    return [f"{name} {instance.track}  {score}{away}", f"{instance.track}{away}"]
 
 
 def _overlaps(bar: tuple[float, float, float, float], boxes: Doubles) -> Doubles:

@@ -116,9 +116,9 @@ class Tab:
         label = "document.querySelector('#picture').ariaLabel"
         self.until(f"Number({label}.match(/frame (\\d+)/)?.[1]) >= {sequence}")
 
-    def pixels(self) -> npt.NDArray[np.uint8]:
-        """uint8 (h, w, 3), RGB, of the canvas."""
-        url = self.page.evaluate("document.querySelector('#picture').toDataURL('image/png')")
+    def pixels(self, canvas: str = "#picture") -> npt.NDArray[np.uint8]:
+        """uint8 (h, w, 3), RGB, of a canvas."""
+        url = self.page.evaluate(f"document.querySelector('{canvas}').toDataURL('image/png')")
         png = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
         image = cv2.imdecode(png, cv2.IMREAD_COLOR)
         assert image is not None

@@ -4,6 +4,7 @@ In one version keys may be added; none goes, and none changes its meaning.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -50,6 +51,16 @@ class InstanceRecord(_Record):
     """x0, y0, x1, y1 in pixels of the frame; x1 and y1 are exclusive."""
     track: int | None = None
     """Id that stays with it from frame to frame; null without tracking, and where no track was begun."""
+    distance_m: float | None = None
+    """Only where known: metres ahead of the camera, along the road."""
+    distance_sd_m: float | None = None
+    """Its standard deviation, as all of those called sd."""
+    lateral_m: float | None = None
+    """Metres to the left of the camera."""
+    lateral_sd_m: float | None = None
+    ttc_s: float | None = None
+    """Only where it comes nearer, and that is known: seconds until it is reached."""
+    ttc_sd_s: float | None = None
     segmentation: RleRecord | list[list[float]] | None = None
     """Only with `masks=rle` or `masks=polygons`: its pixels, in one of COCO's two forms."""
 
@@ -64,6 +75,28 @@ class LaneRecord(_Record):
     confidence: float = Field(ge=0, le=1)
     points: list[Point]
     """x, y in pixels of the frame, from near to far."""
+    metres: list[Point | None] | None = None
+    """Only with a calibration: of each point, metres ahead and to the left; null where it meets no road."""
+    metres_sd: list[Point | None] | None = None
+
+
+class RoadRecord(_Record):
+    """The ego lane in metres; what is not known is null, with its deviation."""
+
+    offset_m: float | None = None
+    """Of the camera from the lane's middle, to the left."""
+    offset_sd_m: float | None = None
+    width_m: float | None = None
+    width_sd_m: float | None = None
+    heading_rad: float | None = None
+    """Of the car against the lane, to the left."""
+    heading_sd_rad: float | None = None
+    curvature_per_m: float | None = None
+    """Positive: the lane bends to the left."""
+    curvature_sd_per_m: float | None = None
+    pitch_rad: float | None = None
+    """By which the camera looks down against the road now."""
+    pitch_sd_rad: float | None = None
 
 
 class KeyPointRecord(_Record):
@@ -108,6 +141,8 @@ class SceneRecord(_Record):
     """Corners of the region between the ego lane's boundaries; null without both of them."""
     timings_ms: dict[str, float] = {}
     """How long each stage took."""
+    road: RoadRecord | None = None
+    """Only with a calibration, and where the ego lane is known."""
     key_points: list[KeyPointRecord] = []
     """Only where there are any."""
     ego_mask: float | None = Field(None, ge=0, le=1)
@@ -116,7 +151,10 @@ class SceneRecord(_Record):
     """Only of an autoencoder: the frame's code."""
 
 
-_ONLY_WHERE_KNOWN = {"segmentation", "key_points", "ego_mask", "latent"}
+_PLACE = "distance_m", "distance_sd_m", "lateral_m", "lateral_sd_m", "ttc_s", "ttc_sd_s"
+_ONLY_WHERE_KNOWN = {
+    *_PLACE, "segmentation", "metres", "metres_sd", "road", "key_points", "ego_mask", "latent",
+}  # fmt: skip
 
 
 def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) -> dict[str, Any]:
@@ -147,6 +185,7 @@ def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) ->
                 "box": [round(side, 2) for side in one.box],
                 "track": one.track,
             }
+            | {name: round(value, 3) for name in _PLACE if (value := getattr(one, name)) is not None}
             | ({"segmentation": segmentations[one.id]} if masks else {})
             for one in scene.instances
         ],
@@ -157,11 +196,17 @@ def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) ->
                 "confidence": round(lane.confidence, 4),
                 "points": _points(lane.points),
             }
+            | ({} if lane.metres is None else {"metres": _known_points(lane.metres)})
+            | ({} if lane.metres_sd is None else {"metres_sd": _known_points(lane.metres_sd)})
             for lane in scene.lanes
         ],
         "ego_lane": None if ego_lane is None else _points(ego_lane),
         "timings_ms": {stage: round(ms, 3) for stage, ms in scene.timings_ms.items()},
     }
+    if scene.road is not None:
+        values["road"] = {
+            name: None if value is None else round(value, 6) for name, value in asdict(scene.road).items()
+        }
     if scene.key_points:
         values["key_points"] = [
             {"name": one.name, "x": round(one.x, 2), "y": round(one.y, 2), "score": round(one.score, 4)}
@@ -178,6 +223,13 @@ def _points(points: Floats) -> list[list[float]]:
     """To the hundredth of a pixel, without the further digits of float32."""
     rounded: list[list[float]] = points.round(2).astype(np.float64).round(2).tolist()
     return rounded
+
+
+def _known_points(points: Floats) -> list[list[float] | None]:
+    """To the millimetre; None for what is not known: JSON has no NaN."""
+    rounded = points.astype(np.float64).round(3)
+    known = np.isfinite(rounded).all(1).tolist()
+    return [one if is_known else None for one, is_known in zip(rounded.tolist(), known, strict=True)]
 
 
 def polygons(ids: npt.NDArray[np.uint16]) -> dict[int, list[list[float]]]:

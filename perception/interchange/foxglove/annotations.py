@@ -62,11 +62,13 @@ def _add_box(message: ImageAnnotations, one: Instance, classes: ClassSet) -> Non
         points=[Point2(x=x, y=y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))],
         outline_color=Color(r=red, g=green, b=blue, a=1),
         thickness=_LINE,
-        metadata=_pairs(values),
+        metadata=pairs(values),
     )
     message.texts.add(
         position=Point2(x=x0, y=y0),
-        text=f"{name} {one.score:.0%}" + ("" if one.track is None else f" #{one.track}"),
+        text=f"{name} {one.score:.0%}"
+        + ("" if one.track is None else f" #{one.track}")
+        + ("" if one.distance_m is None else f" {one.distance_m:.0f} m"),
         font_size=_FONT,
         text_color=_TEXT,
         background_color=Color(r=red, g=green, b=blue, a=0.7),
@@ -81,7 +83,7 @@ def _add_lane(message: ImageAnnotations, lane: Lane) -> None:
         type=PointsAnnotation.LINE_STRIP,
         outline_color=_LANE,
         thickness=_LINE,
-        metadata=_pairs(values),
+        metadata=pairs(values),
     )
     points = np.empty(len(lane.points), _POINT)
     points["begin"], points["y_key"] = _POINT_BEGIN, _Y_KEY
@@ -96,9 +98,10 @@ def _add_key_point(message: ImageAnnotations, point: KeyPoint) -> None:
         thickness=_LINE,
         outline_color=_JOINT,
         fill_color=_JOINT,
-        metadata=_pairs({"key_point": point.name, "score": f"{point.score:.4f}"}),
+        metadata=pairs({"key_point": point.name, "score": f"{point.score:.4f}"}),
     )
 
 
-def _pairs(values: Mapping[str, object]) -> Iterable[KeyValuePair]:
+def pairs(values: Mapping[str, object]) -> Iterable[KeyValuePair]:
+    """Metadata, as text."""
     return [KeyValuePair(key=key, value=str(value)) for key, value in values.items()]

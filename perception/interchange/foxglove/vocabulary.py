@@ -13,6 +13,7 @@ from foxglove_schemas_protobuf.CompressedVideo_pb2 import CompressedVideo
 from foxglove_schemas_protobuf.FrameTransforms_pb2 import FrameTransforms
 from foxglove_schemas_protobuf.ImageAnnotations_pb2 import ImageAnnotations
 from foxglove_schemas_protobuf.RawImage_pb2 import RawImage
+from foxglove_schemas_protobuf.SceneUpdate_pb2 import SceneUpdate
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message as Protobuf
@@ -29,13 +30,14 @@ from perception.interchange.files.records import (
     schemas,
 )
 from perception.interchange.foxglove.annotations import annotations, set_time
+from perception.interchange.foxglove.road import road_update
 from perception.interchange.messages.channels import Channel, Message, Schema
 from perception.interchange.messages.jpeg import Video, encode_jpeg, frame_jpeg
 from perception.pixels import Pixels
 from perception.scene import Scene
 
 _Encode: TypeAlias = Callable[[Frame, Scene, Pixels, int], bytes]  # with the stamp; empty: there is none
-_OF_CLASSES = frozenset({"labels", "instances", "annotations", "classes"})
+_OF_CLASSES = frozenset({"labels", "instances", "annotations", "road", "classes"})
 _CLASSES: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Classes",
@@ -70,12 +72,13 @@ class FoxgloveVocabulary:
     | overlay            | CompressedImage                                                          |
     | labels, instances  | RawImage, mono8 and mono16                                               |
     | annotations        | ImageAnnotations; from the corner of the first pixel, see `annotations`  |
+    | road               | SceneUpdate, in metres: only where it is known where the ground is       |
     | calibration        | CameraCalibration                                                        |
     | transforms         | FrameTransforms                                                          |
     | scene, health      | JSON, as the lines of scenes.jsonl and health.jsonl                      |
     | classes            | JSON                                                                     |
 
-    Where the network knows no classes, there are no labels, instances, annotations and classes.
+    Where the network knows no classes, there are no labels, instances, annotations, road and classes.
 
     Args:
         video: encodes the pictures.
@@ -90,6 +93,7 @@ class FoxgloveVocabulary:
             ("labels", _protobuf(RawImage), self._labels),
             ("instances", _protobuf(RawImage), self._instances),
             ("annotations", _protobuf(ImageAnnotations), self._annotations),
+            ("road", _protobuf(SceneUpdate), self._road),
             ("scene", _json("Scene"), self._scene),
             ("health", _json("Health"), None),
             ("calibration", _protobuf(CameraCalibration), None),
@@ -139,6 +143,11 @@ class FoxgloveVocabulary:
 
     def _annotations(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
         return _bytes(annotations(scene, self._classes, stamp_ns))
+
+    def _road(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        if not frame.mounted:
+            return b""
+        return _bytes(road_update(scene, self._classes, frame.ground_frame, stamp_ns))
 
     def _scene(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
         return json.dumps(scene_record(scene, self._classes)).encode()

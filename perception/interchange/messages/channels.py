@@ -14,8 +14,11 @@ from perception.scene import Scene, Status
 ROLE, PICTURE = "perception", "picture"
 # What a planner would act on. Most of its message types have no place for a status, so buses withhold it.
 TRUSTED = frozenset(
-    {"labels", "labels/compressed", "instances", "instances/compressed", "annotations", "detections", "road"}
-)
+    {
+        "labels", "labels/compressed", "instances", "instances/compressed", "annotations", "detections",
+        "detections_3d", "road",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from perception.interchange.files.records import class_records, health_record, s
 from perception.interchange.messages.channels import Channel, Message
 from perception.interchange.messages.jpeg import encode_jpeg, frame_jpeg
 from perception.interchange.ros.diagnostics import diagnostics
+from perception.interchange.ros.road import detections_3d, markers
 from perception.interchange.ros.types import cdr, doubles, header, message, schema, text
 from perception.pixels import Pixels
 from perception.scene import Instance, Scene
@@ -43,6 +44,8 @@ _OF_CLASSES = {
     "instances": ("instances", _IMAGE, False),
     "instances/compressed": ("instances/compressed", _COMPRESSED, False),
     "detections": ("detections", "vision_msgs/msg/Detection2DArray", False),
+    "detections_3d": ("detections_3d", "vision_msgs/msg/Detection3DArray", False),
+    "road": ("road", "visualization_msgs/msg/MarkerArray", False),
     "label_info": ("label_info", "vision_msgs/msg/LabelInfo", True),
     "classes": ("classes", _STRING, True),
 }
@@ -50,6 +53,8 @@ _OF_CLASSES = {
 
 class RosVocabulary:
     """See `channels.Vocabulary`. Every header has the given stamp and the camera's optical frame.
+
+    What is in metres has the frame of the ground, and is said only where it is known where that is.
 
     Args:
         classes: what scenes hold; without any there are no labels, instances and detections.
@@ -196,6 +201,14 @@ def _no_pose() -> Any:
     return message("geometry_msgs/msg/PoseWithCovariance", pose=origin, covariance=np.zeros(36))
 
 
+def _of_ground(one: _Moment, make: Callable[[Scene, Any], Any]) -> Any:
+    if not one.frame.mounted:
+        return None
+    return make(
+        one.scene, message(one.header.__msgtype__, stamp=one.header.stamp, frame_id=one.frame.ground_frame)
+    )
+
+
 def _scene(one: _Moment) -> Any:
     return text(json.dumps(scene_record(one.scene, one.classes)))
 
@@ -236,5 +249,7 @@ _MAKERS: dict[str, Callable[[_Moment], Any]] = {
     "instances/compressed": lambda one: _png(one, one.scene.instance_map),
     "calibration": lambda one: _camera_info(one.header, one.frame.camera_info),
     "detections": _detections,
+    "detections_3d": lambda one: _of_ground(one, detections_3d),
+    "road": lambda one: _of_ground(one, markers),
     "scene": _scene,
 }

@@ -55,8 +55,8 @@ def test_the_numbers_are_those_of_the_health(tab: Tab, feed: Feed) -> None:
     assert sink == "out.mp4\ntakes nothing: no space\n40 lost: queue full\n8 lost: No space left on device"
     assert tab.cells("#stages") == [["infer", "14.3"], ["decode", "3.0"]]
     assert tab.cells("#instances") == [
-        ["pedestrian", "–", "91 %", "50, 60 – 150, 160"],
-        ["vehicle", "3", "50 %", "10, 20 – 30, 40"],
+        ["pedestrian", "–", "91 %", "–", "50, 60 – 150, 160"],
+        ["vehicle", "3", "50 %", "–", "10, 20 – 30, 40"],
     ]
     feed.health = replace(HEALTH, captured=1235)
     tab.wait("#balance", "they do not add up")

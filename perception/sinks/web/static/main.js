@@ -1,5 +1,6 @@
 // The live page: what comes from the node goes to the picture, the tables and the plots.
 
+import { Bird, hasMetres, wordsOf } from "./bird.js";
 import { Connection } from "./connection.js";
 import { asOf } from "./freshness.js";
 import { showLegend } from "./legend.js";
@@ -10,6 +11,7 @@ import { judge } from "./verdict.js";
 
 const REMEMBERED = 200; // samples of each plot: a minute's, and more
 const picture = new Picture(element("picture"));
+const bird = new Bird(element("bird"));
 const switches = { palette: new Uint32Array(256), users: true, lanes: true, least: 0, frozen: false, bare: false };
 const cameras = new Map(); // name → { health, healthAt, samples }
 let camera = ""; // the one that is shown
@@ -20,7 +22,8 @@ const connection = new Connection({ hello, health, tick, scene: takeScene });
 
 function hello({ classes, cameras: names }) {
   for (const one of cameras.values()) Object.assign(one, { health: null, samples: [] }); // all is sent again
-  showLegend(classes, switches, () => picture.draw(switches));
+  bird.colours = new Map(classes.map(({ id, colour }) => [id, colour]));
+  showLegend(classes, switches, draw);
   for (const name of names) know(name);
 }
 
@@ -40,6 +43,7 @@ function choose(name) {
   scene = null;
   freeze(false);
   picture.clear();
+  drawBird();
   watch();
   const { health: newest } = cameras.get(name);
   if (newest) showHealth(newest);
@@ -68,7 +72,24 @@ function tick({ skipped, viewers }) {
 function takeScene(newest, ...images) {
   if (newest.camera !== camera) return; // of the one shown before
   scene = newest;
-  if (!switches.frozen) picture.show(newest, ...images, switches);
+  if (!switches.frozen) picture.show(newest, ...images, switches).then(drawBird);
+}
+
+function draw() {
+  picture.draw(switches);
+  drawBird();
+}
+
+// Of the scene that the picture shows. Where it has no metres there is nothing to be seen from above.
+function drawBird() {
+  const { shown } = picture;
+  const possible = shown !== null && hasMetres(shown);
+  element("bird-on").disabled = !possible;
+  element("bird-why").hidden = possible;
+  element("above").hidden = !possible || !element("bird-on").checked;
+  if (element("above").hidden) return;
+  bird.draw(switches.bare ? null : shown, switches);
+  say("bird-words", switches.bare ? "not known now" : wordsOf(shown).join("\n"));
 }
 
 function freeze(frozen) {
@@ -81,7 +102,7 @@ function freeze(frozen) {
 function bare(wanted) {
   if (wanted === switches.bare || switches.frozen) return;
   switches.bare = wanted;
-  picture.draw(switches);
+  draw();
 }
 
 function save() {
@@ -123,7 +144,7 @@ function refresh() {
   element("why").hidden = !verdict.reasons.length;
   element("caption").hidden = !verdict.dim;
   say("caption", caption);
-  element("picture").classList.toggle("dim", verdict.dim);
+  for (const id of ["picture", "bird"]) element(id).classList.toggle("dim", verdict.dim);
   document.title = `${verdict.word} · ${camera || "perception"}`;
 
   // A recording's frames have a place in it; how long ago one was read says nothing.
@@ -149,16 +170,16 @@ function refreshPanels() {
   const { samples = [] } = cameras.get(camera) ?? {};
   const now = connection.clock.now();
   const last = samples.at(-1);
-  draw("rate", samples, "rates", ["--blue", "--green"], now, ["captured", "published"], last?.rates);
+  chart("rate", samples, "rates", ["--blue", "--green"], now, ["captured", "published"], last?.rates);
   const ages = [["--amber", "age p99"], ["--green", "age p50"], ["--violet", "engine p50"]];
   const shown = scene !== null && scene.max_age_ms === null ? 2 : 0; // a recording's ages say nothing
   const colours = ages.slice(shown).map(([colour]) => colour);
   const names = ages.slice(shown).map(([, name]) => name);
   const engines = samples.map(({ at, ages: all }) => ({ at, ages: all.slice(shown) }));
-  draw("age", engines, "ages", colours, now, names, engines.at(-1)?.ages);
+  chart("age", engines, "ages", colours, now, names, engines.at(-1)?.ages);
 }
 
-function draw(id, samples, field, colours, now, names, newest) {
+function chart(id, samples, field, colours, now, names, newest) {
   plot(element(`${id}-plot`), samples.map((one) => ({ at: one.at, values: one[field] })), colours, now);
   const keys = names.map((name, i) => {
     const key = document.createElement("span");
@@ -175,15 +196,16 @@ element("camera").onchange = ({ target }) => choose(target.value);
 for (const name of ["users", "lanes"]) {
   element(name).onchange = ({ target }) => {
     switches[name] = target.checked;
-    picture.draw(switches);
+    draw();
   };
 }
 // Road users of a lower score than the viewer asks for are not shown; the node publishes them as before.
 element("least").oninput = ({ target }) => {
   switches.least = Number(target.value);
   say("least-shown", `${Math.round(100 * switches.least)} %`);
-  picture.draw(switches);
+  draw();
 };
+element("bird-on").onchange = drawBird;
 let byKeys = false; // whether what has the focus got it by the keyboard, and so the space bar is its own
 addEventListener("pointerdown", () => (byKeys = false));
 addEventListener("keydown", (event) => {

@@ -86,7 +86,7 @@ function showAccounting(health) {
 export function showScene(scene, least) {
   if (!scene) {
     say("count", "");
-    fill("instances", [empty("not known now", 4)]);
+    fill("instances", [empty("not known now", 5)]);
     fill("stages", [empty("not known now", 2)]);
     return;
   }
@@ -97,14 +97,22 @@ export function showScene(scene, least) {
   say("count", largest.length > MOST_ROWS ? `the largest ${MOST_ROWS} of ${largest.length}` : largest.length);
   const rows = largest.slice(0, MOST_ROWS).map((one) => {
     const [x0, y0, x1, y1] = one.box.map(Math.round);
-    const cells = row([one.class.replaceAll("_", " "), one.track ?? "–", `${Math.round(100 * one.score)} %`, `${x0}, ${y0} – ${x1}, ${y1}`]);
+    const cells = row([one.class.replaceAll("_", " "), one.track ?? "–", `${Math.round(100 * one.score)} %`, distanceOf(one), `${x0}, ${y0} – ${x1}, ${y1}`]);
     const swatch = node("span", "");
     swatch.className = "swatch";
     swatch.style.background = colourOf(one);
     cells.firstChild.prepend(swatch);
     return cells;
   });
-  fill("instances", rows.length ? rows : [empty(scene.left_out.includes("instances") ? "not looked for: the node has degraded" : scene.instances.length ? "none of that score" : "none in sight", 4)]);
+  fill("instances", rows.length ? rows : [empty(scene.left_out.includes("instances") ? "not looked for: the node has degraded" : scene.instances.length ? "none of that score" : "none in sight", 5)]);
+}
+
+// With the time until it is reached, where that is known.
+function distanceOf({ distance_m: ahead, ttc_s: ttc }) {
+  const parts = [];
+  if (ahead !== undefined) parts.push(`${ahead.toFixed(ahead < 10 ? 1 : 0)} m`);
+  if (ttc !== undefined) parts.push(`in ${ttc.toFixed(1)} s`);
+  return parts.join(" ") || "–";
 }
 
 function fill(id, children) {

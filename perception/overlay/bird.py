@@ -1,0 +1,173 @@
+"""The scene from above, in metres: lanes, road users, and the own car."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception.classes import ANY_SIZE_M, SIZES_M, ClassSet
+from perception.overlay.status import StatusLine
+from perception.overlay.style import AMBER, GREEN, GREY, RED, WHITE, Colour, text_height, text_width, write
+from perception.scene import Instance, Lane, Scene
+from perception.types import Doubles, Image
+
+AHEAD, BEHIND, ASIDE = 60.0, 6.0, 12.0  # metres that are shown
+GRID, LABELLED = 5, 10  # metres between lines, and between those with numbers
+OWN_CAR = (-3.0, 1.4, 0.9)  # metres behind and ahead of the camera, and half the width
+SOON_S = 6.0  # a time to collision that is shown
+MOST_SD = 1.0  # metres to the side; where a boundary is less sure it is not shown
+DASHES = {"solid": (1.0, 1.0), "dashed": (3.0, 9.0)}  # metres of paint, and from one to the next
+DOTS = (0.5, 1.5)  # of other kinds
+GROUND, LINE, BRIGHT, NUMBER, CARPET = (32, 30, 28), (52, 50, 48), (80, 78, 76), (160,) * 3, (44, 66, 38)
+SHIFT = 4  # bits of a pixel's fraction
+
+
+def birds_eye(scene: Scene, classes: ClassSet, height: int = 720) -> Image:
+    """A picture of what the scene knows in metres; what it does not know is not drawn, and is said.
+
+    Args:
+        height: of the picture; a metre is as long as fits.
+
+    Returns:
+        uint8 (height, width, 3), BGR.
+    """
+    canvas = _Canvas(height)
+    canvas.grid()
+    canvas.carpet(scene.lanes)
+    for lane in scene.lanes:
+        canvas.lane(lane)
+    canvas.own_car()
+    for one in sorted(scene.instances, key=lambda one: -(one.distance_m or 0.0)):
+        canvas.road_user(one, classes)
+    canvas.words(_words(scene))
+    StatusLine().draw(canvas.picture, scene, classes)
+    return canvas.picture
+
+
+def width_of(height: int) -> int:
+    """Of the picture, an even number."""
+    return 2 * round(height * ASIDE / (AHEAD + BEHIND))
+
+
+class _Canvas:
+    """A picture whose places are metres ahead and to the left."""
+
+    def __init__(self, height: int) -> None:
+        self.picture = np.full((height, width_of(height), 3), GROUND, np.uint8)
+        self._scale = height / (AHEAD + BEHIND)
+        self._text = text_height(self.picture)
+
+    def grid(self) -> None:
+        for ahead in range(0, int(AHEAD), GRID):
+            numbered = ahead % LABELLED == 0
+            self._line([(ahead, ASIDE), (ahead, -ASIDE)], BRIGHT if numbered else LINE)
+            if numbered and ahead:
+                x, y = self._at([(ahead, ASIDE)])[0]
+                write(self.picture, f"{ahead} m", (int(x), int(y) - self._text), self._text, NUMBER)
+        for left in range(-GRID * int(ASIDE / GRID), int(ASIDE) + 1, GRID):
+            self._line([(0, left), (AHEAD, left)], BRIGHT if left % LABELLED == 0 else LINE)
+
+    def carpet(self, lanes: tuple[Lane, ...]) -> None:
+        """The ego lane, as far as both of its boundaries are known."""
+        sides = {lane.side: np.concatenate([np.empty((0, 2)), *_known(lane)]) for lane in lanes}
+        left, right = sides.get("left"), sides.get("right")
+        if left is None or right is None or not (len(left) and len(right)):
+            return
+        near, far = max(left[0, 0], right[0, 0]), min(left[-1, 0], right[-1, 0])
+        if near < far:
+            edges = [_between(side, near, far) for side in (left, right)]
+            self._fill(np.concatenate([edges[0], edges[1][::-1]]), CARPET)
+
+    def lane(self, lane: Lane) -> None:
+        paint, period = DASHES.get(lane.kind, DOTS)
+        colour = AMBER if lane.side is None else GREEN
+        for points in _known(lane):
+            along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
+            for start in np.arange(0.0, along[-1], period):
+                at = np.linspace(start, min(start + paint, along[-1]), 4)
+                dash = np.stack([np.interp(at, along, side) for side in points.T], 1)
+                self._line(dash, colour, max(1, round(0.2 * self._scale)))
+
+    def own_car(self) -> None:
+        back, front, half = OWN_CAR
+        self._fill(_box(back, front, -half, half), WHITE)
+        self._fill(_box(back + 1.2, front - 0.9, -0.75 * half, 0.75 * half), GREY)
+
+    def road_user(self, one: Instance, classes: ClassSet) -> None:
+        if one.distance_m is None or one.lateral_m is None or one.distance_m > AHEAD:
+            return
+        name = classes.names[one.class_id]
+        length, width, _ = SIZES_M.get(name, ANY_SIZE_M)
+        red, green, blue = classes.colours[one.class_id]
+        near, left = one.distance_m, one.lateral_m
+        self._fill(_box(near, near + length, left - width / 2, left + width / 2), (blue, green, red), WHITE)
+        if one.distance_sd_m is not None:  # its near end is in here in two of three cases
+            self._line([(near - one.distance_sd_m, left), (near + one.distance_sd_m, left)], WHITE)
+        soon = one.ttc_s is not None and one.ttc_s < SOON_S
+        text = f"{near:.0f} m" + (f" {one.ttc_s:.1f} s" if soon else "")
+        wide = text_width(text, self._text)
+        (x, y), *_ = self._at([(near, left - width / 2)])
+        x, y = min(int(x), self.picture.shape[1] - wide), int(y) - self._text // 2
+        if soon:
+            cv2.rectangle(self.picture, (x, y), (x + wide, y + self._text), RED, cv2.FILLED)
+        write(self.picture, text, (x, y), self._text, WHITE)
+
+    def words(self, lines: list[str]) -> None:
+        y = self.picture.shape[0] - self._text * len(lines)
+        for k, text in enumerate(lines):
+            write(self.picture, text, (0, y + k * self._text), self._text, WHITE)
+
+    def _at(self, places: Doubles | list[tuple[float, float]]) -> Doubles:
+        """Places (n, 2) in metres as x, y in pixels."""
+        ahead, left = np.asarray(places, np.float64).T
+        return np.stack([(ASIDE - left) * self._scale, (AHEAD - ahead) * self._scale], 1)
+
+    def _fixed(self, places: Doubles | list[tuple[float, float]]) -> npt.NDArray[np.int32]:
+        return np.rint(self._at(places) * (1 << SHIFT)).astype(np.int32)
+
+    def _line(self, places: Doubles | list[tuple[float, float]], colour: Colour, width: int = 1) -> None:
+        cv2.polylines(self.picture, [self._fixed(places)], False, colour, width, cv2.LINE_AA, SHIFT)
+
+    def _fill(self, places: Doubles, colour: Colour, edge: Colour | None = None) -> None:
+        corners = self._fixed(places)
+        cv2.fillPoly(self.picture, [corners], colour, cv2.LINE_AA, SHIFT)
+        if edge is not None:
+            cv2.polylines(self.picture, [corners], True, edge, 1, cv2.LINE_AA, SHIFT)
+
+
+def _known(lane: Lane) -> list[Doubles]:
+    """The stretches of a boundary that are known well, in metres, from near to far: (n, 2) each."""
+    if lane.metres is None or lane.metres_sd is None:
+        return []
+    metres = lane.metres.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(metres).all(1) & (lane.metres_sd[:, 1] < MOST_SD) & (metres[:, 0] < AHEAD)
+    ends = np.flatnonzero(np.diff(good, prepend=False, append=False)).reshape(-1, 2)
+    return [metres[first:last] for first, last in ends if last - first > 1]
+
+
+def _between(points: Doubles, near: float, far: float) -> Doubles:
+    """A boundary from one distance to another."""
+    ahead = np.linspace(near, far, 24)
+    return np.stack([ahead, np.interp(ahead, *points.T)], 1)
+
+
+def _box(back: float, front: float, right: float, left: float) -> Doubles:
+    return np.array([(back, right), (front, right), (front, left), (back, left)])
+
+
+def _words(scene: Scene) -> list[str]:
+    """The ego lane in numbers, and what is not known."""
+    said = []
+    road, users = scene.road, scene.instances
+    if road is not None and road.width_m is not None:
+        said.append(f"lane {road.width_m:.1f} m wide")
+    if road is not None and road.offset_m is not None:
+        said.append(f"{abs(road.offset_m):.2f} m {'left' if road.offset_m >= 0 else 'right'} of its middle")
+    unplaced = sum(one.distance_m is None for one in users)
+    if any(lane.metres is None for lane in scene.lanes):
+        return ["no calibration"]
+    if unplaced:
+        said.append(f"{unplaced} road user{'s' if unplaced > 1 else ''} not placed")
+    if not (users or scene.lanes):
+        said.append("no lanes, no road users")
+    return said
