@@ -30,7 +30,7 @@ class Part:
         return not self.start and self.duration is None
 
     def seek(self, container: InputContainer, stream: VideoStream, timeline: Timeline) -> None:
-        """Go to the last key frame before it; the timeline begins with the first picture of the whole file."""
+        """Go to the last key frame before it; the timeline begins with the first picture of the file."""
         if not self.start:
             return
         times = (one.pts * one.time_base for one in container.decode(stream) if one.pts is not None)

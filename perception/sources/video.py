@@ -42,7 +42,7 @@ class VideoSource:
     one timeline. Damaged frames are dropped as undecodable. A file that ends before the length that it
     declares for its video raises SourceError after its last frame.
 
-    A part of a file is decoded from the last key frame before it, and has the stamps that it has in the whole.
+    A part of a file is decoded from the last key frame before it; its stamps are those of the whole.
 
     Args:
         rate: frames per second of a raw stream.
@@ -53,7 +53,7 @@ class VideoSource:
 
     Raises:
         SourceError: the file cannot be read, holds no video, or one of larger pictures.
-        ConfigError: a rate is given, and the file has its own clock; or a part, and its frames carry no times.
+        ConfigError: a rate is given, and the file has its own clock; or a part, and it has none.
     """
 
     def __init__(
