@@ -4,6 +4,7 @@ Ray listens on all interfaces: whoever reaches it can run code there. So a clust
 asks for a token (which it keeps in ~/.ray/auth_token), and nothing is reported to Ray's makers.
 """
 
+import logging
 import os
 from threading import Event as Flag
 from typing import Any
@@ -37,8 +38,8 @@ class Cluster:
         local = address == AUTO and not os.environ.get("RAY_ADDRESS")
         if local and os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
             raise ConfigError(
-                f"ray: RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']}: whoever reaches this machine could run "
-                "code on it; leave it out, or set it to token"
+                f"ray: RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']}: whoever reaches this machine could "
+                "run code on it; leave it out, or set it to token"
             )
         try:
             import ray  # noqa: PLC0415 - the extra `fleet-ray`
@@ -51,7 +52,7 @@ class Cluster:
                 address="local" if local else None if address == AUTO else address,
                 include_dashboard=False if local else None,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
             )
         except Exception as error:  # Ray raises of many kinds
             words = printable(masked(str(error).partition("\n")[0]))

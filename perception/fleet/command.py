@@ -18,7 +18,6 @@ from perception.extras import explain, missing
 from perception.fleet.children import Children
 from perception.fleet.cluster import Cluster
 from perception.fleet.drives import find_drives
-from perception.fleet.executor import Executor
 from perception.fleet.fleet import Fleet
 from perception.fleet.job import FAILED, PARTIAL
 from perception.fleet.plan import plan, read_settings, set_up

@@ -6,8 +6,8 @@ from perception.errors import ConfigError
 from perception.fleet.job import Cut, Job
 from perception.sources.registry import open_source
 
-# Before each seam, for the trackers: of what was 10 s ago, those of lanes keep less than 1e-4 (a time constant
-# of 1 s at most), those of road users nothing (1 s), and the image checks what they saw at least 10 s ago.
+# Before each seam, for the trackers. Those of road users forget within 1 s. Of lanes, places are the same to
+# 0.01 px; but a kind that was settled once stays until there is proof of another, however long that takes.
 OVERLAP_S = 10.0
 LAST = 0.5  # of a piece, at least; else the one before is longer
 

@@ -130,7 +130,7 @@ def _expand(text: str, base: Path | None = None) -> Iterator[Drive]:
     if source.path is None or exists(source.path) or not _GLOB.search(source.uri.place):
         yield _local(text)
         return
-    paths = sorted(glob.glob(source.uri.place, recursive=True))
+    paths = sorted(glob.glob(source.uri.place, recursive=True))  # noqa: PTH207 - also from the root
     if not paths:
         raise ConfigError(f"drives {source}: nothing has such a name")
     query = f"?{source.uri.query}" if source.uri.query else ""
@@ -179,7 +179,7 @@ def open_files(uri: str) -> tuple[Any, str]:
     try:
         import fsspec  # noqa: PLC0415 - the extra `fleet`
 
-        fs, place = fsspec.core.url_to_fs(uri)
+        fs, place = fsspec.url_to_fs(uri)
     except ModuleNotFoundError as error:
         if error.name == "fsspec":
             raise ConfigError(explain(error, f"drive {printable(masked(uri))}")) from error
@@ -219,7 +219,7 @@ def _manifest(place: str) -> Iterator[Drive]:
             raise ConfigError(f"manifest {shown}: name {line.name!r}: is given to {len(drives)} drives")
         if line.name and _unsafe(line.name):
             raise ConfigError(
-                f"manifest {shown}: name {line.name!r} is refused: up to {LONGEST} letters, digits, . _ and -, "
+                f"manifest {shown}: name {line.name!r} is refused: up to {LONGEST} letters, digits, . _ -, "
                 f"the first a letter or digit, and none of {', '.join(sorted(RESERVED))}"
             )
         yield from (replace(one, name=line.name) for one in drives)

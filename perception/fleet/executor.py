@@ -24,7 +24,7 @@ Event: TypeAlias = tuple[Job, Progress | Outcome | Died]
 
 
 class Executor(Protocol):
-    """Runs jobs, as many as `slots` at a time. Each ends with an `Outcome`, or without one, and with `Died`."""
+    """Runs jobs, `slots` at a time. Each ends with an `Outcome`, or without one, and then with `Died`."""
 
     slots: int
 

@@ -1,4 +1,4 @@
-"""What a worker is asked to do, and what it answers: plain values that go through a pipe or over the network."""
+"""What a worker is asked, and what it answers: plain values that go through a pipe or over the network."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal

@@ -1,8 +1,8 @@
 """The pieces of a drive become one: what a single run would have written, but for the times that it took.
 
-At each seam both pieces have perceived the overlap. There, the tracks of the second are those of the first whose
-boxes are the same in the same frame. What begins behind the seam is numbered in the order of appearance, as a
-single run would. Overlays are taken as they are: those behind the first seam show the ids of their piece.
+Before each seam both pieces have perceived the overlap. There, the tracks of the second are those of the
+first that have the same boxes in the same frames. What begins behind the seam is numbered in the order of
+appearance, as a single run would. Overlays are taken as they are, and show the ids of their piece.
 """
 
 import json
@@ -30,7 +30,7 @@ class ApartError(Exception):
 
 
 def join(job: Job) -> Outcome:
-    """Join the pieces' folders into the job's, and finish the drive; the pieces stay as they are until then."""
+    """Join the pieces' folders into the job's, and finish the drive; until then the pieces stay there."""
     folders = [job.model_copy(update={"join": (), "cut": cut}).folder for cut in job.join]
     joined = _Joined(job.folder)
     try:

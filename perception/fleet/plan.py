@@ -1,4 +1,4 @@
-"""What a fleet has to do: the one configuration of all its drives, and a job for each that is not done yet."""
+"""What a fleet has to do: one configuration for all its drives, and a job for each that is not done yet."""
 
 import hashlib
 from collections.abc import Sequence
@@ -54,8 +54,8 @@ def read_settings(config: Path | None, model: str | None, engine: str | None) ->
     given = [] if config is None else [key for key in read_yaml(config) if key in REFUSED]
     if given:
         raise ConfigError(
-            f"{config}: {', '.join(given)}: is none of a fleet's, which reads every frame of DRIVES and writes "
-            "to OUT; leave it out"
+            f"{config}: {', '.join(given)}: not for a fleet, which reads every frame of DRIVES as fast as it "
+            "can, and writes to OUT; leave it out"
         )
     return RunConfig.read(config, source="sim:", model=model, engine=engine)
 
@@ -113,8 +113,8 @@ def plan(drives: Sequence[Drive], setup: Setup, out: Path) -> tuple[list[Job], d
             continue
         if record is None and (out / drive.name).exists():
             raise ConfigError(
-                f"{out / drive.name}: is there, and perception fleet has not made it: it has no {DONE}; remove "
-                "it, or write to another folder"
+                f"{out / drive.name}: is there, and perception fleet has not made it: it has no {DONE}; "
+                "remove it, or write to another folder"
             )
         job = Job(
             name=drive.name,

@@ -1,4 +1,4 @@
-"""A worker: one job in a process of its own, which reads it from standard input and answers on standard output.
+"""A worker: one job in a process of its own, read from standard input and answered on standard output.
 
 Standard input stays open as long as the fleet lives: a worker does not outlive it.
 """

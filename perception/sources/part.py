@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
+import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -33,7 +35,7 @@ class Part:
         """Go to the last key frame before it; the timeline begins with the first picture of the file."""
         if not self.start:
             return
-        times = (one.pts * one.time_base for one in container.decode(stream) if one.pts is not None)
+        times = (_seconds(one) for one in container.decode(stream) if one.pts is not None)
         first = next(times, Fraction(0))
         timeline.stamp_ns(first, 0)
         self.begin = first + _exact(self.start)
@@ -73,4 +75,9 @@ def _first_key(container: InputContainer, stream: VideoStream) -> Fraction | flo
     """When the first key frame from here on is shown; infinite where there is none."""
     keys = (one for one in container.demux(stream) if one.is_keyframe and one.pts is not None)
     key = next(keys, None)
-    return math.inf if key is None else key.pts * key.time_base
+    return math.inf if key is None else _seconds(key)
+
+
+def _seconds(one: "av.VideoFrame | av.Packet[Any]") -> Fraction:
+    """When something that has a time is shown, by the file's clock."""
+    return (one.pts or 0) * (one.time_base or Fraction(1, av.time_base))
