@@ -30,6 +30,9 @@ EXTRAS = {
     "foxglove": "foxglove",
     "rclpy": "ros2",
     "zenoh": "zenoh",
+    "duckdb": "fleet",
+    "fsspec": "fleet",
+    "ray": "fleet-ray",
 }
 
 T = TypeVar("T")

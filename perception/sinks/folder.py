@@ -27,8 +27,8 @@ from perception.types import Image
 from perception.uri import Uri, one_of
 
 FARTHEST = 65535  # cm
-_ENDINGS = ("labels.png", "instances.png", "overlay.jpg", "picture.png", "depth.png")
-_OF_A_FRAME = re.compile(rf"(.+)\.(?:{'|'.join(map(re.escape, _ENDINGS))})")
+ENDINGS = ("labels.png", "instances.png", "overlay.jpg", "picture.png", "depth.png")
+_OF_A_FRAME = re.compile(rf"(.+)\.(?:{'|'.join(map(re.escape, ENDINGS))})")
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
 
 
@@ -169,7 +169,7 @@ class FolderSink:
             raise self._error(Path(error.filename or path), error) from error
 
     def _files_of(self, stem: str) -> list[Path]:
-        return [self._folder / f"{stem}.{ending}" for ending in _ENDINGS]
+        return [self._folder / f"{stem}.{ending}" for ending in ENDINGS]
 
     def _error(self, path: Path, error: OSError) -> SinkError:
         return SinkError(f"sink {self.uri}: {path} cannot be written ({error.strerror})")

@@ -1,6 +1,7 @@
 """Whether all of a video came that its file declares: by its own track, never by what else the file holds."""
 
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,22 @@ class Extent:
 
     Sound and subtitles may outlast the video, an edit list may hide its end, and an AVI counts pictures that
     it left out (chunks of no bytes): none of these is a cut.
+
+    Args:
+        period: seconds from frame to frame.
+        from_first: the first packet that comes is the file's first.
     """
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream, period: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: VideoStream,
+        period: float,
+        from_first: bool = True,
+    ) -> None:
         self._path, self._container, self._stream, self._period = path, container, stream, period
-        self._packets = 0
+        self._packets, self._from_first, self._begun = 0, from_first, False
         self._end = self._latest = 0.0  # seconds: of the video, and of any track
         self.broken = False  # the last packet of the video is not whole
 
@@ -38,6 +50,9 @@ class Extent:
             if ours:
                 self._end = max(self._end, end)
         if ours:
+            if not self._begun and not self._from_first:
+                self._packets = self._before(packet)
+            self._begun = True
             self._packets += 1
             self.broken = packet.is_corrupt
 
@@ -45,18 +60,26 @@ class Extent:
         """Once no packet comes any more."""
         if self.broken:
             return True
-        container, counted = self._container.format.name, self._stream.frames
+        container = self._container.format.name
+        counted = self._stream.frames if self._from_first else 0  # others come than those from the first on
         if container.startswith("mov"):
             # Its index lists what is to be shown, after its edit lists.
             if self._packets < sum(entry.size > 0 for entry in self._stream.index_entries):
                 return True
-            return not counted and self._too_short()
+            return not self._stream.frames and self._too_short()
         if container == "avi" and counted:
             if _riff_is_open(self._path):
                 return False
             whole = self._packets >= counted or self._end > (counted - 0.5) * self._period
             return not whole and not _riff_is_whole(self._path)
         return self._packets < counted or (container not in _UNDECLARED and self._too_short())
+
+    def _before(self, packet: "av.Packet[Any]") -> int:
+        """How many of the video lie before it in an MP4, the index of which lists them all."""
+        entries = takewhile(lambda entry: entry.pos != packet.pos, self._stream.index_entries)
+        return (
+            sum(entry.size > 0 for entry in entries) if self._container.format.name.startswith("mov") else 0
+        )
 
     def _too_short(self) -> bool:
         stream, whole, slack = self._stream, _seconds_of_all(self._container), 2 * self._period

@@ -1,4 +1,4 @@
-"""How many frames a second a source has that does not time its frames: `?rate=`."""
+"""Options of recordings in the words of a URI: `?rate=`, and which part is read, `?start=&duration=`."""
 
 from fractions import Fraction
 
@@ -21,6 +21,21 @@ def read_rate(text: str) -> float:
     if not 0 < rate <= _MOST:
         raise ValueError(f"it must be frames per second, above 0 and up to {_MOST}, such as 20 or 30000/1001")
     return float(rate)
+
+
+def read_seconds(text: str) -> float:
+    """A URI's option, such as 12.5.
+
+    Raises:
+        ValueError: what is allowed.
+    """
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(-1)
+    if value < 0:
+        raise ValueError("it must be seconds, 0 or more, such as 12.5")
+    return float(value)
 
 
 def header_rate(stream: VideoStream) -> float | None:

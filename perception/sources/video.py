@@ -16,9 +16,10 @@ from perception.sources.connection import Packet
 from perception.sources.deinterlace import Deinterlacer
 from perception.sources.durations import Extent, declared_seconds
 from perception.sources.memory import bound_ffmpeg, bound_pictures
+from perception.sources.part import Part
 from perception.sources.picture_times import PictureTimes, is_timed
 from perception.sources.pictures import Pictures
-from perception.sources.rates import DEFAULT, header_rate, read_rate
+from perception.sources.rates import DEFAULT, header_rate, read_rate, read_seconds
 from perception.sources.splice import Timeline, spliced
 from perception.sources.tracks import choose_track, read_track
 
@@ -41,14 +42,18 @@ class VideoSource:
     one timeline. Damaged frames are dropped as undecodable. A file that ends before the length that it
     declares for its video raises SourceError after its last frame.
 
+    A part of a file is decoded from the last key frame before it; its stamps are those of the whole.
+
     Args:
         rate: frames per second of a raw stream.
         track: its number among the file's video tracks; None: the one that FFmpeg would play.
+        start: seconds after the first frame.
+        duration: seconds from there on; None: to the end.
         max_pixels: larger pictures are not decoded.
 
     Raises:
         SourceError: the file cannot be read, holds no video, or one of larger pictures.
-        ConfigError: a rate is given, and the file has its own clock.
+        ConfigError: a rate is given, and the file has its own clock; or a part, and it has none.
     """
 
     def __init__(
@@ -57,9 +62,12 @@ class VideoSource:
         camera: str = "front",
         rate: float | None = None,
         track: int | None = None,
+        start: float = 0.0,
+        duration: float | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.uri, self._path = str(path), path
+        self._part = Part(start, duration)
         bound_ffmpeg(max_pixels)
         self.notes: list[str] = []
         self.live = False
@@ -86,13 +94,16 @@ class VideoSource:
             self._container.close()
             raise ConfigError(f"source {path}: rate is refused: its frames carry times; leave it out")
         said = header_rate(self._stream)
+        if not self._part.whole and (not timed or self._container.format.name == "avi"):
+            self._container.close()
+            raise ConfigError(f"source {path}: its frames carry no times; leave out start and duration")
         self._assumed = not timed and rate is None and said is None
         if timed:
             said = float(self._stream.average_rate or self._stream.guessed_rate or DEFAULT)
         self.rate = rate or said or DEFAULT
-        self.length: int | None = (
-            self._stream.frames or round(declared_seconds(self._container, self._stream) * self.rate) or None
-        )
+        seconds = declared_seconds(self._container, self._stream)
+        frames = self._stream.frames or round(seconds * self.rate)
+        self.length: int | None = self._part.frames(frames, self.rate) or None
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         sequence = 0
@@ -101,8 +112,11 @@ class VideoSource:
             Timeline(self.rate, wraps=self._container.format.name in ("mpegts", "mpeg")),
         )
         deinterlacer = Deinterlacer(self._pictures.note)
-        extent = Extent(self._path, self._container, self._stream, 1 / self.rate)
+        extent = Extent(
+            self._path, self._container, self._stream, 1 / self.rate, from_first=not self._part.start
+        )
         try:
+            self._part.seek(self._container, self._stream, timeline)
             for packet in self._container.demux():
                 extent.take(packet)
                 if packet.stream is not self._stream:
@@ -116,6 +130,10 @@ class VideoSource:
                     pictures = () if extent.broken else (None,)
                 for picture in deinterlacer.feed(pictures, last=not packet.size):
                     seconds = times.next(picture, sequence)
+                    if self._part.is_before(seconds, sequence):
+                        continue
+                    if self._part.is_over(seconds):
+                        return
                     if picture is None:
                         yield self._damaged(sequence)
                     else:
@@ -172,10 +190,14 @@ KIND = SourceKind(
     lambda given, how: VideoSource(
         Path(given.uri.place), how.camera, **given.options, max_pixels=how.max_pixels
     ),
-    read=lambda uri: uri.options({"rate": read_rate, "track": read_track}),
+    read=lambda uri: uri.options(
+        {"rate": read_rate, "track": read_track, "start": read_seconds, "duration": read_seconds}
+    ),
     on_disk=True,
     options={
         "rate": "frames a second of a raw stream that does not say it",
         "track": "which of several video tracks, from 0 [default: the one that a player shows]",
+        "start": "seconds after the first frame",
+        "duration": "seconds to read [default: to the end]",
     },
 )

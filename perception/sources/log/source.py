@@ -20,7 +20,7 @@ from perception.sources.log.surroundings import Surroundings
 from perception.sources.log.video import Shown, VideoMessages
 from perception.sources.memory import bound_ffmpeg
 from perception.sources.name_stamps import usual_rate
-from perception.sources.rates import DEFAULT
+from perception.sources.rates import DEFAULT, read_seconds
 from perception.sources.splice import Timeline, spliced
 from perception.types import NS_PER_S
 
@@ -216,23 +216,12 @@ class LogSource:
             self.notes.append(line)
 
 
-def _seconds(text: str) -> float:
-    """Raises: ValueError: what is allowed."""
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(-1)
-    if value < 0:
-        raise ValueError("it must be seconds, 0 or more, such as 12.5")
-    return float(value)
-
-
 KIND = SourceKind(
     "a recording of ROS or Foxglove (drive.mcap, bag/, x.db3, x.bag)",
     lambda given, how: LogSource(
         Path(given.uri.place), how.camera, **given.options, max_pixels=how.max_pixels
     ),
-    read=lambda uri: uri.options({"topic": str, "start": _seconds, "duration": _seconds}),
+    read=lambda uri: uri.options({"topic": str, "start": read_seconds, "duration": read_seconds}),
     needs=("mcap", "rosbags"),
     on_disk=True,
     options={

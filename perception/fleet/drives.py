@@ -1,0 +1,245 @@
+"""Which drives a fleet has: files, folders, URIs, globs and manifests become drives with names of folders."""
+
+import glob
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from perception.errors import ConfigError
+from perception.extras import explain
+from perception.parsing import faults
+from perception.redact import masked, printable
+from perception.sources.registry import SOURCES
+from perception.uri import exists
+
+MANIFESTS = (".txt", ".json")
+# Kinds of sources that have no end of their own, or are not there twice.
+LIVE = frozenset(("camera", "gst", "http", "https", "push", "ros2", "rtsp", "rtsps", "shm", "udp", "zenoh"))
+RESERVED = frozenset(("failed", "report", "summary"))  # what else lies in OUT, with and without suffixes
+LONGEST = 100  # characters of a name: file systems take 255 bytes
+_SCHEME, _GLOB = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://"), re.compile(r"[*\[]")
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One recording.
+
+    Attributes:
+        uri: what `open_source` takes, or where `remote` what fsspec fetches.
+        name: of its folder in OUT; empty: not chosen yet.
+        state: changes with the file: its size and time, where they are known.
+    """
+
+    uri: str
+    name: str = ""
+    remote: bool = False
+    state: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The URI without secrets."""
+        return printable(masked(self.uri))
+
+
+class _Line(BaseModel):
+    """A drive of a JSON manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    drive: str = Field(min_length=1)
+    name: str = ""
+
+
+_MANIFEST = TypeAdapter(list[str | _Line])
+
+
+def find_drives(places: Sequence[str], known: Callable[[str], str | None] = lambda name: None) -> list[Drive]:
+    """The drives that are meant, each once, with their names.
+
+    Args:
+        known: which drive, as `Drive.shown`, a folder of OUT already holds.
+
+    Raises:
+        ConfigError: a place is none, a glob matches nothing, or a manifest is wrong.
+    """
+    found: dict[str, Drive] = {}
+    for place in places:
+        for drive in _manifest(place) if _is_manifest(place) else _expand(place):
+            earlier = found.setdefault(drive.uri, drive)
+            if drive.name and earlier.name != drive.name:
+                raise ConfigError(f"drive {drive.shown}: is called {earlier.name!r} and {drive.name!r}")
+    return named(list(found.values()), known)
+
+
+def named(drives: Sequence[Drive], known: Callable[[str], str | None] = lambda name: None) -> list[Drive]:
+    """The drives with names that are unique, also where case does not count.
+
+    A name is that of the file. Where several drives would have the same, the one that has it in OUT keeps it,
+    and the others add eight digits of the SHA-256 of their URI: no name depends on the order of the drives.
+
+    Raises:
+        ConfigError: two drives are given the same name.
+    """
+    given = Counter(one.name.casefold() for one in drives if one.name)
+    for one in drives:
+        if given[one.name.casefold()] > 1:
+            raise ConfigError(
+                f"drive {one.shown}: another one is called {one.name!r}, too; give it another name"
+            )
+    wanted = Counter((one.name or _stem(one.uri)).casefold() for one in drives)
+
+    def name(one: Drive) -> str:
+        stem = _stem(one.uri)
+        free = stem.casefold() not in given and stem.casefold().partition(".")[0] not in RESERVED
+        holder = known(stem) if free else None
+        if free and (holder == one.shown or (holder is None and wanted[stem.casefold()] == 1)):
+            return stem
+        return f"{stem}-{hashlib.sha256(one.uri.encode()).hexdigest()[:8]}"
+
+    return [one if one.name else replace(one, name=name(one)) for one in drives]
+
+
+def _stem(uri: str) -> str:
+    """What a drive is called, in characters that are safe in a file's name everywhere."""
+    if _SCHEME.match(uri):
+        name = PurePosixPath(uri.partition("::")[0]).stem
+    else:
+        source = SOURCES.parse(uri)
+        path = source.path
+        name = uri if path is None else path.name if path.is_dir() else path.stem
+    return re.sub(r"[^\w.-]+", "-", name)[:LONGEST].strip(".-") or "drive"
+
+
+def _expand(text: str, base: Path | None = None) -> Iterator[Drive]:
+    """The drives of one URI, path or glob; relative paths are relative to `base`."""
+    scheme = (_SCHEME.match(text) or [text, ""])[1].lower()
+    if scheme and scheme not in {*LIVE, "sim", "file"}:
+        yield from _remote(text)
+        return
+    text = text[len("file://") :] if scheme == "file" else text
+    source = SOURCES.parse(text)
+    if source.path is not None and base is not None:
+        source = SOURCES.parse(text := str(base / text))
+    if source.path is None or exists(source.path) or not _GLOB.search(source.uri.place):
+        yield _local(text)
+        return
+    paths = sorted(glob.glob(source.uri.place, recursive=True))  # noqa: PTH207 - also from the root
+    if not paths:
+        raise ConfigError(f"drives {source}: nothing has such a name")
+    query = f"?{source.uri.query}" if source.uri.query else ""
+    yield from (_local(f"{path}{query}") for path in paths)
+
+
+def _local(text: str) -> Drive:
+    """Raises: ConfigError: it is not there, or no recording."""
+    source = SOURCES.parse(text)
+    if source.uri.scheme in LIVE or (source.uri.scheme == "" and source.path is None):
+        raise ConfigError(f"drive {source}: a camera has no end; give a recording")
+    if source.path is None:
+        return Drive(text)
+    try:
+        found = source.path.stat()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"drive {source}: no such file or folder; a glob needs * or [") from error
+    absolute = str(source.path.resolve()) + (f"?{source.uri.query}" if source.uri.query else "")
+    return Drive(absolute, state=f"{found.st_size} {found.st_mtime_ns}")
+
+
+def _remote(text: str) -> Iterator[Drive]:
+    """Raises: ConfigError: fsspec does not know it, cannot reach it, or finds nothing."""
+    fs, place = open_files(text)
+    shown = printable(masked(text))
+    try:
+        places = sorted(fs.glob(place)) if _GLOB.search(place) else [place] if fs.exists(place) else []
+        states = [str(fs.info(one).get("ETag") or fs.ukey(one)) for one in places]
+    except Exception as error:  # each file system of fsspec raises its own
+        raise ConfigError(f"drives {shown}: cannot be listed ({type(error).__name__}: {error})") from error
+    if not places:
+        raise ConfigError(f"drives {shown}: nothing has such a name")
+    protocol, _, rest = text.partition("://")
+    chained = rest.partition("::")[2]  # as in zip://*.mp4::day.zip
+    for one, state in zip(places, states, strict=True):
+        uri = f"{protocol}://{one}" + (f"::{chained}" if chained else "")
+        yield Drive(uri, remote=True, state=state)
+
+
+def open_files(uri: str) -> tuple[Any, str]:
+    """fsspec's file system of a URI, and the path in it.
+
+    Raises:
+        ConfigError: fsspec or what it needs for this protocol is not installed, or the URI is wrong.
+    """
+    try:
+        import fsspec  # noqa: PLC0415 - the extra `fleet`
+
+        fs, place = fsspec.url_to_fs(uri)
+    except ModuleNotFoundError as error:
+        if error.name == "fsspec":
+            raise ConfigError(explain(error, f"drive {printable(masked(uri))}")) from error
+        raise ConfigError(f"drive {printable(masked(uri))}: {error}; install that package") from error
+    except (ImportError, ValueError, OSError) as error:
+        raise ConfigError(f"drive {printable(masked(uri))}: {printable(masked(str(error)))}") from error
+    return fs, str(place)
+
+
+def _is_manifest(place: str) -> bool:
+    return place.lower().endswith(MANIFESTS) and not Path(place).is_dir()
+
+
+def _manifest(place: str) -> Iterator[Drive]:
+    """The drives that a file lists; relative paths are relative to the file.
+
+    Raises:
+        ConfigError: it cannot be read, or a line of it is wrong.
+    """
+    shown = printable(masked(place))
+    try:
+        if _SCHEME.match(place):
+            fs, path = open_files(place)
+            text, base = fs.cat_file(path).decode(), None
+        else:
+            text, base = Path(place).read_text(encoding="utf-8"), Path(place).parent
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"manifest {shown}: cannot be read ({error})") from error
+    lines = _json_lines(text, shown) if place.lower().endswith(".json") else _text_lines(text)
+    if not lines:
+        raise ConfigError(f"manifest {shown}: lists no drive")
+    for line in lines:
+        if _is_manifest(line.drive):
+            raise ConfigError(f"manifest {shown}: lists the manifest {printable(masked(line.drive))}")
+        drives = list(_expand(line.drive, base))
+        if line.name and len(drives) > 1:
+            raise ConfigError(f"manifest {shown}: name {line.name!r}: is given to {len(drives)} drives")
+        if line.name and _unsafe(line.name):
+            raise ConfigError(
+                f"manifest {shown}: name {line.name!r} is refused: up to {LONGEST} letters, digits, . _ -, "
+                f"the first a letter or digit, and none of {', '.join(sorted(RESERVED))}"
+            )
+        yield from (replace(one, name=line.name) for one in drives)
+
+
+def _unsafe(name: str) -> bool:
+    reserved = name.casefold().partition(".")[0] in RESERVED
+    return reserved or len(name) > LONGEST or not re.fullmatch(r"\w[\w.-]*", name) or name[-1] == "."
+
+
+def _text_lines(text: str) -> list[_Line]:
+    lines = (line.strip() for line in text.splitlines())
+    return [_Line(drive=line) for line in lines if line and not line.startswith("#")]
+
+
+def _json_lines(text: str, shown: str) -> list[_Line]:
+    try:
+        values = _MANIFEST.validate_python(json.loads(text))
+    except ValidationError as error:
+        raise ConfigError(f"manifest {shown}: {'; '.join(faults(error)[:3])}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"manifest {shown}: no JSON ({printable(str(error))})") from error
+    return [_Line(drive=one) if isinstance(one, str) else one for one in values]
