@@ -30,6 +30,7 @@ EXTRAS = {
     "foxglove": "foxglove",
     "rclpy": "ros2",
     "zenoh": "zenoh",
+    "duckdb": "fleet",
 }
 
 T = TypeVar("T")

@@ -21,6 +21,7 @@ OWN = {
     "convert": "perception.app.convert:convert",
     "diff": "perception.app.diff.command:diff",
     "doctor": "perception.app.doctor:doctor",
+    "mine": "perception.fleet.mine:mine",
     "sinks": "perception.app.kinds:sinks",
     "sources": "perception.app.kinds:sources",
     "topics": "perception.app.topics:topics",
