@@ -1,7 +1,7 @@
 """`perception mine`."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +9,7 @@ import typer
 
 from perception.app.output import AsJson, show
 from perception.errors import ConfigError, DataError
-from perception.fleet.search import Event, Found, search
+from perception.fleet.search import Found, search
 from perception.fleet.table import run_folders
 from perception.types import NS_PER_S
 
@@ -24,27 +24,21 @@ MINED = "mined.json"
 class Mined:
     """What was found, and what was written of it.
 
-    Attributes:
-        most: events that are shown and written; None: all.
-        written: in words; empty: nothing was to be.
+    `written` says that in words; empty: nothing was to be.
     """
 
     where: str
     found: Found
-    most: int | None
     written: str = ""
-
-    @property
-    def events(self) -> list[Event]:
-        return self.found.events[: self.most]
 
     def as_json(self) -> dict[str, Any]:
         return {
             "where": self.where,
-            "frames": sum(len(one.hits) for one in self.found.events),
-            "events": len(self.found.events),
+            "frames": self.found.frames,
+            "events": self.found.total,
+            "drives": self.found.drives,
             "never_known": self.found.unknown,
-            "found": [one.as_json() for one in self.events],
+            "found": [one.as_json() for one in self.found.events],
         }
 
     def table(self) -> "RenderableType":
@@ -56,20 +50,22 @@ class Mined:
             Column("drive", overflow="fold"),
             *(Column(name, justify="right") for name in ("from s", "to s", "frames", "sequences")),
         )
-        for one in self.events:
+        for one in self.found.events:
             first, last = one.hits[0], one.hits[-1]
             times = (f"{hit.stamp_ns / NS_PER_S:.2f}" for hit in (first, last))
             sequences = f"{first.sequence}–{last.sequence}" if last is not first else str(first.sequence)
             table.add_row(Text(one.drive), *times, str(len(one.hits)), sequences)
-        return Group(*([table] if self.events else []), Text("\n".join(self._words())))
+        return Group(*([table] if self.found.events else []), Text("\n".join(self._words())))
 
     def _words(self) -> list[str]:
-        events = self.found.events
-        frames, drives = sum(len(one.hits) for one in events), len({one.folder for one in events})
-        left = len(events) - len(self.events)
+        found = self.found
+        words = (
+            f"{_count(found.frames, 'frame')} in {_count(found.total, 'event')} of "
+            f"{_count(found.drives, 'drive')}"
+        )
+        shown = len(found.events)
         return [
-            f"{_count(frames, 'frame')} in {_count(len(events), 'event')} of {_count(drives, 'drive')}"
-            + (f"; the first {_count(len(self.events), 'event')} (--limit)" if left else ""),
+            words if shown == found.total else f"{words}; these are the first {shown:,} (--limit)",
             *(f"no file knows {name}: nothing can match a comparison with it" for name in self.found.unknown),
             *([self.written] if self.written else []),
         ]
@@ -97,9 +93,7 @@ def mine(
         int | None,
         typer.Option(min=1, help="Write so many frames of each event at most [default: all].", metavar="N"),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Take the first N events only.", metavar="N")
-    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Take the first N events only.", metavar="N")] = 100,
     drive: Annotated[
         str | None,
         typer.Option(
@@ -137,8 +131,7 @@ def mine(
         raise ConfigError(str(error)) from error
     if drive is not None and len(folders) > 1:
         raise ConfigError(f"--drive {drive}: OUT/ has {len(folders)} drives; name the folder of one of them")
-    found = search(folders, where, APART_S if around is None else max(APART_S, 2 * around))
-    mined = Mined(where, found, limit)
+    mined = Mined(where, search(folders, where, max(APART_S, 2 * (around or 0)), limit))
     if folder is not None:
         mined = _written(mined, folder, around, frames, drive)
     show(mined, as_json)
@@ -149,17 +142,17 @@ def _written(
 ) -> Mined:
     from perception.fleet.cut import new_folder, write_clips, write_labels  # noqa: PLC0415 - only where needed
 
-    if not mined.events:
+    if not mined.found.events:
         raise DataError(f"{folder}: not written: nothing was found. {' '.join(mined._words()[1:])}".rstrip())
     with new_folder(folder) as draft:
         if around is not None:
-            write_clips(mined.events, draft, drive, around)
-            written = f"{_count(len(mined.events), 'clip')} in {folder}"
+            write_clips(mined.found.events, draft, drive, around)
+            written = f"{_count(len(mined.found.events), 'clip')} in {folder}"
         else:
-            count = write_labels(mined.events, draft, drive, frames)
+            count = write_labels(mined.found.events, draft, drive, frames)
             written = f"{_count(count, 'frame')} in the data set folder+instances:{folder}"
         (draft / MINED).write_text(json.dumps(mined.as_json(), indent=1), encoding="utf-8")
-    return Mined(mined.where, mined.found, mined.most, written)
+    return replace(mined, written=written)
 
 
 def _seconds(text: str) -> float:

@@ -2,24 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from perception.classes import DRIVE
-from perception.errors import DataError
+from perception.errors import ConfigError, DataError
 from perception.fleet.query import COLUMNS, Query, parse
-from perception.fleet.table import database, pattern, tables
+from perception.fleet.table import TABLE, database, pattern, tables
 from perception.types import NS_PER_S
 
 if TYPE_CHECKING:
     import duckdb
 
 _ROWS = """
-CREATE TEMP VIEW rows AS SELECT *, file_index::INTEGER AS file, getvariable('drives')[file_index::INTEGER + 1] AS drive
-FROM read_parquet(getvariable('files'), union_by_name = true, hive_partitioning = false)
+CREATE TEMP VIEW rows AS
+SELECT *, file_index::INTEGER AS file, getvariable('drives')[file_index::INTEGER + 1] AS drive
+FROM read_parquet(getvariable('files'), hive_partitioning = false)
 """
+_HITS = """
+CREATE TEMP TABLE hits AS
+SELECT file, frame, any_value(sequence) AS sequence, any_value(stem) AS stem, any_value(stamp_ns) AS stamp_ns
+FROM rows {join} WHERE {where} GROUP BY file, frame ORDER BY file, frame
+"""
+_COUNTED = "JOIN (SELECT file, frame, {counts} FROM rows GROUP BY file, frame) USING (file, frame)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +70,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that was found.
+    """What was found.
 
     Attributes:
-        events: by drive and time.
+        events: the first ones, by drive and time.
+        frames, total, drives: how many frames, events and drives were found, in all.
         unknown: columns that the query names and no file knows, where nothing was found.
     """
 
     events: list[Event]
+    frames: int
+    total: int
+    drives: int
     unknown: list[str]
 
 
@@ -78,8 +90,11 @@ def name_of(folder: Path) -> str:
     return folder.resolve().name
 
 
-def search(folders: Sequence[Path], where: str, apart_s: float) -> Found:
+def search(folders: Sequence[Path], where: str, apart_s: float, most: int) -> Found:
     """The frames for which the query holds, as events: runs of frames at most `apart_s` from one to the next.
+
+    Args:
+        most: events that are given.
 
     Raises:
         ConfigError: the query is wrong.
@@ -91,32 +106,58 @@ def search(folders: Sequence[Path], where: str, apart_s: float) -> Found:
     try:
         with database() as connection:
             open_rows(connection, files)
-            classes = connection.execute("SELECT DISTINCT class FROM rows WHERE class IS NOT NULL").fetchall()
-            query = parse(where, {*DRIVE.things, *(name for (name,) in classes)})
+            query = _parsed(connection, where)
             connection.execute(_sql(query), query.parameters)
-            columns = connection.fetchnumpy()
-            unknown = [] if len(columns["file"]) else _never_known(connection, query)
+            return _found(connection, folders, query, apart_s, most)
     except duckdb.Error as error:
         words = str(error).partition("\n")[0]
-        raise DataError(f"the tables of {len(files)} drives cannot be searched: {words}") from error
-    return Found(_events(folders, columns, apart_s), unknown)
+        raise DataError(
+            f"the {TABLE} of {len(files)} drives cannot be searched; where they are of another version, remove "
+            f"them, and they are made again: {words}"
+        ) from error
 
 
 def open_rows(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path]) -> None:
-    """The view `rows`: of all tables, with `file`, the table's number here, and `drive`, its folder's name."""
+    """The view `rows` of all tables, with `file`, the table's number, and `drive`, its folder's name."""
     connection.execute("SET VARIABLE drives = $names", {"names": [name_of(file.parent) for file in files]})
     connection.execute("SET VARIABLE files = $paths", {"paths": [pattern(file) for file in files]})
     connection.execute(_ROWS)
 
 
+def _parsed(connection: "duckdb.DuckDBPyConnection", where: str) -> Query:
+    """Classes beyond those of `drive` are looked for only where it cannot be read without: that takes a while."""
+    try:
+        return parse(where, DRIVE.things)
+    except ConfigError:
+        found = connection.execute("SELECT DISTINCT class FROM rows WHERE class IS NOT NULL").fetchall()
+        return parse(where, {*DRIVE.things, *(name for (name,) in found)})
+
+
 def _sql(query: Query) -> str:
     counts = [f"count(*) FILTER (WHERE {where}) AS n{i}" for i, where in enumerate(query.counts)]
-    counted = f"(SELECT file, frame, {', '.join(counts)} FROM rows GROUP BY file, frame)" if counts else ""
-    return f"""
-        SELECT file, any_value(sequence) AS sequence, any_value(stem) AS stem, any_value(stamp_ns) AS stamp_ns
-        FROM rows {f"JOIN {counted} USING (file, frame)" if counts else ""}
-        WHERE {query.where} GROUP BY file, frame ORDER BY file, frame
-    """
+    join = _COUNTED.format(counts=", ".join(counts)) if counts else ""
+    return _HITS.format(join=join, where=query.where)
+
+
+def _found(
+    connection: "duckdb.DuckDBPyConnection", folders: Sequence[Path], query: Query, apart_s: float, most: int
+) -> Found:
+    columns = connection.execute(
+        "SELECT file, sequence, stamp_ns FROM hits ORDER BY file, frame"
+    ).fetchnumpy()
+    file, stamps = columns["file"], columns["stamp_ns"]
+    if not len(file):
+        return Found([], 0, 0, 0, _never_known(connection, query))
+    apart = (file[1:] != file[:-1]) | (np.abs(np.diff(stamps)) > apart_s * NS_PER_S)
+    edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(file)]
+    end = edges[: most + 1][-1]  # of the frames that are given
+    stems = connection.execute(
+        "SELECT stem FROM hits ORDER BY file, frame LIMIT $end", {"end": end}
+    ).fetchall()
+    parts = columns["sequence"][:end].tolist(), (stem for (stem,) in stems), stamps[:end].tolist()
+    hits = tuple(Hit(*values) for values in zip(*parts, strict=True))
+    events = [Event(folders[file[start]], hits[start:stop]) for start, stop in pairwise(edges[: most + 1])]
+    return Found(events, len(file), len(edges) - 1, len(np.unique(file)), [])
 
 
 def _never_known(connection: "duckdb.DuckDBPyConnection", query: Query) -> list[str]:
@@ -126,20 +167,3 @@ def _never_known(connection: "duckdb.DuckDBPyConnection", query: Query) -> list[
     counts = ", ".join(f"count({COLUMNS[name].sql})" for name in names)
     row = connection.execute(f"SELECT {counts} FROM rows").fetchone()
     return [name for name, count in zip(names, row or (), strict=True) if not count]
-
-
-def _events(folders: Sequence[Path], columns: dict[str, Any], apart_s: float) -> list[Event]:
-    """Columns are those of `_sql`, in its order."""
-    file, stamps = columns["file"], columns["stamp_ns"]
-    if not len(file):
-        return []
-    apart = (file[1:] != file[:-1]) | (np.abs(np.diff(stamps)) > apart_s * NS_PER_S)
-    edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(file)]
-    hits = [
-        Hit(*values)
-        for values in zip(columns["sequence"].tolist(), columns["stem"], stamps.tolist(), strict=True)
-    ]
-    return [
-        Event(folders[file[start]], tuple(hits[start:end]))
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
-    ]
