@@ -21,6 +21,7 @@ OWN = {
     "convert": "perception.app.convert:convert",
     "diff": "perception.app.diff.command:diff",
     "doctor": "perception.app.doctor:doctor",
+    "fleet": "perception.fleet.command:fleet",
     "mine": "perception.fleet.mine:mine",
     "sinks": "perception.app.kinds:sinks",
     "sources": "perception.app.kinds:sources",
@@ -68,7 +69,10 @@ def _load(entry: metadata.EntryPoint) -> Any:
     """The command of an entry point; where it does not load, one that says why and what to do."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     try:
-        app.command(entry.name)(load_plugin(entry, f"perception {entry.name}"))
+        loaded = load_plugin(entry, f"perception {entry.name}")
+        if isinstance(loaded, typer.Typer):  # a group of commands
+            return typer.main.get_command(loaded)
+        app.command(entry.name)(loaded)
     except ConfigError as error:
         message = str(error)
 

@@ -29,14 +29,16 @@ class Done(BaseModel):
     Attributes:
         drive: the source that was perceived.
         classes: of its maps; None: not known.
-        seconds: how long it took.
-        dropped: frames that were not published.
+        dropped: frames that were not published, in all or by reason.
     """
 
     drive: str | None = None
     classes: list[_Class] | None = None
-    seconds: float | None = None
     dropped: int | dict[str, int] = 0
+
+    @property
+    def lost(self) -> int:
+        return self.dropped if isinstance(self.dropped, int) else sum(self.dropped.values())
 
 
 def read_done(folder: Path) -> Done:
