@@ -21,7 +21,7 @@ OWN = {
     "convert": "perception.app.convert:convert",
     "diff": "perception.app.diff.command:diff",
     "doctor": "perception.app.doctor:doctor",
-    "fleet": "perception.fleet.command:fleet",
+    "fleet report": "perception.fleet.report.command:report",
     "mine": "perception.fleet.mine:mine",
     "sinks": "perception.app.kinds:sinks",
     "sources": "perception.app.kinds:sources",
@@ -49,6 +49,11 @@ class Commands(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *sorted(late_commands())]
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A command may have two words, the first of which is one too: `fleet report`, `fleet DRIVES`."""
+        words = " ".join(args[:2])
+        return super().resolve_command(ctx, [words, *args[2:]] if words in late_commands() else args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         entry = late_commands().get(cmd_name)
         return super().get_command(ctx, cmd_name) if entry is None else _load(entry)
@@ -69,10 +74,7 @@ def _load(entry: metadata.EntryPoint) -> Any:
     """The command of an entry point; where it does not load, one that says why and what to do."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     try:
-        loaded = load_plugin(entry, f"perception {entry.name}")
-        if isinstance(loaded, typer.Typer):  # a group of commands
-            return typer.main.get_command(loaded)
-        app.command(entry.name)(loaded)
+        app.command(entry.name)(load_plugin(entry, f"perception {entry.name}"))
     except ConfigError as error:
         message = str(error)
 

@@ -170,6 +170,6 @@ def _checked(source: Source, hits: Sequence[Hit], last_ns: int) -> Iterator[Fram
 
 def _other(source: Source, sequence: int, words: str, stamp_ns: int) -> DataError:
     return DataError(
-        f"{source.uri}: frame {sequence} {words}, but its scene is of {stamp_ns / NS_PER_S:.3f} s: it is not the "
-        "drive that was perceived; name that one by --drive"
+        f"{source.uri}: frame {sequence} {words}, but its scene is of {stamp_ns / NS_PER_S:.3f} s: it is not "
+        "the drive that was perceived; name that one by --drive"
     )

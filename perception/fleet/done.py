@@ -1,4 +1,4 @@
-"""done.json, which says of a finished drive where it is, and what the ids of its maps mean."""
+"""What a fleet says of its drives: done.json of each that is finished, and summary.json."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from perception.classes import DRIVE
 from perception.errors import ConfigError, DataError
 from perception.fleet.table import TABLE, database, pattern
-from perception.parsing import faults
+from perception.parsing import Model, faults
 
-DONE = "done.json"
+DONE, SUMMARY = "done.json", "summary.json"
 
 
 class _Class(BaseModel):
@@ -29,16 +29,14 @@ class Done(BaseModel):
     Attributes:
         drive: the source that was perceived.
         classes: of its maps; None: not known.
-        dropped: frames that were not published, in all or by reason.
+        dropped: frames that were not published.
+        events: how often each condition of health began.
     """
 
     drive: str | None = None
     classes: list[_Class] | None = None
-    dropped: int | dict[str, int] = 0
-
-    @property
-    def lost(self) -> int:
-        return self.dropped if isinstance(self.dropped, int) else sum(self.dropped.values())
+    dropped: int = 0
+    events: dict[str, int] = {}
 
 
 def read_done(folder: Path) -> Done:
@@ -47,12 +45,28 @@ def read_done(folder: Path) -> Done:
     Raises:
         DataError: it is broken.
     """
-    path = folder / DONE
+    return _read(folder / DONE, Done)
+
+
+def _read(path: Path, model: type[Model]) -> Model:
     try:
-        return Done.model_validate_json(path.read_bytes()) if path.exists() else Done()
+        return model.model_validate_json(path.read_bytes()) if path.exists() else model()
     except (OSError, ValidationError) as error:
         words = "; ".join(faults(error)) if isinstance(error, ValidationError) else error
-        raise DataError(f"{path}: not what perception fleet writes of a drive: {words}") from error
+        raise DataError(f"{path}: not what perception fleet writes: {words}") from error
+
+
+class _Summary(BaseModel):
+    failures: dict[str, str] = {}
+
+
+def read_failures(out: Path) -> dict[str, str]:
+    """Why drives failed, by their names, as the fleet's summary.json has them; none where there is none.
+
+    Raises:
+        DataError: it is broken.
+    """
+    return _read(out / SUMMARY, _Summary).failures
 
 
 def drive_of(folder: Path) -> str:
@@ -101,6 +115,6 @@ def _check_drive(folder: Path) -> None:
     for number, name in found:
         if name not in DRIVE.things or DRIVE.id(name) != number:
             raise DataError(
-                f"{folder}: its class {number} is {name}, which is none of the class set drive, and no {DONE} "
+                f"{folder}: its class {number} is {name}, which is not of the class set drive, and no {DONE} "
                 "lists its classes; run it by perception fleet"
             )

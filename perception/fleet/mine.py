@@ -75,14 +75,14 @@ def mine(
     out: Annotated[
         Path, typer.Argument(help="What perception fleet, or perception run labels/, wrote.", metavar="OUT/")
     ],
+    where: Annotated[
+        str,
+        typer.Option(help="What holds for a road user and its frame; see below.", metavar="QUERY"),
+    ],
     folder: Annotated[
         Path | None,
         typer.Argument(help="A new folder for the frames with their labels, or the clips.", metavar="FOLDER"),
     ] = None,
-    where: Annotated[
-        str,
-        typer.Option(help="What holds for a road user and its frame; see below.", metavar="QUERY"),
-    ] = ...,
     clip: Annotated[
         str | None,
         typer.Option(
@@ -97,7 +97,7 @@ def mine(
     drive: Annotated[
         str | None,
         typer.Option(
-            help="The recording that OUT/ was made of, where no done.json says so, or it was moved; for one drive.",
+            help="The recording that OUT/ was made of, where no done.json says so, or it was moved.",
             metavar="SOURCE",
         ),
     ] = None,

@@ -8,59 +8,22 @@
           | COLUMN "contains" text                              reasons contains blurred
     value = COLUMN | NUMBER | WORD | 'TEXT' | "TEXT" | "count" "(" query ")"
 
-A frame is found where all of this holds for one of its road users; where it has none, for nobody: then a column
-of a road user is NULL. CLASS alone means that it is one of that class, `count(query)` is the number of
-the frame's road users for which the query holds. As in SQL, a comparison with NULL is neither true nor false, nor
-is its negation. Values reach DuckDB as parameters, columns from the table below: no text of a user's is SQL.
+A frame is found where the query holds for one of its road users. A frame without any counts as one whose
+columns of a road user are NULL. CLASS alone means that it is one of that class, `count(query)` is the number
+of the frame's road users for which a query holds. As in SQL, a comparison with NULL is neither true nor
+false, and neither is its negation. Values reach DuckDB as parameters, and columns come from `COLUMNS`: no
+text of a user's becomes SQL.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
 from perception.errors import ConfigError
+from perception.fleet.columns import COLUMNS, Kind
 from perception.scene import Status
-
-Kind = Literal["number", "text"]
-
-
-class Column(NamedTuple):
-    """What a query calls it by is its key in `COLUMNS`; `sql` is over a row of `table`."""
-
-    sql: str
-    kind: Kind
-    meaning: str
-
-
-COLUMNS: Mapping[str, Column] = {
-    "class": Column("class", "text", "of the road user"),
-    "score": Column("score", "number", "0 to 1"),
-    "track": Column("track", "number", "id of its track"),
-    "distance": Column("distance_m", "number", "m"),
-    "lateral": Column("lateral_m", "number", "m"),
-    "ttc": Column("ttc_s", "number", "s to collision"),
-    "x0": Column("x0", "number", "px"),
-    "y0": Column("y0", "number", "px"),
-    "x1": Column("x1", "number", "px"),
-    "y1": Column("y1", "number", "px"),
-    "width": Column("(x1 - x0)", "number", "px, of its box"),
-    "height": Column("(y1 - y0)", "number", "px, of its box"),
-    "area": Column("(x1 - x0) * (y1 - y0)", "number", "px², of its box"),
-    "drive": Column("drive", "text", "its folder's name"),
-    "camera": Column("camera", "text", ""),
-    "sequence": Column("sequence", "number", "of the frame"),
-    "time": Column("(stamp_ns / 1e9)", "number", "s, of the drive's own time"),
-    "age": Column("age_ms", "number", "ms"),
-    "status": Column("status", "text", ", ".join(Status)),
-    "reasons": Column("array_to_string(reasons, '; ')", "text", "why it is unreliable"),
-    "lanes": Column("lanes", "number", "lane boundaries"),
-    "road_offset": Column("road_offset_m", "number", "m"),
-    "road_width": Column("road_width_m", "number", "m"),
-    "curvature": Column("curvature_per_m", "number", "1/m"),
-    "doubt": Column("doubt", "number", "road users that are probably wrong"),
-}
 
 LONGEST = 2000  # characters
 DEEPEST = 40  # parentheses and nots in one another
@@ -250,7 +213,8 @@ class _Parser:
         if value.sql:
             return value.sql
         word = _unquoted(value.token)
-        allowed = {"status": list(Status), "class": self._classes}.get(other.token.text)
+        known: dict[str, list[str]] = {"status": list(Status), "class": self._classes}
+        allowed = known.get(other.token.text)
         if allowed is not None and word not in allowed:
             raise self._unknown(value.token, other.token.text, allowed)
         return self._parameter(word)

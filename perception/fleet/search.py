@@ -10,7 +10,8 @@ import numpy as np
 
 from perception.classes import DRIVE
 from perception.errors import ConfigError, DataError
-from perception.fleet.query import COLUMNS, Query, parse
+from perception.fleet.columns import COLUMNS
+from perception.fleet.query import Query, parse
 from perception.fleet.table import TABLE, database, pattern, tables
 from perception.types import NS_PER_S
 
@@ -112,20 +113,20 @@ def search(folders: Sequence[Path], where: str, apart_s: float, most: int) -> Fo
     except duckdb.Error as error:
         words = str(error).partition("\n")[0]
         raise DataError(
-            f"the {TABLE} of {len(files)} drives cannot be searched; where they are of another version, remove "
-            f"them, and they are made again: {words}"
+            f"the {TABLE} of {len(files)} drives cannot be searched; where another version wrote them, "
+            f"remove them, and they are made again: {words}"
         ) from error
 
 
 def open_rows(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path]) -> None:
-    """The view `rows` of all tables, with `file`, the table's number, and `drive`, its folder's name."""
+    """The view `rows` of all tables, with `file`, the number of its table, and `drive`, its folder."""
     connection.execute("SET VARIABLE drives = $names", {"names": [name_of(file.parent) for file in files]})
     connection.execute("SET VARIABLE files = $paths", {"paths": [pattern(file) for file in files]})
     connection.execute(_ROWS)
 
 
 def _parsed(connection: "duckdb.DuckDBPyConnection", where: str) -> Query:
-    """Classes beyond those of `drive` are looked for only where it cannot be read without: that takes a while."""
+    """Classes beyond those of `drive` are read from the tables only where the query names others."""
     try:
         return parse(where, DRIVE.things)
     except ConfigError:

@@ -1,6 +1,6 @@
-"""Scenes as a table: scenes.parquet next to scenes.jsonl, one row a road user, so that a fleet can be queried.
+"""Scenes as a table: scenes.parquet next to scenes.jsonl, one row a road user, for queries over many drives.
 
-A frame without road users has one row, in which all of a road user is NULL, as is every key that a line lacks.
+A frame without road users has one row, in which all of a road user is NULL, as is each key that a line lacks.
 The drive is no column: it is the name of the folder, which may change.
 
 `doubt` is how many road users of a frame are probably wrong, as far as the scenes themselves say so:
@@ -8,8 +8,8 @@ The drive is no column: it is the name of the folder, which may change.
     Σ over its road users (1 − score; 1 where the track is in no other frame)
       + tracks that are before and after the frame, with at most `GAP` frames between, and not in it
 
-It is NULL where the frame cannot be judged: its status is not ok, or instances were left out. It knows nothing
-of what is never found, and takes a short occlusion for a miss.
+It is NULL where the frame cannot be judged: its status is not ok, or instances were left out. It knows
+nothing of what is never found, and takes a short occlusion for a miss.
 """
 
 import os
@@ -97,7 +97,7 @@ def database(threads: int | None = None) -> "Iterator[duckdb.DuckDBPyConnection]
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
-        "temp_directory": tempfile.gettempdir(),  # else a folder in the working directory, where it runs short
+        "temp_directory": tempfile.gettempdir(),  # by default it would be the working directory
     }
     if threads is not None:
         config["threads"] = threads
@@ -153,7 +153,7 @@ def run_folders(out: Path) -> list[Path]:
     found = sorted(path.parent for path in out.glob(f"*/{SCENES}") if not path.parent.name.startswith("."))
     if not found:
         raise DataError(
-            f"{out}: no {SCENES} in it or in a folder in it; give what perception fleet or perception run wrote"
+            f"{out}: no {SCENES} in it, or in its folders; give what perception fleet or perception run wrote"
         )
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from perception.app.latent import principal_components
 from perception.classes import DRIVE
 from perception.errors import DataError
-from perception.fleet.done import read_done
+from perception.fleet.done import read_done, read_failures
 from perception.fleet.search import name_of, open_rows
 from perception.fleet.table import TABLE, database, tables
 
@@ -25,7 +25,14 @@ WORST, WORST_OF_A_DRIVE = 48, 3
 POINTS = 3000  # on the latent map
 POSTERS = 2000  # drives with a picture: about 4 kB each
 _POSTER, _WORST = (128, 50), (300, 60)  # width in px, JPEG quality
-OTHER_COLOURS = ("#b48a3c", "#3cb4a0", "#8a6cd0", "#d06c9c", "#7c9c3c", "#5c8cb4")  # of classes beyond `drive`
+OTHER_COLOURS = (
+    "#b48a3c",
+    "#3cb4a0",
+    "#8a6cd0",
+    "#d06c9c",
+    "#7c9c3c",
+    "#5c8cb4",
+)  # of classes beyond `drive`
 
 _FRAMES = """
 CREATE TEMP TABLE frames AS SELECT
@@ -93,6 +100,7 @@ def collect(out: Path, folders: Sequence[Path]) -> dict[str, Any]:
                 "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
                 "classes": _classes(drives),
                 "drives": drives,
+                "failures": read_failures(out),
                 "worst": _worst(connection, folders),
                 "latent": _latent_map(connection),
             }
@@ -104,7 +112,16 @@ def collect(out: Path, folders: Sequence[Path]) -> dict[str, Any]:
 def _drives(connection: "duckdb.DuckDBPyConnection", folders: Sequence[Path]) -> list[dict[str, Any]]:
     drives: list[dict[str, Any]] = [
         {"name": name_of(folder), "source": done.drive or "", "frames": 0, "seconds": 0.0, "poster": ""}
-        | {"dropped": done.lost, "bad": 0, "doubt": None, "seen": {}, "over": {}, "events": [], "event_count": 0}
+        | {
+            "dropped": done.dropped,
+            "conditions": done.events,
+            "bad": 0,
+            "doubt": None,
+            "seen": {},
+            "over": {},
+            "events": [],
+            "event_count": 0,
+        }
         for folder, done in ((folder, read_done(folder)) for folder in folders)
     ]
     for file, frames, seconds, bad, doubt, stem in connection.execute(_DRIVES).fetchall():
@@ -128,7 +145,7 @@ def _drives(connection: "duckdb.DuckDBPyConnection", folders: Sequence[Path]) ->
 def _classes(drives: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     """Those that were seen, those of `drive` first, with their colours."""
     seen = {name for drive in drives for name in drive["seen"]}
-    own = {name: "#%02x%02x%02x" % colour for name, colour in zip(DRIVE.names, DRIVE.colours, strict=True)}
+    own = {name: f"#{bytes(colour).hex()}" for name, colour in zip(DRIVE.names, DRIVE.colours, strict=True)}
     others = sorted(seen - own.keys())
     own |= {name: OTHER_COLOURS[i % len(OTHER_COLOURS)] for i, name in enumerate(others)}
     return [{"name": name, "colour": colour} for name, colour in own.items() if name in seen]
@@ -150,7 +167,10 @@ def _latent_map(connection: "duckdb.DuckDBPyConnection") -> dict[str, Any] | Non
     places, share = principal_components(np.array([code for *_, code in rows], np.float32))
     span = np.ptp(places, axis=0)
     unit = (places - places.min(0)) / np.where(span > 0, span, 1)
-    points = [[round(x, 4), round(y, 4), row[0], round(row[1], 2)] for (x, y), row in zip(unit.tolist(), rows)]
+    points = [
+        [round(x, 4), round(y, 4), row[0], round(row[1], 2)]
+        for (x, y), row in zip(unit.tolist(), rows, strict=True)
+    ]
     return {"share": round(share, 3), "points": points}
 
 

@@ -11,8 +11,8 @@ from typing import Any
 def page(values: dict[str, Any]) -> str:
     """The page, with its script, its style and the values inside.
 
-    Names of drives and reasons are anybody's text: they stand in a block of JSON that cannot be left, the script
-    sets them as text, and the policy runs no other script.
+    Names of drives and reasons are anybody's text: they stand in a block of JSON that cannot be left, the
+    script sets them as text, and the policy runs no other script.
     """
     parts = files(__package__) / "page"
     template, style, script = (
@@ -24,7 +24,13 @@ def page(values: dict[str, Any]) -> str:
     )
     # Where JSON has <, it is in a string.
     data = json.dumps(values, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    shown = {"POLICY": policy, "TITLE": escape(values["fleet"]), "STYLE": style, "DATA": data, "SCRIPT": script}
+    shown = {
+        "POLICY": policy,
+        "TITLE": escape(values["fleet"]),
+        "STYLE": style,
+        "DATA": data,
+        "SCRIPT": script,
+    }
     head, *rest = template.split("{{")
     return head + "".join(f"{shown[name]}{text}" for name, _, text in (part.partition("}}") for part in rest))
 

@@ -105,9 +105,9 @@ function rowOf(drive, place) {
 const inView = new Map(); // place → row
 
 function render() {
-  const top = $("#rows").getBoundingClientRect().top;
-  const first = Math.max(0, Math.floor(-top / ROW) - 4);
-  const last = Math.min(shown.length, Math.ceil((innerHeight - top) / ROW) + 4);
+  const top = $("#scroller").scrollTop;
+  const first = Math.max(0, Math.floor(top / ROW) - 4);
+  const last = Math.min(shown.length, Math.ceil((top + $("#scroller").clientHeight) / ROW) + 4);
   for (const [place, row] of inView) {
     if (place < first || place >= last) {
       row.remove();
@@ -141,6 +141,7 @@ function refresh() {
   }
   inView.clear();
   $("#rows").replaceChildren();
+  $("#scroller").scrollTop = 0;
   render();
 }
 
@@ -172,6 +173,7 @@ function open(drive) {
     table(["class", "in frames", "tracks"], seen, [1, 2]),
     table(["health", "frames", "reason"], events, [1]),
     make("p", { class: "note" }, more > 0 ? `and ${whole.format(more)} shorter ones` : ""),
+    table(["the node's conditions", "times"], Object.entries(drive.conditions), [1]),
   );
   $("#detail").showModal();
 }
@@ -241,6 +243,11 @@ function health() {
   if (!rows.length) $("#health").after("None: every frame is ok.");
 }
 
+function failed() {
+  table(["drive", "why"], Object.entries(data.failures), [], $("#failures"));
+  $("#failed").hidden = $("#failures").hidden;
+}
+
 function latent() {
   if (!data.latent) return;
   $("#latent").hidden = false;
@@ -275,10 +282,10 @@ $("#theme").addEventListener("click", () => {
   else document.documentElement.dataset.theme = next;
 });
 $("#filter").addEventListener("input", refresh);
-addEventListener("scroll", render, { passive: true });
+$("#scroller").addEventListener("scroll", render, { passive: true });
 addEventListener("resize", render);
 
 totals();
 heads();
 refresh();
-requestAnimationFrame(() => setTimeout(() => [worst(), health(), latent()])); // once drives are on the screen
+requestAnimationFrame(() => setTimeout(() => [failed(), worst(), health(), latent()])); // once drives are on the screen
