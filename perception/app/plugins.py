@@ -22,6 +22,8 @@ OWN = {
     "diff": "perception.app.diff.command:diff",
     "doctor": "perception.app.doctor:doctor",
     "fleet": "perception.fleet.command:fleet",
+    "fleet report": "perception.fleet.report.command:report",
+    "mine": "perception.fleet.mine:mine",
     "sinks": "perception.app.kinds:sinks",
     "sources": "perception.app.kinds:sources",
     "topics": "perception.app.topics:topics",
@@ -47,6 +49,11 @@ class Commands(typer.core.TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *sorted(late_commands())]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A command may have two words, the first of which is one too: `fleet report`, `fleet DRIVES`."""
+        words = " ".join(args[:2])
+        return super().resolve_command(ctx, [words, *args[2:]] if words in late_commands() else args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         entry = late_commands().get(cmd_name)
