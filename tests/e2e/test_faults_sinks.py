@@ -162,6 +162,4 @@ def test_a_bus_without_a_peer(rows: Rows, tmp_path: Path, arguments: tuple[objec
         assert node.process.wait(60) == 1
     says = node.said.splitlines()[-1]
     assert "none of 5 scenes was taken (5 not connected)" in says
-    rows.add(
-        "a recording for a bus at which nobody is", f"exit 1: {says}", None, "of the bus: 5 not connected"
-    )
+    rows.add("a recording for a bus without a peer", f"exit 1: {says}", None, "of the bus: 5 not connected")
