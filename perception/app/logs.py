@@ -14,7 +14,9 @@ from typing import Any, Literal
 
 from perception.redact import masked, printable
 
-_LIMIT, _WINDOW_S = 10, 60.0  # lines of one kind: a fault in every frame must not fill a disk
+# Lines of one kind: a fault in every frame must not fill a disk. What goes on after such a minute is known:
+# under strangers at the page, and with a camera that is lost every 3 s, 10 a minute would be 1.2 MB an hour.
+_LIMIT, _LASTING, _WINDOW_S = 10, 2, 60.0
 _LONGEST, _FOREIGN = 4000, 500  # characters of a line, and of a library's
 # What every record has; the rest was passed as `extra`.
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -70,13 +72,15 @@ def threads_heard() -> Iterator[None]:
 @dataclass
 class _Window:
     begin: float
+    limit: int = _LIMIT
     passed: int = 0
     left_out: int = 0
     last: logging.LogRecord | None = None
 
 
 class Handler(logging.Handler):
-    """Writes all errors to stderr, and at most ten other lines a minute of one kind, formatted by `form`.
+    """Writes all errors to stderr, and at most ten other lines a minute of one kind, formatted by `form`; and
+    two, while each minute has more.
 
     A library's lines are warnings of one kind for each of its loggers, without tracebacks: who causes them
     may be a stranger.
@@ -97,9 +101,9 @@ class Handler(logging.Handler):
                 return
             record = _foreign(record)
         now = time.monotonic()
-        self._end_windows(now - _WINDOW_S)
+        self._end_windows(now, _WINDOW_S)
         window = self._windows.setdefault(_kind(record), _Window(now))
-        if window.passed < _LIMIT or record.levelno >= logging.ERROR:  # errors are always written
+        if window.passed < window.limit or record.levelno >= logging.ERROR:  # errors are always written
             window.passed += 1
             self._write(record)
         else:
@@ -109,17 +113,18 @@ class Handler(logging.Handler):
     def close(self) -> None:
         self.acquire()
         try:
-            self._end_windows(time.monotonic())
+            self._end_windows(time.monotonic(), 0.0)
         finally:
             self.release()
         super().close()
 
-    def _end_windows(self, begun_until: float) -> None:
+    def _end_windows(self, now: float, seconds: float) -> None:
         for kind, window in list(self._windows.items()):
-            if window.begin <= begun_until:
+            if now - window.begin >= seconds:
                 del self._windows[kind]
                 if window.last is not None:
                     self._write(_more(window.last, window.left_out))
+                    self._windows[kind] = _Window(now, _LASTING)
 
     def _write(self, record: logging.LogRecord) -> None:
         with suppress(OSError, ValueError):  # where stderr is closed, nobody reads it

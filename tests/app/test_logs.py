@@ -146,6 +146,17 @@ def test_a_kind_is_told_ten_times_a_minute(capsys: pytest.CaptureFixture[str], c
     assert [line["message"] for line in told_json(capsys)] == ["frame 48 is lost"]
 
 
+def test_what_goes_on_is_told_twice_a_minute(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
+    logs.set_up("json", quiet=False)
+    counts = []
+    for lines in (12, 12, 3, 2, 12):
+        for _ in range(lines):
+            LOG.warning("again")
+        counts.append(len(told(capsys)))
+        clock[0] += 61
+    assert counts == [10, 1 + 2, 1 + 2, 1 + 2, 10]  # with how many more the minute before had
+
+
 def test_what_was_left_out_is_told_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("text", quiet=False)
     for _ in range(12):

@@ -153,3 +153,13 @@ def test_a_port_that_is_taken(rows: Rows, tmp_path: Path, arguments: tuple[objec
         says = node.said.strip()
         assert "Address already in use" in says and "choose another port" in says
         rows.add("the page's port is taken", f"exit 1: {says}", after, "nothing")
+
+
+def test_a_bus_without_a_peer(rows: Rows, tmp_path: Path, arguments: tuple[object, ...]) -> None:
+    pytest.importorskip("zenoh", reason="needs the extra [zenoh]")
+    drive = "sim:?size=160x96"
+    with Node(rows, tmp_path, drive, "zenoh:car", *arguments, "--frames", 5) as node:
+        assert node.process.wait(60) == 1
+    says = node.said.splitlines()[-1]
+    assert "none of 5 scenes was taken (5 not connected)" in says
+    rows.add("a recording for a bus without a peer", f"exit 1: {says}", None, "of the bus: 5 not connected")

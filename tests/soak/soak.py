@@ -24,6 +24,7 @@ from tests.soak.faults import Faults
 RATE = 160  # frames a second: about what the node can take, so that it is never idle
 WARM_UP, PART = 0.5, 0.15  # of the frames: until the heap of each thread has seen every kind of fault
 EVERY_S = 0.25
+ROW = 10_000  # frames of a row of the table in the end
 FAULT_EACH = 250  # frames: fewer, and the camera would be away most of the time
 LINES = 40  # of figures
 # Growth is from the first part after the warm-up to the last one; a leak goes on, and shows there as well.
@@ -85,6 +86,9 @@ def soak(folder: Path, frames: int, seed: int) -> int:
         faults = Faults(seed, camera, process, port, folder / "labels")
         try:
             samples = watch(node, process, port, frames, faults)
+        except BaseException:
+            node.kill()  # or nobody would hear why until it has ended by itself
+            raise
         finally:
             faults.end()
             camera.tell("go")
@@ -159,8 +163,20 @@ def show(sample: Sample, health: dict[str, Any]) -> None:
     )
 
 
+def show_table(samples: list[Sample]) -> None:
+    """Of each ROW frames."""
+    print("frames, thousands | MB | descriptors | threads")
+    for start in range(0, samples[-1].captured, ROW):
+        row = [one for one in samples if start <= one.captured < start + ROW]
+        if row:
+            rss, descriptors = np.median([one.rss for one in row]), max(one.descriptors for one in row)
+            threads = max(one.threads for one in row)
+            print(f"{start // 1000} to {(start + ROW) // 1000} | {rss:.1f} | {descriptors} | {threads}")
+
+
 def verdict(samples: list[Sample]) -> bool:
     """Whether nothing has grown since the warm-up."""
+    show_table(samples)
     last = samples[-1].captured
     part = [one for one in samples if one.captured > WARM_UP * last]
     first = [one for one in part if one.captured < (WARM_UP + PART) * last]

@@ -1,6 +1,8 @@
 """Where a camera may lead the node: to its own host, and to those that its URI allows."""
 
+import re
 import socket
+import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -138,3 +140,49 @@ def test_over_udp_nobody_but_the_camera_is_sent_anything(named: bytes, over_udp:
         relay.close()
     camera = head + rest + b";source=127.0.0.1" if over_udp else head + named + rest
     assert said == camera + b"\r\n\r\n"
+
+
+SDP = (
+    b"v=0\r\no=- 0 0 IN IP4 127.0.0.2\r\ns=x\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+    b"a=rtpmap:96 H264/90000\r\na=control:track\r\n"
+)
+
+
+def describe(listening: socket.socket, transport: bytes) -> None:
+    """A camera that agrees to everything, says that, and sends nothing."""
+    client, _ = listening.accept()
+    with client:
+        data = b""
+        while more := client.recv(4096):
+            data += more
+            while b"\r\n\r\n" in data:
+                request, _, data = data.partition(b"\r\n\r\n")
+                number, body = re.search(rb"CSeq: \d+", request), SDP if request[:8] == b"DESCRIBE" else b""
+                assert number
+                head = [b"RTSP/1.0 200 OK", number[0], b"Session: 1", b"Transport: " + transport]
+                head += [b"Content-Type: application/sdp", b"Content-Length: %d" % len(body)]
+                client.sendall(b"\r\n".join(head) + b"\r\n\r\n" + body)
+
+
+def test_a_camera_over_udp_is_sent_what_it_would_have_sent_to_others() -> None:
+    """The first packets, which open the way through routers."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.socket(type=socket.SOCK_DGRAM) as camera,
+        socket.socket(type=socket.SOCK_DGRAM) as other,
+    ):
+        camera.bind(("127.0.0.1", 0))
+        camera.settimeout(20)
+        port = camera.getsockname()[1]
+        other.bind(("127.0.0.2", port))
+        other.setblocking(False)
+        transport = b"RTP/AVP/UDP;unicast;client_port=5000-5001;server_port=%d-%d;source=127.0.0.2" % (
+            port,
+            port,
+        )
+        threading.Thread(target=describe, args=(listening, transport), daemon=True).start()
+        uri = f"rtsp://127.0.0.1:{listening.getsockname()[1]}/x#transport=udp"
+        with Reading(live_source(uri)):
+            assert camera.recv(2048)
+        with pytest.raises(BlockingIOError):
+            other.recv(2048)

@@ -184,10 +184,10 @@ def test_what_a_camera_answers_is_told_in_words(mjpeg: Server) -> None:
         ("udp://0.0.0.0", r"not a whole address; write it like udp://0.0.0.0:5000"),
         (
             "rtsp://me:secret@camera/#speed=9",
-            r"rtsp://me:\*\*\*@camera/#speed=9: unknown option speed; known are transport",
+            r"rtsp://me:\*\*\*@camera/#speed=9: unknown option speed; known are hosts, transport",
         ),
         ("rtsp://camera/#udp", r"behind the # stands no option such as transport=udp"),
-        ("http://camera/#transport=udp", r"unknown option transport; it takes none"),
+        ("http://camera/#transport=udp", r"unknown option transport; known are hosts"),
         ("rtsp://camera/#transport=sctp", r"transport = 'sctp' is refused; allowed are tcp, udp"),
         (
             "ftp://me:secret@camera/",
