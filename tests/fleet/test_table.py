@@ -25,7 +25,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scenes=drives)
 def test_the_table_holds_what_the_lines_hold(scenes: list[Scene], tmp_path_factory: Any) -> None:
     folder = write_drive(tmp_path_factory.mktemp("drive"), scenes)
