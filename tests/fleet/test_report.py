@@ -16,7 +16,7 @@ from perception.errors import ConfigError
 from perception.fleet.report.data import BINS, EVENTS, WORST_OF_A_DRIVE, collect
 from perception.fleet.report.html import page
 from perception.fleet.table import run_folders
-from tests.fleet.records import scene, user, write_drive
+from tests.fleet.records import Scene, scene, user, write_drive
 
 
 def overlay(folder: Path, stem: str, red: int) -> None:
@@ -75,7 +75,7 @@ def test_health_events_are_runs_of_frames_with_their_first_reason(out: Path) -> 
 
 def test_of_many_events_the_longest_are_shown(tmp_path: Path) -> None:
     lengths = [1 + i % 7 for i in range(2 * EVENTS)]
-    scenes = []
+    scenes: list[Scene] = []
     for length in lengths:
         scenes += [scene(len(scenes) + k, status="unreliable" if k else "ok") for k in range(length + 1)]
     write_drive(tmp_path, scenes)

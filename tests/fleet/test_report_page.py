@@ -45,7 +45,9 @@ class Report:
     """A page that is open, with what it asked for and complained of."""
 
     def __init__(self, tab: Any, path: Path) -> None:
-        self.tab, self.asked, self.complaints = tab, [], []
+        self.tab = tab
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
         self._listeners = {
             "request": lambda request: self.asked.append(request.url),
             "console": lambda line: self.complaints.append(line.text),
