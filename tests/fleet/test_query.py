@@ -68,6 +68,7 @@ def found(folder: Path, where: str) -> list[int]:
         ("status in (unreliable, stale)", [3]),
         ("lateral>-.5e1 or time>=0.12", [3]),
         ("width == 20 and height == 30 and area == 600", [1, 2]),
+        (" or ".join(["lanes == 7"] * (DEEPEST + 1) + ["vehicle"]), [1, 2]),  # long, but not deep
         ("1 < 2 and sequence == 999999999999999999999", []),
     ],
 )
