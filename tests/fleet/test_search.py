@@ -21,10 +21,10 @@ def drive(folder: Path, frames: list[int]) -> Path:
 
 def test_frames_close_to_one_another_are_one_event(tmp_path: Path) -> None:
     drive(tmp_path / "b", [0, 3, 3 + SECOND, 4 + 2 * SECOND + 1, 199])
-    drive(tmp_path / "a", [199])
+    drive(tmp_path / "a", [0])
     found = search(run_folders(tmp_path), "pedestrian", 1.0, 100)
     assert [(one.drive, [hit.sequence for hit in one.hits]) for one in found.events] == [
-        ("a", [199]),  # drives are apart, however close their times
+        ("a", [0]),  # drives are apart, however close their times
         ("b", [0, 3, 28]),
         ("b", [55]),  # 27 frames later
         ("b", [199]),
