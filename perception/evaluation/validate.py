@@ -29,7 +29,7 @@ def validate(
         typer.Option(help="Calibrate the bundle's scores on these sets, and write that into it."),
     ] = False,
 ) -> None:
-    """[train] Judge a bundle by the recordings that a fold holds out.
+    """[train] Judge a bundle by the recordings a fold holds out.
 
     Every set, class and size in one report. --calibrate writes into the bundle what its scores mean, and from
     which on road users are published; judge that on other recordings than those it was measured on.

@@ -95,9 +95,10 @@ def class_file(folders: Sequence[Path]) -> str:
             raise DataError(
                 f"{first} and {folder}: of different classes; mine them into data sets of their own"
             )
-        if found is None:
-            _check_drive(folder)
     found = classes[first]
+    if found is None:
+        for folder in classes:
+            _check_drive(folder)
     if found is None or [one.name for one in found] == list(DRIVE.names):
         return ""
     rows = [

@@ -103,7 +103,7 @@ def mine(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """[fleet] Find frames in recorded scenes, and take them out of their drives.
+    """[fleet] Find frames in recorded scenes, as data sets or clips.
 
     A frame is found where QUERY holds for one of its road users. A class's name alone stands for one of that
     class. Frames that are found within a second are one event. FOLDER is a data set for perception train and

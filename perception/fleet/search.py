@@ -26,7 +26,7 @@ FROM read_parquet(getvariable('files'), hive_partitioning = false)
 _HITS = """
 CREATE TEMP TABLE hits AS
 SELECT file, frame, any_value(sequence) AS sequence, any_value(stem) AS stem, any_value(stamp_ns) AS stamp_ns
-FROM rows {join} WHERE {where} GROUP BY file, frame ORDER BY file, frame
+FROM rows {join} WHERE {where} GROUP BY file, frame
 """
 _COUNTED = "JOIN (SELECT file, frame, {counts} FROM rows GROUP BY file, frame) USING (file, frame)"
 

@@ -17,9 +17,9 @@ def report(
         Path, typer.Argument(help="What perception fleet, or perception run labels/, wrote.", metavar="OUT/")
     ],
 ) -> None:
-    """[fleet] Write OUT/report.html: drives, what was seen in them, health, and frames to label next.
+    """[fleet] Write a page about many drives: OUT/report.html.
 
-    One page that is opened from disk and needs no network.
+    Drives, what was seen in them, health, and frames to label next. It is opened from disk, without network.
     """
     from perception.fleet.report.data import collect  # noqa: PLC0415 - the command's help does without it
     from perception.fleet.report.html import page  # noqa: PLC0415

@@ -70,7 +70,7 @@ ORDER BY file, min(t)
 _WORST_FRAMES = f"""
 SELECT file, sequence, stem, t, doubt, users FROM (
     SELECT * FROM frames WHERE doubt > 0
-    QUALIFY row_number() OVER (PARTITION BY file, t // 1 ORDER BY doubt DESC, frame) = 1
+    QUALIFY row_number() OVER (PARTITION BY file, floor(t) ORDER BY doubt DESC, frame) = 1
 ) QUALIFY row_number() OVER (PARTITION BY file ORDER BY doubt DESC, frame) <= {WORST_OF_A_DRIVE}
 ORDER BY doubt DESC, file, frame LIMIT {WORST}
 """

@@ -240,7 +240,7 @@ function health() {
     return [button, one.drives.size, one.events, one.frames];
   });
   table(["reason", "drives", "spans", "frames"], rows, [1, 2, 3], $("#health"));
-  if (!rows.length) $("#health").after("None: every frame is ok.");
+  if (!rows.length) $("#health").after(make("p", {}, "None: every frame is ok."));
 }
 
 function failed() {
@@ -288,4 +288,7 @@ addEventListener("resize", render);
 totals();
 heads();
 refresh();
-requestAnimationFrame(() => setTimeout(() => [failed(), worst(), health(), latent()])); // once drives are on the screen
+failed();
+health();
+worst();
+latent();
