@@ -30,6 +30,7 @@ LABELS, INSTANCES = PICTURE[..., 0], np.zeros((720, 1280), np.uint16)
 def views(mount: Mount, curvature: float) -> list[tuple[Lane, ...]]:
     """What a car sees that nods and sways."""
     moves = np.random.default_rng(0).normal(0, (0.003, 0.005), (20, 2))
+    moves -= moves.mean(0)
     mounts = [replace(mount, pitch=mount.pitch + nod, yaw=mount.yaw + sway) for nod, sway in moves.tolist()]
     return [lanes(PLAIN, now, curvature=curvature) for now in mounts]
 
