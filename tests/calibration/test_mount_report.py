@@ -128,6 +128,8 @@ def test_the_grid_lies_where_the_road_is() -> None:
             assert _near(picture[y - 1 : y + 2, x - 1 : x + 2], colour), place
         x, y = np.rint(ground.to_pixels(np.array([[1e6, 4e5]]))[0]).astype(int)
         assert _near(picture[y - 1 : y + 2, x - 1 : x + 2], GREEN)
+        x, y = np.rint(ground.to_pixels(np.array([[1e9, 0.0]]))[0]).astype(int)
+        assert _near(picture[y - 12 : y - 7, x - 1 : x + 2], GREEN)  # the upright of its cross
         elsewhere = Ground(info, Mount(1.4, math.radians(2), math.radians(4)))
         x, y = np.rint(elsewhere.to_pixels(np.array([[1e9, 0.0]]))[0]).astype(int)
         assert _near(picture[y - 1 : y + 2, x - 1 : x + 2], RED)

@@ -79,6 +79,14 @@ def test_it_is_quiet_again_once_the_camera_sits_as_calibrated() -> None:
     assert drive.on(140) is None
 
 
+def test_it_does_not_flicker_at_the_limit() -> None:
+    drive, near = Drive(), turned(pitch=0.45)
+    assert drive.on(70, turned(pitch=0.8)) is not None
+    assert drive.on(140, near) is not None
+    assert drive.on(140) is None
+    assert drive.on(140, near) is None
+
+
 @pytest.mark.parametrize("mount", [MOUNT, turned(pitch=0.4), turned(yaw=-0.4)])
 def test_small_differences_are_none(mount: Mount) -> None:
     assert Drive().on(150, mount) is None
@@ -128,6 +136,17 @@ def test_a_calibration_for_another_camera_is_refused() -> None:
     other = Scene.of(frame, LABELS[:480, :640], INSTANCES[:480, :640], classes=DRIVE)
     with pytest.raises(ConfigError, match="1280×720, and the pictures are 640×480"):
         drive.watch.update(other)
+
+
+def test_smaller_pictures_of_the_same_aspect_show_the_same() -> None:
+    drive = Drive()
+    drive.on(30)
+    frame = Frame(PICTURE[:360, :640], 0)
+    for k in range(200):
+        seen = tuple(replace(lane, points=(lane.points - 0.5) / 2) for lane in views(MOUNT, 0.0)[k % 20])
+        small = Scene.of(frame, LABELS[:360, :640], INSTANCES[:360, :640], lanes=seen, classes=DRIVE)
+        assert drive.watch.update(replace(small, stamp_ns=round(drive.seconds * NS_PER_S))) is None
+        drive.seconds += 1 / RATE
 
 
 def test_health_makes_a_condition_of_it() -> None:

@@ -1,6 +1,7 @@
 """What minutes of driving say of a mount, that its deviations are true, and what does not count."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,13 @@ def test_a_lane_change_is_left_out() -> None:
     slowly = [seen(nod(k), aside=0.2 * math.sin(k / 15)) for k in range(250)]
     swayed = drive(StraightDriving(), [*slowly]).average()
     assert swayed is not None and swayed.frames == 250
+
+
+def test_another_boundary_is_no_lane_change() -> None:
+    """The only one that is seen is another one now and then."""
+    frames = [replace(seen(nod(k)), places=(1.3 - 0.6 * (k // 12),)) for k in range(101)]
+    average = drive(StraightDriving(), [*frames]).average()
+    assert average is not None and average.frames == 101
 
 
 def test_standing_at_an_angle_to_the_lane_says_nothing() -> None:
