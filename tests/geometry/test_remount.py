@@ -143,7 +143,10 @@ def test_smaller_pictures_of_the_same_aspect_show_the_same() -> None:
     drive.on(30)
     frame = Frame(PICTURE[:360, :640], 0)
     for k in range(200):
-        seen = tuple(replace(lane, points=(lane.points - 0.5) / 2) for lane in views(MOUNT, 0.0)[k % 20])
+        seen = tuple(
+            replace(lane, points=((lane.points - 0.5) / 2).astype(np.float32))
+            for lane in views(MOUNT, 0.0)[k % 20]
+        )
         small = Scene.of(frame, LABELS[:360, :640], INSTANCES[:360, :640], lanes=seen, classes=DRIVE)
         assert drive.watch.update(replace(small, stamp_ns=round(drive.seconds * NS_PER_S))) is None
         drive.seconds += 1 / RATE
