@@ -15,6 +15,7 @@ from perception.geometry.straight import Average, StraightDriving
 from perception.types import Doubles
 
 LEAST_S = 0.5  # of straight driving
+LEAST_SHARE = 0.1  # of the frames that have lanes: what is seen in fewer may be none
 ENOUGH_SD = np.radians((0.1, 0.25))  # of pitch and yaw: more driving is asked for until then
 BY_EYE_SD = np.array((Mount(1.0).pitch_sd, Mount(1.0).yaw_sd))  # what is worse helps nobody
 WORTH_SAYING = np.radians((0.2, 0.5))  # of pitch and yaw: by which a file may be off, beyond 3 deviations
@@ -79,6 +80,10 @@ def measure(drive: str, driving: StraightDriving) -> tuple[Average, Driven]:
         raise PerceptionError(
             f"{drive}: too little straight driving, {LEAST_S:g} s are the least and half a minute is good: "
             f"{driven}; drive straight, on a marked road"
+        )
+    if counts.no_lanes > (1 - LEAST_SHARE) * counts.all:
+        raise PerceptionError(
+            f"{drive}: lane boundaries in so few frames may be none: {driven}; drive on a marked road"
         )
     found = average.values[:2], average.sds[:2]
     if (found[1] > BY_EYE_SD).any():

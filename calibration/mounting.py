@@ -59,14 +59,14 @@ class Height:
         if self.metres is not None:
             return self.metres, self.sd, "given"
         assert self.lane_width is not None
-        share, share_sd = float(average.values[2]), float(average.sds[2])
-        height = self.lane_width / share
+        lane, lane_sd = float(average.values[2]), float(average.sds[2])  # in camera heights
+        height = self.lane_width / lane
         if not 0 < height <= MOST_HEIGHT:  # NaN is not
             raise PerceptionError(
                 f"{drive}: both boundaries of the lane were never seen at once; measure the height and give "
                 "--height"
             )
-        return height, height * hypot(WIDTH_SD, share_sd), f"from a lane of {self.lane_width:g} m"
+        return height, height * hypot(WIDTH_SD, lane_sd / lane), f"from a lane of {self.lane_width:g} m"
 
 
 def measure_mount(

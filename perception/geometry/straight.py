@@ -20,8 +20,8 @@ STILL = np.radians(0.03)  # deviation of pitch in a segment: a car that drives n
 MOST_SHIFT = 0.5  # from frame to frame: what is farther off is another boundary
 LONGEST_S = 1.0  # between frames: a longer gap counts as that, and nothing is followed across it
 # Of a segment, as it varies from one to another; and as how many segments that belief counts.
-# Pitch: crests, dips and load; yaw: a driver's heading against the lane; width of the lane: a share of it.
-USUAL_SD, BELIEF = np.array([*np.radians((0.15, 0.5)), 0.03]), 4.0
+# Pitch: crests, dips and load; yaw: a driver's heading against the lane; width of the lane: camera heights.
+USUAL_SD, BELIEF = np.array([*np.radians((0.2, 0.5)), 0.03]), 4.0
 # What no length of driving takes away: the lens' centre, and roll that is taken as 0.
 FLOOR_SD = np.array([*np.radians((0.03, 0.05)), 0.005])
 STRAY = 2.5  # deviations from which on a segment counts for less (Huber, 1964)
@@ -35,7 +35,7 @@ class Average:
 
     Attributes:
         values: the width is in camera heights; NaN where both sides of the lane were never seen.
-        sds: their standard deviations; that of the width is a share of it.
+        sds: their standard deviations.
         one_sds: those of one segment, from which follows how far more driving helps; see `more_s`.
         frames, seconds: of straight driving that they are from.
     """
