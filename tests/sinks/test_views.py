@@ -50,7 +50,7 @@ def test_planes_of_wide_pixels_become_square(tmp_path: Path, near: tuple[Frame, 
     frame, scene = near
     wide = replace(frame, pixel_aspect=1.5)
     sink = open_sink(str(tmp_path / "out.png?view=both"), 25, DRIVE)
-    sink.write(wide, scene, Yuv420.of(frame.image))
+    sink.write(wide, scene, Yuv420.of(frame.image))  # type: ignore[arg-type]
     sink.close()
     assert read_image(tmp_path / "out.png").shape[:2] == (400, 900 + birds_eye(scene, DRIVE, 400).shape[1])
 

@@ -22,7 +22,7 @@ def boundary(left: float, kind: str = "solid", side: str | None = None, sd: floa
     ahead = np.linspace(3, 50, 48)
     metres = np.stack([ahead, np.full(48, left)], 1).astype(np.float32)
     sds = np.where(ahead > 40, 2.0, sd)[:, None].repeat(2, 1).astype(np.float32)
-    points = np.tile(np.float32([[60, 150]]), (48, 1))
+    points = np.tile(np.array([[60, 150]], np.float32), (48, 1))
     return Lane(points, kind, 1.0, side, metres, sds)  # type: ignore[arg-type]
 
 
