@@ -178,6 +178,13 @@ def run(
             metavar="FILE",
         ),
     ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            help="The camera's lens and mount, for metres on the road [default: what the source knows].",
+            metavar="FILE",
+        ),
+    ] = None,
     min_score: Annotated[
         list[str] | None,
         typer.Option(
@@ -236,6 +243,7 @@ def run(
         crf=crf,
         denoise=denoise,
         ego_mask=ego_mask,
+        calibration=calibration,
         min_score=min_score or None,
         tracks=tracks,
         details=details,

@@ -60,6 +60,9 @@ Source = Annotated[SourceUri, _parser(SOURCES)]
 Sink = Annotated[SinkUri, _parser(SINKS)]
 
 
+ByCamera = str | dict[str, str] | None  # of the only camera, or by the cameras' names
+
+
 class RunConfig(BaseModel):
     """What `perception run` does.
 
@@ -86,6 +89,8 @@ class RunConfig(BaseModel):
         denoise: name or folder of a bundle that restores each frame before the network sees it.
         ego_mask: a picture that is not black where the own car is in view, such as its bonnet: nothing is
             detected there; "auto": found in a recording. With several cameras, by their names.
+        calibration: a file with the camera's lens and mount, for metres; with several cameras, by their names.
+            None: what the source knows.
         min_score: from which on road users are published, 0 to 1: a number, or by the classes' names, with
             "all" for those that are not named; empty: the model's own for each class.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
@@ -112,7 +117,8 @@ class RunConfig(BaseModel):
     instances: str = "auto"
     crf: bool = False
     denoise: str | None = Field(None, min_length=1)
-    ego_mask: str | dict[str, str] | None = None
+    ego_mask: ByCamera = None
+    calibration: ByCamera = None
     min_score: Annotated[dict[str, float], BeforeValidator(_by_class)] = {}
     tracks: bool = True
     details: bool = False
@@ -156,11 +162,11 @@ class RunConfig(BaseModel):
             raise ValueError(f"source missing: give it in the profile or on the command line, {EXAMPLE}")
         if self.source is not None and self.cameras:
             raise ValueError("source and cameras are both given; give one of them")
-        masks = self.ego_mask if isinstance(self.ego_mask, dict) else {}
-        if self.cameras and self.ego_mask and not masks and self.ego_mask != AUTO:
-            raise ValueError("ego_mask: is one picture for several cameras; give one for each, by its name")
-        for name in masks.keys() - self.sources.keys():
-            raise ValueError(f"ego_mask: no camera {name}; there are {', '.join(self.sources)}")
+        for key, value in (("ego_mask", self.ego_mask), ("calibration", self.calibration)):
+            if self.cameras and isinstance(value, str) and (key, value) != ("ego_mask", AUTO):
+                raise ValueError(f"{key}: is one file for several cameras; give one for each, by its name")
+            for name in self.by_camera(value).keys() - self.sources.keys():
+                raise ValueError(f"{key}: no camera {name}; there are {', '.join(self.sources)}")
         for name in self.cameras:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
                 raise ValueError(f"camera {name!r}: a name has letters, digits, - and _ only")
@@ -172,12 +178,11 @@ class RunConfig(BaseModel):
                 )
         return self
 
-    @property
-    def ego_masks(self) -> dict[str, str]:
-        """Pictures, or "auto", by the cameras' names."""
-        if isinstance(self.ego_mask, dict):
-            return self.ego_mask
-        return dict.fromkeys(self.sources, self.ego_mask) if self.ego_mask else {}
+    def by_camera(self, value: ByCamera) -> dict[str, str]:
+        """A setting by the cameras' names; one for all stands for each of them."""
+        if isinstance(value, dict):
+            return value
+        return dict.fromkeys(self.sources, value) if value else {}
 
     @property
     def sources(self) -> dict[str, SourceUri]:

@@ -12,6 +12,7 @@ from perception.ego import read_ego_mask
 from perception.engines.machine import usable_cores
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.geometry.calibration_file import Calibration, read_calibration
 from perception.health.types import Health
 from perception.node.node import Node
 from perception.node.rig import Rig, SharedSink
@@ -43,6 +44,10 @@ def wire(
         camera: replace(perceiver, ego_mask=_ego_mask(source, settings.sources[camera], settings, camera))
         for camera, source in sources.items()
     }
+    calibrations = {
+        camera: _calibration(source, settings.sources[camera], settings, camera)
+        for camera, source in sources.items()
+    }
     classes = perceiver.classes if perceiver.info.labelled else NO_CLASSES
     workers = stack.enter_context(WorkerPool(settings.workers or usable_cores()))
     shared = {
@@ -69,6 +74,7 @@ def wire(
             min_rate=settings.min_rate,
             give_up_s=settings.give_up,
             tracks=settings.tracks,
+            calibration=calibrations[camera],
             details=settings.details,
             workers=workers,
             folders=[sink.path.parent for sink in sinks if sink.path],
@@ -85,11 +91,10 @@ def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) 
     Raises:
         ConfigError: the picture cannot be used, or a camera that is live is to be searched.
     """
-    given = settings.ego_masks.get(camera)
+    given = settings.by_camera(settings.ego_mask).get(camera)
     if given != AUTO:
         return None if given is None else read_ego_mask(Path(given))
-    recording = open_source(uri, settings.frames, settings.policy, camera, settings.max_pixels)
-    with closing(recording):
+    with closing(_opened(uri, settings, camera)) as recording:
         if recording.live:
             raise ConfigError(
                 f"ego mask: {AUTO} looks through a recording first, and source {source.uri} is live; give a "
@@ -100,3 +105,26 @@ def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) 
         mask, why = find_ego_mask(frame.image for frame in islice(frames, 0, EGO_PICTURES * every, every))
     source.notes.append(f"ego mask: {why}{'; none is in force' if mask is None else ''}")
     return mask
+
+
+def _calibration(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Calibration | None:
+    """As the settings say; of a recording, the first frame must be of its aspect.
+
+    Raises:
+        ConfigError: the file cannot be used, or not for the recording.
+    """
+    given = settings.by_camera(settings.calibration).get(camera)
+    if given is None:
+        return None
+    calibration = read_calibration(Path(given))
+    if not source.live:
+        with closing(_opened(uri, settings, camera)) as recording:
+            frames = (item for item in recording if isinstance(item, Frame))
+            for frame in islice(frames, 1):
+                calibration.of_size(frame.width, frame.height)
+    return replace(calibration, name=given)
+
+
+def _opened(uri: SourceUri, settings: RunConfig, camera: str) -> Source:
+    """A source again, to look into."""
+    return open_source(uri, settings.frames, settings.policy, camera, settings.max_pixels)

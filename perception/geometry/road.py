@@ -22,10 +22,11 @@ SPREAD = np.array([0.03, 4e-3, 6e-3, 5e-4])
 MEMORY_S = np.array([1.5, 1.5, 0.25, 1.5])
 ASIDE = 20.0  # deviation of a boundary's c, in metres: none is known before
 
-FARTHEST = 60.0  # metres: what is seen there takes up bends and hills of higher order
+FARTHEST = 50.0  # metres: what is seen there takes up bends and hills of higher order
 ALIKE = 20.0  # points of a boundary that err alike, of one each 6 rows
 BEYOND = 2e-5  # deviation of a boundary's course from the model, in radians, a metre
-ROUNDS = 3  # of the fit: nods and climbs turn rays
+ROUNDS = 2  # of the fit: nods and climbs turn rays
+ROUGH = 1e-5  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 2 %
 ASTRAY = 1.5  # deviations from which on a point's weight falls (Cauchy)
 
 
@@ -69,21 +70,16 @@ class RoadFilter:
         found = mean = np.concatenate([np.zeros(count), kept * self._state])
         normal = known
         for _ in range(ROUNDS if count else 0):
-            expected, slopes, sd = self._expect(seen, found[:count], found[count:])
-            # NaN where the model has no road: those points say nothing.
-            off = np.nan_to_num((seen.aside - expected) / sd)
-            weight = np.isfinite(sd) / ALIKE / (1 + (off / ASTRAY) ** 2)
-            terms = np.nan_to_num(slopes / sd[:, None])
-            normal = terms.T @ (weight[:, None] * terms) + known
-            found = found + np.linalg.solve(normal, terms.T @ (weight * off) + known @ (mean - found))
+            off, terms = self._off(seen, found[:count], found[count:])
+            weighted = terms.T * (1 / (ALIKE + ALIKE / ASTRAY**2 * off * off))
+            normal = weighted @ terms + known
+            found = found + np.linalg.solve(normal, weighted @ off + known @ (mean - found))
         self._covariance = np.linalg.inv(normal)
         self._apart, self._state = found[:count], found[count:]
 
-    def misfit(self, seen: Seen, where: Bools) -> float:
-        """Root mean square of deviations by which those points are off from the road; 0 without any."""
-        expected, _, sd = self._expect(seen, self._apart, self._state)
-        off = ((seen.aside - expected) / sd)[where]
-        return float(np.sqrt(np.mean(np.nan_to_num(off) ** 2))) if len(off) else 0.0
+    def misfits(self, seen: Seen) -> Doubles:
+        """By how many deviations each point of the last frame is off from the road; 0 beyond `FARTHEST`."""
+        return np.abs(self._off(seen, self._apart, self._state)[0])
 
     def lane(self, left: int, right: int) -> Road:
         """The lane between two of the last frame's boundaries."""
@@ -116,8 +112,9 @@ class RoadFilter:
         near, root = self._nearness(down, self._state)
         bent = 1 + down * down
         by_road = np.stack([bent / root, 0.5 / (root * near)], 1)  # of log x, by δ and k
-        own = self._covariance[-2:, -2:]
-        return 1 / near, seen_sd * bent / root, np.sqrt(np.einsum("ni,ij,nj->n", by_road, own, by_road))
+        variance = ((by_road @ self._covariance[-2:, -2:]) * by_road).sum(1)
+        rough = ROUGH / (6 * near**3 * self._mount.height)
+        return 1 / near, seen_sd * bent / root, np.sqrt(variance + rough**2)
 
     def place(self, aside: Doubles, down: Doubles, seen_sd: float) -> tuple[Doubles, Doubles]:
         """(n, 2) metres ahead and to the left of points of the road, NaN where it is not met; deviations."""
@@ -127,7 +124,9 @@ class RoadFilter:
         y = aside * x
         turned = x * np.hypot(mount.yaw_sd, seen_sd)
         rolled = (y * y / mount.height + mount.height) * mount.roll_sd
-        ahead_sd = np.sqrt((x * share) ** 2 + (y * mount.yaw_sd) ** 2 + (x * y / mount.height * mount.roll_sd) ** 2)
+        ahead_sd = np.sqrt(
+            (x * share) ** 2 + (y * mount.yaw_sd) ** 2 + (x * y / mount.height * mount.roll_sd) ** 2
+        )
         left_sd = np.sqrt((y * share) ** 2 + turned**2 + rolled**2)
         return np.stack([x, y], 1), np.stack([ahead_sd, left_sd], 1)
 
@@ -139,18 +138,23 @@ class RoadFilter:
         root = np.sqrt(np.where((under > 0) & (q > 0), under, np.nan))
         return (q + root) / (2 * height), root
 
-    def _expect(self, seen: Seen, c: Doubles, state: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-        """Where the model has the points aside, how that changes with its values, and its deviation there."""
-        heading, curve = state[:2]
+    def _off(self, seen: Seen, c: Doubles, state: Doubles) -> tuple[Doubles, Doubles]:
+        """By how much points are off from the model, and how it changes with its values, in deviations.
+
+        Both are 0 where the model has no road, and beyond `FARTHEST`: those points say nothing.
+        """
+        heading, curve, nod, _ = state.tolist()
         near, root = self._nearness(seen.down, state)
-        near[near < 1 / FARTHEST] = np.nan
+        good = near > 1 / FARTHEST
+        near, root = np.where(good, near, 1.0), np.where(good, root, 1.0)
         x, own = 1 / near, c[seen.lane]
-        expected = own * near + heading + curve * x / 2
-        by_near = own - curve * x * x / 2
+        expected = own * near + heading + curve / 2 * x
+        by_near = own - curve / 2 * x * x
         slopes = np.zeros((len(x), len(c) + 4))
         slopes[np.arange(len(x)), seen.lane] = near
         slopes[:, len(c) + HEADING] = 1
         slopes[:, len(c) + CURVE] = x / 2
         slopes[:, len(c) + NOD] = by_near * near / root * (1 + seen.down**2) - expected * seen.down
         slopes[:, len(c) + CLIMB] = by_near / 2 / root
-        return expected * (1 - seen.down * state[NOD]), slopes, np.hypot(seen.sd, BEYOND * x)
+        sure = good / np.hypot(seen.sd, BEYOND * x)
+        return (seen.aside - expected * (1 - nod * seen.down)) * sure, slopes * sure[:, None]

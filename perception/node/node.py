@@ -17,6 +17,7 @@ from perception.engines.background import call_in_background
 from perception.engines.machine import usable_cores
 from perception.errors import EngineError, SourceError, in_words
 from perception.frame import Drop, DropReason
+from perception.geometry.calibration_file import Calibration
 from perception.health.degradation import STEPS, Step
 from perception.health.latency import StageTimes
 from perception.health.lifecycle import LifeCycle
@@ -39,7 +40,7 @@ from perception.types import Policy
 LOG = logging.getLogger("perception.node")
 
 STAGES = (
-    "transport", "read", "denoise", "prepare", "infer", "decode", "check", "track", "draw", "write",
+    "transport", "read", "denoise", "prepare", "infer", "decode", "check", "track", "locate", "draw", "write",
     "end_to_end",
 )  # fmt: skip
 LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then
@@ -65,6 +66,7 @@ class Node:
         max_age_ms: scenes older than that are stale; None: never, or LIVE_MAX_AGE_MS.
         min_rate, give_up_s, hang_s: see `Limits`.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
+        calibration: of the camera, for metres; None: what its frames know.
         details: write the rate, the engine and the times of the stages on overlays.
         workers: frames perceived at a time, or threads shared with other nodes; 0: one for each core.
         folders: health warns when their disks fill up.
@@ -86,6 +88,7 @@ class Node:
         give_up_s: float | None = None,
         hang_s: float = 5.0,
         tracks: bool = True,
+        calibration: Calibration | None = None,
         details: bool = False,
         workers: int | WorkerPool = 0,
         folders: Sequence[Path] = (),
@@ -144,6 +147,7 @@ class Node:
             self._monitor,
             max_age_ms=limits.max_age_ms,
             tracks=tracks,
+            calibration=calibration,
             overlay=any(queue.wants_overlay for queue in self.queues),
             details=details,
         )

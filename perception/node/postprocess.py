@@ -1,10 +1,12 @@
-"""The last stage before scenes leave, in the order of the frames: checks, tracks, trust, overlay."""
+"""The last stage before scenes leave, in the order of the frames: checks, tracks, metres, trust, overlay."""
 
 import time
 
 import numpy as np
 
 from perception.frame import Frame
+from perception.geometry.calibration_file import Calibration
+from perception.geometry.mounting import Locators
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
 from perception.health.types import Finding, Level
@@ -14,6 +16,7 @@ from perception.pixels import Pixels
 from perception.quality.image import ImageChecks
 from perception.scene import Scene, Status
 from perception.sinks.base import Publication
+from perception.tracking.closing import ClosingTracker
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
 
@@ -26,6 +29,7 @@ class Postprocess:
     Args:
         max_age_ms: older scenes are stale; None: none is.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
+        calibration: of the camera; None: what its frames know.
         overlay: whether any sink wants it.
         details: write the rate, the engine and the times of the stages on it.
     """
@@ -37,6 +41,7 @@ class Postprocess:
         *,
         max_age_ms: float | None,
         tracks: bool,
+        calibration: Calibration | None,
         overlay: bool,
         details: bool = False,
     ) -> None:
@@ -44,7 +49,8 @@ class Postprocess:
         self._max_age_ms, self._tracks = max_age_ms, tracks
         self._overlay, self._details = overlay, details
         self._checks = ImageChecks(classes=perceiver.classes)
-        self._trackers = Tracker(), LaneTracker(perceiver.classes)
+        self._trackers = Tracker(), LaneTracker(perceiver.classes), ClosingTracker()
+        self._locators = Locators(calibration, perceiver.classes)
 
     def finish(self, frame: Frame, scene: Scene, stopwatch: Stopwatch) -> tuple[Publication, list[Finding]]:
         """What is published of the frame now, and what the image checks find in it."""
@@ -54,6 +60,10 @@ class Postprocess:
             with stopwatch.measure("track"):
                 for tracker in self._trackers:
                     scene = tracker.update(scene)
+        locator = self._locators.of(frame)
+        if locator is not None:
+            with stopwatch.measure("locate"):
+                scene = locator.update(scene)
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay: Pixels = NO_OVERLAY

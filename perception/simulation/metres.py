@@ -46,8 +46,8 @@ class TruePlace:
 
     @property
     def ttc_s(self) -> float:
-        """Seconds until its nearest part is beside the camera; infinite where it does not come nearer."""
-        return self.nearest_m / self.closing_m_s if self.closing_m_s > 0 else np.inf
+        """Seconds until the camera is where it stands; infinite where it does not come nearer."""
+        return self.distance_m / self.closing_m_s if self.closing_m_s > 0 else np.inf
 
 
 def true_road(view: View) -> TrueRoad:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from perception.frame import Drop, Frame
+from perception.geometry.mounting import mount_transform
 from perception.simulation import Drive, SimulationOptions, parse_options
 from perception.simulation.options import CHOICES
 from perception.sources.base import SourceKind
@@ -11,6 +12,8 @@ from perception.uri import Uri
 
 class SimulatedSource:
     """A procedural drive, such as `sim:?seed=3&size=1280x720&rate=30&weather=rain`, stamped by its own time.
+
+    Its frames know the camera's lens and mount: scenes of it are in metres.
 
     It runs for `frames`, or as long as the URI says, or for its default length.
     """
@@ -26,12 +29,21 @@ class SimulatedSource:
         self.live = False
         self._camera = camera
         self._drive = Drive(options)
+        self._mounted = mount_transform(self._drive.mount, f"{camera}_optical")
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         for index in range(self.length or 0):
             rendering = self._drive.render(index)
             stamp_ns = round(rendering.time * 1e9)
-            yield Frame(rendering.image, stamp_ns, sequence=index, camera=self._camera)
+            yield Frame(
+                rendering.image,
+                stamp_ns,
+                sequence=index,
+                camera=self._camera,
+                frame_id=self._mounted.child,
+                camera_info=self._drive.camera_info,
+                transforms=(self._mounted,),
+            )
 
     def close(self) -> None:
         """Nothing is held open between frames."""

@@ -1,0 +1,123 @@
+"""Which calibration holds for a frame: the one that was given, or what its source knows."""
+
+import logging
+import math
+
+import cv2
+import numpy as np
+
+from perception.camera_info import Mount, Transform
+from perception.classes import ClassSet
+from perception.errors import ConfigError
+from perception.frame import Frame
+from perception.geometry.calibration_file import Calibration
+from perception.geometry.ground import FROM_OPTICAL, rotation
+from perception.geometry.locator import Locator
+from perception.types import Doubles
+
+LOG = logging.getLogger("perception.geometry")
+ROAD = (
+    "base_footprint"  # REP 120: the vehicle's frame on the ground; base_link may be anywhere in it (REP 105)
+)
+
+
+class Locators:
+    """Finds the locator of each frame of a camera, and says once why there is none.
+
+    Args:
+        calibration: holds for all frames; None: what each frame knows of its camera.
+    """
+
+    def __init__(self, calibration: Calibration | None, classes: ClassSet) -> None:
+        self._given, self._classes = calibration, classes
+        self._known: object = None
+        self._locator: Locator | None = None
+
+    def of(self, frame: Frame) -> Locator | None:
+        """The locator for a frame, the same one as long as nothing changes; None: there are no metres.
+
+        Raises:
+            ConfigError: the calibration that was given holds for another aspect.
+        """
+        size = frame.width, frame.height
+        if self._given is not None:
+            known: object = size
+        elif frame.camera_info is None:
+            return None
+        else:
+            known = size, frame.camera_info, frame.optical_frame, frame.transforms
+        if known != self._known:
+            self._known, self._locator = known, self._make(frame)
+        return self._locator
+
+    def _make(self, frame: Frame) -> Locator | None:
+        if self._given is not None:
+            fitted = self._given.of_size(frame.width, frame.height)
+            if fitted is not self._given:
+                info = self._given.info
+                _say(frame, f"{info.width}×{info.height} is scaled to {frame.width}×{frame.height}")
+            if fitted.mount is None:
+                _say(frame, "has no mount: no metres on the road; perception calibrate mount measures one")
+                return None
+            return Locator(fitted, self._classes)
+        try:
+            return self._of_source(frame)
+        except ConfigError as error:
+            _say(frame, f"{error}; no metres")
+            return None
+
+    def _of_source(self, frame: Frame) -> Locator | None:
+        mount = find_mount(frame.transforms, frame.optical_frame)
+        if mount is None or frame.camera_info is None:
+            _say(frame, f"no transforms lead from {frame.optical_frame} to {ROAD}: no metres on the road")
+            return None
+        calibration = Calibration(frame.camera_info, mount, frame.camera)
+        return Locator(calibration.of_size(frame.width, frame.height), self._classes)
+
+
+def find_mount(transforms: tuple[Transform, ...], optical_frame: str) -> Mount | None:
+    """Where a camera sits over `base_footprint`, whose z is 0 on the road; None: no transforms lead there.
+
+    Raises:
+        ConfigError: they lead to a place below the road.
+    """
+    parents = {one.child.lstrip("/"): one for one in transforms}
+    at, turn, name = np.zeros(3), np.eye(3), optical_frame.lstrip("/")
+    for _ in parents:
+        if name == ROAD or name not in parents:
+            break
+        one = parents[name]
+        own = _matrix(one.rotation)
+        at, turn, name = own @ at + one.translation, own @ turn, one.parent.lstrip("/")
+    if name != ROAD:
+        return None
+    if not at[2] > 0:
+        raise ConfigError(f"transforms: put {optical_frame} {at[2]:g} m above the road of {ROAD}")
+    looks = turn @ FROM_OPTICAL.T
+    pitch, yaw = math.asin(np.clip(-looks[2, 0], -1, 1)), math.atan2(looks[1, 0], looks[0, 0])
+    return Mount(float(at[2]), pitch, yaw, math.atan2(looks[2, 1], looks[2, 2]))
+
+
+def mount_transform(mount: Mount, optical_frame: str) -> Transform:
+    """The same as a transform: from the camera to `base_footprint`, right under it."""
+    axis = cv2.Rodrigues(rotation(mount) @ FROM_OPTICAL)[0].ravel()
+    angle = float(np.linalg.norm(axis))
+    x, y, z = (axis * (math.sin(angle / 2) / angle)).tolist()  # the axes differ: the angle is never 0
+    return Transform(ROAD, optical_frame, (0.0, 0.0, mount.height), (x, y, z, math.cos(angle / 2)))
+
+
+def _matrix(rotation: tuple[float, float, float, float]) -> Doubles:
+    x, y, z, w = rotation
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _say(frame: Frame, what: str) -> None:
+    LOG.info(
+        "%s: calibration: %s", frame.camera, what, extra={"event": "calibration", "camera": frame.camera}
+    )
