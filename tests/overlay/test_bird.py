@@ -95,8 +95,11 @@ def test_how_sure_a_distance_is() -> None:
     assert (bright[0], bright[-1]) == pytest.approx((17, 24.4), abs=0.2)  # its outline is white, too
 
 
+TTCS: list[dict[str, Any]] = [{"ttc_s": 5.9}, {"ttc_s": 6.1}, {}]
+
+
 def test_a_collision_that_is_near_is_red() -> None:
-    soon, later, none = (seen(instances=(car(20, 3, **ttc),)) for ttc in ({"ttc_s": 5.9}, {"ttc_s": 6.1}, {}))
+    soon, later, none = (seen(instances=(car(20, 3, **ttc),)) for ttc in TTCS)
     label = where(soon, RED)
     assert len(label) and np.abs(label[:, 0] - 20).max() < 2
     assert len(where(later, RED)) == 0
