@@ -159,17 +159,16 @@ def _box(back: float, front: float, right: float, left: float) -> Doubles:
 
 def _words(scene: Scene) -> list[str]:
     """The ego lane in numbers, and what is not known."""
-    said = []
-    road, users = scene.road, scene.instances
+    if any(lane.metres is None for lane in scene.lanes):
+        return ["no calibration"]
+    said, road = [], scene.road
+    if road is None:
+        said.append("ego lane not known")
     if road is not None and road.width_m is not None:
         said.append(f"lane {road.width_m:.1f} m wide")
     if road is not None and road.offset_m is not None:
         said.append(f"{abs(road.offset_m):.2f} m {'left' if road.offset_m >= 0 else 'right'} of its middle")
-    unplaced = sum(one.distance_m is None for one in users)
-    if any(lane.metres is None for lane in scene.lanes):
-        return ["no calibration"]
+    unplaced = sum(one.distance_m is None for one in scene.instances)
     if unplaced:
         said.append(f"{unplaced} road user{'s' if unplaced > 1 else ''} not placed")
-    if not (users or scene.lanes):
-        said.append("no lanes, no road users")
     return said

@@ -114,10 +114,9 @@ def words(**scene: object) -> Image:
 def test_what_is_not_known_is_said() -> None:
     uncalibrated = replace(boundary(1.75), metres=None, metres_sd=None)
     pictures = {
-        "calibrated": words(lanes=(boundary(1.75),)),
+        "no ego lane": words(lanes=(boundary(1.75),)),
         "uncalibrated": words(lanes=(uncalibrated,)),
         "unplaced": words(lanes=(boundary(1.75),), instances=(replace(car(20, 3), distance_m=None),)),
-        "empty": words(),
         "road": words(lanes=(boundary(1.75),), road=Road(0.25, 0.01, 3.5, 0.02)),
         "right": words(lanes=(boundary(1.75),), road=Road(-0.25, 0.01, 3.5, 0.02)),
     }
