@@ -228,7 +228,7 @@ def _points(points: Floats) -> list[list[float]]:
 def _known_points(points: Floats) -> list[list[float] | None]:
     """To the millimetre; None for what is not known: JSON has no NaN."""
     rounded = points.astype(np.float64).round(3)
-    known = np.isfinite(rounded).all(1)
+    known: list[bool] = np.isfinite(rounded).all(axis=1).tolist()
     return [one if is_known else None for one, is_known in zip(rounded.tolist(), known, strict=True)]
 
 
