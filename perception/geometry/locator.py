@@ -13,8 +13,8 @@ from perception.geometry.road import RoadFilter, Seen
 from perception.scene import Instance, Lane, Road, Scene
 from perception.types import Bools, Doubles
 
-# Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes it is only
-# drawn, and counts for little; and of a foot.
+# Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes, where it
+# is only drawn, and counts for little; and of a foot.
 PAINT_PX, DRAWN_PX, FOOT_PX = 1.5, 12.0, 2.0
 FAINTEST = 0.1  # confidence of a boundary; what is less sure is not noisier
 ASIDE = 4 / 1280  # of the width, from a boundary to its paint
@@ -88,7 +88,7 @@ class Locator:
         sure = np.array([max(lane.confidence, FAINTEST) for lane in scene.lanes])
         painted = self._painted(scene, pixels)
         noise = np.where(painted, PAINT_PX, DRAWN_PX) / np.sqrt(sure[number])
-        seen = Seen(*slopes, number, self._eye.pixel * noise)
+        seen = Seen(slopes[0], slopes[1], number, self._eye.pixel * noise)
         self._road.update(seen, len(counts), seconds)
         metres, metres_sd = self._road.place(seen.aside, seen.down, self._eye.pixel * PAINT_PX)
         parts = (np.split(one.astype(np.float32), np.cumsum(counts)[:-1]) for one in (metres, metres_sd))
@@ -125,13 +125,12 @@ class Locator:
         of = known & (ids > 0)
         ahead[of], share[of] = self._distances.update(ids[of], ahead[of], share[of], scene.stamp_ns)
         share = np.hypot(share, self.mount.height_sd / self.mount.height)
-        ahead[~known] = np.nan
         seen_sd = np.hypot(pixel, self.mount.yaw_sd)
         left_sd = np.hypot(aside * ahead * share, ahead * seen_sd)
         rows = np.stack([ahead, ahead * share, ahead * aside, left_sd], 1).tolist()
         return tuple(
-            replace(one, distance_m=x, distance_sd_m=x_sd, lateral_m=y, lateral_sd_m=y_sd) if x == x else one
-            for one, (x, x_sd, y, y_sd) in zip(scene.instances, rows, strict=True)
+            replace(one, distance_m=x, distance_sd_m=x_sd, lateral_m=y, lateral_sd_m=y_sd) if seen else one
+            for one, (x, x_sd, y, y_sd), seen in zip(scene.instances, rows, known.tolist(), strict=True)
         )
 
 
