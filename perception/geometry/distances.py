@@ -1,8 +1,8 @@
 """How far road users are, steady over time: a Kalman filter of log x and its speed for each track.
 
 In the log, errors are of one size near and far. How tall a track is seen is no use: with its height as a
-third state, learnt near and by class, distances of 3 to 20 m were off by 3 to 4 % in the median and not by 2: the
-top of an outline is another part of the vehicle from near than from far.
+third state, learnt near and by class, distances of 3 to 20 m were off by 3 to 4 % in the median and not
+by 2: the top of an outline is another part of the vehicle from near than from far.
 """
 
 from typing import Any

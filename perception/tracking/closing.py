@@ -1,9 +1,9 @@
 """Seconds until road users are reached, by how fast they grow: no calibration is needed.
 
 At a steady speed one over the size that something is seen at falls along a straight line, to 0 when it is
-reached (Lee, A theory of visual control of braking based on information about time-to-collision, 1976). The line
-is fitted to each track's heights, the older ones weighing less. Widths are no use: a vehicle that is passed shows
-its side.
+reached (Lee, A theory of visual control of braking based on information about time-to-collision, 1976).
+The line is fitted to each track's heights, the older ones weighing less. Widths are no use: a vehicle
+that is passed shows its side.
 """
 
 from dataclasses import replace
