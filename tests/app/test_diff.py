@@ -91,17 +91,18 @@ def test_metres_are_compared_where_both_runs_have_them(runs: tuple[Path, Path]) 
 
     def farther(lines: list[Line]) -> None:
         lines[1]["instances"][0] |= {"distance_m": 23.0, "lateral_m": 5.0}
-        lines[2]["lanes"][0]["metres"] = [None, [15.0, 2.25]]  # nothing in common with the other one
+        lines[1]["lanes"][0]["metres"] = [None, [15.0, 2.25]]  # nothing in common with the other one
+        lines[2]["lanes"][0]["metres"] = [[30.0, 2.25], [40.0, 2.25]]
         lines[3]["lanes"][0]["metres"] = [[15.0, 2.25], [30.0, 2.25]]
 
     edit(runs[1], farther)
     found = diff(*runs, status=1)
     assert [one["identical"] for one in found["frames"]] == [True, False, False, False]
     assert (found["instances"]["placed"], found["instances"]["mean_distance_m"]) == (4, 5 / 4)
-    assert found["lanes"]["placed"] == 3
-    assert found["lanes"]["mean_distance_m"] == pytest.approx(0.5 / 3)
+    assert found["lanes"]["placed"] == 2
+    assert found["lanes"]["mean_distance_m"] == pytest.approx(0.5 / 2)
     shown = RUNNER.invoke(cli.app, ["diff", *map(str, runs)]).output
-    assert "in metres, on average apart: 4 road users 1.25 m, 3 lane boundaries 0.17 m" in shown
+    assert "in metres, on average apart: 4 road users 1.25 m, 2 lane boundaries 0.25 m" in shown
 
 
 def test_labels_that_differ_are_counted_by_class(runs: tuple[Path, Path]) -> None:

@@ -22,6 +22,7 @@ from perception.geometry.mounting import find_mount
 from perception.interchange.files.records import SCENES, SceneRecord, scene_record, schemas
 from perception.interchange.foxglove.vocabulary import FoxgloveVocabulary
 from perception.interchange.messages.channels import Message, Vocabulary, trusted
+from perception.interchange.messages.metres import stretches
 from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.scene import Instance, Lane, Road, Scene, Status
 from tests.interchange.conftest import HEIGHT, WIDTH, a_frame
@@ -186,6 +187,13 @@ def test_foxglove_draws_them_on_the_ground() -> None:
     )
     shown = of_foxglove(said(FoxgloveVocabulary("front", DRIVE), frame, scene)["annotations"])
     assert [one.text for one in shown.texts] == ["vehicle 90% #7 23 m", "pedestrian 75% #3"]
+
+
+def test_a_point_alone_is_no_line() -> None:
+    _, scene = a_scene()
+    metres = np.array([[4, 1], [np.nan, np.nan], [9, 2], [12, np.nan], [20, 3], [30, 4]], np.float32)
+    assert stretches(replace(scene.lanes[0], metres=metres)) == [[(20, 3), (30, 4)]]
+    assert stretches(replace(scene.lanes[0], metres=None)) == []
 
 
 def test_ros_has_detections_with_their_covariance_and_markers_for_rviz() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.overlay import birds_eye
+from perception.overlay.bird import width_of
 from perception.pixels import Yuv420
 from perception.scene import Instance, Scene, Signal
 from perception.sinks.registry import SINKS, open_sink
@@ -60,11 +62,14 @@ def test_a_video_from_above(tmp_path: Path, near: tuple[Frame, Scene], query: st
     frame, scene = near
     sink = open_sink(str(tmp_path / f"out.mp4?{query}"), 25, DRIVE)
     for sequence in range(3):
-        moment = replace(frame, stamp_ns=sequence * 40_000_000, sequence=sequence, host_ns=10**9)
+        at = {"stamp_ns": sequence * 40_000_000, "sequence": sequence, "host_ns": 10**9}
+        moment = replace(frame, pixel_aspect=1.5, **at)
         sink.write(moment, scene, NOTHING)
     sink.write_health(replace(SILENT, signal=Signal.NO_SIGNAL, stamp_ns=2 * 10**9))
     sink.close()
     (path,) = tmp_path.glob("out*.mp4")
+    with av.open(str(path)) as video:
+        assert video.streams.video[0].sample_aspect_ratio in (None, 1)  # not those of the camera
     frames = [image for _, image in read_video(path)]
     above = birds_eye(scene, DRIVE, 400).astype(int)
     assert len(frames) == 4
@@ -76,7 +81,7 @@ def test_small_pictures_stay_legible(tmp_path: Path, make_scene: MakeScene) -> N
     sink = open_sink(str(tmp_path / "out.png?view=both"), 25, DRIVE)
     sink.write(*make_scene(0), picture(0, 96, 160))
     sink.close()
-    assert read_image(tmp_path / "out.png").shape[0] == 360
+    assert read_image(tmp_path / "out.png").shape[:2] == (360, 600 + width_of(360))
 
 
 def test_another_view_is_refused() -> None:
