@@ -62,8 +62,8 @@ def test_a_video_from_above(tmp_path: Path, near: tuple[Frame, Scene], query: st
     frame, scene = near
     sink = open_sink(str(tmp_path / f"out.mp4?{query}"), 25, DRIVE)
     for sequence in range(3):
-        at = {"stamp_ns": sequence * 40_000_000, "sequence": sequence, "host_ns": 10**9}
-        moment = replace(frame, pixel_aspect=1.5, **at)
+        moment = replace(frame, stamp_ns=sequence * 40_000_000, sequence=sequence)
+        moment = replace(moment, pixel_aspect=1.5, host_ns=10**9)
         sink.write(moment, scene, NOTHING)
     sink.write_health(replace(SILENT, signal=Signal.NO_SIGNAL, stamp_ns=2 * 10**9))
     sink.close()
