@@ -27,7 +27,7 @@ FARTHEST = 50.0  # metres: what is seen there takes up bends and hills of higher
 ALIKE = 20.0  # points of a boundary that err alike, of one each 6 rows
 BEYOND = 2e-5  # deviation of a boundary's course from the model, in radians, a metre
 ROUNDS = 3  # of the fit: after two, a nod of half a degree was still not found
-ROUGH = 1e-5  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 2 %
+ROUGH = 2e-5  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 5 %
 ASTRAY = 1.5  # deviations from which on a point's weight falls (Cauchy)
 
 

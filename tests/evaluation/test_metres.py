@@ -15,7 +15,7 @@ BOX = 100.0, 100.0, 200.0, 180.0
 
 
 def scene_of(road: Road | None = None, **values: float | None) -> Scene:
-    found = Instance(VEHICLE * 1000 + 7, VEHICLE, 0.9, BOX, track=3, **values)  # type: ignore[arg-type]
+    found = Instance(VEHICLE * 1000 + 7, VEHICLE, 0.9, BOX, track=3, **values)
     return Scene(0, 0, 0, "", "", MAP, MAP.astype(np.uint16), (found,), road=road)
 
 

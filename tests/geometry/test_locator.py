@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.locator import Locator
@@ -97,7 +98,7 @@ def test_a_hill_is_seen_and_taken_out_of_distances() -> None:
 
 
 def test_far_things_are_less_sure() -> None:
-    scene = settle(CAMERA, TrueRoad(), [(8.0, 0.0), (16.0, 3.0), (32.0, -3.5)], nod=0.0)
+    scene = settle(CAMERA, TrueRoad(), [(8.0, 0.0), (16.0, 3.0), (32.0, -6.0)], nod=0.0)
     shares = [(one.distance_sd_m or 0) / (one.distance_m or 1) for one in scene.instances]
     assert 0.01 < shares[0] < shares[1] < shares[2] < 0.35
 
@@ -184,6 +185,16 @@ def test_no_distance_behind_a_nearer_road_user() -> None:
     assert first.distance_m is not None  # an eighth of its foot is hidden
 
 
+@pytest.mark.parametrize(
+    ("name", "hides"), [("fence", True), ("building", True), ("road", False), ("vegetation", False)]
+)
+def test_no_distance_behind_a_wall_or_a_rail(name: str, hides: bool) -> None:
+    scene = boxed(SEEN)
+    labels = scene.labels.copy()
+    labels[440:448, 600:680] = DRIVE.id(name)
+    assert (one(Locator(CAMERA).update(scene.evolve(labels=labels))).distance_m is None) is hides
+
+
 def test_no_distance_on_the_own_bonnet() -> None:
     bonnet = np.zeros((HEIGHT, WIDTH), bool)
     bonnet[440:] = True
@@ -237,7 +248,10 @@ def test_pictures_of_another_size_are_the_same_road() -> None:
     half = scene.evolve(
         labels=np.ascontiguousarray(scene.labels[::2, ::2]),
         instance_map=np.zeros((HEIGHT // 2, WIDTH // 2), np.uint16),
-        lanes=tuple(Lane((lane.points + 0.5) / 2 - 0.5, lane.kind, 1.0, lane.side) for lane in scene.lanes),
+        lanes=tuple(
+            Lane((lane.points + np.float32(0.5)) / 2 - np.float32(0.5), lane.kind, 1.0, lane.side)
+            for lane in scene.lanes
+        ),
         instances=tuple(
             replace(each, box=tuple(side / 2 for side in each.box))  # type: ignore[arg-type]
             for each in scene.instances

@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ LEVEL = 0.0, 0.0, 0.0, 1.0
 ANGLE = st.floats(-0.7, 0.7)
 
 
-def frame(width: int = 1280, height: int = 720, **more: object) -> Frame:
-    return Frame(np.zeros((height, width, 3), np.uint8), 0, **more)  # type: ignore[arg-type]
+def frame(width: int = 1280, height: int = 720, **more: Any) -> Frame:
+    return Frame(np.zeros((height, width, 3), np.uint8), 0, **more)
 
 
 @given(st.floats(0.5, 3), ANGLE, ANGLE, ANGLE)
@@ -134,7 +135,7 @@ def test_another_size_is_scaled_and_another_aspect_refused(caplog: pytest.LogCap
     ],
 )
 def test_why_there_are_no_metres_is_said_once(
-    calibration: Calibration | None, known: dict[str, object], why: str, caplog: pytest.LogCaptureFixture
+    calibration: Calibration | None, known: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     locators = Locators(calibration, DRIVE)
