@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 
 from perception.camera_info import CameraInfo, Mount
@@ -99,6 +98,8 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
     if mount is not None:
         own = {name: getattr(mount, name) for name in Mount.__dataclass_fields__}
         values["mount"] = own | {name: math.degrees(own[name]) for name in _ANGLES}
+    import yaml  # noqa: PLC0415 - a node without a calibration file needs no YAML
+
     text = _UNITS + yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=110)
     partial = path.with_name(f".{path.name}.partial")
     try:

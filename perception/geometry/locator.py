@@ -27,7 +27,10 @@ HIDES, NEARER = (
     0.25,
     0.01,
 )  # share of a foot's width that another one hides; height of the frame it is nearer by
-MOST_SD = 0.35  # of a distance, in shares of it: what is less sure is not known
+# Classes that hide a foot where they are seen right below it: a wall or a rail between two carriageways.
+HIDING = "building", "pole", "traffic_sign", "fence"
+BELOW = 0.005  # heights of the frame
+MOST_SD = 0.45  # of a distance, in shares of it: what is less sure is not known
 
 
 class Locator:
@@ -47,6 +50,7 @@ class Locator:
             raise ConfigError(f"calibration {calibration.name}: has no mount; metres need one")
         self.calibration, self.mount = calibration, calibration.mount
         self._paint = classes.id("lane_marking") if "lane_marking" in classes.names else -1  # no pixel's
+        self._hiding = [number for number, name in enumerate(classes.names) if name in HIDING]
         self._road = RoadFilter(self.mount)
         self._distances = DistanceFilter()
         self._eye = Eye(calibration, self.mount)
@@ -125,7 +129,7 @@ class Locator:
         pixel = self._eye.pixel * np.hypot(FOOT_PX, OUTLINE * tall)
         ahead, foot_sd, road_sd = self._road.reach(down, pixel)
         share = np.hypot(foot_sd, road_sd)
-        known = ~_hidden(boxes, scene) & (share < MOST_SD)
+        known = ~_hidden(boxes, scene) & ~self._behind(boxes, scene) & (share < MOST_SD)
         ids = np.array([one.track or 0 for one in scene.instances])
         of = known & (ids > 0)
         ahead[of], share[of] = self._distances.update(ids[of], ahead[of], share[of], scene.stamp_ns)
@@ -137,6 +141,18 @@ class Locator:
             replace(one, distance_m=x, distance_sd_m=x_sd, lateral_m=y, lateral_sd_m=y_sd) if seen else one
             for one, (x, x_sd, y, y_sd), seen in zip(scene.instances, rows, known.tolist(), strict=True)
         )
+
+    def _behind(self, boxes: Doubles, scene: Scene) -> Bools:
+        """Whose foot is hidden by what is built beside the road."""
+        height, width = scene.size
+        x0, _, x1, y1 = boxes.T
+        columns = x0 + (x1 - x0) * np.array([[0.25], [0.5], [0.75]])
+        at = (
+            np.clip(side, 0, size - 1).astype(np.intp)
+            for side, size in ((y1 + BELOW * height, height), (columns, width))
+        )
+        below = scene.labels[tuple(at)]
+        return np.asarray(np.isin(below, self._hiding).sum(0) >= 2)
 
 
 def _hidden(boxes: Doubles, scene: Scene) -> Bools:

@@ -26,8 +26,8 @@ ASIDE = 20.0  # deviation of a boundary's c, in metres: none is known before
 FARTHEST = 50.0  # metres: what is seen there takes up bends and hills of higher order
 ALIKE = 20.0  # points of a boundary that err alike, of one each 6 rows
 BEYOND = 2e-5  # deviation of a boundary's course from the model, in radians, a metre
-ROUNDS = 2  # of the fit: nods and climbs turn rays
-ROUGH = 1e-5  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 2 %
+ROUNDS = 3  # of the fit: after two, a nod of half a degree was still not found
+ROUGH = 2e-5  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 5 %
 ASTRAY = 1.5  # deviations from which on a point's weight falls (Cauchy)
 
 
@@ -72,9 +72,11 @@ class RoadFilter:
         self._expected = kept * self._state, before
         found = mean = np.concatenate([np.zeros(count), self._expected[0]])
         normal = known
-        for _ in range(ROUNDS if count else 0):
+        for number in range(ROUNDS if count else 0):
             off, terms = self._off(seen, found[:count], found[count:])
-            weighted = terms.T * (1 / (ALIKE + ALIKE / ASTRAY**2 * off * off))
+            # At first all points are off together, by the nod: none is astray yet.
+            strays = (off / ASTRAY) ** 2 if number else 0.0 * off
+            weighted = terms.T / (ALIKE * (1 + strays))
             normal = weighted @ terms + known
             found = found + np.linalg.solve(normal, weighted @ off + known @ (mean - found))
         self._covariance = np.linalg.inv(normal)

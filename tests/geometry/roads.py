@@ -57,7 +57,7 @@ def scene_of(
             inside = ((pixels >= 0) & (pixels <= (WIDTH - 1, HEIGHT - 1))).all(1)
             points = pixels[inside].astype(np.float32)
             cv2.polylines(labels, [np.rint(points).astype(np.int32)], False, (PAINT,), 3)
-            lanes.append(Lane(points, "solid", 1.0, side))  # type: ignore[arg-type]
+            lanes.append(Lane(points, "solid", 1.0, side))
     found = []
     for number, (x, y) in enumerate(places, 1):
         rise = road.climb / 2 * x * x
@@ -71,4 +71,5 @@ def scene_of(
 
 
 def mount(height: float = 1.4, pitch_deg: float = 1.0, yaw_deg: float = 0.0, roll_deg: float = 0.0) -> Mount:
-    return Mount(height, *(math.radians(angle) for angle in (pitch_deg, yaw_deg, roll_deg)))
+    pitch, yaw, roll = (math.radians(angle) for angle in (pitch_deg, yaw_deg, roll_deg))
+    return Mount(height, pitch, yaw, roll)

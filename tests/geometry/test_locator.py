@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.locator import Locator
@@ -27,7 +28,7 @@ LENSES = (
 def settle(calibration: Calibration, road: TrueRoad, places: list[tuple[float, float]], nod: float) -> Scene:
     """The last scene of half a second of a steady road."""
     locator, scene = Locator(calibration), None
-    for number in range(6):
+    for number in range(4):
         scene = locator.update(scene_of(calibration, road, places, nod, number * 100 * MS))
     assert scene is not None
     return scene
@@ -38,7 +39,7 @@ def one(scene: Scene) -> Instance:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.sampled_from(LENSES),
     st.floats(1.1, 2.2),
@@ -88,7 +89,7 @@ def test_road_and_distances_are_within_their_deviations(
 def test_a_nod_is_seen_and_taken_out_of_distances() -> None:
     scene = settle(CAMERA, TrueRoad(), [(30.0, 0.0)], nod=0.008)
     found = one(scene).distance_m
-    assert found == pytest.approx(30.0, rel=0.05)  # a level road under the mount alone would give 25.6 m
+    assert found == pytest.approx(30.0, rel=0.05)  # the mount alone gives 36.2 m
 
 
 def test_a_hill_is_seen_and_taken_out_of_distances() -> None:
@@ -97,7 +98,7 @@ def test_a_hill_is_seen_and_taken_out_of_distances() -> None:
 
 
 def test_far_things_are_less_sure() -> None:
-    scene = settle(CAMERA, TrueRoad(), [(8.0, 0.0), (16.0, 0.0), (32.0, 0.0)], nod=0.0)
+    scene = settle(CAMERA, TrueRoad(), [(8.0, 0.0), (16.0, 3.0), (32.0, -6.0)], nod=0.0)
     shares = [(one.distance_sd_m or 0) / (one.distance_m or 1) for one in scene.instances]
     assert 0.01 < shares[0] < shares[1] < shares[2] < 0.35
 
@@ -157,7 +158,7 @@ SEEN = 600.0, 380.0, 680.0, 440.0
 @pytest.mark.parametrize(
     ("name", "box"),
     [
-        ("cut below", (500.0, 300.0, 800.0, HEIGHT - 0.0)),
+        ("cut below", (800.0, 300.0, 1000.0, HEIGHT - 0.0)),
         ("cut at the left", (0.0, 300.0, 200.0, 500.0)),
         ("cut at the right", (1100.0, 300.0, WIDTH - 1.0, 500.0)),
         ("above the horizon", (600.0, 200.0, 640.0, 330.0)),
@@ -182,6 +183,16 @@ def test_no_distance_behind_a_nearer_road_user() -> None:
     assert aside.distance_m is None
     first = Locator(CAMERA).update(boxed(SEEN, (670.0, 400.0, 760.0, 520.0))).instances[0]
     assert first.distance_m is not None  # an eighth of its foot is hidden
+
+
+@pytest.mark.parametrize(
+    ("name", "hides"), [("fence", True), ("building", True), ("road", False), ("vegetation", False)]
+)
+def test_no_distance_behind_a_wall_or_a_rail(name: str, hides: bool) -> None:
+    scene = boxed(SEEN)
+    labels = scene.labels.copy()
+    labels[440:448, 600:680] = DRIVE.id(name)
+    assert (one(Locator(CAMERA).update(scene.evolve(labels=labels))).distance_m is None) is hides
 
 
 def test_no_distance_on_the_own_bonnet() -> None:
@@ -237,7 +248,10 @@ def test_pictures_of_another_size_are_the_same_road() -> None:
     half = scene.evolve(
         labels=np.ascontiguousarray(scene.labels[::2, ::2]),
         instance_map=np.zeros((HEIGHT // 2, WIDTH // 2), np.uint16),
-        lanes=tuple(Lane((lane.points + 0.5) / 2 - 0.5, lane.kind, 1.0, lane.side) for lane in scene.lanes),
+        lanes=tuple(
+            Lane((lane.points + np.float32(0.5)) / 2 - np.float32(0.5), lane.kind, 1.0, lane.side)
+            for lane in scene.lanes
+        ),
         instances=tuple(
             replace(each, box=tuple(side / 2 for side in each.box))  # type: ignore[arg-type]
             for each in scene.instances
