@@ -7,6 +7,12 @@
     scene.labels, scene.instances, scene.status              # class ids (h, w), road users, trust
     picture = scene.draw(image)                              # uint8 (h, w, 3), BGR
 
+In metres, with the camera's lens and mount; it comes after the trackers:
+
+    lanes, locator = LaneTracker(), Locator(read_calibration(Path("front.yaml")))
+    scene = locator.update(lanes.update(scene))
+    scene.road, scene.lanes[0].metres, scene.instances[0].distance_m
+
 A live camera, whose frames the program hands in while the node runs in a thread of its own:
 
     camera = PushSource(rate=30)
@@ -24,8 +30,9 @@ from typing import TYPE_CHECKING
 from perception.engines.telemetry import silence
 
 __all__ = [
-    "Bundle", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Node", "Perceiver", "PerceptionError",
-    "PushSource", "Scene", "Status", "Tracker", "draw",
+    "Bundle", "ClosingTracker", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Locator", "Node",
+    "Perceiver", "PerceptionError", "PushSource", "Road", "Scene", "Status", "Tracker", "draw",
+    "read_calibration",
 ]  # fmt: skip
 
 silence()  # before anything imports ONNX Runtime
@@ -34,11 +41,14 @@ if TYPE_CHECKING:
     from perception.bundle.bundle import Bundle
     from perception.errors import PerceptionError
     from perception.frame import Frame
+    from perception.geometry.calibration_file import read_calibration
+    from perception.geometry.locator import Locator
     from perception.node.node import Node
     from perception.overlay import draw
     from perception.perceiver import Perceiver
-    from perception.scene import Instance, KeyPoint, Lane, Scene, Status
+    from perception.scene import Instance, KeyPoint, Lane, Road, Scene, Status
     from perception.sources.push import PushSource
+    from perception.tracking.closing import ClosingTracker
     from perception.tracking.lanes import LaneTracker
     from perception.tracking.objects import Tracker
 else:
@@ -46,19 +56,23 @@ else:
     # time, three quarters of it for numpy, pydantic and cv2.
     _HOMES = {
         "Bundle": "bundle.bundle",
+        "ClosingTracker": "tracking.closing",
         "Frame": "frame",
         "Instance": "scene",
         "KeyPoint": "scene",
         "Lane": "scene",
         "LaneTracker": "tracking.lanes",
+        "Locator": "geometry.locator",
         "Node": "node.node",
         "Perceiver": "perceiver",
         "PerceptionError": "errors",
         "PushSource": "sources.push",
+        "Road": "scene",
         "Scene": "scene",
         "Status": "scene",
         "Tracker": "tracking.objects",
         "draw": "overlay",
+        "read_calibration": "geometry.calibration_file",
     }
 
     def __getattr__(name: str) -> object:

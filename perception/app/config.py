@@ -89,8 +89,8 @@ class RunConfig(BaseModel):
         denoise: name or folder of a bundle that restores each frame before the network sees it.
         ego_mask: a picture that is not black where the own car is in view, such as its bonnet: nothing is
             detected there; "auto": found in a recording. With several cameras, by their names.
-        calibration: a file with the camera's lens and mount, for metres; with several cameras, by their names.
-            None: what the source knows.
+        calibration: a file with the camera's lens and mount, for metres; None: what the source knows. With
+            several cameras, by their names.
         min_score: from which on road users are published, 0 to 1: a number, or by the classes' names, with
             "all" for those that are not named; empty: the model's own for each class.
         tracks: give instances ids that stay with them from frame to frame, and steady the lanes.

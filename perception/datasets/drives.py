@@ -23,6 +23,7 @@ class SimulatedDrive:
         self.name = spec
         self.options = parse_options(query)
         self._drive = Drive(self.options)
+        self.camera_info, self.mount = self._drive.camera_info, self._drive.mount
 
     @property
     def names(self) -> list[str]:

@@ -60,7 +60,8 @@ def evaluate(
 ) -> None:
     """[train] Score scenes on labelled data sets.
 
-    IoU, lane-marking F1, mask AP, panoptic quality, precision and calibration of scores, lanes and tracks.
+    IoU, lane-marking F1, mask AP, panoptic quality, precision and calibration of scores, lanes, tracks, and
+    metres on simulated drives.
     All figures are of what is published; --min-score 0 gives the AP of all that is found.
 
     \b

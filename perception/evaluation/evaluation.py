@@ -16,6 +16,7 @@ from perception.evaluation.metrics.instances import (
 )
 from perception.evaluation.metrics.key_points import KeyPointScore
 from perception.evaluation.metrics.lanes import LaneScore, score_lanes, visible_lanes
+from perception.evaluation.metrics.metres import MetresScore
 from perception.evaluation.metrics.pictures import PictureEvaluation
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.metrics.tracks import TrackEvaluation
@@ -170,6 +171,21 @@ class Tracks:
         }
 
 
+class Metres:
+    kind = "metres"
+
+    def __init__(self) -> None:
+        self._score = MetresScore()
+
+    def update(self, one: Judged) -> None:
+        truth = one.sample.truth
+        if truth is not None:
+            self._score.add(one.scene, truth.road, truth.places, true_instances(one.labels))
+
+    def result(self) -> Rows:
+        return self._score.figures()
+
+
 class Depth:
     kind = "depth"
 
@@ -228,7 +244,7 @@ class Evaluation:
         self._classes, self._scores = Classes(classes), Scores(classes)
         self.metrics: list[Metric] = [Depth(), KeyPoints(), Pictures()]
         if labelled:
-            tracks: list[Metric] = [Tracks()] if drive else []
+            tracks: list[Metric] = [Tracks(), Metres()] if drive else []
             of_classes = [make(classes) for make in OF_CLASSES]
             self.metrics = [self._classes, *of_classes, self._scores, Lanes(), *tracks, *self.metrics]
 

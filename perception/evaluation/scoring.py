@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +16,10 @@ from perception.evaluation.evaluation import Evaluation
 from perception.evaluation.judged import Judged
 from perception.evaluation.recording import RecordedScenes
 from perception.frame import Frame
+from perception.geometry.mounting import Locators, mount_transform
 from perception.perceiver import Perceiver
 from perception.scene import Scene
+from perception.tracking.closing import ClosingTracker
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
 
@@ -33,14 +35,15 @@ class Subject:
     """What is scored: the scenes that a bundle finds, or those in files.
 
     `labelled`: they hold classes or instances.
-    `followers` are what goes over a drive's scenes in their order; scenes in files went through it already.
+    `followers` are what goes over a drive's scenes in their order, before they are put in metres; scenes in
+    files went through it already.
     """
 
     model: str
     engine: str
     classes: ClassSet
     perceive: Callable[[Frame, Sequence[Frame]], Scene]
-    followers: tuple[Callable[[], Tracker | LaneTracker], ...]
+    followers: tuple[Callable[[], Tracker | LaneTracker | ClosingTracker], ...]
     labelled: bool = True
 
 
@@ -48,7 +51,7 @@ def subject_of(perceiver: Perceiver) -> Subject:
     name, engine = perceiver.info.name, perceiver.engine.name + (", CRF" if perceiver.crf else "")
     if perceiver.denoiser is not None:
         engine += f", after {perceiver.denoiser.model}"
-    followers = (Tracker, lambda: LaneTracker(perceiver.classes))
+    followers = (Tracker, lambda: LaneTracker(perceiver.classes), ClosingTracker)
     labelled = perceiver.info.labelled
     return Subject(name, engine, perceiver.classes, perceiver.perceive, followers, labelled)
 
@@ -98,12 +101,17 @@ def walk(
         title: of the progress bar; without one there is none.
         pool: perceives frames at once, and holds all of them until the last is done.
     """
-    rate = dataset.options.rate if isinstance(dataset, SimulatedDrive) else None
+    drive = dataset if isinstance(dataset, SimulatedDrive) else None
+    rate = drive.options.rate if drive else None
     followers = [make() for make in subject.followers] if rate else []
+    locators = Locators(None, subject.classes) if followers else None
 
     def perceive(index: int) -> tuple[Sample, Frame, Scene]:
         sample = dataset[index]
         frame = Frame(sample.image, round(1e9 * index / (rate or 1)), sequence=index, stem=sample.name)
+        if drive is not None:
+            transforms = (mount_transform(drive.mount, frame.optical_frame),)
+            frame = replace(frame, camera_info=drive.camera_info, transforms=transforms)
         return sample, frame, subject.perceive(frame, [Frame(image, 0) for image in sample.earlier])
 
     found = (pool.map if pool else map)(perceive, range(len(dataset)))
@@ -112,6 +120,9 @@ def walk(
     for sample, frame, scene in found:
         for follower in followers:
             scene = follower.update(scene)  # noqa: PLW2901 - each goes over what the one before it made
+        locator = locators.of(frame) if locators else None
+        if locator is not None:
+            scene = locator.update(scene)  # noqa: PLW2901
         one = Judged(sample, frame, scene, subject.classes)
         for observer in observers:
             observer.update(one)

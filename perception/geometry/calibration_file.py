@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 
 from perception.camera_info import CameraInfo, Mount
 from perception.errors import ConfigError
 from perception.geometry.lens import Lens
 from perception.parsing import read_yaml, validate
-from perception.yaml_file import parse_yaml
 
 NAMES = {
     "radtan": "plumb_bob",
@@ -126,6 +124,8 @@ def write_mount(path: Path, mount: Mount) -> None:
 
 def with_mount(path: Path, mount: Mount) -> str:
     """The text of a calibration's file with another mount; see `write_mount`."""
+    from perception.yaml_file import parse_yaml  # noqa: PLC0415 - a node without a file needs no YAML
+
     before = read_yaml(path, edit=_untagged)
     text = path.read_bytes().decode()
     edited = f"{_without_mount(text).rstrip()}\n{_dump({'mount': _in_degrees(mount)})}"
@@ -158,6 +158,8 @@ def _in_degrees(mount: Mount) -> dict[str, Any]:
 
 
 def _dump(values: dict[str, Any]) -> str:
+    import yaml  # noqa: PLC0415 - a node without a calibration file needs no YAML
+
     return str(yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=110))
 
 

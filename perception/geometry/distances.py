@@ -1,11 +1,10 @@
 """How far road users are, steady over time: a Kalman filter of log x and its speed for each track.
 
-In the log, errors are of one size near and far. How tall a track is seen is no use: with its height as a third
-state, learnt near and by class, distances of 3 to 20 m were off by 3 to 4 % in the median and not by 2, as the
-outline's top is another part of the vehicle from near than from far.
+In the log, errors are of one size near and far. How tall a track is seen is no use: with its height as a
+third state, learnt near and by class, distances of 3 to 20 m were off by 3 to 4 % in the median and not
+by 2: the top of an outline is another part of the vehicle from near than from far.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""What a mounted camera's pixels look at, from a table: no Newton's method in every frame (0.6 ms for 800 points)."""
+"""What a mounted camera's pixels look at, from a table.
+
+Newton's method would take 0.6 ms for 800 points of every frame.
+"""
 
 import numpy as np
 

@@ -13,8 +13,8 @@ from perception.geometry.road import RoadFilter, Seen
 from perception.scene import Instance, Lane, Road, Scene
 from perception.types import Bools, Doubles
 
-# Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes it is only
-# drawn, and counts for little; and of a foot.
+# Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes, where
+# it is only drawn, and counts for little; and of a foot.
 PAINT_PX, DRAWN_PX, FOOT_PX = 1.5, 12.0, 2.0
 FAINTEST = 0.1  # confidence of a boundary; what is less sure is not noisier
 ASIDE = 4 / 1280  # of the width, from a boundary to its paint
@@ -27,7 +27,10 @@ HIDES, NEARER = (
     0.25,
     0.01,
 )  # share of a foot's width that another one hides; height of the frame it is nearer by
-MOST_SD = 0.35  # of a distance, in shares of it: what is less sure is not known
+# Classes that hide a foot where they are seen right below it: a wall or a rail between two carriageways.
+HIDING = "building", "pole", "traffic_sign", "fence"
+BELOW = 0.005  # heights of the frame
+MOST_SD = 0.45  # of a distance, in shares of it: what is less sure is not known
 
 
 class Locator:
@@ -47,6 +50,7 @@ class Locator:
             raise ConfigError(f"calibration {calibration.name}: has no mount; metres need one")
         self.calibration, self.mount = calibration, calibration.mount
         self._paint = classes.id("lane_marking") if "lane_marking" in classes.names else -1  # no pixel's
+        self._hiding = [number for number, name in enumerate(classes.names) if name in HIDING]
         self._road = RoadFilter(self.mount)
         self._distances = DistanceFilter()
         self._eye = Eye(calibration, self.mount)
@@ -88,24 +92,29 @@ class Locator:
         sure = np.array([max(lane.confidence, FAINTEST) for lane in scene.lanes])
         painted = self._painted(scene, pixels)
         noise = np.where(painted, PAINT_PX, DRAWN_PX) / np.sqrt(sure[number])
-        seen = Seen(*slopes, number, self._eye.pixel * noise)
+        seen = Seen(slopes[0], slopes[1], number, self._eye.pixel * noise)
         self._road.update(seen, len(counts), seconds)
+        sides = {lane.side: k for k, lane in enumerate(scene.lanes) if lane.side}
+        road = None
+        if len(sides) == 2 and all(self._fits(seen, painted, k) for k in sides.values()):
+            road = self._road.lane(sides["left"], sides["right"])
+        if road is None or not WIDTHS_M[0] < (road.width_m or 0) < WIDTHS_M[1]:
+            # One boundary shows no nod; and what is none would show a wrong one.
+            road = None
+            self._road.reject()
         metres, metres_sd = self._road.place(seen.aside, seen.down, self._eye.pixel * PAINT_PX)
         parts = (np.split(one.astype(np.float32), np.cumsum(counts)[:-1]) for one in (metres, metres_sd))
-        lanes = tuple(
+        lanes = (
             replace(lane, metres=own, metres_sd=sd)
             for lane, own, sd in zip(scene.lanes, *parts, strict=False)
         )
-        sides = {lane.side: k for k, lane in enumerate(lanes) if lane.side}
-        if len(sides) < 2:
-            return lanes, None
-        near, off = metres[:, 0] < NEAR_M, self._road.misfits(seen)
-        for k in sides.values():
-            own = near & (number == k)
-            if not painted[own].sum() > UNPAINTED * own.sum() or np.mean(off[own] ** 2) > STRAYS**2:
-                return lanes, None
-        road = self._road.lane(sides["left"], sides["right"])
-        return lanes, road if WIDTHS_M[0] < (road.width_m or 0) < WIDTHS_M[1] else None
+        return tuple(lanes), road
+
+    def _fits(self, seen: Seen, painted: Bools, lane: int) -> bool:
+        """Whether a boundary is painted near the car, and runs alongside the others there."""
+        own = (seen.lane == lane) & (seen.down > self.mount.height / NEAR_M)
+        off = self._road.misfits(seen)[own]
+        return bool(painted[own].sum() > UNPAINTED * own.sum() and np.mean(off**2) <= STRAYS**2)
 
     def _painted(self, scene: Scene, pixels: Doubles) -> Bools:
         """Whether there is paint at points of boundaries."""
@@ -120,19 +129,30 @@ class Locator:
         pixel = self._eye.pixel * np.hypot(FOOT_PX, OUTLINE * tall)
         ahead, foot_sd, road_sd = self._road.reach(down, pixel)
         share = np.hypot(foot_sd, road_sd)
-        known = ~_hidden(boxes, scene) & (share < MOST_SD)
+        known = ~_hidden(boxes, scene) & ~self._behind(boxes, scene) & (share < MOST_SD)
         ids = np.array([one.track or 0 for one in scene.instances])
         of = known & (ids > 0)
         ahead[of], share[of] = self._distances.update(ids[of], ahead[of], share[of], scene.stamp_ns)
         share = np.hypot(share, self.mount.height_sd / self.mount.height)
-        ahead[~known] = np.nan
         seen_sd = np.hypot(pixel, self.mount.yaw_sd)
         left_sd = np.hypot(aside * ahead * share, ahead * seen_sd)
         rows = np.stack([ahead, ahead * share, ahead * aside, left_sd], 1).tolist()
         return tuple(
-            replace(one, distance_m=x, distance_sd_m=x_sd, lateral_m=y, lateral_sd_m=y_sd) if x == x else one
-            for one, (x, x_sd, y, y_sd) in zip(scene.instances, rows, strict=True)
+            replace(one, distance_m=x, distance_sd_m=x_sd, lateral_m=y, lateral_sd_m=y_sd) if seen else one
+            for one, (x, x_sd, y, y_sd), seen in zip(scene.instances, rows, known.tolist(), strict=True)
         )
+
+    def _behind(self, boxes: Doubles, scene: Scene) -> Bools:
+        """Whose foot is hidden by what is built beside the road."""
+        height, width = scene.size
+        x0, _, x1, y1 = boxes.T
+        columns = x0 + (x1 - x0) * np.array([[0.25], [0.5], [0.75]])
+        at = (
+            np.clip(side, 0, size - 1).astype(np.intp)
+            for side, size in ((y1 + BELOW * height, height), (columns, width))
+        )
+        below = scene.labels[tuple(at)]
+        return np.asarray(np.isin(below, self._hiding).sum(0) >= 2)
 
 
 def _hidden(boxes: Doubles, scene: Scene) -> Bools:

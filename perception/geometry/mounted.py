@@ -1,4 +1,4 @@
-"""What a calibration says of a camera, on its frames."""
+"""What is known of a camera, on the frames that leave."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -7,30 +7,29 @@ from perception.camera_info import Mount, Transform
 from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.ground import FROM_OPTICAL, rotation
+from perception.geometry.mounting import mount_transform
 
 
 def mounted(frame: Frame, calibration: Calibration) -> Frame:
-    """The frame with the camera's lens, where its source does not know it, and with the place of the ground.
+    """The frame with lens and mount of its camera, where its source knows none, and with the ground under it.
 
-    The ground hangs on the camera: it may have its own place in a vehicle's tree of frames, and each frame
-    of a tree has one parent.
+    The ground hangs on the camera, which may have its own place in a vehicle's tree of frames: there each one
+    has a single parent.
 
-    Raises:
-        ConfigError: the calibration holds for pictures of another aspect.
+    Args:
+        calibration: for frames of this size.
     """
-    calibration = calibration.of_size(frame.width, frame.height)
-    info, transforms = frame.camera_info or calibration.info, frame.transforms
-    if calibration.mount is not None and not frame.mounted:
-        transforms = (*transforms, ground_below(frame.optical_frame, frame.ground_frame, calibration.mount))
-    return replace(frame, camera_info=info, transforms=transforms)
+    mount, optical, transforms = calibration.mount, frame.optical_frame, frame.transforms
+    if mount is not None and not frame.mounted:
+        if all(one.child != optical for one in transforms):
+            transforms = (*transforms, mount_transform(mount, optical))
+        transforms = (*transforms, _ground_below(optical, frame.ground_frame, mount))
+    return replace(frame, camera_info=frame.camera_info or calibration.info, transforms=transforms)
 
 
 @lru_cache(64)
-def ground_below(optical: str, ground: str, mount: Mount) -> Transform:
+def _ground_below(optical: str, ground: str, mount: Mount) -> Transform:
     """Where the point of the road under the camera is in the camera's axes, and how the road lies there."""
-    from scipy.spatial.transform import Rotation  # noqa: PLC0415 - only with a calibration
-
-    turn = (rotation(mount) @ FROM_OPTICAL).T
-    x, y, z = (turn @ [0.0, 0.0, -mount.height]).tolist()
-    qx, qy, qz, qw = Rotation.from_matrix(turn).as_quat().tolist()
-    return Transform(optical, ground, (x, y, z), (qx, qy, qz, qw))
+    x, y, z = ((rotation(mount) @ FROM_OPTICAL).T @ [0.0, 0.0, -mount.height]).tolist()
+    qx, qy, qz, qw = mount_transform(mount, optical).rotation
+    return Transform(optical, ground, (x, y, z), (-qx, -qy, -qz, qw))

@@ -6,6 +6,7 @@ import numpy as np
 
 from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
+from perception.geometry.mounted import mounted
 from perception.geometry.mounting import Locators
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
@@ -63,7 +64,7 @@ class Postprocess:
         locator = self._locators.of(frame)
         if locator is not None:
             with stopwatch.measure("locate"):
-                scene = locator.update(scene)
+                scene, frame = locator.update(scene), mounted(frame, locator.calibration)
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay: Pixels = NO_OVERLAY

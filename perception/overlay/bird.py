@@ -15,8 +15,9 @@ GRID, LABELLED = 5, 10  # metres between lines, and between those with numbers
 OWN_CAR = (-3.0, 1.4, 0.9)  # metres behind and ahead of the camera, and half the width
 SOON_S = 6.0  # a time to collision that is shown
 MOST_SD = 1.0  # metres to the side; where a boundary is less sure it is not shown
-DASHES = {"solid": (1.0, 1.0), "dashed": (3.0, 9.0)}  # metres of paint, and from one to the next
+DASHES = {"solid": (AHEAD, AHEAD), "dashed": (3.0, 9.0)}  # metres of paint, and from one to the next
 DOTS = (0.5, 1.5)  # of other kinds
+STEP = 0.5  # metres along a line from one corner to the next
 GROUND, LINE, BRIGHT, NUMBER, CARPET = (32, 30, 28), (52, 50, 48), (80, 78, 76), (160,) * 3, (44, 66, 38)
 SHIFT = 4  # bits of a pixel's fraction
 
@@ -83,7 +84,8 @@ class _Canvas:
         for points in _known(lane):
             along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
             for start in np.arange(0.0, along[-1], period):
-                at = np.linspace(start, min(start + paint, along[-1]), 4)
+                end = min(start + paint, along[-1])
+                at = np.linspace(start, end, 2 + int((end - start) / STEP))
                 dash = np.stack([np.interp(at, along, side) for side in points.T], 1)
                 self._line(dash, colour, max(1, round(0.2 * self._scale)))
 
@@ -157,17 +159,16 @@ def _box(back: float, front: float, right: float, left: float) -> Doubles:
 
 def _words(scene: Scene) -> list[str]:
     """The ego lane in numbers, and what is not known."""
-    said = []
-    road, users = scene.road, scene.instances
+    if any(lane.metres is None for lane in scene.lanes):
+        return ["no calibration"]
+    said, road = [], scene.road
+    if road is None:
+        said.append("ego lane not known")
     if road is not None and road.width_m is not None:
         said.append(f"lane {road.width_m:.1f} m wide")
     if road is not None and road.offset_m is not None:
         said.append(f"{abs(road.offset_m):.2f} m {'left' if road.offset_m >= 0 else 'right'} of its middle")
-    unplaced = sum(one.distance_m is None for one in users)
-    if any(lane.metres is None for lane in scene.lanes):
-        return ["no calibration"]
+    unplaced = sum(one.distance_m is None for one in scene.instances)
     if unplaced:
         said.append(f"{unplaced} road user{'s' if unplaced > 1 else ''} not placed")
-    if not (users or scene.lanes):
-        said.append("no lanes, no road users")
     return said

@@ -10,6 +10,7 @@ from perception.health.types import Health
 from perception.scene import Scene
 from perception.sinks.base import SinkKind, check_writable
 from perception.sinks.own_files import check_own, marked
+from perception.sinks.views import VIEW_OPTION, read_view, with_view
 from perception.types import Image
 
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95)
@@ -58,7 +59,9 @@ class PictureSink:
 
 KIND = SinkKind(
     "a picture (out.jpg)",
-    lambda given, how: PictureSink(Path(given.uri.place)),
+    lambda given, how: with_view(PictureSink(Path(given.uri.place)), given.options, how.classes),
+    read=lambda uri: uri.options({"view": read_view}).get("view", "overlay"),
     on_disk=True,
+    options=VIEW_OPTION,
     single=True,
 )

@@ -15,6 +15,7 @@ from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
 from perception.sinks.lock import OutputLock, open_locked
 from perception.sinks.segments import Budget, next_dated, next_free, numbered
 from perception.sinks.video import VideoSink, plays
+from perception.sinks.views import VIEW_OPTION, read_view, with_view
 from perception.uri import Uri
 
 STUMP = 4096  # bytes: a segment without its first frame is not larger
@@ -147,17 +148,20 @@ class RollingVideoSink(RollingSink):
 
 def _open(given: SinkUri, how: Opening) -> Sink:
     """In pieces where options ask for it, else as one video."""
-    path, (limits, encoder) = Path(given.uri.place), given.options
+    path, (limits, encoder, view) = Path(given.uri.place), given.options
+    sink: Sink
     if limits != Limits():
-        return RollingVideoSink(path, limits, lambda file: VideoSink(file, how.rate, encoder), plays)
-    whole = next_free(path) if how.again else path
-    return open_locked(path, lambda lock: VideoSink(whole, how.rate, encoder, lock=lock))
+        sink = RollingVideoSink(path, limits, lambda file: VideoSink(file, how.rate, encoder), plays)
+    else:
+        whole = next_free(path) if how.again else path
+        sink = open_locked(path, lambda lock: VideoSink(whole, how.rate, encoder, lock=lock))
+    return with_view(sink, view, how.classes)
 
 
-def _read(uri: Uri) -> tuple[Limits, Encoder]:
-    values = uri.options({**VIDEO_LIMITS, "encoder": read_encoder})
-    encoder: Encoder = values.pop("encoder", X264)
-    return video_limits(uri, values), encoder
+def _read(uri: Uri) -> tuple[Limits, Encoder, str]:
+    values = uri.options({**VIDEO_LIMITS, "encoder": read_encoder, "view": read_view})
+    encoder, view = values.pop("encoder", X264), values.pop("view", "overlay")
+    return video_limits(uri, values), encoder, view
 
 
 KIND = SinkKind(
@@ -170,5 +174,6 @@ KIND = SinkKind(
         "megabytes": "of each segment",
         "keep": "such as 20GB: room of all segments, also of earlier runs; the oldest go",
         "encoder": "x264, nvenc, qsv, v4l2m2m, or auto: the first that opens [default: x264]",
+        **VIEW_OPTION,
     },
 )

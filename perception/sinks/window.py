@@ -15,6 +15,7 @@ from perception.frame import Frame
 from perception.health.types import Health
 from perception.scene import Scene, Signal
 from perception.sinks.base import SinkKind
+from perception.sinks.views import VIEW_OPTION, read_view, with_view
 from perception.types import Image
 
 _VIEWER = Path(__file__).with_name("window_viewer.py")
@@ -84,4 +85,9 @@ class WindowSink:
             self._viewer.stdin.close()
 
 
-KIND = SinkKind("a window (window:)", lambda given, how: WindowSink())
+KIND = SinkKind(
+    "a window (window:)",
+    lambda given, how: with_view(WindowSink(), given.options, how.classes),
+    read=lambda uri: uri.options({"view": read_view}).get("view", "overlay"),
+    options=VIEW_OPTION,
+)

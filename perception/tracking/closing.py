@@ -1,8 +1,9 @@
 """Seconds until road users are reached, by how fast they grow: no calibration is needed.
 
-At a steady speed one over the size that something is seen at falls along a straight line, to 0 when it is reached
-(Lee, A theory of visual control of braking based on information about time-to-collision, 1976). The line is fitted
-to each track's sizes, the older ones weighing less.
+At a steady speed one over the size that something is seen at falls along a straight line, to 0 when it is
+reached (Lee, A theory of visual control of braking based on information about time-to-collision, 1976).
+The line is fitted to each track's heights, the older ones weighing less. Widths are no use: a vehicle
+that is passed shows its side.
 """
 
 from dataclasses import replace
@@ -59,8 +60,7 @@ class ClosingTracker:
 
     def _take(self, seen: list[Instance], scene: Scene) -> None:
         ids = np.array([one.track for one in seen])
-        x0, y0, x1, y1 = np.array([one.box for one in seen]).T
-        size = y1 - y0
+        size = np.array([one.box[3] - one.box[1] for one in seen])
         now = np.zeros(len(ids), TRACK)
         now["id"] = ids
         now["seen_ns"] = now["since_ns"] = scene.stamp_ns

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,11 +146,25 @@ def test_variables_of_the_environment_stand_for_what_is_secret(
         RunConfig.read(profile, frames=1)
 
 
-def test_each_camera_has_its_own_ego_mask() -> None:
+@pytest.mark.parametrize("key", ["ego_mask", "calibration"])
+def test_each_camera_has_its_own_file(key: str) -> None:
+    def read(given: dict[str, Any], value: Any = None) -> dict[str, str]:
+        config = RunConfig.read(None, **given, **{key: value})
+        return config.by_camera(getattr(config, key))
+
     two = {"cameras": {"left": "a.mp4", "right": "b.mp4"}, "sinks": ["web://127.0.0.1:0"]}
-    assert RunConfig.read(None, **two).ego_masks == {}
-    assert RunConfig.read(None, **two, ego_mask={"left": "l.png"}).ego_masks == {"left": "l.png"}
-    assert RunConfig.read(None, **two, ego_mask="auto").ego_masks == {"left": "auto", "right": "auto"}
-    assert RunConfig.read(None, **GOOD, ego_mask="m.png").ego_masks == {"front": "m.png"}
-    with pytest.raises(ConfigError, match="one picture for several cameras; give one for each"):
-        RunConfig.read(None, **two, ego_mask="m.png")
+    assert read(two) == {}
+    assert read(two, {"left": "l.png"}) == {"left": "l.png"}
+    assert read(GOOD, "m.png") == {"front": "m.png"}
+    with pytest.raises(ConfigError, match=f"{key}: is one file for several cameras; give one for each"):
+        read(two, "m.png")
+    with pytest.raises(ConfigError, match=f"{key}: no camera rear; there are left, right"):
+        read(two, {"rear": "m.png"})
+
+
+def test_ego_masks_of_all_cameras_can_be_searched() -> None:
+    two = {"cameras": {"left": "a.mp4", "right": "b.mp4"}, "sinks": ["web://127.0.0.1:0"]}
+    config = RunConfig.read(None, **two, ego_mask="auto")
+    assert config.by_camera(config.ego_mask) == {"left": "auto", "right": "auto"}
+    with pytest.raises(ConfigError, match="calibration: is one file for several cameras"):
+        RunConfig.read(None, **two, calibration="auto")

@@ -68,6 +68,43 @@ def test_equal_runs_are_equal_whatever_their_ages_and_timings(runs: tuple[Path, 
     assert found["lanes"]["matched"] == 12 and found["lanes"]["mean_distance_px"] == 0
 
 
+def in_metres(lines: list[Line]) -> None:
+    """The first road user is 20 m away, and the first boundary straight, 1.75 m to the left."""
+    for line in lines:
+        line["instances"][0] |= {
+            "distance_m": 20.0,
+            "distance_sd_m": 1.0,
+            "lateral_m": 1.0,
+            "lateral_sd_m": 0.1,
+        }
+        line["lanes"][0] |= {"metres": [[5.0, 1.75], [25.0, 1.75]], "metres_sd": [[0.1, 0.1], [1.0, 0.2]]}
+        line["road"] = {"width_m": 3.5}
+
+
+def test_metres_are_compared_where_both_runs_have_them(runs: tuple[Path, Path]) -> None:
+    edit(runs[0], in_metres)
+    without = diff(*runs, status=0)  # one of them had no calibration: that is no difference
+    assert without["identical"] == 4
+    assert (without["instances"]["placed"], without["instances"]["mean_distance_m"]) == (0, None)
+    edit(runs[1], in_metres)
+    assert diff(*runs, status=0)["instances"]["mean_distance_m"] == 0
+
+    def farther(lines: list[Line]) -> None:
+        lines[1]["instances"][0] |= {"distance_m": 23.0, "lateral_m": 5.0}
+        lines[1]["lanes"][0]["metres"] = [None, [15.0, 2.25]]  # nothing in common with the other one
+        lines[2]["lanes"][0]["metres"] = [[30.0, 2.25], [40.0, 2.25]]
+        lines[3]["lanes"][0]["metres"] = [[15.0, 2.25], [30.0, 2.25]]
+
+    edit(runs[1], farther)
+    found = diff(*runs, status=1)
+    assert [one["identical"] for one in found["frames"]] == [True, False, False, False]
+    assert (found["instances"]["placed"], found["instances"]["mean_distance_m"]) == (4, 5 / 4)
+    assert found["lanes"]["placed"] == 2
+    assert found["lanes"]["mean_distance_m"] == pytest.approx(0.5 / 2)
+    shown = RUNNER.invoke(cli.app, ["diff", *map(str, runs)]).output
+    assert "in metres, on average apart: 4 road users 1.25 m, 2 lane boundaries 0.25 m" in shown
+
+
 def test_labels_that_differ_are_counted_by_class(runs: tuple[Path, Path]) -> None:
     def change(labels: Any) -> None:
         labels[120:130, :100] = VEHICLE

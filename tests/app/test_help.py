@@ -86,7 +86,7 @@ BESIDES = {"rtsp://host/x#": {"tls", "ca"}}
         (
             SINKS,
             [
-                *("out.mp4?", "out.mcap?", "labels/?", "out.jpg", "window:", "web://127.0.0.1:80?"),
+                *("out.mp4?", "out.mcap?", "labels/?", "out.jpg?", "window:?", "web://127.0.0.1:80?"),
                 *("foxglove:", "shm:a?", "ros2:/a?", "zenoh:a?"),
             ],
         ),

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,7 +99,7 @@ def test_the_rotation_is_yaw_of_pitch_of_roll(mount: Mount) -> None:
     np.testing.assert_allclose(rotation(mount), truth, atol=1e-12)
 
 
-SPREADS = {
+SPREADS: dict[str, dict[str, Any]] = {
     "height": {"height_sd": 0.05},
     "pitch": {"pitch_sd": 0.001},
     "yaw": {"yaw_sd": 0.02},
@@ -109,9 +110,9 @@ SPREADS = {
 
 @pytest.mark.parametrize("sds", SPREADS.values(), ids=SPREADS)
 @pytest.mark.parametrize("place", [(5.0, 1.0), (8.0, -4.0), (20.0, 2.0), (35.0, -5.0)])
-def test_the_spread_is_that_of_many_mounts(sds: dict[str, float], place: tuple[float, float]) -> None:
+def test_the_spread_is_that_of_many_mounts(sds: dict[str, Any], place: tuple[float, float]) -> None:
     rng = np.random.default_rng(0)
-    exact = Mount(1.4, 0.03, -0.02, 0.01, 0.0, 0.0, 0.0, 0.0)
+    exact = Mount(1.4, 0.03, -0.25, 0.01, 0.0, 0.0, 0.0, 0.0)
     pixel = Ground(PLAIN, exact).to_pixels(np.array([place]))
     drawn = []
     for _ in range(800):

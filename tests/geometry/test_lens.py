@@ -124,6 +124,23 @@ def test_beyond_a_fold_nothing_is_seen_though_the_model_goes_on(lens: CameraInfo
     assert np.isnan(Lens(lens).to_rays(beyond[None])).all()
 
 
+def test_a_fold_on_one_side_alone() -> None:
+    """By tangential distortion: along x the picture turns where 1 + 6 p2 x = 0, at -2.08."""
+    lens = Lens(info("plumb_bob", (0, 0, 0, 0.08), 400.0, (1280, 720)))
+    rays = np.array([[-2.0, 0.0, 1.0], [-2.2, 0.0, 1.0], [2.2, 0.0, 1.0]])
+    assert np.isfinite(lens.to_pixels(rays)).all(1).tolist() == [True, False, True]
+
+
+def test_a_lens_ends_at_a_pole_of_its_model() -> None:
+    lens = Lens(info("rational_polynomial", (0, 0, 0, 0, 0, -0.25, 0, 0), 100.0, (1280, 720)))
+    away = np.array([0.5, 1.5, 1.9, 2.1, 5.0])
+    rays = np.column_stack([away, 0 * away, 1 + 0 * away])
+    pixels = lens.to_pixels(rays)
+    assert np.isfinite(pixels).all(1).tolist() == [True, True, True, False, False]
+    back = lens.to_rays(pixels[:3])
+    np.testing.assert_allclose(back[:, 0] / back[:, 2], away[:3], rtol=1e-6)
+
+
 def test_what_the_bare_polynomial_maps_into_the_frame_from_beyond_is_not_seen() -> None:
     aside = np.array([[math.tan(math.radians(57)), 0.0, 1.0]])
     inside = projected(KITTI, aside)[0, 0]

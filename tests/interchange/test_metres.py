@@ -14,14 +14,15 @@ from scipy.spatial.transform import Rotation
 
 from perception.camera_info import CameraInfo, Mount, Transform
 from perception.classes import DRIVE, NO_CLASSES, SIZES_M
-from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.ground import Ground
 from perception.geometry.mounted import mounted
+from perception.geometry.mounting import find_mount
 from perception.interchange.files.records import SCENES, SceneRecord, scene_record, schemas
 from perception.interchange.foxglove.vocabulary import FoxgloveVocabulary
 from perception.interchange.messages.channels import Message, Vocabulary, trusted
+from perception.interchange.messages.metres import stretches
 from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.scene import Instance, Lane, Road, Scene, Status
 from tests.interchange.conftest import HEIGHT, WIDTH, a_frame
@@ -115,7 +116,8 @@ def test_the_table_has_a_column_for_each() -> None:
 def test_the_ground_hangs_on_the_camera_where_it_is_seen() -> None:
     """Points of the ground, turned and moved as viewers do, are projected by OpenCV to where the road is."""
     frame, _ = a_scene()
-    (place,) = frame.transforms
+    camera, place = frame.transforms
+    assert (camera.parent, camera.child) == ("base_footprint", "front_optical")  # the source knows no other
     assert (
         (place.parent, place.child)
         == ("front_optical", "front_ground")
@@ -142,10 +144,15 @@ def test_what_the_source_knows_of_its_camera_stays() -> None:
     assert (known.transforms[1].parent, known.transforms[1].child) == ("cam0", "front_ground")
     assert mounted(known, CALIBRATION).transforms == known.transforms
     assert not mounted(frame, Calibration(INFO)).mounted  # a lens alone
-    with pytest.raises(ConfigError, match="of another aspect"):
-        mounted(Frame(np.zeros((100, 100, 3), np.uint8), 0), CALIBRATION)
-    half = mounted(Frame(np.zeros((HEIGHT // 2, WIDTH // 2, 3), np.uint8), 0), CALIBRATION)
-    assert half.camera_info is not None and half.camera_info.k[0] == 100.0
+
+
+def test_a_log_says_enough_for_metres_of_its_pictures() -> None:
+    """What leaves as transforms is a mount again when it comes back."""
+    frame, _ = a_scene()
+    mount = find_mount(frame.transforms, frame.optical_frame)
+    assert mount is not None and CALIBRATION.mount is not None
+    for name in ("height", "pitch", "yaw", "roll"):
+        assert getattr(mount, name) == pytest.approx(getattr(CALIBRATION.mount, name))
 
 
 def test_foxglove_draws_them_on_the_ground() -> None:
@@ -180,6 +187,13 @@ def test_foxglove_draws_them_on_the_ground() -> None:
     )
     shown = of_foxglove(said(FoxgloveVocabulary("front", DRIVE), frame, scene)["annotations"])
     assert [one.text for one in shown.texts] == ["vehicle 90% #7 23 m", "pedestrian 75% #3"]
+
+
+def test_a_point_alone_is_no_line() -> None:
+    _, scene = a_scene()
+    metres = np.array([[4, 1], [np.nan, np.nan], [9, 2], [12, np.nan], [20, 3], [30, 4]], np.float32)
+    assert stretches(replace(scene.lanes[0], metres=metres)) == [[(20, 3), (30, 4)]]
+    assert stretches(replace(scene.lanes[0], metres=None)) == []
 
 
 def test_ros_has_detections_with_their_covariance_and_markers_for_rviz() -> None:

@@ -58,6 +58,7 @@ def make(
         cast(Monitor, MONITOR),
         max_age_ms=max_age_ms,
         tracks=tracks,
+        calibration=None,
         overlay=overlay,
         details=details,
     )

@@ -192,7 +192,7 @@ def test_who_is_there_before_the_first_frame_is_told_each_channel() -> None:
         async with connected(sink.uri) as page:
             await asyncio.to_thread(sink.write, frame, scene, frame.image)
             names = sink._cameras["front"].channels
-            assert len({(await page.channel(f"/front/{name}"))["id"] for name in names}) == 10
+            assert len({(await page.channel(f"/front/{name}"))["id"] for name in names}) == 11
 
     watched(watch)
 

@@ -206,7 +206,7 @@ def test_wrong_options_are_refused_before_anything_is_opened(uri: str, message: 
     ],
 )
 def test_limits(uri: str, limits: Limits | FolderOptions) -> None:
-    assert SINKS.parse(uri).options == ((limits, X264) if isinstance(limits, Limits) else limits)
+    assert SINKS.parse(uri).options == ((limits, X264, "overlay") if isinstance(limits, Limits) else limits)
 
 
 def test_the_number_goes_on_where_the_clock_was_set_back(tmp_path: Path) -> None:

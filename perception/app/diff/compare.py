@@ -1,7 +1,9 @@
 """One frame as two runs have it: where labels, road users, lanes and statuses differ."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +11,7 @@ import numpy.typing as npt
 from perception.app.diff.run import Maps, Run, name_of
 from perception.errors import DataError
 from perception.evaluation.metrics.lanes import pair_lanes
-from perception.interchange.files.records import LaneRecord, SceneRecord
+from perception.interchange.files.records import InstanceRecord, LaneRecord, SceneRecord
 from perception.scene import Lane
 
 MATCHED = (
@@ -17,6 +19,13 @@ MATCHED = (
 )
 # What differs from run to run, names files, or is known of one of a drive's copies alone.
 _OF_THE_RUN = {"age_ms", "timings_ms", "stem", "wall_ns"}
+# Compared where both runs had a calibration.
+_PLACES = ("distance_m", "distance_sd_m", "lateral_m", "lateral_sd_m")
+_METRES: dict[str, Any] = {
+    "road": True,
+    "lanes": {"__all__": {"metres", "metres_sd"}},
+    "instances": {"__all__": set(_PLACES)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Matches:
         only_a, only_b: without a partner.
         nearness: sum over the pairs: IoUs of road users, mean distances of boundaries in px.
         score_difference: sum over the pairs, absolute.
+        placed: pairs that both runs have in metres; `metres` is the sum of how far they are apart: of road
+            users in the plane, of boundaries to the side.
     """
 
     matched: int = 0
@@ -60,6 +71,8 @@ class Matches:
     changed: int = 0
     nearness: float = 0.0
     score_difference: float = 0.0
+    placed: int = 0
+    metres: float = 0.0
 
     def __add__(self, other: "Matches") -> "Matches":
         return Matches(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
@@ -107,7 +120,9 @@ def compare(a: Run, b: Run, in_a: SceneRecord, in_b: SceneRecord) -> FrameDiffer
         DataError: maps cannot be read, are of different sizes, or only one run has them.
     """
     name, maps_a, maps_b = name_of(in_a), a.maps(in_a), b.maps(in_b)
-    lines = [one.model_dump(exclude=_OF_THE_RUN) for one in (in_a, in_b)]
+    known = all(map(_has_metres, (in_a, in_b)))
+    excluded = dict.fromkeys(_OF_THE_RUN, True) | ({} if known else _METRES)
+    lines = [one.model_dump(exclude=excluded) for one in (in_a, in_b)]
     statuses = str(in_a.status), str(in_b.status)
     if maps_a is None and maps_b is None:
         return FrameDifference(name, statuses, lines[0] == lines[1], None, Matches(), Matches())
@@ -152,6 +167,8 @@ def matches(a: npt.NDArray[np.uint16], b: npt.NDArray[np.uint16]) -> list[tuple[
 def _instances(in_a: SceneRecord, in_b: SceneRecord, a: Maps, b: Maps) -> Matches:
     of_a, of_b = ({one.id: one for one in scene.instances} for scene in (in_a, in_b))
     pairs = matches(a.instances, b.instances)
+    places = ((_place(of_a[i]), _place(of_b[k])) for i, k, _ in pairs)
+    apart = [math.dist(one, other) for one, other in places if one and other]
     return Matches(
         len(pairs),
         len(of_a) - len(pairs),
@@ -159,18 +176,46 @@ def _instances(in_a: SceneRecord, in_b: SceneRecord, a: Maps, b: Maps) -> Matche
         sum(of_a[one].class_id != of_b[other].class_id for one, other, _ in pairs),
         sum(iou for *_, iou in pairs),
         sum(abs(of_a[one].score - of_b[other].score) for one, other, _ in pairs),
+        len(apart),
+        sum(apart),
     )
 
 
 def _lanes(in_a: SceneRecord, in_b: SceneRecord, size: tuple[int, int]) -> Matches:
     pairs = pair_lanes(_boundaries(in_a.lanes), _boundaries(in_b.lanes), *size)
+    asides = [_aside(in_a.lanes[i], in_b.lanes[k]) for i, k, _ in pairs]
+    apart = [one for one in asides if one is not None]
     return Matches(
         len(pairs),
         len(in_a.lanes) - len(pairs),
         len(in_b.lanes) - len(pairs),
         nearness=sum(px for *_, px in pairs),
         score_difference=sum(abs(in_a.lanes[i].confidence - in_b.lanes[k].confidence) for i, k, _ in pairs),
+        placed=len(apart),
+        metres=sum(apart),
     )
+
+
+def _place(one: InstanceRecord) -> tuple[float, float] | None:
+    return None if one.distance_m is None or one.lateral_m is None else (one.distance_m, one.lateral_m)
+
+
+def _has_metres(scene: SceneRecord) -> bool:
+    users = any(one.distance_m is not None for one in scene.instances)
+    return users or scene.road is not None or any(one.metres is not None for one in scene.lanes)
+
+
+def _aside(a: LaneRecord, b: LaneRecord) -> float | None:
+    """Mean metres between two boundaries to the side, over the stretch that both know; None without one."""
+    sides = [np.array([point for point in one.metres or () if point], np.float64) for one in (a, b)]
+    if min(map(len, sides)) < 2:
+        return None
+    near, far = max(one[0, 0] for one in sides), min(one[-1, 0] for one in sides)
+    if near >= far:
+        return None
+    ahead = np.linspace(near, far, 20)
+    left, other = (np.interp(ahead, *one.T) for one in sides)
+    return float(np.abs(left - other).mean())
 
 
 def _boundaries(records: Sequence[LaneRecord]) -> list[Lane]:

@@ -145,9 +145,15 @@ class Report:
         lowest = sorted(differing.items(), key=lambda pair: pair[1])
         words = [f"{self.names.get(one, f'class {one}')} {iou:.3f}" for one, iou in lowest]
         changed = self.instances.changed
+        apart = [
+            f"{one.placed} {name} {one.metres / one.placed:.2f} m"
+            for name, one in (("road users", self.instances), ("lane boundaries", self.lanes))
+            if one.placed
+        ]
         return [
             *([Text(f"IoU of the classes that differ: {', '.join(words)}")] if words else []),
             *([Text(f"road users of another class: {changed}")] if changed else []),
+            *([Text(f"in metres, on average apart: {', '.join(apart)}")] if apart else []),
         ]
 
     def _named(self) -> list[RenderableType]:
@@ -183,6 +189,8 @@ def _matches_json(one: Matches, nearness: str) -> dict[str, Any]:
         "only_b": one.only_b,
         f"mean_{nearness}": one.mean(one.nearness),
         "mean_score_difference": one.mean(one.score_difference),
+        "placed": one.placed,
+        "mean_distance_m": one.metres / one.placed if one.placed else None,
     }
 
 

@@ -3,6 +3,7 @@
 In one version keys may be added; none goes, and none changes its meaning.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -227,9 +228,8 @@ def _points(points: Floats) -> list[list[float]]:
 
 def _known_points(points: Floats) -> list[list[float] | None]:
     """To the millimetre; None for what is not known: JSON has no NaN."""
-    rounded = points.astype(np.float64).round(3)
-    known = np.isfinite(rounded).all(1).tolist()
-    return [one if is_known else None for one, is_known in zip(rounded.tolist(), known, strict=True)]
+    rounded: list[list[float]] = points.astype(np.float64).round(3).tolist()
+    return [point if all(map(math.isfinite, point)) else None for point in rounded]
 
 
 def polygons(ids: npt.NDArray[np.uint16]) -> dict[int, list[list[float]]]:

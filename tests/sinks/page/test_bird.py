@@ -22,7 +22,7 @@ def boundary(left: float, kind: str = "solid", side: str | None = None, sd: floa
     ahead = np.linspace(3, 50, 48)
     metres = np.stack([ahead, np.full(48, left)], 1).astype(np.float32)
     sds = np.where(ahead > 40, 2.0, sd)[:, None].repeat(2, 1).astype(np.float32)
-    points = np.tile(np.float32([[60, 150]]), (48, 1))
+    points = np.tile(np.array([[60, 150]], np.float32), (48, 1))
     return Lane(points, kind, 1.0, side, metres, sds)  # type: ignore[arg-type]
 
 
@@ -105,7 +105,7 @@ def test_what_is_not_known_now_is_not_drawn(tab: Tab, feed: Feed) -> None:
     tab.wait("#bird-words", "not known now")
     picture = tab.pixels("#bird").astype(np.int64)
     assert at(picture, 22, 1.0) != DRIVE.colours[VEHICLE] and not is_of(at(picture, 8, 1.75), EGO)
-    assert tab.page.get_attribute("#bird", "class") == "dim"
+    assert tab.page.get_attribute("#above", "class") == "above dim"
 
 
 def test_a_boundary_that_is_lost_in_between_and_one_of_unknown_kind(tab: Tab, feed: Feed) -> None:
@@ -118,5 +118,6 @@ def test_a_boundary_that_is_lost_in_between_and_one_of_unknown_kind(tab: Tab, fe
     gap = (ahead > 12.5) & (ahead < 22.5)
     assert not drawn[gap].any()
     assert 0.2 < drawn[~gap].mean() < 0.8 and np.diff(drawn).sum() > 20  # dots
+    assert tab.text("#bird-words") == "ego lane not known"
     assert tab.complaints == []
     assert picture.shape[0] > HEIGHT / 2 and picture.shape[1] < WIDTH * 2

@@ -120,7 +120,7 @@ export function hasMetres({ lanes, instances, road }) {
 
 // The ego lane in numbers, and what is not known.
 export function wordsOf({ road, instances }) {
-  const said = [];
+  const said = road ? [] : ["ego lane not known"];
   if (road?.width_m != null) said.push(`lane ${road.width_m.toFixed(1)} m wide`);
   if (road?.offset_m != null) said.push(`${Math.abs(road.offset_m).toFixed(2)} m ${road.offset_m < 0 ? "right" : "left"} of its middle`);
   const unplaced = instances.filter(({ distance_m: ahead }) => ahead === undefined).length;

@@ -144,7 +144,7 @@ function refresh() {
   element("why").hidden = !verdict.reasons.length;
   element("caption").hidden = !verdict.dim;
   say("caption", caption);
-  for (const id of ["picture", "bird"]) element(id).classList.toggle("dim", verdict.dim);
+  for (const id of ["picture", "above"]) element(id).classList.toggle("dim", verdict.dim);
   document.title = `${verdict.word} · ${camera || "perception"}`;
 
   // A recording's frames have a place in it; how long ago one was read says nothing.

@@ -167,11 +167,12 @@ function pathOf(polygons) {
   return path;
 }
 
-// Class, track and score above a box, unless that would cover one of the bars in `taken`.
+// Class, track, score and distance above a box, unless that would cover one of the bars in `taken`.
 function drawName(context, one, unit, taken) {
   const [x0, y0, x1, y1] = one.box;
   if (y1 - y0 < 18 * unit) return; // the label would hide more than it says
-  const words = [one.class.replaceAll("_", " "), one.track ?? "", `${Math.round(100 * one.score)}%`];
+  const away = one.distance_m === undefined ? "" : `${Math.round(one.distance_m)} m`;
+  const words = [one.class.replaceAll("_", " "), one.track ?? "", `${Math.round(100 * one.score)}%`, away];
   context.font = `600 ${11 * unit}px system-ui, sans-serif`;
   const whole = words.filter((word) => word !== "").join(" ");
   const fits = context.measureText(whole).width < 2 * (x1 - x0);
