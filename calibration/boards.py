@@ -45,6 +45,11 @@ class Corners:
     pixels: Doubles
     board: Doubles
 
+    @property
+    def points(self) -> Doubles:
+        """(n, 3) in metres: the board is flat."""
+        return np.column_stack([self.board, np.zeros(len(self.board))])
+
 
 class Board(Protocol):
     """Attributes:
@@ -178,7 +183,9 @@ class CharucoBoard:
         markers = cv2.aruco.getPredefinedDictionary(DICTIONARIES[name])
         have, need = len(markers.bytesList), columns * rows // 2
         if have < need:
-            raise ValueError(f"dictionary {name} has {have} markers, the board needs {need}; name a larger one")
+            raise ValueError(
+                f"dictionary {name} has {have} markers, the board needs {need}; name a larger one"
+            )
         self._square, self._free = square, 0.8 * (square - marker) / 2 / square  # up to the markers
         # Boards made before OpenCV 4.6 with an even number of rows begin with a white square.
         self._detectors = []

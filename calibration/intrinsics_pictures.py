@@ -54,7 +54,9 @@ def _sheet(found: Intrinsics) -> Image:
 
 
 def _cell(view: View, scale: float, off: Doubles, text: str, colour: tuple[int, int, int]) -> Image:
-    image = np.asarray(cv2.resize(view.image(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    image = np.asarray(
+        cv2.resize(view.image(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+    )
     for place, error in zip(view.corners.pixels, off, strict=True):
         at, end = (tuple(np.rint(one * scale).astype(int).tolist()) for one in (place, place + 20 * error))
         cv2.circle(image, at, 3, colour, 1, cv2.LINE_AA)
@@ -97,7 +99,9 @@ def _undistorted(found: Intrinsics) -> Image:
     focal = width / 2 / np.tan(min(half, WIDEST))
     y, x = np.mgrid[:height, :width]
     rays = np.stack([(x - centre[0]) / focal, (y - centre[1]) / focal, np.ones(x.shape)], -1).reshape(-1, 3)
-    across, down = np.nan_to_num(lens.to_pixels(rays), nan=-1e4).astype(np.float32).T.reshape(2, height, width)
+    across, down = (
+        np.nan_to_num(lens.to_pixels(rays), nan=-1e4).astype(np.float32).T.reshape(2, height, width)
+    )
     image = view.image()
     straight = np.asarray(cv2.remap(image, across, down, cv2.INTER_LINEAR), np.uint8)
     _write(image, "as the lens shows it", (8, 20))

@@ -58,7 +58,11 @@ class Report:
         passed = len(seen.views) - len(found.views) - len(found.dropped)
         if passed:
             notes.append(f"passed over {passed} views, blurred or like others")
-        notes += [f"dropped {view.name}: {error:.2f} px, far more than usual" for view, error in found.dropped]
+        if found.stray:
+            notes.append(f"left out {found.stray} single corners, far off")
+        notes += [
+            f"dropped {view.name}: {error:.2f} px, far more than usual" for view, error in found.dropped
+        ]
         return notes
 
     def advice(self) -> list[str]:
@@ -71,7 +75,9 @@ class Report:
             advice.append("many views disagree with the others: look for what moved, bent or blurred in them")
         if zones := lacking(found.counts):
             advice.append(f"show the board in {', '.join(zones)}: few corners were there")
-        focal = max(found.sd[name] / value for name, value in zip(("fx", "fy"), found.fit.parameters, strict=False))
+        focal = max(
+            found.sd[name] / value for name, value in zip(("fx", "fy"), found.fit.parameters, strict=False)
+        )
         if focal > LOOSE_FOCAL:
             advice.append(
                 "tilt the board more, by 30 to 45° each way, and hold it nearer: focal length and distance cannot "
@@ -117,7 +123,9 @@ class Report:
             "parameters": dict(zip(found.fit.model.parameters, found.fit.parameters.tolist(), strict=True)),
             **self.measured(),
             "held_out_by_model": found.held_out,
-            "view_errors": dict(zip((one.name for one in found.views), found.fit.errors.tolist(), strict=True)),
+            "view_errors": dict(
+                zip((one.name for one in found.views), found.fit.errors.tolist(), strict=True)
+            ),
             "dropped": {view.name: error for view, error in found.dropped},
             "notes": self.notes(),
             "advice": self.advice(),

@@ -96,7 +96,9 @@ def find_views(
         finally:
             opened.close()
     if not found:
-        raise DataError(f"{', '.join(sources)}: no picture could be read; give photographs or a video of the board")
+        raise DataError(
+            f"{', '.join(sources)}: no picture could be read; give photographs or a video of the board"
+        )
     size = Counter(size for size, *_ in found).most_common(1)[0][0]
     right = [(name, view) for one, name, view in found if one == size]
     return Sightings(
@@ -124,7 +126,9 @@ def _expanded(sources: Sequence[str]) -> list[str]:
 
 
 def _name(frame: Frame, source: str, stills: bool) -> str:
-    return frame.stem if stills and frame.stem else f"{Path(source).name} at {frame.stamp_ns / NS_PER_S:.2f} s"
+    return (
+        frame.stem if stills and frame.stem else f"{Path(source).name} at {frame.stamp_ns / NS_PER_S:.2f} s"
+    )
 
 
 def _look(frame: Frame, name: str, board: Board, quick: bool) -> tuple[tuple[int, int], str, View | None]:
@@ -141,7 +145,9 @@ def _sharpness(grey: Grey, pixels: Doubles) -> float:
     one only."""
     found = []
     for x, y in np.rint(pixels).astype(int).tolist():
-        part = grey[max(y - AROUND, 0) : y + AROUND + 1, max(x - AROUND, 0) : x + AROUND + 1].astype(np.float32)
+        part = grey[max(y - AROUND, 0) : y + AROUND + 1, max(x - AROUND, 0) : x + AROUND + 1].astype(
+            np.float32
+        )
         slopes = [np.percentile(np.abs(np.diff(part, axis=axis)), 95) for axis in (0, 1)]
         found.append(min(slopes) / max(float(np.ptp(part)), 1.0))
     return float(np.median(found))

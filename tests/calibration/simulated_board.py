@@ -1,6 +1,7 @@
 """A calibration board before a lens that is known exactly: its corners, and pictures of it, for tests."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import cv2
 import numpy as np
@@ -10,11 +11,14 @@ from perception.camera_info import CameraInfo
 from perception.geometry.lens import Lens
 from perception.types import Doubles, Image, Rng
 
+CELLS = 4  # of the picture, each way: the board is held into each of them in turn
 FINE = 2  # samples of a pixel, each way
 SQUARE = 0.04  # metres
 TEXELS = 48  # of a square's side
 SIZE = (480, 360)
-GRID = np.stack(np.meshgrid(np.linspace(0, SIZE[0] - 1, 25), np.linspace(0, SIZE[1] - 1, 19)), -1).reshape(-1, 2)
+GRID = np.stack(np.meshgrid(np.linspace(0, SIZE[0] - 1, 25), np.linspace(0, SIZE[1] - 1, 19)), -1).reshape(
+    -1, 2
+)
 
 
 def camera(model: str, focal: float, d: Sequence[float]) -> CameraInfo:
@@ -39,7 +43,9 @@ def ray_errors(found: CameraInfo, truth: CameraInfo) -> Doubles:
     return np.asarray(np.linalg.norm(Lens(found).to_pixels(Lens(truth).to_rays(GRID)) - GRID, axis=1))
 
 
-def charuco_texture(columns: int, rows: int, markers: int = cv2.aruco.DICT_4X4_50, legacy: bool = False) -> Image:
+def charuco_texture(
+    columns: int, rows: int, markers: int = cv2.aruco.DICT_4X4_50, legacy: bool = False
+) -> Image:
     """Grey, without a border."""
     dictionary = cv2.aruco.getPredefinedDictionary(markers)
     board = cv2.aruco.CharucoBoard((columns, rows), SQUARE, SQUARE * 0.75, dictionary)
@@ -75,6 +81,7 @@ class Studio:
         tilt: float = 40.0,
     ) -> None:
         self._lens, self._rng = Lens(info), rng
+        self._cells = cycle(rng.permutation(CELLS * CELLS).tolist())
         self._places, self._middle = places, places.mean(0)
         self._least = len(places) if whole else 12
         self._distance = (np.ptp(places[:, 0]) + 2 * SQUARE) * self._lens.focal / (share * SIZE[0])
@@ -112,7 +119,9 @@ class Studio:
         flat = self._places - self._middle
         height = bend * (1 - (flat[:, 0] / flat[:, 0].max()) ** 2)
         while True:
-            ray = self._lens.to_rays(rng.uniform(0.08, 0.92, (1, 2)) * SIZE)[0]
+            cell = divmod(next(self._cells), CELLS)
+            at = 0.02 + 0.96 * (cell + rng.uniform(0, 1, 2)) / CELLS
+            ray = self._lens.to_rays(at[None] * SIZE)[0]
             across = np.cross([0.0, 0.0, 1.0], ray)
             angle = np.arctan2(np.linalg.norm(across), ray[2])
             axis = rng.uniform(0, 2 * np.pi)
@@ -123,7 +132,7 @@ class Studio:
                 np.array([0.0, 0.0, rng.uniform(-0.5, 0.5)]),
             )
             first, second, third = (cv2.Rodrigues(one)[0] for one in turns)
-            turn, shift = first @ second @ third, ray * self._distance * rng.uniform(0.8, 1.4)
+            turn, shift = first @ second @ third, ray * self._distance * rng.uniform(0.8, 1.8)
             pixels = self._lens.to_pixels(np.column_stack([flat, height]) @ turn.T + shift)
             seen = (pixels > 5).all(1) & (pixels < np.array(SIZE) - 6).all(1)
             if seen.sum() >= self._least:
