@@ -27,16 +27,14 @@ def _calibrate() -> None:
 def intrinsics(
     pictures: Annotated[
         list[str],
-        typer.Argument(
-            help="Photographs of the board: files, folders, 'a*.jpg'; or a video.", metavar="PICTURES..."
-        ),
+        typer.Argument(help="Photographs of the board, their folder, or a video.", metavar="PICTURES..."),
     ],
     file: Annotated[Path, typer.Argument(help="The calibration to write, .yaml.", metavar="FILE")],
     board: Annotated[
         str,
         typer.Option(
-            help="chess:9x6:25mm: inner corners, side of a square; charuco:8x6:40mm:30mm: squares, sides of a "
-            "square and a marker, and :DICTIONARY unless 4X4_50.",
+            help="chess:9x6:25mm: inner corners, side of a square; charuco:8x6:40mm:30mm: squares, sides of "
+            "a square and of a marker, and :DICTIONARY unless 4X4_50.",
             metavar="BOARD",
         ),
     ],
@@ -50,16 +48,16 @@ def intrinsics(
     drawn: Annotated[
         Path | None,
         typer.Option(
-            "--pictures", help="Folder for pictures of corners, coverage, lens undone.", metavar="FOLDER"
+            "--pictures", help="Write corners, coverage and the lens undone there.", metavar="FOLDER"
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a camera's lens with pictures of a board.
 
-    Hold a flat, stiff board into every part of the picture, tilted by 20 to 45° each way, near and far, 15 to 30
-    times; zoom, focus and size of the pictures as they will be on the road. Of a video, sharp views that differ
-    are chosen.
+    Hold a flat, stiff board into every part of the picture, tilted by 20 to 45° each way, near and far, 15
+    to 30 times; zoom, focus and size of the pictures as they will be on the road. Of a video, sharp views
+    that differ are chosen.
 
     \b
     Examples:
@@ -114,7 +112,8 @@ def _check_writable(file: Path, drawn: Path | None) -> None:
             ) from None
         if mount is not None:
             raise ConfigError(
-                f"{file}: holds a mount, which was measured with its lens; give another name, and measure it again"
+                f"{file}: holds a mount, which was measured with its lens; give another name, and measure "
+                "the mount again"
             )
     if drawn is not None:
         try:

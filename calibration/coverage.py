@@ -22,8 +22,10 @@ def count_corners(pixels: Doubles, size: tuple[int, int]) -> Ints:
 
 
 def lacking(counts: Ints) -> list[str]:
-    """The zones of which less than `ENOUGH` holds corners; of the picture's corners, which bend most, their outermost
-    four cells count alone."""
+    """The zones of which less than `ENOUGH` holds corners.
+
+    Of the picture's own corners, which bend most, the outermost four cells count alone.
+    """
     seen = counts > 0
     shares = seen.reshape(3, ROWS // 3, 3, COLUMNS // 3).mean(axis=(1, 3))
     shares[::2, ::2] = [

@@ -86,8 +86,9 @@ def find_intrinsics(
     """
     if len(views) < LEAST_VIEWS:
         raise DataError(
-            f"the board is found in {len(views)} {'view' if len(views) == 1 else 'views'}, at least {LEAST_VIEWS} "
-            "are needed, better 15 to 30: show all of the picture, tilted each way, near and far; check --board"
+            f"the board is found in {len(views)} {'view' if len(views) == 1 else 'views'}, at least "
+            f"{LEAST_VIEWS} are needed, better 15 to 30: sharp, all of it, tilted each way, near and far; "
+            "check --board"
         )
     models = (
         (FISHEYE,)
@@ -178,8 +179,10 @@ def hold_out(fitted: Fit, corners: Sequence[Corners]) -> tuple[float, float]:
 
 
 def ray_errors(fitted: Fit, size: tuple[int, int], places: Doubles) -> Doubles:
-    """What the covariance of the parameters makes of rays: how far from each place the ray that is taken for its own
-    is seen, one standard deviation in pixels."""
+    """How far from each place the ray that is taken for its own is seen: one standard deviation in pixels.
+
+    It follows from the covariance of the parameters.
+    """
     rays = Lens(camera_info(fitted, size)).to_rays(places)
     known = np.isfinite(rays[:, 0])
     errors = np.full(len(places), np.inf)

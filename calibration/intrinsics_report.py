@@ -80,8 +80,8 @@ class Report:
         )
         if focal > LOOSE_FOCAL:
             advice.append(
-                "tilt the board more, by 30 to 45° each way, and hold it nearer: focal length and distance cannot "
-                f"be told apart, the standard deviation of the focal length is {focal:.1%}"
+                "tilt the board more, by 30 to 45° each way, and hold it nearer: focal length and distance "
+                f"cannot be separated, the standard deviation of the focal length is {focal:.1%}"
             )
         if found.rms > ROUGH_PX * max(1.0, size[0] / 1280):
             advice.append(
@@ -91,8 +91,8 @@ class Report:
         held_out = found.held_out[found.fit.model.name]
         if held_out > OVERFITTED * found.rms:
             advice.append(
-                f"views that the lens was not fitted to are {held_out:.2f} px off, the others {found.rms:.2f}: "
-                "take more views"
+                f"views that the lens was not fitted to are {held_out:.2f} px off, the others "
+                f"{found.rms:.2f}: take more views"
             )
         return advice + self._of_rays()
 
@@ -102,15 +102,15 @@ class Report:
         if blind.any():
             zones = dict.fromkeys(zone_of(place, found.size) for place in found.places[blind])
             return [
-                f"the lens's model holds no rays for a part of the picture ({', '.join(zones)}): show the board there, "
-                "or try --fisheye"
+                f"the lens's model holds no rays for a part of the picture ({', '.join(zones)}): "
+                "show the board there, or try --fisheye"
             ]
         worst = int(np.argmax(found.ray_errors))
         if found.ray_errors[worst] < LOOSE_RAYS_PX:
             return []
         return [
-            f"rays may be {found.ray_errors[worst]:.1f} px off in {zone_of(found.places[worst], found.size)}: "
-            "show the board there"
+            f"rays may be {found.ray_errors[worst]:.1f} px off in "
+            f"{zone_of(found.places[worst], found.size)}: show the board there"
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -146,11 +146,11 @@ class Report:
         across, down = self._angles()
         tried = ", ".join(f"{name} {error:.3f} px" for name, error in found.held_out.items())
         lines = [
-            f"{len(found.views)} views of {width}×{height}, {found.counts.sum()} corners in {self.coverage:.0%} of "
-            f"the picture; angle of view {across:.0f}° × {down:.0f}°",
+            f"{len(found.views)} views of {width}×{height}, {found.counts.sum()} corners in {self.coverage:.0%} "
+            f"of the picture; angle of view {across:.0f}° × {down:.0f}°",
             f"RMS error {found.rms:.3f} px; of views held out: {tried}",
-            f"rays are known to {figures['ray_error_mean']:.2f} px on average, {figures['ray_error_max']:.2f} px at "
-            "worst (one standard deviation)",
+            f"rays are known to {figures['ray_error_mean']:.2f} px on average, "
+            f"{figures['ray_error_max']:.2f} px at worst (one standard deviation)",
             *self.notes(),
             *(f"better: {one}" for one in self.advice()),
             f"written: {self.file}",

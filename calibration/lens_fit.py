@@ -1,8 +1,8 @@
 """A camera's parameters from corners of a board: the least squares of their distances in the picture.
 
-Zhang, "A flexible new technique for camera calibration", 2000, solved by Levenberg and Marquardt with the poses
-eliminated (Schur complement, as in Triggs et al., "Bundle adjustment: a modern synthesis", 2000, 6), which gives
-the covariance of the parameters too.
+Zhang, "A flexible new technique for camera calibration", 2000, solved by Levenberg and Marquardt with the
+poses eliminated (Schur complement, as in Triggs et al., "Bundle adjustment: a modern synthesis", 2000, 6),
+which gives the covariance of the parameters too.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from calibration.boards import Corners
 from perception.types import Doubles
 
 STEPS = 200
-# What keeps coefficients that the corners do not determine near 0, where they would cancel each other and bend the
-# picture where no corner was: a coefficient of 1 counts as much as one corner that is 0.3 pixels off.
+# What keeps coefficients that the corners do not determine near 0, where they would cancel each other and
+# bend the picture where no corner was: a coefficient of 1 counts as much as a corner 0.3 pixels off.
 PRIOR = 0.1
 CONVERGED = 1e-7  # of the sum of squares, in one step
 ANGLES = np.radians(
@@ -79,8 +79,12 @@ def rms(residuals: Doubles) -> float:
 def project(
     model: Model, parameters: Doubles, pose: Doubles, points: Doubles
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """Points of a board, (n, 3) in metres, in the picture: (n, 2); its derivatives by the parameters, (2n, q), and by
-    the pose, (2n, 6). NaN where a pinhole's board lies behind the camera."""
+    """Points of a board, (n, 3) in metres, in the picture.
+
+    Returns:
+        Pixels, (n, 2), NaN where a pinhole's board lies behind the camera; their derivatives by the
+        parameters, (2n, q), and by the pose, (2n, 6).
+    """
     turn, shift = pose[:3], pose[3:]
     rotation, by_turn = cv2.Rodrigues(turn)
     seen = points @ rotation.T + shift
@@ -97,8 +101,11 @@ def project(
 
 
 def _fisheye(parameters: Doubles, points: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """Pixels (n, 2) of points before and behind the camera, with derivatives by the parameters, (n, 2, 8), and by the
-    points, (n, 2, 3). OpenCV's own mirrors what is more than 90° off the axis into the picture."""
+    """Pixels (n, 2) of points before and behind the camera.
+
+    With derivatives by the parameters, (n, 2, 8), and by the points, (n, 2, 3). OpenCV's own function mirrors
+    what is more than 90° off the axis into the picture.
+    """
     focal, centre, k = parameters[:2], parameters[2:4], parameters[4:]
     sideways = np.maximum(np.hypot(points[:, 0], points[:, 1]), 1e-12)
     angle = np.arctan2(sideways, points[:, 2])
@@ -231,7 +238,7 @@ def fit(
 
 
 def _covariance(model: Model, at: _Equations) -> Doubles:
-    """Of the parameters, poses being free: what the corners say, and of coefficients that they are around 0 ± 1."""
+    """Of the parameters, poses being free: by the corners, and by coefficients being 0 ± 1."""
     left = at.u - np.diag(_prior(model)) - np.einsum("vik,vkl,vjl->ij", at.w, np.linalg.inv(at.v), at.w)
     free = 2 * sum(map(len, at.residuals)) - len(left) - 6 * len(at.v)
     variance = sum(float((one**2).sum()) for one in at.residuals) / max(free, 1)

@@ -1,4 +1,4 @@
-"""Views of a board: the pictures of photographs and videos in which it is found, and the choice of some of them."""
+"""Views of a board: the pictures in which it is found, and the choice of some of them."""
 
 import re
 from collections import Counter
@@ -81,7 +81,7 @@ def find_views(
         opened = open_source(source)
         if opened.live:
             raise ConfigError(
-                f"{source}: is live; record it first (perception run {source} board.mp4), then give the recording"
+                f"{source}: is live; record it first (perception run {source} board.mp4), then give that"
             )
         due = 0
         try:
@@ -141,8 +141,10 @@ def _look(frame: Frame, name: str, board: Board, quick: bool) -> tuple[tuple[int
 
 
 def _sharpness(grey: Grey, pixels: Doubles) -> float:
-    """Steepest slope over contrast, around corners, of the direction that is more blurred: a moving board is so in
-    one only."""
+    """Steepest slope over contrast, around corners.
+
+    Of the direction that is more blurred: a moving board is so in one only.
+    """
     found = []
     for x, y in np.rint(pixels).astype(int).tolist():
         part = grey[max(y - AROUND, 0) : y + AROUND + 1, max(x - AROUND, 0) : x + AROUND + 1].astype(

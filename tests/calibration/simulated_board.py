@@ -22,13 +22,13 @@ GRID = np.stack(np.meshgrid(np.linspace(0, SIZE[0] - 1, 25), np.linspace(0, SIZE
 
 
 def camera(model: str, focal: float, d: Sequence[float]) -> CameraInfo:
-    """Its centre is 3 px to the right of the picture's, and 2 px above it; its pixels are not quite square."""
+    """Its centre is 3 px to the right of the picture's, and 2 px above; its pixels are not quite square."""
     k = (focal, 0.0, (SIZE[0] - 1) / 2 + 3, 0.0, focal * 1.004, (SIZE[1] - 1) / 2 - 2, 0.0, 0.0, 1.0)
     p = (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0)
     return CameraInfo(*SIZE, model, tuple(d), k, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), p)
 
 
-# Angles of view across the corners: 94°, 112° (stereographic, by the eight coefficients that come nearest) and 170°.
+# 94°, 112° (stereographic, by the eight coefficients that come nearest) and 170° across their corners.
 CAMERAS = {
     "plumb_bob": camera("plumb_bob", 360, [-0.3, 0.12, 0.001, -0.0008, -0.02]),
     "rational_polynomial": camera(
