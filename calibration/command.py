@@ -107,9 +107,7 @@ def _check_writable(file: Path, drawn: Path | None) -> None:
         try:
             mount = read_calibration(file).mount
         except ConfigError as error:
-            raise ConfigError(
-                f"{file}: holds something else than a calibration; give another name ({error})"
-            ) from None
+            raise ConfigError(f"{file}: exists and is no calibration; give another name ({error})") from None
         if mount is not None:
             raise ConfigError(
                 f"{file}: holds a mount, which was measured with its lens; give another name, and measure "

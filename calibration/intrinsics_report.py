@@ -146,8 +146,8 @@ class Report:
         across, down = self._angles()
         tried = ", ".join(f"{name} {error:.3f} px" for name, error in found.held_out.items())
         lines = [
-            f"{len(found.views)} views of {width}×{height}, {found.counts.sum()} corners in {self.coverage:.0%} "
-            f"of the picture; angle of view {across:.0f}° × {down:.0f}°",
+            f"{len(found.views)} views of {width}×{height}, {found.counts.sum()} corners in "
+            f"{self.coverage:.0%} of the picture; angle of view {across:.0f}° × {down:.0f}°",
             f"RMS error {found.rms:.3f} px; of views held out: {tried}",
             f"rays are known to {figures['ray_error_mean']:.2f} px on average, "
             f"{figures['ray_error_max']:.2f} px at worst (one standard deviation)",
