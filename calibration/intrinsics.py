@@ -133,7 +133,8 @@ def _without_stray(model: Model, views: Sequence[View], size: tuple[int, int]) -
         near = distance <= limit
         if near.mean() < 1 - MOST_STRAY:
             near[:] = True
-        clean.append(replace(view, corners=Corners(view.corners.pixels[near], view.corners.board[near])))
+        corners_near = Corners(view.corners.pixels[near], view.corners.board[near])
+        clean.append(view if near.all() else replace(view, corners=corners_near))
     return clean
 
 
@@ -166,7 +167,9 @@ def hold_out(fitted: Fit, corners: Sequence[Corners]) -> tuple[float, float]:
         factor of the covariance, from a jackknife of groups (Efron and Tibshirani, "An introduction to the
         bootstrap", 1993, 11); at least 1. A board that is not flat makes it large.
     """
-    folds, residuals, lenses = min(FOLDS, len(corners)), [], []
+    folds = min(FOLDS, len(corners))
+    residuals: list[Doubles] = []
+    lenses: list[Doubles] = []
     for fold in range(folds):
         away = np.arange(len(corners)) % folds == fold
         rest = [one for one, out in zip(corners, away, strict=True) if not out]

@@ -52,7 +52,7 @@ class Report:
         """What was left out."""
         found, seen = self.found, self.sightings
         notes = [f"left out, of another size: {', '.join(seen.other_size)}"] if seen.other_size else []
-        notes += [f"left out, not read: {one}" for one in seen.unread]
+        notes += [f"left out, cannot be read: {one}" for one in seen.unread]
         if seen.without:
             notes.append(f"no board found in {len(seen.without)} of {seen.looked_at}: {_some(seen.without)}")
         passed = len(seen.views) - len(found.views) - len(found.dropped)

@@ -95,7 +95,8 @@ def project(
         return pixels, by_parameters.reshape(-1, len(parameters)), by_pose.reshape(-1, 6)
     fx, fy, cx, cy, *d = parameters
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-    flat, slopes = cv2.projectPoints(points, turn, shift, matrix, np.array(d))
+    flat, jacobian = cv2.projectPoints(points, turn, shift, matrix, np.array(d))
+    slopes = np.asarray(jacobian, np.float64)
     pixels = np.where(seen[:, 2].min() <= 0, np.nan, flat.reshape(-1, 2))
     return pixels, slopes[:, 6 : 10 + len(d)], slopes[:, :6]
 

@@ -87,7 +87,7 @@ def find_views(
         try:
             for frame in opened:
                 if isinstance(frame, Drop):
-                    unread.append(frame.detail)
+                    unread.append(frame.message)
                 elif stills or frame.stamp_ns >= due:
                     due = frame.stamp_ns + NS_PER_S // PER_SECOND
                     found.append(_look(frame, _name(frame, source, stills), board, quick=not stills))

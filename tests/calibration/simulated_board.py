@@ -9,7 +9,7 @@ import numpy as np
 from calibration.boards import Corners
 from perception.camera_info import CameraInfo
 from perception.geometry.lens import Lens
-from perception.types import Doubles, Image, Rng
+from perception.types import Bools, Doubles, Image, Rng
 
 CELLS = 4  # of the picture, each way: the board is held into each of them in turn
 FINE = 2  # samples of a pixel, each way
@@ -108,12 +108,13 @@ class Studio:
         maps = np.where((depth > 0)[:, None], places, -1e4).clip(-1e4, 1e4).astype(np.float32)
         across, down = np.nan_to_num(maps, nan=-1e4).T.reshape(2, SIZE[1] * FINE, SIZE[0] * FINE)
         light = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderValue=150).astype(np.float32)
-        light = cv2.resize(light * 0.75 + 30, SIZE, interpolation=cv2.INTER_AREA)
-        light = np.asarray(cv2.GaussianBlur(light, (0, 0), blur)) + self._rng.normal(0, noise, light.shape)
-        grey = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+        small = cv2.GaussianBlur(
+            cv2.resize(light * 0.75 + 30, SIZE, interpolation=cv2.INTER_AREA), (0, 0), blur
+        )
+        grey = np.clip(np.rint(small + self._rng.normal(0, noise, small.shape)), 0, 255).astype(np.uint8)
         return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
 
-    def _pose(self, bend: float) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+    def _pose(self, bend: float) -> tuple[Doubles, Doubles, Doubles, Bools]:
         """The board's axes, its middle, its corners in the picture, and which of them are seen."""
         rng = self._rng
         flat = self._places - self._middle
@@ -134,6 +135,6 @@ class Studio:
             first, second, third = (cv2.Rodrigues(one)[0] for one in turns)
             turn, shift = first @ second @ third, ray * self._distance * rng.uniform(0.8, 1.8)
             pixels = self._lens.to_pixels(np.column_stack([flat, height]) @ turn.T + shift)
-            seen = (pixels > 5).all(1) & (pixels < np.array(SIZE) - 6).all(1)
+            seen = np.logical_and((pixels > 5).all(1), (pixels < np.array(SIZE) - 6).all(1))
             if seen.sum() >= self._least:
                 return turn, shift, pixels, seen

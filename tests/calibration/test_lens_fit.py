@@ -48,7 +48,9 @@ def test_lens_and_deviations_are_those_of_opencv() -> None:
     found = fitted(PLUMB_BOB, seen)
     boards = [np.column_stack([one.board, np.zeros(len(one.board))]).astype(np.float32) for one in seen]
     pixels = [one.pixels.astype(np.float32) for one in seen]
-    error, matrix, d, _, _, deviations, *_ = cv2.calibrateCameraExtended(boards, pixels, SIZE, None, None)
+    error, matrix, d, _, _, deviations, *_ = cv2.calibrateCameraExtended(
+        boards, pixels, SIZE, np.eye(3), np.zeros(5)
+    )
     theirs, sd = np.array([matrix[0, 0], matrix[1, 1], *matrix[:2, 2], *d.ravel()]), deviations.ravel()[:9]
     assert rms(np.concatenate(found.residuals)) == pytest.approx(error, rel=1e-3)
     assert (np.abs(found.parameters - theirs) < 0.1 * sd).all()
