@@ -22,6 +22,8 @@ LEAST_PAINT, LEAST_SPAN = 0.03, 1.33  # a boundary's painted rows, of the height
 LEAST_CONFIDENCE = 0.05
 SURE_SPAN = 2.5  # ratio of t; over a shorter one a dash looks like a solid line
 EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
+CLOSE = 0.4  # camera heights: of boundaries so near each other, two lines of one or paint and a smear,
+SURER = 1.3  # times as sure is enough for the farther one to bound the ego lane
 BENDING = np.diag([0.0, 0.0, 5e-3, 5e-2])  # penalty on each term of a curve, see `_basis`
 ASTRAY = 0.05  # of the height: how far from the horizon boundaries may meet
 STEP = 4  # rows between a boundary's points
@@ -185,7 +187,8 @@ def _make_lanes(
     order = np.argsort(near, kind="stable")
     # Where a boundary that is far from the camera would reach it is not known.
     reaching = np.array([t_of_row[curve.bottom] * LONGEST_GAP > nearest for curve in curves])
-    sides = _ego_sides(np.where(reaching, near, np.nan), columns, nearest)
+    confidence = np.array([curve.confidence for curve in curves])
+    sides = _ego_sides(np.where(reaching, near, np.nan), confidence, columns, nearest)
     lanes = []
     for k in order.tolist():
         bottom = rows - 1 if k in sides else curves[k].bottom
@@ -210,11 +213,21 @@ def _course(curve: _Curve, road: _Curve, bottom: int, t_of_row: Doubles) -> tupl
     return road.at(t) + (curve.at(own) - road.at(own)) * t / own, y
 
 
-def _ego_sides(near: Doubles, columns: int, t: float) -> dict[int, Side]:
+def _ego_sides(near: Doubles, confidence: Doubles, columns: int, t: float) -> dict[int, Side]:
     """Which curves bound the ego lane, by where curves reach the nearest row (nan: nowhere)."""
-    middle = (columns - 1) / 2
-    left, right = np.where(near < middle, near, -np.inf), np.where(near >= middle, near, np.inf)
-    apart = (right.min() - left.max()) / t
-    if not EGO_WIDTH[0] < apart < EGO_WIDTH[1]:
+    away = (near - (columns - 1) / 2) / t
+    left, right = (
+        _boundary(np.where(own, np.abs(away), np.inf), confidence) for own in (away < 0, away >= 0)
+    )
+    if left is None or right is None or not EGO_WIDTH[0] < away[right] - away[left] < EGO_WIDTH[1]:
         return {}
-    return {int(left.argmax()): "left", int(right.argmin()): "right"}
+    return {left: "left", right: "right"}
+
+
+def _boundary(away: Doubles, confidence: Doubles) -> int | None:
+    """The nearest one (inf: on the other side), or a surer one close to it."""
+    nearest = int(away.argmin())
+    if away[nearest] == np.inf:
+        return None
+    surest = int(np.where(away < away[nearest] + CLOSE, confidence, 0).argmax())
+    return surest if confidence[surest] > SURER * confidence[nearest] else nearest

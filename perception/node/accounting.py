@@ -77,7 +77,7 @@ class Accounting:
         """Why so many of the captured frames are missing, for people."""
         with self._lock:
             if not self.captured:
-                return "it holds no frame"
+                return "it gives no frame"
             why = ", ".join(f"{count} {reason}" for reason, count in self.dropped.most_common())
             first = f"; the first: {self._messages[0]}" if self._messages else ""
             return f"{self.dropped.total()} of {self.captured} frames were dropped ({why}){first}"

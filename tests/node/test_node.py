@@ -289,7 +289,7 @@ def test_a_recording_on_which_the_engine_fails_throughout_has_failed(perceiver: 
 
 
 def test_a_recording_without_a_frame_has_failed(perceiver: Perceiver) -> None:
-    with pytest.raises(SourceError, match="source list: it holds no frame"):
+    with pytest.raises(SourceError, match="source list: it gives no frame"):
         make_node(ListSource([]), perceiver, [ListSink()]).run()
 
 
