@@ -68,7 +68,7 @@ def test_what_is_no_board_is_refused_in_words(text: str) -> None:
         ("chess:9x6:25m", "not from 1mm to 10m"),
         ("charuco:8x6:30mm:40mm", "markers of 40 mm do not fit into squares of 30 mm"),
         ("charuco:8x6:40mm:30mm:9X9", "dictionary '9X9' is not known"),
-        ("charuco:20x20:40mm:30mm", "4X4_50 has 50 markers, and 200 are needed"),
+        ("charuco:20x20:40mm:30mm", "4X4_50 has 50 markers, the board needs 200"),
     ],
 )
 def test_each_fault_is_named(text: str, words: str) -> None:
