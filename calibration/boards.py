@@ -14,7 +14,8 @@ from perception.types import Doubles
 Grey = npt.NDArray[np.uint8]
 GRAMMAR = (
     "chess:COLUMNSxROWS:SQUARE, such as chess:9x6:25mm, which counts inner corners; or "
-    "charuco:COLUMNSxROWS:SQUARE:MARKER[:DICTIONARY], such as charuco:8x6:40mm:30mm:5X5_100, which counts squares"
+    "charuco:COLUMNSxROWS:SQUARE:MARKER[:DICTIONARY], such as charuco:8x6:40mm:30mm:5X5_100, which counts "
+    "squares"
 )
 DICTIONARIES = {
     name.removeprefix("DICT_").upper(): getattr(cv2.aruco, name)
@@ -24,7 +25,8 @@ DICTIONARIES = {
 DEFAULT_DICTIONARY = "4X4_50"
 MOST_SQUARES = 100  # in a row
 LEAST_CORNERS = 8  # of a part of a board: its pose takes six of the numbers
-FREE = 0.3  # of a square, around a corner: from 0.4 on, windows slip to the next one in photographs of small boards
+# Of a square, around a corner: from 0.4 on, windows slip to the next one in photographs of small boards.
+FREE = 0.3
 _UNITS = {"mm": 1e-3, "cm": 1e-2, "m": 1.0}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(mm|cm|m)", re.ASCII)
 _LAYOUT = re.compile(r"(\d{1,3})[x×](\d{1,3})", re.ASCII)
@@ -44,6 +46,11 @@ class Corners:
 
     pixels: Doubles
     board: Doubles
+
+    @property
+    def points(self) -> Doubles:
+        """(n, 3) in metres: the board is flat."""
+        return np.column_stack([self.board, np.zeros(len(self.board))])
 
 
 class Board(Protocol):
@@ -102,8 +109,9 @@ def _length(text: str) -> float:
 
 
 class ChessBoard:
-    """Black and white squares, all of which must be seen. It may be found turned by half a turn, which makes no
-    difference to a lens.
+    """Black and white squares, all of which must be seen.
+
+    It may be found turned by half a turn, which makes no difference to a lens.
 
     Args:
         columns, rows: of inner corners.
@@ -121,8 +129,11 @@ class ChessBoard:
         return Corners(_refined(grey, found, FREE), self.places)
 
     def _search(self, grey: Grey, quick: bool) -> Doubles | None:
-        """(n, 2), to about a pixel. In photographs OpenCV's classic detector finds more boards than its newer one,
-        some of them only at another size or contrast; the newer one finds those at the edge of the picture."""
+        """(n, 2), to about a pixel.
+
+        In photographs OpenCV's classic detector finds more boards than its newer one, some of them only at
+        another size or contrast; the newer one finds those at the edge of the picture.
+        """
         width = grey.shape[1]
         scales = (min(1.0, _QUICK_WIDTH / width),) if quick else (1.0, 0.5, 2.0 if width < 1000 else 0.7)
         for scale in scales:
@@ -139,8 +150,10 @@ class ChessBoard:
 
 
 def _refined(grey: Grey, pixels: Doubles, share: float) -> Doubles:
-    """Corners to about a thirtieth of a pixel, each by as much of the picture around it as shows nothing else: that
-    share of the way to its neighbour. On simulated pictures, one window for all was 1.3 times further off."""
+    """Corners to about a thirtieth of a pixel, each by what is around it: that share of the way to the next.
+
+    On simulated pictures, one window for all was 1.3 times further off.
+    """
     apart = np.linalg.norm(pixels[:, None] - pixels, axis=-1)
     np.fill_diagonal(apart, np.inf)
     halves = np.rint(share * apart.min(1)).clip(2, 11).astype(int).tolist()
@@ -178,7 +191,9 @@ class CharucoBoard:
         markers = cv2.aruco.getPredefinedDictionary(DICTIONARIES[name])
         have, need = len(markers.bytesList), columns * rows // 2
         if have < need:
-            raise ValueError(f"dictionary {name} has {have} markers, the board needs {need}; name a larger one")
+            raise ValueError(
+                f"dictionary {name} has {have} markers, the board needs {need}; name a larger one"
+            )
         self._square, self._free = square, 0.8 * (square - marker) / 2 / square  # up to the markers
         # Boards made before OpenCV 4.6 with an even number of rows begin with a white square.
         self._detectors = []

@@ -27,14 +27,14 @@ def _calibrate() -> None:
 def intrinsics(
     pictures: Annotated[
         list[str],
-        typer.Argument(help="Photographs of the board: files, folders, 'a*.jpg'; or a video.", metavar="PICTURES..."),
+        typer.Argument(help="Photographs of the board, their folder, or a video.", metavar="PICTURES..."),
     ],
     file: Annotated[Path, typer.Argument(help="The calibration to write, .yaml.", metavar="FILE")],
     board: Annotated[
         str,
         typer.Option(
-            help="chess:9x6:25mm: inner corners, side of a square; charuco:8x6:40mm:30mm: squares, sides of a "
-            "square and a marker, and :DICTIONARY unless 4X4_50.",
+            help="chess:9x6:25mm: inner corners, side of a square; charuco:8x6:40mm:30mm: squares, sides of "
+            "a square and of a marker, and :DICTIONARY unless 4X4_50.",
             metavar="BOARD",
         ),
     ],
@@ -47,15 +47,17 @@ def intrinsics(
     ] = None,
     drawn: Annotated[
         Path | None,
-        typer.Option("--pictures", help="Folder for pictures of corners, coverage, lens undone.", metavar="FOLDER"),
+        typer.Option(
+            "--pictures", help="Write corners, coverage and the lens undone there.", metavar="FOLDER"
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a camera's lens with pictures of a board.
 
-    Hold a flat, stiff board into every part of the picture, tilted by 20 to 45° each way, near and far, 15 to 30
-    times; zoom, focus and size of the pictures as they will be on the road. Of a video, sharp views that differ
-    are chosen.
+    Hold a flat, stiff board into every part of the picture, tilted by 20 to 45° each way, near and far, 15
+    to 30 times; zoom, focus and size of the pictures as they will be on the road. Of a video, sharp views
+    that differ are chosen.
 
     \b
     Examples:
@@ -71,7 +73,9 @@ def intrinsics(
 
     known = parse_board(board)
     if coefficients not in (None, 5, 8) or (fisheye and coefficients is not None):
-        raise ConfigError(f"--coefficients {coefficients}: choose 5 or 8, and none with --fisheye, which has 4")
+        raise ConfigError(
+            f"--coefficients {coefficients}: choose 5 or 8, and none with --fisheye, which has 4"
+        )
     _check_writable(file, drawn)
     with Console(stderr=True).status("looking for the board") as status:
         sightings = find_views(pictures, known, status.update)
@@ -94,17 +98,20 @@ def _check_writable(file: Path, drawn: Path | None) -> None:
     from perception.geometry.calibration_file import read_calibration  # noqa: PLC0415
 
     if file.suffix.lower() not in {".yaml", ".yml"}:
-        raise ConfigError(f"{file}: the last argument is the calibration to write; give a name that ends in .yaml")
+        raise ConfigError(
+            f"{file}: the last argument is the calibration to write; give a name that ends in .yaml"
+        )
     if not file.parent.is_dir():
         raise ConfigError(f"{file}: there is no folder {file.parent}; make it, or give another")
     if file.exists():
         try:
             mount = read_calibration(file).mount
         except ConfigError as error:
-            raise ConfigError(f"{file}: holds something else than a calibration; give another name ({error})") from None
+            raise ConfigError(f"{file}: exists and is no calibration; give another name ({error})") from None
         if mount is not None:
             raise ConfigError(
-                f"{file}: holds a mount, which was measured with its lens; give another name, and measure it again"
+                f"{file}: holds a mount, which was measured with its lens; give another name, and measure "
+                "the mount again"
             )
     if drawn is not None:
         try:

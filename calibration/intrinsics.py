@@ -18,7 +18,8 @@ LEAST_VIEWS = 6  # as many as leave each parameter several views that speak of i
 FOLDS = 10
 ODD = 3.0  # standard deviations above the usual error of a view, and twice that error
 MOST_ODD = 0.25  # of the views
-BETTER = 0.99  # the held-out error with eight coefficients, for them to be worth it
+STRAY = 6.0  # times the usual distance: no corner of a good view is that far off
+MOST_STRAY = 0.2  # of a view's corners: with more, the view is odd
 GRID = (25, 19)  # places in the picture for which the error of a ray is computed
 
 
@@ -30,6 +31,7 @@ class Intrinsics:
         size: width, height of the pictures.
         views: those used, in the order of `fit`'s.
         dropped: those that disagreed, with the error of each when it was dropped, in pixels.
+        stray: how many single corners were left out, far off in views that are right otherwise.
         held_out: RMS error in pixels of corners in views that the lens was not fitted to, by model; the
             model chosen is `fit`'s.
         counts: of corners in each cell of the picture, (rows, columns).
@@ -42,6 +44,7 @@ class Intrinsics:
     fit: Fit
     views: tuple[View, ...]
     dropped: tuple[tuple[View, float], ...]
+    stray: int
     held_out: dict[str, float]
     counts: Ints
     places: Doubles
@@ -76,26 +79,34 @@ def find_intrinsics(
 
     Args:
         fisheye: by angles instead of a picture plane, for lenses of more than about 110°.
-        coefficients: of a pinhole's distortion, 5 or 8; None: 8 where they foretell other views better.
+        coefficients: of a pinhole's distortion, 5 or 8; None: as many as foretell other views better.
 
     Raises:
         DataError: there are too few views.
     """
     if len(views) < LEAST_VIEWS:
         raise DataError(
-            f"the board is found in {len(views)} {'view' if len(views) == 1 else 'views'}, at least {LEAST_VIEWS} "
-            "are needed, better 15 to 30: show all of the picture, tilted each way, near and far; check --board"
+            f"the board is found in {len(views)} {'view' if len(views) == 1 else 'views'}, at least "
+            f"{LEAST_VIEWS} are needed, better 15 to 30: sharp, all of it, tilted each way, near and far; "
+            "check --board"
         )
-    models = (FISHEYE,) if fisheye else tuple(
-        model for model in (PLUMB_BOB, RATIONAL) if coefficients in (None, len(model.coefficients))
+    models = (
+        (FISHEYE,)
+        if fisheye
+        else tuple(
+            model for model in (PLUMB_BOB, RATIONAL) if coefficients in (None, len(model.coefficients))
+        )
     )
     largest = models[-1]  # what a smaller model cannot say is no fault of the view
-    kept, dropped, fitted = _drop_odd(largest, list(views), size)
+    clean = _without_stray(largest, views, size)
+    stray = sum(len(one.corners.board) for one in views) - sum(len(one.corners.board) for one in clean)
+    kept, dropped, fitted = _drop_odd(largest, clean, size)
     corners = [view.corners for view in kept]
-    fits = {model: fit(model, corners, *start(model, corners, size)) for model in models[:-1]} | {largest: fitted}
+    fits = {model: fit(model, corners, *start(model, corners, size)) for model in models[:-1]} | {
+        largest: fitted
+    }
     held_out = {model: hold_out(one, corners) for model, one in fits.items()}
-    first, last = models[0], models[-1]
-    chosen = last if held_out[last][0] <= BETTER * held_out[first][0] else first
+    chosen = min(models, key=lambda model: held_out[model][0])
     best = replace(fits[chosen], covariance=fits[chosen].covariance * held_out[chosen][1])
     places = _grid(size)
     return Intrinsics(
@@ -103,11 +114,28 @@ def find_intrinsics(
         best,
         tuple(kept),
         tuple(dropped),
+        stray,
         {model.name: error for model, (error, _) in held_out.items()},
         count_corners(np.concatenate([one.pixels for one in corners]), size),
         places,
         ray_errors(best, size, places),
     )
+
+
+def _without_stray(model: Model, views: Sequence[View], size: tuple[int, int]) -> list[View]:
+    """Without corners that were found where none is: detectors of markers leave a few."""
+    corners = [view.corners for view in views]
+    fitted = fit(model, corners, *start(model, corners, size))
+    distances = [np.linalg.norm(one, axis=1) for one in fitted.residuals]
+    limit = STRAY * float(np.median(np.concatenate(distances)))
+    clean = []
+    for view, distance in zip(views, distances, strict=True):
+        near = distance <= limit
+        if near.mean() < 1 - MOST_STRAY:
+            near[:] = True
+        corners_near = Corners(view.corners.pixels[near], view.corners.board[near])
+        clean.append(view if near.all() else replace(view, corners=corners_near))
+    return clean
 
 
 def _drop_odd(
@@ -139,7 +167,9 @@ def hold_out(fitted: Fit, corners: Sequence[Corners]) -> tuple[float, float]:
         factor of the covariance, from a jackknife of groups (Efron and Tibshirani, "An introduction to the
         bootstrap", 1993, 11); at least 1. A board that is not flat makes it large.
     """
-    folds, residuals, lenses = min(FOLDS, len(corners)), [], []
+    folds = min(FOLDS, len(corners))
+    residuals: list[Doubles] = []
+    lenses: list[Doubles] = []
     for fold in range(folds):
         away = np.arange(len(corners)) % folds == fold
         rest = [one for one, out in zip(corners, away, strict=True) if not out]
@@ -152,15 +182,16 @@ def hold_out(fitted: Fit, corners: Sequence[Corners]) -> tuple[float, float]:
 
 
 def ray_errors(fitted: Fit, size: tuple[int, int], places: Doubles) -> Doubles:
-    """What the covariance of the parameters makes of rays: how far from each place the ray that is taken for its own
-    is seen, one standard deviation in pixels."""
+    """How far from each place the ray that is taken for its own is seen: one standard deviation in pixels.
+
+    It follows from the covariance of the parameters.
+    """
     rays = Lens(camera_info(fitted, size)).to_rays(places)
-    ahead = rays[:, 2] > 0  # false for NaN
+    known = np.isfinite(rays[:, 0])
     errors = np.full(len(places), np.inf)
-    flat = rays[ahead, :2] / rays[ahead, 2:]
-    slopes = project(fitted.model, fitted.parameters, np.array([0.0, 0, 0, 0, 0, 1]), flat)[1]
+    slopes = project(fitted.model, fitted.parameters, np.zeros(6), rays[known])[1]
     slopes = slopes.reshape(-1, 2, slopes.shape[1])
-    errors[ahead] = np.sqrt(np.einsum("nij,jk,nik->n", slopes, fitted.covariance, slopes))
+    errors[known] = np.sqrt(np.einsum("nij,jk,nik->n", slopes, fitted.covariance, slopes))
     return errors
 
 

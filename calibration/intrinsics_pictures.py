@@ -19,8 +19,10 @@ GREEN, RED = (80, 220, 80), (60, 60, 240)
 
 
 def draw(found: Intrinsics, folder: Path) -> None:
-    """Write corners.jpg (each view, how far its corners are off drawn 20 times larger), coverage.jpg (where corners
-    were, and how well rays are known) and undistorted.jpg (a view, and the same with the lens undone).
+    """Write three pictures.
+
+    corners.jpg: each view, and how far its corners are off, 20 times larger; coverage.jpg: where corners
+    were, and how well rays are known; undistorted.jpg: a view, and the same with the lens undone.
 
     Raises:
         SinkError: one of them cannot be written.
@@ -38,7 +40,7 @@ def draw(found: Intrinsics, folder: Path) -> None:
 
 
 def _sheet(found: Intrinsics) -> Image:
-    width, height = found.size
+    width, _ = found.size
     scale = min(1.0, CELL / width)
     cells = []
     for number, (view, off, error) in enumerate(
@@ -54,7 +56,9 @@ def _sheet(found: Intrinsics) -> Image:
 
 
 def _cell(view: View, scale: float, off: Doubles, text: str, colour: tuple[int, int, int]) -> Image:
-    image = np.asarray(cv2.resize(view.image(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    image = np.asarray(
+        cv2.resize(view.image(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+    )
     for place, error in zip(view.corners.pixels, off, strict=True):
         at, end = (tuple(np.rint(one * scale).astype(int).tolist()) for one in (place, place + 20 * error))
         cv2.circle(image, at, 3, colour, 1, cv2.LINE_AA)
@@ -96,8 +100,12 @@ def _undistorted(found: Intrinsics) -> Image:
     half = float(np.nan_to_num(np.arccos(ends[:, 2]), nan=WIDEST).min())
     focal = width / 2 / np.tan(min(half, WIDEST))
     y, x = np.mgrid[:height, :width]
-    rays = np.stack([(x - centre[0]) / focal, (y - centre[1]) / focal, np.ones(x.shape)], -1).reshape(-1, 3)
-    across, down = np.nan_to_num(lens.to_pixels(rays), nan=-1e4).astype(np.float32).T.reshape(2, height, width)
+    rays = np.stack([(x - centre[0]) / focal, (y - centre[1]) / focal, np.ones(x.shape)], -1)
+    across, down = (
+        np.nan_to_num(lens.to_pixels(rays.reshape(-1, 3)), nan=-1e4)
+        .astype(np.float32)
+        .T.reshape(2, height, width)
+    )
     image = view.image()
     straight = np.asarray(cv2.remap(image, across, down, cv2.INTER_LINEAR), np.uint8)
     _write(image, "as the lens shows it", (8, 20))

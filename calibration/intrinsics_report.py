@@ -52,13 +52,17 @@ class Report:
         """What was left out."""
         found, seen = self.found, self.sightings
         notes = [f"left out, of another size: {', '.join(seen.other_size)}"] if seen.other_size else []
-        notes += [f"left out, not read: {one}" for one in seen.unread]
+        notes += [f"left out, cannot be read: {one}" for one in seen.unread]
         if seen.without:
             notes.append(f"no board found in {len(seen.without)} of {seen.looked_at}: {_some(seen.without)}")
         passed = len(seen.views) - len(found.views) - len(found.dropped)
         if passed:
             notes.append(f"passed over {passed} views, blurred or like others")
-        notes += [f"dropped {view.name}: {error:.2f} px, far more than usual" for view, error in found.dropped]
+        if found.stray:
+            notes.append(f"left out {found.stray} single corners, far off")
+        notes += [
+            f"dropped {view.name}: {error:.2f} px, far more than usual" for view, error in found.dropped
+        ]
         return notes
 
     def advice(self) -> list[str]:
@@ -71,11 +75,13 @@ class Report:
             advice.append("many views disagree with the others: look for what moved, bent or blurred in them")
         if zones := lacking(found.counts):
             advice.append(f"show the board in {', '.join(zones)}: few corners were there")
-        focal = max(found.sd[name] / value for name, value in zip(("fx", "fy"), found.fit.parameters, strict=False))
+        focal = max(
+            found.sd[name] / value for name, value in zip(("fx", "fy"), found.fit.parameters, strict=False)
+        )
         if focal > LOOSE_FOCAL:
             advice.append(
-                "tilt the board more, by 30 to 45° each way, and hold it nearer: focal length and distance cannot "
-                f"be told apart, the standard deviation of the focal length is {focal:.1%}"
+                "tilt the board more, by 30 to 45° each way, and hold it nearer: focal length and distance "
+                f"cannot be separated, the standard deviation of the focal length is {focal:.1%}"
             )
         if found.rms > ROUGH_PX * max(1.0, size[0] / 1280):
             advice.append(
@@ -85,8 +91,8 @@ class Report:
         held_out = found.held_out[found.fit.model.name]
         if held_out > OVERFITTED * found.rms:
             advice.append(
-                f"views that the lens was not fitted to are {held_out:.2f} px off, the others {found.rms:.2f}: "
-                "take more views"
+                f"views that the lens was not fitted to are {held_out:.2f} px off, the others "
+                f"{found.rms:.2f}: take more views"
             )
         return advice + self._of_rays()
 
@@ -96,15 +102,15 @@ class Report:
         if blind.any():
             zones = dict.fromkeys(zone_of(place, found.size) for place in found.places[blind])
             return [
-                f"the lens's model holds no rays for a part of the picture ({', '.join(zones)}): show the board there, "
-                "or try --fisheye"
+                f"the lens's model holds no rays for a part of the picture ({', '.join(zones)}): "
+                "show the board there, or try --fisheye"
             ]
         worst = int(np.argmax(found.ray_errors))
         if found.ray_errors[worst] < LOOSE_RAYS_PX:
             return []
         return [
-            f"rays may be {found.ray_errors[worst]:.1f} px off in {zone_of(found.places[worst], found.size)}: "
-            "show the board there"
+            f"rays may be {found.ray_errors[worst]:.1f} px off in "
+            f"{zone_of(found.places[worst], found.size)}: show the board there"
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -117,7 +123,9 @@ class Report:
             "parameters": dict(zip(found.fit.model.parameters, found.fit.parameters.tolist(), strict=True)),
             **self.measured(),
             "held_out_by_model": found.held_out,
-            "view_errors": dict(zip((one.name for one in found.views), found.fit.errors.tolist(), strict=True)),
+            "view_errors": dict(
+                zip((one.name for one in found.views), found.fit.errors.tolist(), strict=True)
+            ),
             "dropped": {view.name: error for view, error in found.dropped},
             "notes": self.notes(),
             "advice": self.advice(),
@@ -138,11 +146,11 @@ class Report:
         across, down = self._angles()
         tried = ", ".join(f"{name} {error:.3f} px" for name, error in found.held_out.items())
         lines = [
-            f"{len(found.views)} views of {width}×{height}, {found.counts.sum()} corners in {self.coverage:.0%} of "
-            f"the picture; angle of view {across:.0f}° × {down:.0f}°",
+            f"{len(found.views)} views of {width}×{height}, {found.counts.sum()} corners in "
+            f"{self.coverage:.0%} of the picture; angle of view {across:.0f}° × {down:.0f}°",
             f"RMS error {found.rms:.3f} px; of views held out: {tried}",
-            f"rays are known to {figures['ray_error_mean']:.2f} px on average, {figures['ray_error_max']:.2f} px at "
-            "worst (one standard deviation)",
+            f"rays are known to {figures['ray_error_mean']:.2f} px on average, "
+            f"{figures['ray_error_max']:.2f} px at worst (one standard deviation)",
             *self.notes(),
             *(f"better: {one}" for one in self.advice()),
             f"written: {self.file}",

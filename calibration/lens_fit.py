@@ -1,8 +1,8 @@
 """A camera's parameters from corners of a board: the least squares of their distances in the picture.
 
-Zhang, "A flexible new technique for camera calibration", 2000, solved by Levenberg and Marquardt with the poses
-eliminated (Schur complement, as in Triggs et al., "Bundle adjustment: a modern synthesis", 2000, 6), which gives
-the covariance of the parameters too. Derivatives are OpenCV's.
+Zhang, "A flexible new technique for camera calibration", 2000, solved by Levenberg and Marquardt with the
+poses eliminated (Schur complement, as in Triggs et al., "Bundle adjustment: a modern synthesis", 2000, 6),
+which gives the covariance of the parameters too.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,13 @@ from calibration.boards import Corners
 from perception.types import Doubles
 
 STEPS = 200
-# What keeps coefficients that the corners do not determine near 0, where they would cancel each other and bend the
-# picture where no corner was: a coefficient of 1 counts as much as one corner that is 0.3 pixels off.
+# What keeps coefficients that the corners do not determine near 0, where they would cancel each other and
+# bend the picture where no corner was: a coefficient of 1 counts as much as a corner 0.3 pixels off.
 PRIOR = 0.1
-CONVERGED = 1e-9  # of the sum of squares, in one step
-ANGLES = np.radians([25, 40, 55, 70, 85, 100, 115, 130, 150, 170])  # across the picture, to start from
-_MOST_OFF_AXIS = np.radians(89)  # OpenCV's fisheye ends at a right angle
+CONVERGED = 1e-7  # of the sum of squares, in one step
+ANGLES = np.radians(
+    [25, 40, 55, 70, 85, 100, 115, 130, 150, 170]
+)  # to start from; a fisheye from 1.4 times them
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +77,68 @@ def rms(residuals: Doubles) -> float:
 
 
 def project(
-    model: Model, parameters: Doubles, pose: Doubles, places: Doubles
+    model: Model, parameters: Doubles, pose: Doubles, points: Doubles
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """Corners at `places` (n, 2) on a board, in the picture: (n, 2); its derivatives by the parameters,
-    (2n, q), and by the pose, (2n, 6). NaN where the board lies behind the camera."""
-    points = np.column_stack([places, np.zeros(len(places))])
+    """Points of a board, (n, 3) in metres, in the picture.
+
+    Returns:
+        Pixels, (n, 2), NaN where a pinhole's board lies behind the camera; their derivatives by the
+        parameters, (2n, q), and by the pose, (2n, 6).
+    """
     turn, shift = pose[:3], pose[3:]
-    fx, fy, cx, cy, *distortion = parameters
-    matrix, d = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), np.array(distortion)
+    rotation, by_turn = cv2.Rodrigues(turn)
+    seen = points @ rotation.T + shift
     if model.fisheye:
-        pixels, slopes = cv2.fisheye.projectPoints(points[:, None], turn, shift, matrix, d)
-        by_parameters, by_pose = slopes[:, :8], slopes[:, 8:14]
-    else:
-        pixels, slopes = cv2.projectPoints(points, turn, shift, matrix, d)
-        by_parameters, by_pose = slopes[:, 6 : 10 + len(d)], slopes[:, :6]
-    behind = (points @ cv2.Rodrigues(turn)[0][2] + shift[2]).min() <= 0
-    return np.where(behind, np.nan, pixels.reshape(-1, 2)), by_parameters, by_pose
+        pixels, by_parameters, by_seen = _fisheye(parameters, seen)
+        moved = np.einsum("rij,nj->nir", by_turn.reshape(3, 3, 3), points)
+        by_pose = np.concatenate([by_seen @ moved, by_seen], axis=2)
+        return pixels, by_parameters.reshape(-1, len(parameters)), by_pose.reshape(-1, 6)
+    fx, fy, cx, cy, *d = parameters
+    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    flat, jacobian = cv2.projectPoints(points, turn, shift, matrix, np.array(d))
+    slopes = np.asarray(jacobian, np.float64)
+    pixels = np.where(seen[:, 2].min() <= 0, np.nan, flat.reshape(-1, 2))
+    return pixels, slopes[:, 6 : 10 + len(d)], slopes[:, :6]
+
+
+def _fisheye(parameters: Doubles, points: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """Pixels (n, 2) of points before and behind the camera.
+
+    With derivatives by the parameters, (n, 2, 8), and by the points, (n, 2, 3). OpenCV's own function mirrors
+    what is more than 90° off the axis into the picture.
+    """
+    focal, centre, k = parameters[:2], parameters[2:4], parameters[4:]
+    sideways = np.maximum(np.hypot(points[:, 0], points[:, 1]), 1e-12)
+    angle = np.arctan2(sideways, points[:, 2])
+    powers = angle[:, None] ** np.array([3, 5, 7, 9])
+    radius = angle + powers @ k
+    rising = 1 + (powers / angle[:, None] * [3, 5, 7, 9]) @ k
+    unit = points[:, :2] / sideways[:, None]
+    flat = unit * radius[:, None]
+    by_parameters = np.zeros((len(points), 2, 8))
+    by_parameters[:, [0, 1], [0, 1]] = flat
+    by_parameters[:, [0, 1], [2, 3]] = 1
+    by_parameters[:, :, 4:] = (focal * unit)[..., None] * powers[:, None]
+    far = sideways**2 + points[:, 2] ** 2
+    along = np.column_stack(
+        [unit * (points[:, 2] / far)[:, None], -sideways / far]
+    )  # of the angle, by the point
+    across = np.eye(2) - unit[..., None] * unit[:, None]
+    by_points = rising[:, None, None] * unit[..., None] * along[:, None]
+    by_points[:, :, :2] += across * (radius / sideways)[:, None, None]
+    return flat * focal + centre, by_parameters, by_points * focal[:, None]
 
 
 def start(model: Model, views: Sequence[Corners], size: tuple[int, int]) -> tuple[Doubles, Doubles]:
     """Parameters without distortion and poses to begin with: those of the angle of view that fits best."""
     best = None
     for angle in ANGLES:
-        focal = size[0] / angle if model.fisheye else size[0] / 2 / np.tan(angle / 2)
+        focal = size[0] / 1.4 / angle if model.fisheye else size[0] / 2 / np.tan(angle / 2)
         centre = [(size[0] - 1) / 2, (size[1] - 1) / 2]
         parameters = np.array([focal, focal, *centre, *(0.0 for _ in model.coefficients)])
         poses = np.array([_pose(model, parameters, one) for one in views])
         off = [
-            one.pixels - project(model, parameters, pose, one.board)[0]
+            one.pixels - project(model, parameters, pose, one.points)[0]
             for one, pose in zip(views, poses, strict=True)
         ]
         # The median: a few boards that are mistaken count for nothing.
@@ -121,9 +156,7 @@ def _pose(model: Model, parameters: Doubles, seen: Corners) -> Doubles:
     rays = np.column_stack([flat, np.ones(len(flat))])
     if model.fisheye:
         angle = np.linalg.norm(flat, axis=1)
-        scale = np.sinc(angle / np.pi)
-        angle = np.minimum(angle, _MOST_OFF_AXIS)
-        rays = np.column_stack([flat * scale[:, None], np.cos(angle)])
+        rays = np.column_stack([flat * np.sinc(angle / np.pi)[:, None], np.cos(angle)])
     middle, spread = seen.board.mean(0), seen.board.std()
     places = np.column_stack([(seen.board - middle) / spread, np.ones(len(seen.board))])
     crossed = np.cross(np.eye(3)[None], rays[:, None])  # (n, 3, 3): [axis] × ray
@@ -166,7 +199,7 @@ class _Equations:
 def _equations(model: Model, parameters: Doubles, poses: Doubles, views: Sequence[Corners]) -> _Equations:
     residuals, blocks = [], []
     for seen, pose in zip(views, poses, strict=True):
-        pixels, a, b = project(model, parameters, pose, seen.board)
+        pixels, a, b = project(model, parameters, pose, seen.points)
         off = seen.pixels - pixels
         residuals.append(off)
         blocks.append((a.T @ a, b.T @ b, a.T @ b, a.T @ off.ravel(), b.T @ off.ravel()))
@@ -177,7 +210,9 @@ def _equations(model: Model, parameters: Doubles, poses: Doubles, views: Sequenc
     return _Equations(cost if np.isfinite(cost) else np.inf, tuple(residuals), u, v, w, g, h)
 
 
-def fit(model: Model, views: Sequence[Corners], parameters: Doubles, poses: Doubles, *, lens: bool = True) -> Fit:
+def fit(
+    model: Model, views: Sequence[Corners], parameters: Doubles, poses: Doubles, *, lens: bool = True
+) -> Fit:
     """The parameters and poses that project the corners nearest to where they were found.
 
     Args:
@@ -204,7 +239,7 @@ def fit(model: Model, views: Sequence[Corners], parameters: Doubles, poses: Doub
 
 
 def _covariance(model: Model, at: _Equations) -> Doubles:
-    """Of the parameters, poses being free: what the corners say, and of coefficients that they are around 0 ± 1."""
+    """Of the parameters, poses being free: by the corners, and by coefficients being 0 ± 1."""
     left = at.u - np.diag(_prior(model)) - np.einsum("vik,vkl,vjl->ij", at.w, np.linalg.inv(at.v), at.w)
     free = 2 * sum(map(len, at.residuals)) - len(left) - 6 * len(at.v)
     variance = sum(float((one**2).sum()) for one in at.residuals) / max(free, 1)

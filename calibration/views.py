@@ -1,4 +1,4 @@
-"""Views of a board: the pictures of photographs and videos in which it is found, and the choice of some of them."""
+"""Views of a board: the pictures in which it is found, and the choice of some of them."""
 
 import re
 from collections import Counter
@@ -81,13 +81,13 @@ def find_views(
         opened = open_source(source)
         if opened.live:
             raise ConfigError(
-                f"{source}: is live; record it first (perception run {source} board.mp4), then give the recording"
+                f"{source}: is live; record it first (perception run {source} board.mp4), then give that"
             )
         due = 0
         try:
             for frame in opened:
                 if isinstance(frame, Drop):
-                    unread.append(frame.detail)
+                    unread.append(frame.message)
                 elif stills or frame.stamp_ns >= due:
                     due = frame.stamp_ns + NS_PER_S // PER_SECOND
                     found.append(_look(frame, _name(frame, source, stills), board, quick=not stills))
@@ -96,7 +96,9 @@ def find_views(
         finally:
             opened.close()
     if not found:
-        raise DataError(f"{', '.join(sources)}: no picture could be read; give photographs or a video of the board")
+        raise DataError(
+            f"{', '.join(sources)}: no picture could be read; give photographs or a video of the board"
+        )
     size = Counter(size for size, *_ in found).most_common(1)[0][0]
     right = [(name, view) for one, name, view in found if one == size]
     return Sightings(
@@ -124,7 +126,9 @@ def _expanded(sources: Sequence[str]) -> list[str]:
 
 
 def _name(frame: Frame, source: str, stills: bool) -> str:
-    return frame.stem if stills and frame.stem else f"{Path(source).name} at {frame.stamp_ns / NS_PER_S:.2f} s"
+    return (
+        frame.stem if stills and frame.stem else f"{Path(source).name} at {frame.stamp_ns / NS_PER_S:.2f} s"
+    )
 
 
 def _look(frame: Frame, name: str, board: Board, quick: bool) -> tuple[tuple[int, int], str, View | None]:
@@ -137,11 +141,15 @@ def _look(frame: Frame, name: str, board: Board, quick: bool) -> tuple[tuple[int
 
 
 def _sharpness(grey: Grey, pixels: Doubles) -> float:
-    """Steepest slope over contrast, around corners, of the direction that is more blurred: a moving board is so in
-    one only."""
+    """Steepest slope over contrast, around corners.
+
+    Of the direction that is more blurred: a moving board is so in one only.
+    """
     found = []
     for x, y in np.rint(pixels).astype(int).tolist():
-        part = grey[max(y - AROUND, 0) : y + AROUND + 1, max(x - AROUND, 0) : x + AROUND + 1].astype(np.float32)
+        part = grey[max(y - AROUND, 0) : y + AROUND + 1, max(x - AROUND, 0) : x + AROUND + 1].astype(
+            np.float32
+        )
         slopes = [np.percentile(np.abs(np.diff(part, axis=axis)), 95) for axis in (0, 1)]
         found.append(min(slopes) / max(float(np.ptp(part)), 1.0))
     return float(np.median(found))

@@ -1,6 +1,7 @@
 """A calibration board before a lens that is known exactly: its corners, and pictures of it, for tests."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import cv2
 import numpy as np
@@ -8,23 +9,26 @@ import numpy as np
 from calibration.boards import Corners
 from perception.camera_info import CameraInfo
 from perception.geometry.lens import Lens
-from perception.types import Doubles, Image, Rng
+from perception.types import Bools, Doubles, Image, Rng
 
+CELLS = 4  # of the picture, each way: the board is held into each of them in turn
 FINE = 2  # samples of a pixel, each way
 SQUARE = 0.04  # metres
 TEXELS = 48  # of a square's side
 SIZE = (480, 360)
-GRID = np.stack(np.meshgrid(np.linspace(0, SIZE[0] - 1, 25), np.linspace(0, SIZE[1] - 1, 19)), -1).reshape(-1, 2)
+GRID = np.stack(np.meshgrid(np.linspace(0, SIZE[0] - 1, 25), np.linspace(0, SIZE[1] - 1, 19)), -1).reshape(
+    -1, 2
+)
 
 
 def camera(model: str, focal: float, d: Sequence[float]) -> CameraInfo:
-    """Its centre is 3 px to the right of the picture's, and 2 px above it; its pixels are not quite square."""
+    """Its centre is 3 px to the right of the picture's, and 2 px above; its pixels are not quite square."""
     k = (focal, 0.0, (SIZE[0] - 1) / 2 + 3, 0.0, focal * 1.004, (SIZE[1] - 1) / 2 - 2, 0.0, 0.0, 1.0)
     p = (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0)
     return CameraInfo(*SIZE, model, tuple(d), k, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0), p)
 
 
-# Angles of view across the corners: 94°, 112° (stereographic, by the eight coefficients that come nearest) and 170°.
+# 94°, 112° (stereographic, by the eight coefficients that come nearest) and 170° across their corners.
 CAMERAS = {
     "plumb_bob": camera("plumb_bob", 360, [-0.3, 0.12, 0.001, -0.0008, -0.02]),
     "rational_polynomial": camera(
@@ -39,7 +43,9 @@ def ray_errors(found: CameraInfo, truth: CameraInfo) -> Doubles:
     return np.asarray(np.linalg.norm(Lens(found).to_pixels(Lens(truth).to_rays(GRID)) - GRID, axis=1))
 
 
-def charuco_texture(columns: int, rows: int, markers: int = cv2.aruco.DICT_4X4_50, legacy: bool = False) -> Image:
+def charuco_texture(
+    columns: int, rows: int, markers: int = cv2.aruco.DICT_4X4_50, legacy: bool = False
+) -> Image:
     """Grey, without a border."""
     dictionary = cv2.aruco.getPredefinedDictionary(markers)
     board = cv2.aruco.CharucoBoard((columns, rows), SQUARE, SQUARE * 0.75, dictionary)
@@ -75,6 +81,7 @@ class Studio:
         tilt: float = 40.0,
     ) -> None:
         self._lens, self._rng = Lens(info), rng
+        self._cells = cycle(rng.permutation(CELLS * CELLS).tolist())
         self._places, self._middle = places, places.mean(0)
         self._least = len(places) if whole else 12
         self._distance = (np.ptp(places[:, 0]) + 2 * SQUARE) * self._lens.focal / (share * SIZE[0])
@@ -101,18 +108,21 @@ class Studio:
         maps = np.where((depth > 0)[:, None], places, -1e4).clip(-1e4, 1e4).astype(np.float32)
         across, down = np.nan_to_num(maps, nan=-1e4).T.reshape(2, SIZE[1] * FINE, SIZE[0] * FINE)
         light = cv2.remap(texture, across, down, cv2.INTER_LINEAR, borderValue=150).astype(np.float32)
-        light = cv2.resize(light * 0.75 + 30, SIZE, interpolation=cv2.INTER_AREA)
-        light = np.asarray(cv2.GaussianBlur(light, (0, 0), blur)) + self._rng.normal(0, noise, light.shape)
-        grey = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+        small = cv2.GaussianBlur(
+            cv2.resize(light * 0.75 + 30, SIZE, interpolation=cv2.INTER_AREA), (0, 0), blur
+        )
+        grey = np.clip(np.rint(small + self._rng.normal(0, noise, small.shape)), 0, 255).astype(np.uint8)
         return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
 
-    def _pose(self, bend: float) -> tuple[Doubles, Doubles, Doubles, Doubles]:
+    def _pose(self, bend: float) -> tuple[Doubles, Doubles, Doubles, Bools]:
         """The board's axes, its middle, its corners in the picture, and which of them are seen."""
         rng = self._rng
         flat = self._places - self._middle
         height = bend * (1 - (flat[:, 0] / flat[:, 0].max()) ** 2)
         while True:
-            ray = self._lens.to_rays(rng.uniform(0.08, 0.92, (1, 2)) * SIZE)[0]
+            cell = divmod(next(self._cells), CELLS)
+            at = 0.02 + 0.96 * (cell + rng.uniform(0, 1, 2)) / CELLS
+            ray = self._lens.to_rays(at[None] * SIZE)[0]
             across = np.cross([0.0, 0.0, 1.0], ray)
             angle = np.arctan2(np.linalg.norm(across), ray[2])
             axis = rng.uniform(0, 2 * np.pi)
@@ -123,8 +133,8 @@ class Studio:
                 np.array([0.0, 0.0, rng.uniform(-0.5, 0.5)]),
             )
             first, second, third = (cv2.Rodrigues(one)[0] for one in turns)
-            turn, shift = first @ second @ third, ray * self._distance * rng.uniform(0.8, 1.4)
+            turn, shift = first @ second @ third, ray * self._distance * rng.uniform(0.8, 1.8)
             pixels = self._lens.to_pixels(np.column_stack([flat, height]) @ turn.T + shift)
-            seen = (pixels > 5).all(1) & (pixels < np.array(SIZE) - 6).all(1)
+            seen = np.logical_and((pixels > 5).all(1), (pixels < np.array(SIZE) - 6).all(1))
             if seen.sum() >= self._least:
                 return turn, shift, pixels, seen

@@ -22,9 +22,14 @@ CHARUCO = "charuco:8x6:40mm:30mm"
 
 
 @given(
-    st.integers(3, 20), st.integers(3, 20), st.integers(1, 500), st.sampled_from([("mm", 1), ("cm", 10), ("m", 1000)])
+    st.integers(3, 20),
+    st.integers(3, 20),
+    st.integers(1, 500),
+    st.sampled_from([("mm", 1), ("cm", 10), ("m", 1000)]),
 )
-def test_a_board_has_the_corners_that_its_name_says(columns: int, rows: int, mm: int, unit: tuple[str, int]) -> None:
+def test_a_board_has_the_corners_that_its_name_says(
+    columns: int, rows: int, mm: int, unit: tuple[str, int]
+) -> None:
     places = parse_board(f"chess:{columns}x{rows}:{mm / unit[1]:.4f}{unit[0]}").places
     assert len(places) == len(np.unique(places, axis=0)) == columns * rows
     np.testing.assert_allclose(np.ptp(places, axis=0), [(columns - 1) * mm / 1e3, (rows - 1) * mm / 1e3])
@@ -34,10 +39,16 @@ def test_a_board_has_the_corners_that_its_name_says(columns: int, rows: int, mm:
 def test_a_charuco_board_has_corners_between_its_squares(columns: int, rows: int, mm: int) -> None:
     places = parse_board(f"charuco:{columns}x{rows}:{mm}mm:{mm - 1}mm:DICT_6X6_250").places
     assert len(places) == (columns - 1) * (rows - 1)
-    np.testing.assert_allclose(np.ptp(places, axis=0), [(columns - 2) * mm / 1e3, (rows - 2) * mm / 1e3], rtol=1e-5)
+    np.testing.assert_allclose(
+        np.ptp(places, axis=0), [(columns - 2) * mm / 1e3, (rows - 2) * mm / 1e3], rtol=1e-5
+    )
 
 
-@given(st.one_of(st.text(max_size=30), st.from_regex(r"\A(chess|charuco):[0-9x]{0,6}:[0-9mc.]{0,6}(:\w{0,6})?\Z")))
+@given(
+    st.one_of(
+        st.text(max_size=30), st.from_regex(r"\A(chess|charuco):[0-9x]{0,6}:[0-9mc.]{0,6}(:\w{0,6})?\Z")
+    )
+)
 def test_what_is_no_board_is_refused_in_words(text: str) -> None:
     try:
         board = parse_board(text)
@@ -75,7 +86,7 @@ def test_a_flat_chessboard_is_measured_to_a_hundredth_of_a_pixel() -> None:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_part_of_a_charuco_board_is_found_for_what_it_is(legacy: bool) -> None:
-    texture = cv2.copyMakeBorder(charuco_texture(8, 6, legacy=legacy), 0, 40, 0, 40, cv2.BORDER_CONSTANT, value=255)
+    texture = np.pad(charuco_texture(8, 6, legacy=legacy), ((0, 40), (0, 40)), constant_values=255)
     texture[:, : 3 * TEXELS] = 255
     found = parse_board(CHARUCO).find(texture)
     assert found is not None
