@@ -94,10 +94,11 @@ def named(drives: Sequence[Drive], known: Callable[[str], str | None] = lambda n
             raise ConfigError(
                 f"drive {one.shown}: another one is called {one.name!r}, too; give it another name"
             )
-    wanted = Counter((one.name or _stem(one.uri)).casefold() for one in drives)
+    stems = {one.uri: one.name or _stem(one.uri) for one in drives}
+    wanted = Counter(stem.casefold() for stem in stems.values())
 
     def name(one: Drive) -> str:
-        stem = _stem(one.uri)
+        stem = stems[one.uri]
         free = stem.casefold() not in given and stem.casefold().partition(".")[0] not in RESERVED
         holder = known(stem) if free else None
         if free and (holder == one.shown or (holder is None and wanted[stem.casefold()] == 1)):

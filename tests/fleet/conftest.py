@@ -28,7 +28,9 @@ def write_drive(path: Path, first: int = 0, count: int = 6, rate: int = 10) -> P
 def start(tmp_path: Path, colour_bundle: Bundle) -> Start:
     """Starts `perception fleet ARGUMENTS` on the colour bundle, in the test's own folder."""
 
-    def start(*arguments: object, model: Path = colour_bundle.folder, **options: Any) -> subprocess.Popen[str]:
+    def start(
+        *arguments: object, model: Path = colour_bundle.folder, **options: Any
+    ) -> subprocess.Popen[str]:
         words = [COMMAND, "fleet", *arguments, "--engine", "onnx-cpu", "--model", model]
         return subprocess.Popen(
             [*map(str, words)],

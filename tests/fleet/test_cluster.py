@@ -43,8 +43,9 @@ def test_who_has_no_token_is_not_let_in(tmp_path: Path) -> None:
         "assert os.environ['RAY_USAGE_STATS_ENABLED'] == '0'\n"
         "code = 'import ray, sys; ray.init(address=sys.argv[1], logging_level=50); print(ray.nodes())'\n"
         "stranger = {**os.environ, 'RAY_AUTH_MODE': 'disabled'}\n"
-        "done = subprocess.run([sys.executable, '-c', code, address], env=stranger, capture_output=True, text=True)\n"
-        "friend = subprocess.run([sys.executable, '-c', code, address], capture_output=True, text=True)\n"
+        "words, heard = [sys.executable, '-c', code, address], {'capture_output': True, 'text': True}\n"
+        "done = subprocess.run(words, env=stranger, **heard)\n"
+        "friend = subprocess.run(words, **heard)\n"
         "cluster.close()\n"
         "print(done.returncode, friend.returncode, 'uthenticat' in done.stderr)\n"
     )

@@ -36,13 +36,12 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return [one for one in children if "perception.fleet.worker" in " ".join(one.cmdline())]
 
 
-def wait_for_scenes(process: subprocess.Popen[str], out: Path, name: str) -> Path:
-    """Until a drive has scenes that are not whole yet; its folder."""
-    folder = out / ".partial" / name / "whole"
+def wait_for_scenes(process: subprocess.Popen[str], out: Path, name: str, part: str = "whole") -> None:
+    """Until a drive has scenes, and is not whole yet."""
+    folder = out / ".partial" / name / part
     while not (folder / "scenes.jsonl").exists():
         with suppress(subprocess.TimeoutExpired):
             pytest.fail(f"ended with {process.wait(0.02)}: {process.communicate()}")
-    return folder
 
 
 def test_a_drive_is_what_a_run_writes(tmp_path: Path, fleet: FleetRun, colour_bundle: Bundle) -> None:
@@ -105,6 +104,24 @@ def test_a_killed_worker_costs_only_time(tmp_path: Path, start: Start, fleet: Fl
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b", "failed", "summary.json"]
 
 
+def test_a_long_drive_is_cut_and_joined(tmp_path: Path, start: Start, fleet: FleetRun) -> None:
+    """As a process says it that does it in one, also where the worker of a piece is killed."""
+    write_drive(tmp_path / "long.mp4", count=200, rate=4)
+    assert fleet("long.mp4", "whole", "--piece", "0", "--quiet").returncode == 0
+    process = start("long.mp4", "out", "--piece", "0.5", "--jobs", "1", "--json")
+    wait_for_scenes(process, tmp_path / "out", "long", "piece-0001")
+    workers(process)[0].kill()
+    told, err = process.communicate(timeout=240)
+    assert process.returncode == 0
+    assert err == "perception: long piece 2: its worker was ended by SIGKILL; tried again (1 of 2)\n"
+    assert json.loads(told)["joined"] == 1
+    record = record_of(tmp_path / "out" / "long")
+    assert record.digest == record_of(tmp_path / "whole" / "long").digest
+    assert record.pieces is not None and (record.pieces.count, record.pieces.overlap_frames) == (2, 40)
+    refused = fleet("long.mp4", "out", "--piece", "0.1")
+    assert refused.returncode == 2 and "pieces overlap by 10 s; give 0.5 minutes or more" in refused.stderr
+
+
 def test_a_drive_that_always_crashes_leaves_the_others(
     tmp_path: Path, fleet: FleetRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +160,9 @@ def test_a_drive_that_cannot_be_read_is_not_tried_again(tmp_path: Path, fleet: F
     assert not (tmp_path / "out" / "failed").exists()
 
 
-def test_a_fleet_that_is_killed_takes_its_workers_along(tmp_path: Path, start: Start, fleet: FleetRun) -> None:
+def test_a_fleet_that_is_killed_takes_its_workers_along(
+    tmp_path: Path, start: Start, fleet: FleetRun
+) -> None:
     write_drive(tmp_path / "a.mp4")
     process = start("a.mp4", LONG, "out", "--jobs", "2")
     name = "sim-seed-5-size-160x96-rate-10-frames-3000"
@@ -160,7 +179,9 @@ def test_a_fleet_that_is_killed_takes_its_workers_along(tmp_path: Path, start: S
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_keeps_what_is_done(tmp_path: Path, start: Start, number: signal.Signals) -> None:
+def test_a_signal_ends_it_and_keeps_what_is_done(
+    tmp_path: Path, start: Start, number: signal.Signals
+) -> None:
     write_drive(tmp_path / "a.mp4")
     process = start("a.mp4", LONG, "out", "--jobs", "1")
     wait_for_scenes(process, tmp_path / "out", "sim-seed-5-size-160x96-rate-10-frames-3000")

@@ -1,6 +1,7 @@
 """A long drive in pieces: what is joined is what a single process says."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def traffic(seed: int) -> list[npt.NDArray[np.uint8]]:
 
 @pytest.fixture
 def job(tmp_path: Path, colour_bundle: Bundle) -> Job:
-    settings = RunConfig.read(None, source="sim:", model=str(colour_bundle.folder), engine="onnx-cpu", workers=1)
+    settings = RunConfig.read(
+        None, source="sim:", model=str(colour_bundle.folder), engine="onnx-cpu", workers=1
+    )
     (tmp_path / "out").mkdir()
     return Job(
         name="a",
@@ -124,7 +127,7 @@ def test_pieces_cover_a_drive(seconds: float, piece: float) -> None:
         assert seconds < 1.5 * piece * 1.001
         return
     assert [one.number for one in cuts] == list(range(len(cuts))) and cuts[0].start == 0
-    for one, following in zip(cuts, cuts[1:], strict=False):
+    for one, following in pairwise(cuts):
         assert one.duration is not None
         end = one.start + one.duration
         assert end == pytest.approx((one.number + 1) * piece)
@@ -136,7 +139,9 @@ def test_pieces_cover_a_drive(seconds: float, piece: float) -> None:
 
 def test_a_part_is_asked_for_in_the_words_of_its_source() -> None:
     assert part_of("a.mp4", Cut(number=0, start=0, duration=610.0)) == "a.mp4?duration=610.0"
-    assert part_of("a.mcap?topic=/x", Cut(number=1, start=590.0, duration=None)) == "a.mcap?topic=/x&start=590.0"
+    assert (
+        part_of("a.mcap?topic=/x", Cut(number=1, start=590.0, duration=None)) == "a.mcap?topic=/x&start=590.0"
+    )
 
 
 def scene(sequence: int, stamp: int, *users: tuple[int, float]) -> dict[str, Any]:
