@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perception.errors import ConfigError
@@ -77,6 +77,7 @@ TEXT = st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text)
 
 
 @given(st.lists(TEXT, min_size=1, max_size=6, unique=True))
+@example(["summary", "Failed.1"])
 def test_names_are_safe_unique_and_without_order(stems: list[str]) -> None:
     drives = [Drive(f"s3://bucket/{stem}.mp4") for stem in stems]
     found = [one.name for one in named(drives)]
