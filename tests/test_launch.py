@@ -29,7 +29,7 @@ def _cameras(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_profile_is_of_a_known_kind() -> None:
     others = {path.stem for path in LAUNCH.glob("*.yaml")} - PROFILES
-    assert all(name.startswith("train-") for name in others - {"classes", "folds", "own-data"})
+    assert all(name.startswith("train-") for name in others - {"classes", "folds", "own-data", "ray-cluster"})
 
 
 @pytest.mark.usefixtures("_cameras")

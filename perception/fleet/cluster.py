@@ -36,9 +36,10 @@ class Cluster:
     def __init__(self, address: str, slots: int | None, engine: str) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
         local = address == AUTO and not os.environ.get("RAY_ADDRESS")
-        if local and os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        # Left out, Ray 2.60 asks for a token and makes one; set to token it makes none, and does not start.
+        if local and (mode := os.environ.pop("RAY_AUTH_MODE", "token")) != "token":
             raise ConfigError(
-                f"ray: RAY_AUTH_MODE is {os.environ['RAY_AUTH_MODE']}: whoever reaches this machine could "
+                f"ray: RAY_AUTH_MODE is {mode}: whoever reaches this machine could "
                 "run code on it; leave it out, or set it to token"
             )
         try:

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from perception.errors import ConfigError, PerceptionError, SinkError
 from perception.extras import explain, missing
 from perception.fleet.children import Children
 from perception.fleet.cluster import Cluster
+from perception.fleet.cutting import OVERLAP_S
 from perception.fleet.drives import find_drives
 from perception.fleet.fleet import Fleet
 from perception.fleet.job import FAILED, PARTIAL
@@ -26,7 +28,7 @@ from perception.fleet.summary import summarise
 from perception.fleet.watch import watching
 from perception.sinks.lock import OutputLock
 
-PIECE_MIN = 10.0
+PIECE_MIN, LEAST_PIECE_MIN = 10.0, 0.5
 
 
 def fleet(
@@ -78,6 +80,11 @@ def fleet(
     """
     if missing(("duckdb",)):
         raise ConfigError(explain(ModuleNotFoundError(name="duckdb"), "perception fleet"))
+    if 0 < piece < LEAST_PIECE_MIN:
+        raise ConfigError(
+            f"piece {piece:g}: pieces overlap by {OVERLAP_S:g} s; give {LEAST_PIECE_MIN:g} minutes or more, or "
+            "0 for none"
+        )
     *drives, last = places
     if not drives:
         raise ConfigError(
@@ -86,11 +93,12 @@ def fleet(
     settings = read_settings(config, model, engine)
     out, begun = Path(last), time.monotonic()
     set_up_logs(settings.log, quiet)
-    found = find_drives(drives, lambda name: _holder(out / name))
+    there = cache(read_record)  # of each folder, as it is before the first drive begins
+    found = find_drives(drives, lambda name: getattr(there(out / name), "drive", None))
     workers = 1 if ray else max(1, usable_cores() // (jobs or usable_cores()))
     setup = set_up(settings, workers, 60 * piece, quiet=quiet, here=ray is None)
     with _locked(out), ExitStack() as stack:
-        todo, done = plan(found, setup, out)
+        todo, done = plan(found, setup, out, there)
         _remove_leftovers(out)
         stack.callback(_remove_leftovers, out, logs=False)
         failures, retried, received = {}, 0, []
@@ -120,12 +128,6 @@ def fleet(
         raise typer.Exit(128 + received[0])
     if failures:
         raise PerceptionError(f"{len(failures)} of {len(found)} drives failed: {', '.join(failures)}")
-
-
-def _holder(folder: Path) -> str | None:
-    """The drive whose folder this is; None: nobody's."""
-    record = read_record(folder)
-    return None if record is None else record.drive
 
 
 def _of_now(folder: Path, configuration: str) -> DriveRecord | None:

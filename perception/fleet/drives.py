@@ -24,6 +24,7 @@ MANIFESTS = (".txt", ".json")
 LIVE = frozenset(("camera", "gst", "http", "https", "push", "ros2", "rtsp", "rtsps", "shm", "udp", "zenoh"))
 RESERVED = frozenset(("failed", "report", "summary"))  # what else lies in OUT, with and without suffixes
 LONGEST = 100  # characters of a name: file systems take 255 bytes
+STATES = ("size", "ETag", "etag", "md5Hash", "crc32c", "CRC", "LastModified", "updated", "mtime", "created")
 _SCHEME, _GLOB = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://"), re.compile(r"[*\[]")
 
 
@@ -93,10 +94,11 @@ def named(drives: Sequence[Drive], known: Callable[[str], str | None] = lambda n
             raise ConfigError(
                 f"drive {one.shown}: another one is called {one.name!r}, too; give it another name"
             )
-    wanted = Counter((one.name or _stem(one.uri)).casefold() for one in drives)
+    stems = {one.uri: one.name or _stem(one.uri) for one in drives}
+    wanted = Counter(stem.casefold() for stem in stems.values())
 
     def name(one: Drive) -> str:
-        stem = _stem(one.uri)
+        stem = stems[one.uri]
         free = stem.casefold() not in given and stem.casefold().partition(".")[0] not in RESERVED
         holder = known(stem) if free else None
         if free and (holder == one.shown or (holder is None and wanted[stem.casefold()] == 1)):
@@ -158,7 +160,7 @@ def _remote(text: str) -> Iterator[Drive]:
     shown = printable(masked(text))
     try:
         places = sorted(fs.glob(place)) if _GLOB.search(place) else [place] if fs.exists(place) else []
-        states = [str(fs.info(one).get("ETag") or fs.ukey(one)) for one in places]
+        states = [_state(fs.info(one)) for one in places]
     except Exception as error:  # each file system of fsspec raises its own
         raise ConfigError(f"drives {shown}: cannot be listed ({type(error).__name__}: {error})") from error
     if not places:
@@ -168,6 +170,11 @@ def _remote(text: str) -> Iterator[Drive]:
     for one, state in zip(places, states, strict=True):
         uri = f"{protocol}://{one}" + (f"::{chained}" if chained else "")
         yield Drive(uri, remote=True, state=state)
+
+
+def _state(info: dict[str, Any]) -> str:
+    """What changes with a file, in the words of S3, Google's storage, archives and others."""
+    return " ".join(f"{key}={info[key]}" for key in STATES if info.get(key) is not None)
 
 
 def open_files(uri: str) -> tuple[Any, str]:
@@ -194,18 +201,19 @@ def _is_manifest(place: str) -> bool:
 
 
 def _manifest(place: str) -> Iterator[Drive]:
-    """The drives that a file lists; relative paths are relative to the file.
+    """The drives that a file lists; relative paths are relative to the file's folder.
 
     Raises:
         ConfigError: it cannot be read, or a line of it is wrong.
     """
-    shown = printable(masked(place))
+    place = place.removeprefix("file://")
+    shown, remote = printable(masked(place)), _SCHEME.match(place) is not None
     try:
-        if _SCHEME.match(place):
+        if remote:
             fs, path = open_files(place)
-            text, base = fs.cat_file(path).decode(), None
+            text = fs.cat_file(path).decode()
         else:
-            text, base = Path(place).read_text(encoding="utf-8"), Path(place).parent
+            text = Path(place).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ConfigError(f"manifest {shown}: cannot be read ({error})") from error
     lines = _json_lines(text, shown) if place.lower().endswith(".json") else _text_lines(text)
@@ -214,7 +222,10 @@ def _manifest(place: str) -> Iterator[Drive]:
     for line in lines:
         if _is_manifest(line.drive):
             raise ConfigError(f"manifest {shown}: lists the manifest {printable(masked(line.drive))}")
-        drives = list(_expand(line.drive, base))
+        if remote and not _SCHEME.match(line.drive):
+            drives = list(_expand(f"{place.rpartition('/')[0]}/{line.drive}"))
+        else:
+            drives = list(_expand(line.drive, Path(place).parent))
         if line.name and len(drives) > 1:
             raise ConfigError(f"manifest {shown}: name {line.name!r}: is given to {len(drives)} drives")
         if line.name and _unsafe(line.name):

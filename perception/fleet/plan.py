@@ -1,7 +1,7 @@
 """What a fleet has to do: one configuration for all its drives, and a job for each that is not done yet."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from perception.engines.selection import versions
 from perception.errors import ConfigError
 from perception.fleet.drives import Drive
 from perception.fleet.job import Job
-from perception.fleet.record import DONE, DriveRecord, configuration_of, read_record
+from perception.fleet.record import DONE, DriveRecord, configuration_of
 from perception.parsing import read_yaml
 from perception.perceiver import Perceiver
 
@@ -97,8 +97,13 @@ def set_up(settings: RunConfig, workers: int, longest: float, *, quiet: bool, he
     return Setup(values, engine, f"{bundle.info.name} {bundle.info.version}", facts, longest)
 
 
-def plan(drives: Sequence[Drive], setup: Setup, out: Path) -> tuple[list[Job], dict[str, DriveRecord]]:
+def plan(
+    drives: Sequence[Drive], setup: Setup, out: Path, there: Callable[[Path], DriveRecord | None]
+) -> tuple[list[Job], dict[str, DriveRecord]]:
     """A job for each drive that is to be done, and the records of those that are done.
+
+    Args:
+        there: what reads a folder's record.
 
     Raises:
         ConfigError: something else has the place of a drive.
@@ -107,7 +112,7 @@ def plan(drives: Sequence[Drive], setup: Setup, out: Path) -> tuple[list[Job], d
     jobs, done = [], {}
     for drive in drives:
         configuration = setup.configuration(drive)
-        record = read_record(out / drive.name)
+        record = there(out / drive.name)
         if record is not None and record.configuration == configuration:
             done[drive.name] = record
             continue

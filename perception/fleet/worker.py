@@ -95,8 +95,16 @@ def _fetched(job: Job, stack: ExitStack) -> str:
 
 
 def _perceive(job: Job, place: str, on_progress: OnProgress) -> Outcome:
-    if job.cut is not None:
-        place = cutting.part_of(place, job.cut)
+    published, facts = _run(job, place if job.cut is None else cutting.part_of(place, job.cut), on_progress)
+    if job.cut is None:
+        finish(job, facts)
+    else:
+        facts.write(job.folder)
+    return Finished(frames=published)
+
+
+def _run(job: Job, place: str, on_progress: OnProgress) -> tuple[int, Facts]:
+    """How many scenes were published, and the facts; the engine's memory is free again for what follows."""
     settings = RunConfig.model_validate(job.settings | {"source": place, "sinks": [f"{job.folder}/"]})
     begun = time.monotonic()
     with ExitStack() as stack:
@@ -118,11 +126,7 @@ def _perceive(job: Job, place: str, on_progress: OnProgress) -> Outcome:
         engine=report.engine,
         classes=class_records(classes),
     )
-    if job.cut is None:
-        finish(job, facts)
-    else:
-        facts.write(job.folder)
-    return Finished(frames=report.published)
+    return report.published, facts
 
 
 def _moves(source: Source, on_progress: OnProgress, most: int | None) -> Callable[[Scene], None]:

@@ -1,0 +1,145 @@
+"""Which drives are meant, and what their folders are called."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from perception.errors import ConfigError
+from perception.fleet.drives import LONGEST, Drive, _json_lines, _text_lines, find_drives, named
+
+fsspec = pytest.importorskip("fsspec", reason="the extra fleet is not installed")
+
+
+@pytest.fixture
+def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files of these names; what is in them is not read."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "b.mp4", "sub/a.mp4", "log.mcap", "frames/1.png", "x[1].mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+def names(*places: str) -> dict[str, str]:
+    return {one.uri: one.name for one in find_drives(places)}
+
+
+def test_files_folders_globs_and_uris_are_drives(day: Path) -> None:
+    found = names("[ab].mp4", f"file://{day}/log.mcap", "frames", "x[1].mp4", "a.mp4", "sim:?seed=3")
+    assert found == {
+        f"{day}/a.mp4": "a",
+        f"{day}/b.mp4": "b",
+        f"{day}/log.mcap": "log",
+        f"{day}/frames": "frames",
+        f"{day}/x[1].mp4": "x-1",
+        "sim:?seed=3": "sim-seed-3",
+    }
+    assert set(names("**/*.mp4")) == {f"{day}/{name}" for name in ("a.mp4", "b.mp4", "sub/a.mp4", "x[1].mp4")}
+    assert names("*.mcap?topic=/x") == {f"{day}/log.mcap?topic=/x": "log"}
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("none.mp4", "no such file or folder"),
+        ("*.mkv", r"drives \*.mkv: nothing has such a name"),
+        ("camera:0", "a camera has no end"),
+        ("rtsp://u:secret@host/1", r"rtsp://u:\*\*\*@host/1: a camera has no end"),
+        ("no-such-protocol://x/y", "no-such-protocol"),
+        ("zip://*.mp4::none.zip", "none.zip"),
+        ("list.txt", r"manifest list.txt: cannot be read"),
+    ],
+)
+@pytest.mark.usefixtures("day")
+def test_what_is_no_drive_is_refused(place: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as raised:
+        find_drives([place])
+    assert "secret" not in str(raised.value)
+
+
+def test_drives_of_the_same_name_are_kept_apart(day: Path) -> None:
+    a, other, b = (Drive(f"{day}/{name}") for name in ("a.mp4", "sub/a.mp4", "b.mp4"))
+    first = [one.name for one in named([a, other, b])]
+    assert re.fullmatch(r"a-[0-9a-f]{8}", first[0]) and first[0] != first[1] and first[2] == "b"
+    assert [one.name for one in named([b, other, a])] == first[::-1]
+    # One that was alone keeps its folder when the other comes, and gets no folder of another.
+    holder = {"a": a.shown}.get
+    assert [one.name for one in named([other, a], holder)] == [first[1], "a"]
+    assert [one.name for one in named([other], holder)] == [first[1]]
+
+
+TEXT = st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=6, unique=True))
+@example(["summary.json", "Failed"])
+def test_names_are_safe_unique_and_without_order(stems: list[str]) -> None:
+    drives = [Drive(f"s3://bucket/{stem}.mp4") for stem in stems]
+    found = [one.name for one in named(drives)]
+    assert len({one.casefold() for one in found}) == len(found)
+    for name in found:
+        assert re.fullmatch(r"\w[\w.-]*", name) and len(name) <= LONGEST + 9 and name[-1] != "."
+        assert name.casefold() not in {"failed", "summary.json", "report.html"}
+    assert [one.name for one in named(drives[::-1])] == found[::-1]
+
+
+def test_a_manifest_lists_drives_from_where_it_lies(day: Path) -> None:
+    (day / "sub" / "list.txt").write_text("# the day\n\n  a.mp4\n../log.mcap?topic=/front\n")
+    assert set(names("sub/list.txt")) == {f"{day}/sub/a.mp4", f"{day}/log.mcap?topic=/front"}
+    lines = ["a.mp4", {"drive": "b.mp4", "name": "tuesday.2"}, {"drive": "sub/*.mp4"}]
+    (day / "list.json").write_text(json.dumps(lines))
+    found = names("list.json")
+    assert found[f"{day}/b.mp4"] == "tuesday.2" and len(found) == 3
+    assert names(f"file://{day}/sub/list.txt") == names("sub/list.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[", "no JSON"),
+        ("{}", "should be a valid list"),
+        ("[1]", "should be a valid"),
+        ("[]", "lists no drive"),
+        ('[{"drive": "a.mp4", "nam": "x"}]', "unknown key"),
+        ('[{"drive": ""}]', "at least 1 character"),
+        ('[{"drive": "a.mp4", "name": "../x"}]', r"'\.\./x' is refused"),
+        ('[{"drive": "a.mp4", "name": "Summary.json"}]', "is refused"),
+        ('[{"drive": "*.mp4", "name": "x"}]', "is given to"),
+        ('[{"drive": "a.mp4", "name": "x"}, {"drive": "b.mp4", "name": "X"}]', "another one is called"),
+        ('[{"drive": "a.mp4", "name": "x"}, {"drive": "a.mp4", "name": "y"}]', "is called 'x' and 'y'"),
+        ('["other.json"]', "lists the manifest"),
+        ("[" * 100_000, "no JSON"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(day: Path, text: str, words: str) -> None:
+    (day / "list.json").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        find_drives(["list.json"])
+
+
+@given(st.text())
+def test_any_text_is_a_manifest_or_refused(text: str) -> None:
+    for line in _text_lines(text):
+        assert line.drive == line.drive.strip() and line.drive[0] != "#"
+    try:
+        lines = _json_lines(text, "m.json")
+    except ConfigError as error:
+        assert str(error).startswith("manifest m.json: ")
+    else:
+        assert len(lines) == len(json.loads(text))
+
+
+def test_files_in_an_archive_are_fetched_ones(day: Path) -> None:
+    with zipfile.ZipFile(day / "day.zip", "w") as archive:
+        for name in ("one.mp4", "two.mp4", "list"):
+            archive.writestr(name, name)
+    found = find_drives([f"zip://*.mp4::{day}/day.zip"])
+    assert [(one.uri, one.name, one.remote) for one in found] == [
+        (f"zip://{name}.mp4::{day}/day.zip", name, True) for name in ("one", "two")
+    ]
+    assert len({one.state for one in found}) == 2
