@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from calibration.mount_command import check, mount
 from perception.app.output import AsJson, show
 from perception.console import Console
 from perception.errors import ConfigError
@@ -19,7 +20,8 @@ def _calibrate() -> None:
     \b
     Examples:
       perception calibrate intrinsics board.mp4 --board chess:9x6:25mm front.yaml
-      perception calibrate intrinsics photos/ --board charuco:8x6:40mm:30mm front.yaml --pictures shown/
+      perception calibrate mount drive.mp4 front.yaml --height 1.32
+      perception calibrate check front.yaml drive.mp4 grid.jpg
     """
 
 
@@ -118,3 +120,7 @@ def _check_writable(file: Path, drawn: Path | None) -> None:
             drawn.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"--pictures {drawn}: cannot be made ({error.strerror})") from error
+
+
+calibrate.command()(mount)
+calibrate.command()(check)

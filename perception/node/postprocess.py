@@ -8,6 +8,7 @@ from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.mounted import mounted
 from perception.geometry.mounting import Locators
+from perception.geometry.remount import MountWatch
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
 from perception.health.types import Finding, Level
@@ -52,6 +53,7 @@ class Postprocess:
         self._checks = ImageChecks(classes=perceiver.classes)
         self._trackers = Tracker(), LaneTracker(perceiver.classes), ClosingTracker()
         self._locators = Locators(calibration, perceiver.classes)
+        self._watch = None if calibration is None or calibration.mount is None else MountWatch(calibration)
 
     def finish(self, frame: Frame, scene: Scene, stopwatch: Stopwatch) -> tuple[Publication, list[Finding]]:
         """What is published of the frame now, and what the image checks find in it."""
@@ -65,6 +67,9 @@ class Postprocess:
         if locator is not None:
             with stopwatch.measure("locate"):
                 scene, frame = locator.update(scene), mounted(frame, locator.calibration)
+        moved = self._watch.update(scene) if self._watch else None
+        if moved is not None:
+            findings.append(moved)
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay: Pixels = NO_OVERLAY
