@@ -82,8 +82,8 @@ def fleet(
         raise ConfigError(explain(ModuleNotFoundError(name="duckdb"), "perception fleet"))
     if 0 < piece < LEAST_PIECE_MIN:
         raise ConfigError(
-            f"piece {piece:g}: pieces overlap by {OVERLAP_S:g} s; give {LEAST_PIECE_MIN:g} minutes or more, or "
-            "0 for none"
+            f"piece {piece:g}: pieces overlap by {OVERLAP_S:g} s; give {LEAST_PIECE_MIN:g} minutes or more, "
+            "or 0 for none"
         )
     *drives, last = places
     if not drives:
