@@ -75,7 +75,7 @@ def test_drives_of_the_same_name_are_kept_apart(day: Path) -> None:
 
 
 def test_without_duckdb_no_drive_begins(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perception.fleet.command.missing", lambda modules: list(modules))
+    monkeypatch.setattr("perception.fleet.command.missing", list)
     with pytest.raises(ConfigError, match=r"needs duckdb, .* extra \[fleet\]"):
         fleet(["a.mp4", "out"])
     assert not (day / "out").exists()
