@@ -67,11 +67,11 @@ def fleet(
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Perceive many drives, each into a folder OUT/NAME/ with scenes.parquet and done.json.
+    """[fleet] Perceive many drives, each into a folder OUT/NAME/.
 
-    A folder appears once it is whole. Run it again to go on after a crash: what is done is not done again,
-    unless the drive, the model, the engine, an option or a version has changed. Exit status: 0 all done, 1
-    some failed.
+    A folder appears once it is whole, with scenes.parquet and done.json. Run it again to go on after a crash:
+    what is done is not done again, unless the drive, the model, the engine, an option or a version has
+    changed. Exit status: 0 all done, 1 some failed.
 
     \b
     Examples:
@@ -82,8 +82,8 @@ def fleet(
         raise ConfigError(explain(ModuleNotFoundError(name="duckdb"), "perception fleet"))
     if 0 < piece < LEAST_PIECE_MIN:
         raise ConfigError(
-            f"piece {piece:g}: pieces overlap by {OVERLAP_S:g} s; give {LEAST_PIECE_MIN:g} minutes or more, or "
-            "0 for none"
+            f"piece {piece:g}: pieces overlap by {OVERLAP_S:g} s; give {LEAST_PIECE_MIN:g} minutes or more, "
+            "or 0 for none"
         )
     *drives, last = places
     if not drives:

@@ -21,12 +21,12 @@ from perception.sources.registry import SOURCES
 from perception.uri import Kinds
 
 RUNNER = CliRunner(env={"COLUMNS": "80"})
-OWN = ("run", "doctor", "bench", "convert", "diff", "sources", "sinks", "classes", "topics")
+OWN = ("run", "doctor", "bench", "convert", "diff", "sources", "sinks", "classes", "topics", "fleet")
 LATE = [name for name, one in late_commands().items() if one.dist and one.dist.name == DISTRIBUTION]
 COMMANDS = (*OWN, *LATE)
 EXTRAS = (
     *("torch", "onnx", "onnxscript", "onnxruntime", "pycocotools", "matplotlib", "PIL", "openvino"),
-    *("mcap", "rosbags", "google", "zstandard", "lz4"),
+    *("mcap", "rosbags", "google", "zstandard", "lz4", "duckdb", "fsspec", "ray"),
 )
 
 

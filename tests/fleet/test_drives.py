@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perception.errors import ConfigError
+from perception.fleet.command import fleet
 from perception.fleet.drives import LONGEST, Drive, _json_lines, _text_lines, find_drives, named
 
 fsspec = pytest.importorskip("fsspec", reason="the extra fleet is not installed")
@@ -71,6 +72,13 @@ def test_drives_of_the_same_name_are_kept_apart(day: Path) -> None:
     holder = {"a": a.shown}.get
     assert [one.name for one in named([other, a], holder)] == [first[1], "a"]
     assert [one.name for one in named([other], holder)] == [first[1]]
+
+
+def test_without_duckdb_no_drive_begins(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perception.fleet.command.missing", list)
+    with pytest.raises(ConfigError, match=r"needs duckdb, .* extra \[fleet\]"):
+        fleet(["a.mp4", "out"])
+    assert not (day / "out").exists()
 
 
 TEXT = st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text)
