@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from perception.errors import ConfigError, DataError
-from perception.fleet.done import class_file, drive_of
+from perception.fleet.origin import class_file, drive_of
 from perception.fleet.search import Event, Hit, name_of
 from perception.frame import Drop, Frame
 from perception.scene import Status, unknown_scene

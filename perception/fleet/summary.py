@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from perception.errors import DataError
 from perception.fleet.plan import Setup
 from perception.fleet.record import DriveRecord, Users
+from perception.parsing import faults
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -158,3 +160,17 @@ def summarise(
 
 def _counts(those: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in those.items())
+
+
+def read_failures(out: Path) -> dict[str, str]:
+    """Why drives failed, by their names, as the fleet's summary.json has them; none where there is none.
+
+    Raises:
+        DataError: it is broken.
+    """
+    path = out / SUMMARY
+    try:
+        return Summary.model_validate_json(path.read_bytes()).failures if path.exists() else {}
+    except (OSError, ValidationError) as error:
+        words = "; ".join(faults(error)[:3]) if isinstance(error, ValidationError) else error
+        raise DataError(f"{path}: not what perception fleet writes: {words}") from error

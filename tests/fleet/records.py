@@ -7,12 +7,29 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from perception.classes import DRIVE
+from perception.fleet.record import DriveRecord
 from perception.fleet.table import GAP
-from perception.interchange.files.records import SCENES
+from perception.interchange.files.records import SCENES, class_records
 
 Scene = dict[str, Any]
 CLASSES = {"vehicle": 8, "pedestrian": 9, "two_wheeler": 10}
 FRAME_NS = 40_000_000
+DONE: dict[str, Any] = {
+    "drive": "a.mp4",
+    "configuration": "",
+    "versions": {},
+    "engine": "onnx-cpu",
+    "model": "drive",
+    "digest": "",
+    "frames": 1,
+    "dropped": 0,
+    "seconds": 1.0,
+    "seen": {},
+    "statuses": {},
+    "events": {},
+    "classes": class_records(DRIVE),
+}
 
 
 def user(name: str = "vehicle", track: int | None = None, k: int = 1, **more: Any) -> dict[str, Any]:
@@ -32,7 +49,7 @@ def write_drive(folder: Path, scenes: list[Scene], **done: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCENES).write_text("".join(json.dumps(one) + "\n" for one in scenes), encoding="utf-8")
     if done:
-        (folder / "done.json").write_text(json.dumps(done), encoding="utf-8")
+        DriveRecord(**DONE | done).write(folder)
     return folder
 
 

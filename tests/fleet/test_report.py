@@ -15,6 +15,7 @@ from perception.app.cli import app
 from perception.errors import ConfigError
 from perception.fleet.report.data import BINS, EVENTS, WORST_OF_A_DRIVE, collect
 from perception.fleet.report.html import page
+from perception.fleet.summary import Summary
 from perception.fleet.table import run_folders
 from tests.fleet.records import Scene, scene, user, write_drive
 
@@ -130,7 +131,9 @@ def data_of(text: str) -> Any:
 
 
 def test_the_command_writes_one_page_with_the_values(out: Path) -> None:
-    (out / "summary.json").write_text('{"failures": {"c": "the engine died"}, "rate": 3}')
+    summary: dict[str, Any] = dict.fromkeys(Summary.model_fields, 0)
+    summary |= {"failures": {"c": "the engine died"}, "engine": "onnx-cpu", "model": "drive", "versions": {}}
+    Summary(**summary | {"seen": {}, "statuses": {}, "events": {}}).write(out)
     result = CliRunner().invoke(app, ["fleet", "report", str(out)], catch_exceptions=False)
     assert result.stdout.replace("\n", "") == f"2 drives in {out / 'report.html'}"
     values = data_of((out / "report.html").read_text())

@@ -12,8 +12,9 @@ import numpy as np
 from perception.app.latent import principal_components
 from perception.classes import DRIVE
 from perception.errors import DataError
-from perception.fleet.done import read_done, read_failures
+from perception.fleet.record import read_record
 from perception.fleet.search import name_of, open_rows
+from perception.fleet.summary import read_failures
 from perception.fleet.table import TABLE, database, tables
 
 if TYPE_CHECKING:
@@ -111,10 +112,14 @@ def collect(out: Path, folders: Sequence[Path]) -> dict[str, Any]:
 
 def _drives(connection: "duckdb.DuckDBPyConnection", folders: Sequence[Path]) -> list[dict[str, Any]]:
     drives: list[dict[str, Any]] = [
-        {"name": name_of(folder), "source": done.drive or "", "frames": 0, "seconds": 0.0, "poster": ""}
-        | {
-            "dropped": done.dropped,
-            "conditions": done.events,
+        {
+            "name": name_of(folder),
+            "source": done.drive if done else "",
+            "frames": 0,
+            "seconds": 0.0,
+            "poster": "",
+            "dropped": done.dropped if done else 0,
+            "conditions": done.events if done else {},
             "bad": 0,
             "doubt": None,
             "seen": {},
@@ -122,7 +127,7 @@ def _drives(connection: "duckdb.DuckDBPyConnection", folders: Sequence[Path]) ->
             "events": [],
             "event_count": 0,
         }
-        for folder, done in ((folder, read_done(folder)) for folder in folders)
+        for folder, done in ((folder, read_record(folder)) for folder in folders)
     ]
     for file, frames, seconds, bad, doubt, stem in connection.execute(_DRIVES).fetchall():
         drive = drives[file] | {"frames": frames, "seconds": round(seconds or 0, 2), "bad": bad}
