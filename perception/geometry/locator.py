@@ -96,7 +96,7 @@ class Locator:
         self._road.update(seen, len(counts), seconds)
         sides = {lane.side: k for k, lane in enumerate(scene.lanes) if lane.side}
         road = None
-        if len(sides) == 2 and all(self._fits(seen, painted, k) for k in sides.values()):
+        if len(sides) == 2 and self._fit(seen, painted, list(sides.values())):
             road = self._road.lane(sides["left"], sides["right"])
         if road is None or not WIDTHS_M[0] < (road.width_m or 0) < WIDTHS_M[1]:
             # One boundary shows no nod; and what is none would show a wrong one.
@@ -110,11 +110,15 @@ class Locator:
         )
         return tuple(lanes), road
 
-    def _fits(self, seen: Seen, painted: Bools, lane: int) -> bool:
-        """Whether a boundary is painted near the car, and runs alongside the others there."""
-        own = (seen.lane == lane) & (seen.down > self.mount.height / NEAR_M)
-        off = self._road.misfits(seen)[own]
-        return bool(painted[own].sum() > UNPAINTED * own.sum() and np.mean(off**2) <= STRAYS**2)
+    def _fit(self, seen: Seen, painted: Bools, lanes: list[int]) -> bool:
+        """Whether boundaries are painted near the car, and run alongside all others there."""
+        near, squares = seen.down > self.mount.height / NEAR_M, self._road.misfits(seen) ** 2
+        for lane in lanes:
+            own = near & (seen.lane == lane)
+            count = np.count_nonzero(own)
+            if not (painted[own].sum() > UNPAINTED * count and squares[own].sum() <= STRAYS**2 * count):
+                return False
+        return True
 
     def _painted(self, scene: Scene, pixels: Doubles) -> Bools:
         """Whether there is paint at points of boundaries."""
