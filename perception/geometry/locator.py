@@ -50,7 +50,8 @@ class Locator:
             raise ConfigError(f"calibration {calibration.name}: has no mount; metres need one")
         self.calibration, self.mount = calibration, calibration.mount
         self._paint = classes.id("lane_marking") if "lane_marking" in classes.names else -1  # no pixel's
-        self._hiding = [number for number, name in enumerate(classes.names) if name in HIDING]
+        self._hides = np.zeros(256, bool)  # by class id
+        self._hides[[number for number, name in enumerate(classes.names) if name in HIDING]] = True
         self._road = RoadFilter(self.mount)
         self._distances = DistanceFilter()
         self._eye = Eye(calibration, self.mount)
@@ -156,7 +157,7 @@ class Locator:
             for side, size in ((y1 + BELOW * height, height), (columns, width))
         )
         below = scene.labels[tuple(at)]
-        return np.asarray(np.isin(below, self._hiding).sum(0) >= 2)
+        return np.asarray(self._hides[below].sum(0) >= 2)
 
 
 def _hidden(boxes: Doubles, scene: Scene) -> Bools:
