@@ -50,7 +50,8 @@ class Locator:
             raise ConfigError(f"calibration {calibration.name}: has no mount; metres need one")
         self.calibration, self.mount = calibration, calibration.mount
         self._paint = classes.id("lane_marking") if "lane_marking" in classes.names else -1  # no pixel's
-        self._hiding = [number for number, name in enumerate(classes.names) if name in HIDING]
+        self._hides = np.zeros(256, bool)  # by class id
+        self._hides[[number for number, name in enumerate(classes.names) if name in HIDING]] = True
         self._road = RoadFilter(self.mount)
         self._distances = DistanceFilter()
         self._eye = Eye(calibration, self.mount)
@@ -96,7 +97,7 @@ class Locator:
         self._road.update(seen, len(counts), seconds)
         sides = {lane.side: k for k, lane in enumerate(scene.lanes) if lane.side}
         road = None
-        if len(sides) == 2 and all(self._fits(seen, painted, k) for k in sides.values()):
+        if len(sides) == 2 and self._fit(seen, painted, list(sides.values())):
             road = self._road.lane(sides["left"], sides["right"])
         if road is None or not WIDTHS_M[0] < (road.width_m or 0) < WIDTHS_M[1]:
             # One boundary shows no nod; and what is none would show a wrong one.
@@ -110,11 +111,15 @@ class Locator:
         )
         return tuple(lanes), road
 
-    def _fits(self, seen: Seen, painted: Bools, lane: int) -> bool:
-        """Whether a boundary is painted near the car, and runs alongside the others there."""
-        own = (seen.lane == lane) & (seen.down > self.mount.height / NEAR_M)
-        off = self._road.misfits(seen)[own]
-        return bool(painted[own].sum() > UNPAINTED * own.sum() and np.mean(off**2) <= STRAYS**2)
+    def _fit(self, seen: Seen, painted: Bools, lanes: list[int]) -> bool:
+        """Whether boundaries are painted near the car, and run alongside all others there."""
+        near, squares = seen.down > self.mount.height / NEAR_M, self._road.misfits(seen) ** 2
+        for lane in lanes:
+            own = near & (seen.lane == lane)
+            count = np.count_nonzero(own)
+            if not (painted[own].sum() > UNPAINTED * count and squares[own].sum() <= STRAYS**2 * count):
+                return False
+        return True
 
     def _painted(self, scene: Scene, pixels: Doubles) -> Bools:
         """Whether there is paint at points of boundaries."""
@@ -152,7 +157,7 @@ class Locator:
             for side, size in ((y1 + BELOW * height, height), (columns, width))
         )
         below = scene.labels[tuple(at)]
-        return np.asarray(np.isin(below, self._hiding).sum(0) >= 2)
+        return np.asarray(self._hides[below].sum(0) >= 2)
 
 
 def _hidden(boxes: Doubles, scene: Scene) -> Bools:

@@ -40,6 +40,15 @@ def test_the_simulated_camera_is_calibrated(
     assert "locate" in stages(capsys)
 
 
+def test_a_log_brings_its_calibration(
+    tmp_path: Path, model: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("mcap")
+    assert run(monkeypatch, SIM, tmp_path / "drive.mcap", *model, "--quiet") == 0
+    assert run(monkeypatch, tmp_path / "drive.mcap", tmp_path / "out/", *model, "--json") == 0
+    assert "locate" in stages(capsys)
+
+
 def test_a_calibration_is_scaled_to_the_pictures(
     tmp_path: Path, model: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

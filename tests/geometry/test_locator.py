@@ -181,6 +181,8 @@ def test_no_distance_behind_a_nearer_road_user() -> None:
     assert behind.distance_m is None
     assert nearer.distance_m is not None
     assert aside.distance_m is None
+    below = Locator(CAMERA).update(boxed(SEEN, (600.0, 445.0, 700.0, 560.0))).instances[0]
+    assert below.distance_m is not None  # the road is seen between them
     first = Locator(CAMERA).update(boxed(SEEN, (670.0, 400.0, 760.0, 520.0))).instances[0]
     assert first.distance_m is not None  # an eighth of its foot is hidden
 
@@ -249,7 +251,7 @@ def test_pictures_of_another_size_are_the_same_road() -> None:
         labels=np.ascontiguousarray(scene.labels[::2, ::2]),
         instance_map=np.zeros((HEIGHT // 2, WIDTH // 2), np.uint16),
         lanes=tuple(
-            Lane((lane.points + np.float32(0.5)) / 2 - np.float32(0.5), lane.kind, 1.0, lane.side)
+            Lane(((lane.points + 0.5) / 2 - 0.5).astype(np.float32), lane.kind, 1.0, lane.side)
             for lane in scene.lanes
         ),
         instances=tuple(

@@ -53,6 +53,17 @@ def test_a_chain_of_transforms_adds_up() -> None:
     assert (found.height, found.pitch, found.yaw) == pytest.approx((1.4, 0.1, math.pi / 2))
 
 
+def test_a_body_that_leans_carries_the_camera_with_it() -> None:
+    body = Transform(
+        "base_footprint", "base_link", (0.0, 0.0, 0.4), (0.0, math.sin(0.05), 0.0, math.cos(0.05))
+    )
+    eye = replace(mount_transform(Mount(1.0), "eye"), parent="base_link", translation=(2.0, 0.0, 1.0))
+    found = find_mount((eye, body), "eye")
+    assert found is not None
+    assert found.height == pytest.approx(0.4 - 2 * math.sin(0.1) + math.cos(0.1))
+    assert found.pitch == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     "transforms",
     [

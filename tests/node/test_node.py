@@ -562,7 +562,9 @@ def test_report_tells_all(perceiver: Perceiver) -> None:
     report = node.report("told")
     assert report.model == "colour 1"
     assert (report.engine, report.engine_reason) == ("onnx-cpu", "asked for")
-    assert tuple(report.stages) == tuple(stage for stage in STAGES if stage not in ("transport", "denoise"))
+    assert tuple(report.stages) == tuple(
+        stage for stage in STAGES if stage not in ("transport", "denoise", "locate")
+    )
     for stage in report.stages.values():
         assert 0 < stage.p50 <= stage.p95 <= stage.p99 < 10_000
     assert report.stages["end_to_end"].p50 > report.stages["infer"].p50

@@ -82,6 +82,12 @@ def test_seconds_hold_under_jitter_within_their_deviation() -> None:
     assert within > 0.9 * said
 
 
+def test_what_has_braked_comes_no_nearer() -> None:
+    heights = approach(30, 12, 30, 1.5)
+    assert follow(heights, 30).ttc_s is not None
+    assert follow(heights + heights[-1:] * 20, 30).ttc_s is None
+
+
 def test_a_jump_of_the_outline_is_no_approach() -> None:
     assert follow([60.0] * 20 + [90.0] * 4, 30).ttc_s is None
 
