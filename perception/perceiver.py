@@ -29,7 +29,7 @@ from perception.errors import ConfigError, EngineError
 from perception.frame import Frame
 from perception.health.latency import Stopwatch
 from perception.resample import Enlarged, fit, input_size, pad, padded_size, resize, resize_ids
-from perception.scene import KeyPoint, Scene
+from perception.scene import Scene
 from perception.types import Bools, Image
 
 
@@ -108,7 +108,8 @@ class Perceiver:
         if denoise is not None:
             denoiser = cls._load_denoiser(denoise, engine, threads, on_build, wait)
         mask = None if ego_mask is None else read_ego_mask(Path(ego_mask))
-        opened = _open(bundle, engine, threads, on_build, wait)
+        opener = partial(open_engine, bundle, engine, threads)
+        opened = opener(on_build) if wait else open_without_waiting(engine, opener, on_build)
         return cls(bundle.info, opened, grouping, crf, denoiser, ego_mask=mask, least=least)
 
     @classmethod
@@ -289,19 +290,10 @@ class Perceiver:
             left_out=("instances", "lanes") if brief else (),
             picture=shown_picture(maps, self.info, height, width),
             depth=resize(maps["depth"], height, width) if "depth" in maps else None,
-            key_points=self._key_points(maps, height, width),
+            key_points=find_key_points(maps["key_points"], self.info.key_points, height, width)
+            if "key_points" in maps
+            else (),
             latent=maps.get("latent"),
             classes=self.classes,
         )
         return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))
-
-    def _key_points(self, maps: Maps, height: int, width: int) -> tuple[KeyPoint, ...]:
-        if "key_points" not in maps:
-            return ()
-        return find_key_points(maps["key_points"], self.info.key_points, height, width)
-
-
-def _open(bundle: Bundle, engine: str, threads: int, on_build: OnBuild | None, wait: bool) -> Engine:
-    if wait:
-        return open_engine(bundle, engine, threads, on_build)
-    return open_without_waiting(engine, partial(open_engine, bundle, engine, threads), on_build)
