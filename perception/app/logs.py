@@ -147,7 +147,8 @@ def as_json(record: logging.LogRecord) -> str:
         "logger": record.name,
         "message": _message(record),
     }
-    extra = {key: value for key, value in vars(record).items() if key not in _PLAIN | values.keys()}
+    known = _PLAIN | values.keys()  # and Ray puts a field of its own into every record: _ray_timestamp_ns
+    extra = {key: one for key, one in vars(record).items() if key not in known and not key.startswith("_")}
     return json.dumps(values | _masked(extra), allow_nan=False)
 
 

@@ -78,6 +78,7 @@ def test_json_is_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
             "sizes": (1, 2.5),
             "where": Path("a/b"),
             "ok": True,
+            "_ray_timestamp_ns": 3,
         }
     )
     LOG.handle(record)
