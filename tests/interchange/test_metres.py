@@ -134,15 +134,20 @@ def test_the_ground_hangs_on_the_camera_where_it_is_seen() -> None:
     np.testing.assert_allclose(pixels[:, 0], truth, atol=1e-6)
 
 
-def test_what_the_source_knows_of_its_camera_stays() -> None:
+def test_a_calibration_wins_over_what_the_source_knows_of_its_camera() -> None:
+    """Its metres are shown over its pictures: with another lens, or another ground, they would lie elsewhere."""
     frame, _ = a_frame(1)
     on_the_car = Transform("base_link", "cam0", (1.5, 0.0, 1.25), (0.5, -0.5, 0.5, -0.5))
     own = replace(INFO, d=())
     known = mounted(replace(frame, frame_id="cam0", camera_info=own, transforms=(on_the_car,)), CALIBRATION)
-    assert known.camera_info == own
-    assert known.transforms[0] == on_the_car
-    assert (known.transforms[1].parent, known.transforms[1].child) == ("cam0", "front_ground")
+    assert known.camera_info == INFO
+    camera, ground = known.transforms
+    assert camera == on_the_car  # the camera's place in the vehicle is not the calibration's to say
+    assert (ground.parent, ground.child) == ("cam0", "front_ground")
     assert mounted(known, CALIBRATION).transforms == known.transforms
+    higher = mounted(known, replace(CALIBRATION, mount=Mount(2.0))).transforms
+    assert higher[0] == on_the_car
+    assert (higher[1].child, higher[1].translation) == ("front_ground", pytest.approx((0.0, 2.0, 0.0)))
     assert not mounted(frame, Calibration(INFO)).mounted  # a lens alone
 
 
