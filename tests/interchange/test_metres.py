@@ -135,7 +135,7 @@ def test_the_ground_hangs_on_the_camera_where_it_is_seen() -> None:
 
 
 def test_a_calibration_wins_over_what_the_source_knows_of_its_camera() -> None:
-    """Its metres are shown over its pictures: with another lens, or another ground, they would lie elsewhere."""
+    """Its metres are shown over its pictures: by another lens, or on another ground, they lie elsewhere."""
     frame, _ = a_frame(1)
     on_the_car = Transform("base_link", "cam0", (1.5, 0.0, 1.25), (0.5, -0.5, 0.5, -0.5))
     own = replace(INFO, d=())

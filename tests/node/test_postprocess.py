@@ -242,7 +242,7 @@ def test_a_lens_without_a_mount_is_published(clock: Clock) -> None:
     lens = Calibration(camera())
     publication, findings = make(calibration=lens).finish(*arrival())
     assert publication.frame.camera_info == lens.of_size(640, 360).info
-    assert not publication.frame.mounted and not findings
+    assert not publication.frame.mounted and "calibration" not in {one.name for one in findings}
     assert "locate" not in publication.scene.timings_ms
 
 
@@ -251,7 +251,7 @@ def test_a_camera_that_changes_its_aspect_goes_on_without_metres(clock: Clock) -
     box = 300.0, 190.0, 340.0, 220.0
     for number, (size, fits) in enumerate(((SIZE, True), ((480, 640), False), (SIZE, True))):
         publication, findings = postprocess.finish(*arrival(street(size), (box,), number))
-        assert [one.name for one in findings] == ([] if fits else ["calibration"])
+        assert ("calibration" in {one.name for one in findings}) is not fits
         assert publication.frame.mounted == fits
         assert (publication.scene.instances[0].distance_m is not None) == fits
         assert publication.scene.status is Status.OK
