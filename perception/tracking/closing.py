@@ -64,7 +64,7 @@ class ClosingTracker:
         now = np.zeros(len(ids), TRACK)
         now["id"] = ids
         now["seen_ns"] = now["since_ns"] = scene.stamp_ns
-        _, new, old = np.intersect1d(ids, self._tracks["id"], assume_unique=True, return_indices=True)
+        new, old = (ids[:, None] == self._tracks["id"]).nonzero()
         now[new] = self._tracks[old]
         seconds = (scene.stamp_ns - now["seen_ns"]) / 1e9
         now["sums"] = _later(now["sums"], seconds)
