@@ -16,13 +16,14 @@ EVERY_NS = NS_PER_S // 5  # a scene is looked at: the others would say the same 
 KEPT, LEAST = 24, 12  # segments of straight driving, of five seconds each; in less, a single bend would count
 FAR = math.radians(0.5)  # and three deviations
 BACK = 0.8  # of that: below, it sits as it should again
+ASIDE = math.radians(45)  # of yaw: what is farther from the axis is not looked for, see `find_vanishing`
 
 
 class MountWatch:
     """Watches one camera's scenes, in the order of their stamps; one thread uses it.
 
     Args:
-        calibration: without a mount in it, nothing is ever found.
+        calibration: without a mount that looks ahead in it, nothing is ever found.
     """
 
     def __init__(self, calibration: Calibration) -> None:
@@ -55,7 +56,7 @@ class MountWatch:
 
     def _judge(self) -> Finding | None:
         mount, average, medians = self._calibration.mount, self._driving.average(), self._driving.medians
-        if mount is None or average is None or len(medians) < LEAST:
+        if mount is None or abs(mount.yaw) > ASIDE or average is None or len(medians) < LEAST:
             return None
         off = np.median(medians, 0)[:2] - (mount.pitch, mount.yaw)
         # A median of normal deviates strays by 1.25 as much as their mean.

@@ -122,6 +122,12 @@ def test_scenes_between_are_not_looked_at_and_do_not_change_what_is_found() -> N
     assert drive.watch.update(drive.scene(())) is found
 
 
+@pytest.mark.parametrize("yaw", [60, -170, 180])
+def test_a_camera_that_does_not_look_ahead_is_not_watched(yaw: float) -> None:
+    """Lanes vanish behind the car, too, and what crosses at its side is no lane."""
+    assert Drive(replace(MOUNT, yaw=math.radians(yaw))).on(70, MOUNT) is None
+
+
 def test_without_a_mount_or_lanes_nothing_is_found() -> None:
     assert Drive(None).on(70, turned(pitch=3)) is None
     blind = Drive()
