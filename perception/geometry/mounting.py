@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -122,6 +123,7 @@ def find_mount(transforms: tuple[Transform, ...], optical_frame: str) -> Mount |
     return Mount(float(at[2]), pitch, yaw, math.atan2(looks[2, 1], looks[2, 2]))
 
 
+@lru_cache(64)
 def mount_transform(mount: Mount, optical_frame: str) -> Transform:
     """The same as a transform: from the camera to `base_footprint`, right under it."""
     axis = cv2.Rodrigues(rotation(mount) @ FROM_OPTICAL)[0].ravel()
