@@ -22,14 +22,20 @@ ASIDE = math.radians(45)  # of yaw: what is farther from the axis is not looked 
 class MountWatch:
     """Watches one camera's scenes, in the order of their stamps; one thread uses it.
 
+    Another `Scene.recording` is another drive: a short one that begins again and again says no more than once.
+
     Args:
         calibration: without a mount that looks ahead in it, nothing is ever found.
     """
 
     def __init__(self, calibration: Calibration) -> None:
         self._calibration = calibration
-        self._driving = StraightDriving(KEPT)
         self._lens: Lens | None = None
+        self._recording = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._driving = StraightDriving(KEPT)
         self._looked_ns: int | None = None
         self._judged = 0  # segments
         self._finding: Finding | None = None
@@ -40,6 +46,9 @@ class MountWatch:
         Raises:
             ConfigError: the calibration is for pictures of another aspect.
         """
+        if scene.recording != self._recording:
+            self._recording = scene.recording
+            self._begin()
         if self._looked_ns is not None and 0 <= scene.stamp_ns - self._looked_ns < EVERY_NS:
             return self._finding
         self._looked_ns = scene.stamp_ns
