@@ -22,7 +22,7 @@ ASIDE = math.radians(45)  # of yaw: what is farther from the axis is not looked 
 class MountWatch:
     """Watches one camera's scenes, in the order of their stamps; one thread uses it.
 
-    Another `Scene.recording` is another drive: a short one that begins again and again says no more than once.
+    Another `Scene.recording` is another drive: a short one in a loop says no more than once.
 
     Args:
         calibration: without a mount that looks ahead in it, nothing is ever found.
