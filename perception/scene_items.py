@@ -59,6 +59,7 @@ class KeyPoint:
 
 
 Side = Literal["left", "right"]
+MOST_SD = 1.0  # metres to the side: where a boundary is less sure it is not drawn
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,6 +78,15 @@ class Lane:
     side: Side | None = None
     metres: npt.NDArray[np.float32] | None = None
     metres_sd: npt.NDArray[np.float32] | None = None
+
+    @property
+    def stretches(self) -> list[npt.NDArray[np.float64]]:
+        """Its parts that are known to a metre to the side, without a break: (n, 2) metres each, n from 2."""
+        if self.metres is None or self.metres_sd is None:
+            return []
+        good = np.isfinite(self.metres).all(1) & (self.metres_sd[:, 1] < MOST_SD)  # NaN is not
+        ends = np.flatnonzero(np.diff(good, prepend=False, append=False)).reshape(-1, 2)
+        return [self.metres[first:last].astype(np.float64) for first, last in ends if last - first > 1]
 
     def __repr__(self) -> str:
         side = f", {self.side} of the ego lane" if self.side else ""

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from perception.app.build import open_sources
 from perception.app.config import RunConfig
+from perception.app.wiring import calibration_of
 from perception.bundle.bundle import Bundle
 from perception.decode.instances import choose_least, choose_way
 from perception.sinks.base import SinkUri
@@ -48,6 +49,10 @@ def plan(settings: RunConfig) -> Plan:
             about = "live" if source.live else f"{source.rate:g} frames/s"
             frames = f", {length} frames" if length else ""
             rows.append((f"source {camera}", f"{source.uri}: {about}{frames}, policy {policy}"))
+            calibration = calibration_of(source, settings.sources[camera], settings, camera)
+            if calibration is not None:
+                what = "a lens alone: no metres" if calibration.mount is None else "lens and mount"
+                rows.append((f"calibration {camera}", f"{calibration.name}: {what}"))
     bundle = Bundle.load(settings.model)
     info, classes = bundle.info, bundle.classes
     least = choose_least(info, classes, settings.instances, settings.min_score or None)

@@ -45,7 +45,7 @@ def wire(
         for camera, source in sources.items()
     }
     calibrations = {
-        camera: _calibration(source, settings.sources[camera], settings, camera)
+        camera: calibration_of(source, settings.sources[camera], settings, camera)
         for camera, source in sources.items()
     }
     classes = perceiver.classes if perceiver.info.labelled else NO_CLASSES
@@ -107,7 +107,7 @@ def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) 
     return mask
 
 
-def _calibration(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Calibration | None:
+def calibration_of(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Calibration | None:
     """As the settings say; of a recording, the first frame must be of its aspect.
 
     Raises:

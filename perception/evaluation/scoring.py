@@ -120,7 +120,7 @@ def walk(
     for sample, frame, scene in found:
         for follower in followers:
             scene = follower.update(scene)  # noqa: PLW2901 - each goes over what the one before it made
-        locator = locators.of(frame) if locators else None
+        locator = locators.of(frame).locator if locators else None
         if locator is not None:
             scene = locator.update(scene)  # noqa: PLW2901
         one = Judged(sample, frame, scene, subject.classes)

@@ -53,7 +53,7 @@ class DistanceFilter:
         """
         known = self._tracks[stamp_ns - self._tracks["seen_ns"] <= ABSENCE_S * 1e9]
         found, place, variance = _born(ids, stamp_ns), np.log(ahead), sd**2
-        _, new, old = np.intersect1d(ids, known["id"], assume_unique=True, return_indices=True)
+        new, old = (ids[:, None] == known["id"]).nonzero()
         found[new] = known[old]
         seconds = (stamp_ns - found["seen_ns"]) / 1e9
         born = np.ones(len(ids), bool)
@@ -64,7 +64,9 @@ class DistanceFilter:
         _correct(found, place, noise)
         found["place"][born], found["place_variance"][born] = place[born], variance[born]
         found["seen_ns"] = stamp_ns
-        self._tracks = np.concatenate([np.delete(known, old), found])
+        unseen = np.ones(len(known), bool)
+        unseen[old] = False
+        self._tracks = np.concatenate([known[unseen], found])
         return np.exp(found["place"]), np.sqrt(found["place_variance"])
 
 

@@ -34,7 +34,7 @@ class Eye:
         ahead, left, up = (rays @ (rotation(mount) @ FROM_OPTICAL).T).T
         with np.errstate(invalid="ignore", divide="ignore"):
             slopes = np.stack([left, -up], 1) / np.where(ahead > 0, ahead, np.nan)[:, None]
-        self._slopes = slopes.reshape(rows, columns, 2)
+        self._slopes, self._columns = slopes, columns
         self._last = np.array([columns - 2, rows - 2])
 
     def look(self, pixels: Doubles) -> tuple[Doubles, Doubles]:
@@ -47,10 +47,12 @@ class Eye:
             (n,) each; NaN where a ray goes back, or the lens sees nothing.
         """
         at = (pixels + 0.5) / STEP
-        cell = np.minimum(at.astype(np.intp), self._last)
+        cell = np.clip(at, 0, self._last).astype(np.intp)  # what lies outside goes on as at the border
         x, y = (at - cell).T[..., None]
-        (column, row), slopes = cell.T, self._slopes
-        above = slopes[row, column] * (1 - x) + slopes[row, column + 1] * x
-        below = slopes[row + 1, column] * (1 - x) + slopes[row + 1, column + 1] * x
+        column, row = cell.T
+        corner, slopes = row * self._columns + column, self._slopes
+        above = slopes.take(corner, 0) * (1 - x) + slopes.take(corner + 1, 0) * x
+        corner += self._columns
+        below = slopes.take(corner, 0) * (1 - x) + slopes.take(corner + 1, 0) * x
         aside, down = (above * (1 - y) + below * y).T
         return aside, down

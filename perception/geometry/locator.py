@@ -1,6 +1,7 @@
 """Scenes in metres: where a calibrated camera's lanes and road users are on the road."""
 
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -104,10 +105,11 @@ class Locator:
             road = None
             self._road.reject()
         metres, metres_sd = self._road.place(seen.aside, seen.down, self._eye.pixel * PAINT_PX)
-        parts = (np.split(one.astype(np.float32), np.cumsum(counts)[:-1]) for one in (metres, metres_sd))
+        own, sd = metres.astype(np.float32), metres_sd.astype(np.float32)
+        parts = [slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
         lanes = (
-            replace(lane, metres=own, metres_sd=sd)
-            for lane, own, sd in zip(scene.lanes, *parts, strict=False)
+            replace(lane, metres=own[part], metres_sd=sd[part])
+            for lane, part in zip(scene.lanes, parts, strict=True)
         )
         return tuple(lanes), road
 

@@ -11,20 +11,22 @@ from perception.geometry.mounting import mount_transform
 
 
 def mounted(frame: Frame, calibration: Calibration) -> Frame:
-    """The frame with lens and mount of its camera, where its source knows none, and with the ground under it.
+    """The frame with the lens of its camera, and with the ground under it: those that its metres are from.
 
     The ground hangs on the camera, which may have its own place in a vehicle's tree of frames: there each one
-    has a single parent.
+    has a single parent. Where it has none, its mount is its place.
 
     Args:
-        calibration: for frames of this size.
+        calibration: for frames of this size; it wins over what the source knows.
     """
     mount, optical, transforms = calibration.mount, frame.optical_frame, frame.transforms
-    if mount is not None and not frame.mounted:
+    if mount is not None:
+        ground = frame.ground_frame
+        transforms = tuple(one for one in transforms if one.child != ground)  # as another mount had it
         if all(one.child != optical for one in transforms):
             transforms = (*transforms, mount_transform(mount, optical))
-        transforms = (*transforms, _ground_below(optical, frame.ground_frame, mount))
-    return replace(frame, camera_info=frame.camera_info or calibration.info, transforms=transforms)
+        transforms = (*transforms, _ground_below(optical, ground, mount))
+    return replace(frame, camera_info=calibration.info, transforms=transforms)
 
 
 @lru_cache(64)

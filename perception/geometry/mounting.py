@@ -2,6 +2,8 @@
 
 import logging
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.ground import FROM_OPTICAL, rotation
 from perception.geometry.locator import Locator
+from perception.health.types import Finding, Level
 from perception.types import Doubles
 
 LOG = logging.getLogger("perception.geometry")
@@ -21,8 +24,23 @@ ROAD = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the camera of a frame.
+
+    Attributes:
+        calibration: for frames of its size; None: there is none.
+        locator: None: there are no metres.
+        finding: that the calibration which was given is not for such frames.
+    """
+
+    calibration: Calibration | None = None
+    locator: Locator | None = None
+    finding: Finding | None = None
+
+
 class Locators:
-    """Finds the locator of each frame of a camera, and says once why there is none.
+    """Finds what is known of the camera of each frame, and says once why there are no metres.
 
     Args:
         calibration: holds for all frames; None: what each frame knows of its camera.
@@ -30,49 +48,56 @@ class Locators:
 
     def __init__(self, calibration: Calibration | None, classes: ClassSet) -> None:
         self._given, self._classes = calibration, classes
-        self._known: object = None
-        self._locator: Locator | None = None
+        self._key: object = None
+        self._known = Known()
 
-    def of(self, frame: Frame) -> Locator | None:
-        """The locator for a frame, the same one as long as nothing changes; None: there are no metres.
+    def of(self, frame: Frame) -> Known:
+        """The same as for the last frame, as long as nothing changes.
 
-        Raises:
-            ConfigError: the calibration that was given holds for another aspect.
+        A calibration that was given and holds for another aspect is a finding, no error: a live camera that
+        changes its size goes on without metres.
         """
         size = frame.width, frame.height
         if self._given is not None:
-            known: object = size
+            key: object = size
         elif frame.camera_info is None:
-            return None
+            return Known()
         else:
-            known = size, frame.camera_info, frame.optical_frame, frame.transforms
-        if known != self._known:
-            self._known, self._locator = known, self._make(frame)
-        return self._locator
+            key = size, frame.camera_info, frame.optical_frame, frame.transforms
+        if key != self._key:
+            self._key, self._known = key, self._make(frame)
+        return self._known
 
-    def _make(self, frame: Frame) -> Locator | None:
-        if self._given is not None:
-            fitted = self._given.of_size(frame.width, frame.height)
-            if fitted is not self._given:
-                info = self._given.info
-                _say(frame, f"{info.width}×{info.height} is scaled to {frame.width}×{frame.height}")
-            if fitted.mount is None:
-                _say(frame, "has no mount: no metres on the road; perception calibrate mount measures one")
-                return None
-            return Locator(fitted, self._classes)
+    def _make(self, frame: Frame) -> Known:
         try:
-            return self._of_source(frame)
+            calibration = self._of_source(frame) if self._given is None else self._fitted(self._given, frame)
+            if calibration is None or calibration.mount is None:
+                return Known(calibration)
+            if abs(calibration.mount.yaw) > math.pi / 2:
+                yaw = math.degrees(calibration.mount.yaw)
+                _say(frame, f"looks back (yaw {yaw:g}°): no metres, which are of the road ahead")
+                return Known(calibration)
+            return Known(calibration, Locator(calibration, self._classes))
         except ConfigError as error:
             _say(frame, f"{error}; no metres")
-            return None
+            given = self._given is not None
+            return Known(finding=Finding("calibration", Level.WARN, f"no metres: {error}") if given else None)
 
-    def _of_source(self, frame: Frame) -> Locator | None:
+    def _fitted(self, given: Calibration, frame: Frame) -> Calibration:
+        fitted = given.of_size(frame.width, frame.height)
+        if fitted is not given:
+            info = given.info
+            _say(frame, f"{info.width}×{info.height} is scaled to {frame.width}×{frame.height}")
+        if fitted.mount is None:
+            _say(frame, "has no mount: no metres on the road; perception calibrate mount measures one")
+        return fitted
+
+    def _of_source(self, frame: Frame) -> Calibration | None:
         mount = find_mount(frame.transforms, frame.optical_frame)
         if mount is None or frame.camera_info is None:
             _say(frame, f"no transforms lead from {frame.optical_frame} to {ROAD}: no metres on the road")
             return None
-        calibration = Calibration(frame.camera_info, mount, frame.camera)
-        return Locator(calibration.of_size(frame.width, frame.height), self._classes)
+        return Calibration(frame.camera_info, mount, frame.camera).of_size(frame.width, frame.height)
 
 
 def find_mount(transforms: tuple[Transform, ...], optical_frame: str) -> Mount | None:
@@ -98,6 +123,7 @@ def find_mount(transforms: tuple[Transform, ...], optical_frame: str) -> Mount |
     return Mount(float(at[2]), pitch, yaw, math.atan2(looks[2, 1], looks[2, 2]))
 
 
+@lru_cache(64)
 def mount_transform(mount: Mount, optical_frame: str) -> Transform:
     """The same as a transform: from the camera to `base_footprint`, right under it."""
     axis = cv2.Rodrigues(rotation(mount) @ FROM_OPTICAL)[0].ravel()

@@ -16,19 +16,26 @@ EVERY_NS = NS_PER_S // 5  # a scene is looked at: the others would say the same 
 KEPT, LEAST = 24, 12  # segments of straight driving, of five seconds each; in less, a single bend would count
 FAR = math.radians(0.5)  # and three deviations
 BACK = 0.8  # of that: below, it sits as it should again
+ASIDE = math.radians(45)  # of yaw: what is farther from the axis is not looked for, see `find_vanishing`
 
 
 class MountWatch:
     """Watches one camera's scenes, in the order of their stamps; one thread uses it.
 
+    Another `Scene.recording` is another drive: a short one in a loop says no more than once.
+
     Args:
-        calibration: without a mount in it, nothing is ever found.
+        calibration: without a mount that looks ahead in it, nothing is ever found.
     """
 
     def __init__(self, calibration: Calibration) -> None:
         self._calibration = calibration
-        self._driving = StraightDriving(KEPT)
         self._lens: Lens | None = None
+        self._recording = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._driving = StraightDriving(KEPT)
         self._looked_ns: int | None = None
         self._judged = 0  # segments
         self._finding: Finding | None = None
@@ -39,6 +46,9 @@ class MountWatch:
         Raises:
             ConfigError: the calibration is for pictures of another aspect.
         """
+        if scene.recording != self._recording:
+            self._recording = scene.recording
+            self._begin()
         if self._looked_ns is not None and 0 <= scene.stamp_ns - self._looked_ns < EVERY_NS:
             return self._finding
         self._looked_ns = scene.stamp_ns
@@ -55,7 +65,7 @@ class MountWatch:
 
     def _judge(self) -> Finding | None:
         mount, average, medians = self._calibration.mount, self._driving.average(), self._driving.medians
-        if mount is None or average is None or len(medians) < LEAST:
+        if mount is None or abs(mount.yaw) > ASIDE or average is None or len(medians) < LEAST:
             return None
         off = np.median(medians, 0)[:2] - (mount.pitch, mount.yaw)
         # A median of normal deviates strays by 1.25 as much as their mean.

@@ -95,7 +95,7 @@ class RoadFilter:
         mount, count, c = self._mount, len(self._apart), self._apart
         heading, curve, nod, _ = self._state.tolist()
         heading_sd, curve_sd, nod_sd, _ = np.sqrt(np.diag(self._covariance)[count:]).tolist()
-        own = self._covariance[np.ix_((left, right), (left, right))]
+        own = self._covariance[[[left], [right]], [left, right]]
         middle, width = float(c[left] + c[right]) / 2, float(c[left] - c[right])
         scale = mount.height_sd / mount.height
         both = float(own.sum())
@@ -154,8 +154,9 @@ class RoadFilter:
         """
         heading, curve, nod, _ = state.tolist()
         near, root = self._nearness(seen.down, state)
-        good = near > 1 / FARTHEST
+        good = near > 1 / FARTHEST  # NaN is not: no ray leads there
         near, root = np.where(good, near, 1.0), np.where(good, root, 1.0)
+        aside, down = np.where(good, seen.aside, 0.0), np.where(good, seen.down, 0.0)
         x, own = 1 / near, c[seen.lane]
         expected = own * near + heading + curve / 2 * x
         by_near = own - curve / 2 * x * x
@@ -163,7 +164,7 @@ class RoadFilter:
         slopes[np.arange(len(x)), seen.lane] = near
         slopes[:, len(c) + HEADING] = 1
         slopes[:, len(c) + CURVE] = x / 2
-        slopes[:, len(c) + NOD] = by_near * near / root * (1 + seen.down**2) - expected * seen.down
+        slopes[:, len(c) + NOD] = by_near * near / root * (1 + down * down) - expected * down
         slopes[:, len(c) + CLIMB] = by_near / 2 / root
         sure = good / np.hypot(seen.sd, BEYOND * x)
-        return (seen.aside - expected * (1 - nod * seen.down)) * sure, slopes * sure[:, None]
+        return (aside - expected * (1 - nod * down)) * sure, slopes * sure[:, None]

@@ -63,13 +63,14 @@ class Postprocess:
             with stopwatch.measure("track"):
                 for tracker in self._trackers:
                     scene = tracker.update(scene)
-        locator = self._locators.of(frame)
-        if locator is not None:
+        known, moved = self._locators.of(frame), None
+        if known.calibration is not None:
+            frame = mounted(frame, known.calibration)
+        if known.locator is not None:
             with stopwatch.measure("locate"):
-                scene, frame = locator.update(scene), mounted(frame, locator.calibration)
-        moved = self._watch.update(scene) if self._watch else None
-        if moved is not None:
-            findings.append(moved)
+                scene = known.locator.update(scene)
+                moved = self._watch.update(scene) if self._watch else None
+        findings += [one for one in (known.finding, moved) if one is not None]
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay: Pixels = NO_OVERLAY

@@ -14,7 +14,6 @@ AHEAD, BEHIND, ASIDE = 60.0, 6.0, 12.0  # metres that are shown
 GRID, LABELLED = 5, 10  # metres between lines, and between those with numbers
 OWN_CAR = (-3.0, 1.4, 0.9)  # metres behind and ahead of the camera, and half the width
 SOON_S = 6.0  # a time to collision that is shown
-MOST_SD = 1.0  # metres to the side; where a boundary is less sure it is not shown
 DASHES = {"solid": (AHEAD, AHEAD), "dashed": (3.0, 9.0)}  # metres of paint, and from one to the next
 DOTS = (0.5, 1.5)  # of other kinds
 STEP = 0.5  # metres along a line from one corner to the next
@@ -69,7 +68,7 @@ class _Canvas:
 
     def carpet(self, lanes: tuple[Lane, ...]) -> None:
         """The ego lane, as far as both of its boundaries are known."""
-        sides = {lane.side: np.concatenate([np.empty((0, 2)), *_known(lane)]) for lane in lanes}
+        sides = {lane.side: np.concatenate([np.empty((0, 2)), *_shown(lane)]) for lane in lanes}
         left, right = sides.get("left"), sides.get("right")
         if left is None or right is None or not (len(left) and len(right)):
             return
@@ -81,7 +80,7 @@ class _Canvas:
     def lane(self, lane: Lane) -> None:
         paint, period = DASHES.get(lane.kind, DOTS)
         colour = AMBER if lane.side is None else GREEN
-        for points in _known(lane):
+        for points in _shown(lane):
             along = np.append(0.0, np.cumsum(np.hypot(*np.diff(points, axis=0).T)))
             for start in np.arange(0.0, along[-1], period):
                 end = min(start + paint, along[-1])
@@ -136,15 +135,10 @@ class _Canvas:
             cv2.polylines(self.picture, [corners], True, edge, 1, cv2.LINE_AA, SHIFT)
 
 
-def _known(lane: Lane) -> list[Doubles]:
-    """The stretches of a boundary that are known well, in metres, from near to far: (n, 2) each."""
-    if lane.metres is None or lane.metres_sd is None:
-        return []
-    metres = lane.metres.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        good = np.isfinite(metres).all(1) & (lane.metres_sd[:, 1] < MOST_SD) & (metres[:, 0] < AHEAD)
-    ends = np.flatnonzero(np.diff(good, prepend=False, append=False)).reshape(-1, 2)
-    return [metres[first:last] for first, last in ends if last - first > 1]
+def _shown(lane: Lane) -> list[Doubles]:
+    """The stretches of a boundary that are known, as far as they are shown."""
+    parts = (part[part[:, 0] < AHEAD] for part in lane.stretches)
+    return [part for part in parts if len(part) > 1]
 
 
 def _between(points: Doubles, near: float, far: float) -> Doubles:

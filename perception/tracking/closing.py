@@ -22,7 +22,6 @@ ALIKE_S = 0.2  # in which the errors of an outline change
 LEAST = 3.5  # deviations by which something must come nearer
 LEAST_S = 0.4  # over which it must have been seen
 LONGEST_S = 30.0  # what is reached later than that does not come nearer to speak of
-UNSEEN_S = 0.2  # without a whole outline, after which nothing is said
 ABSENCE_S = 1.0  # after which a track is forgotten
 BORDER_PX = 2.0  # from the frame's border, in which an outline is cut
 
@@ -43,7 +42,7 @@ class ClosingTracker:
         self._shape: tuple[int, ...] = ()
 
     def update(self, scene: Scene) -> Scene:
-        """The scene with the seconds of each track that is sure to come nearer.
+        """The scene with the seconds of each track that is seen whole, and is sure to come nearer.
 
         Another `Scene.recording`, a stamp before the last one, or another size of the frame is the beginning
         of another recording.
@@ -53,18 +52,19 @@ class ClosingTracker:
             self._tracks = self._tracks[:0]
         self._stamp_ns, self._recording, self._shape = scene.stamp_ns, scene.recording, scene.size
         self._tracks = self._tracks[scene.stamp_ns - self._tracks["seen_ns"] <= ABSENCE_S * 1e9]
-        seen = [one for one in scene.instances if one.track is not None and _whole(one, scene.size)]
-        if seen:
-            self._take(seen, scene)
-        return scene.evolve(instances=self._published(scene))
+        seen = [one for one in scene.instances if one.track is not None and _whole(one, scene)]
+        if not seen:
+            return scene
+        return scene.evolve(instances=_published(scene, self._take(seen, scene)))
 
-    def _take(self, seen: list[Instance], scene: Scene) -> None:
+    def _take(self, seen: list[Instance], scene: Scene) -> npt.NDArray[Any]:
+        """Take in what is seen whole; the tracks of it."""
         ids = np.array([one.track for one in seen])
         size = np.array([one.box[3] - one.box[1] for one in seen])
         now = np.zeros(len(ids), TRACK)
         now["id"] = ids
         now["seen_ns"] = now["since_ns"] = scene.stamp_ns
-        _, new, old = np.intersect1d(ids, self._tracks["id"], assume_unique=True, return_indices=True)
+        new, old = (ids[:, None] == self._tracks["id"]).nonzero()
         now[new] = self._tracks[old]
         seconds = (scene.stamp_ns - now["seen_ns"]) / 1e9
         now["sums"] = _later(now["sums"], seconds)
@@ -77,30 +77,27 @@ class ClosingTracker:
         now["sums"] += np.stack([count, weight, zero, zero, weight * inverse, zero, weight * inverse**2], 1)
         now["seen_ns"] = scene.stamp_ns
         self._tracks = np.concatenate([np.delete(self._tracks, old), now])
-
-    def _published(self, scene: Scene) -> tuple[Instance, ...]:
-        tracks = self._tracks
-        age = (scene.stamp_ns - tracks["seen_ns"]) / 1e9
-        ttc, sd = _solve(_later(tracks["sums"], age))
-        span = (tracks["seen_ns"] - tracks["since_ns"]) / 1e9
-        sure = (ttc > LEAST * sd) & (ttc < LONGEST_S) & (span >= LEAST_S) & (age <= UNSEEN_S)
-        known = {
-            int(track): (seconds, deviation)
-            for track, seconds, deviation in zip(
-                tracks["id"][sure], ttc[sure].tolist(), sd[sure].tolist(), strict=True
-            )
-        }
-        return tuple(
-            replace(one, ttc_s=known[one.track][0], ttc_sd_s=known[one.track][1])
-            if one.track in known
-            else one
-            for one in scene.instances
-        )
+        return now
 
 
-def _whole(one: Instance, size: tuple[int, int]) -> bool:
-    """Whether the frame's border cuts neither its top nor its bottom."""
-    return one.box[1] > BORDER_PX and one.box[3] < size[0] - BORDER_PX
+def _published(scene: Scene, tracks: npt.NDArray[Any]) -> tuple[Instance, ...]:
+    ttc, sd = _solve(tracks["sums"])
+    span = (scene.stamp_ns - tracks["since_ns"]) / 1e9
+    sure = (ttc > LEAST * sd) & (ttc < LONGEST_S) & (span >= LEAST_S)
+    rows = (tracks["id"][sure].tolist(), ttc[sure].tolist(), sd[sure].tolist())
+    known = {track: (seconds, deviation) for track, seconds, deviation in zip(*rows, strict=True)}
+    return tuple(
+        replace(one, ttc_s=known[one.track][0], ttc_sd_s=known[one.track][1]) if one.track in known else one
+        for one in scene.instances
+    )
+
+
+def _whole(one: Instance, scene: Scene) -> bool:
+    """Whether neither the frame's border nor the own car cuts it: then it grows by other parts of it."""
+    (x0, y0, x1, y1), (height, width) = one.box, scene.size
+    if min(x0, y0) <= BORDER_PX or x1 >= width - BORDER_PX or y1 >= height - BORDER_PX:
+        return False
+    return scene.ego_mask is None or not scene.ego_mask[int(y1) + 1, int((x0 + x1) / 2)]
 
 
 def _later(sums: Doubles, seconds: Doubles) -> Doubles:

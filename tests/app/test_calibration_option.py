@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from perception.app import cli
+from perception.camera_info import Mount
 from perception.geometry.calibration_file import Calibration, write_calibration
 from tests.conftest import write_colour_bundle
 from tests.geometry.roads import camera, mount
@@ -90,8 +91,24 @@ def test_a_calibration_that_cannot_hold_is_refused_before_anything_is_written(
     if size:
         write_calibration(file, Calibration(camera(), mount()))
     source = SIM.replace("640x360", size or "640x360")
-    assert run(monkeypatch, source, tmp_path / "out/", *model, "--calibration", file) == 2
-    error = capsys.readouterr().err
-    assert why in error
-    assert error.count("perception:") == 1
-    assert not (tmp_path / "out").exists()
+    for dry in ([], ["--dry-run"]):
+        assert run(monkeypatch, source, tmp_path / "out/", *model, "--calibration", file, *dry) == 2
+        error = capsys.readouterr().err
+        assert why in error
+        assert error.count("perception:") == 1
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("where", "said"), [(mount(), "lens and mount"), (None, "a lens alone: no metres")])
+def test_a_dry_run_says_what_is_known_of_the_camera(
+    where: Mount | None,
+    said: str,
+    tmp_path: Path,
+    model: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_calibration(tmp_path / "car.yaml", Calibration(camera(), where))
+    given = *model, "--calibration", tmp_path / "car.yaml"
+    assert run(monkeypatch, SIM, tmp_path / "out/", *given, "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["calibration front"] == [f"{tmp_path / 'car.yaml'}: {said}"]

@@ -15,7 +15,9 @@ from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
-from perception.geometry.mounting import Locators, find_mount, mount_transform
+from perception.geometry.locator import Locator
+from perception.geometry.mounting import Known, Locators, find_mount, mount_transform
+from perception.health.types import Level
 from tests.geometry.roads import camera, mount
 
 LEVEL = 0.0, 0.0, 0.0, 1.0
@@ -82,44 +84,64 @@ def test_a_camera_below_the_road_is_refused() -> None:
         find_mount((Transform("base_footprint", "eye", (0.0, 0.0, -1.0), LEVEL),), "eye")
 
 
+def locator_of(locators: Locators, of: Frame) -> Locator:
+    found = locators.of(of).locator
+    assert found is not None
+    return found
+
+
 def test_frames_bring_their_own_calibration() -> None:
     locators = Locators(None, DRIVE)
     known = frame(camera_info=camera(), transforms=(mount_transform(mount(1.3, 2.0), "front_optical"),))
-    found = locators.of(known)
-    assert found is not None
+    found = locator_of(locators, known)
     assert found.mount.height == pytest.approx(1.3)
     assert found.mount.pitch == pytest.approx(math.radians(2.0))
-    assert locators.of(replace(known, stamp_ns=1)) is found
-    assert locators.of(frame()) is None
+    assert locator_of(locators, replace(known, stamp_ns=1)) is found
+    assert locators.of(frame()) == Known()
     moved = replace(known, transforms=(mount_transform(mount(1.5), "front_optical"),))
-    other = locators.of(moved)
-    assert other is not None
-    assert other.mount.height == pytest.approx(1.5)
+    assert locator_of(locators, moved).mount.height == pytest.approx(1.5)
 
 
 def test_what_is_given_wins_over_what_frames_know() -> None:
     locators = Locators(Calibration(camera(700.0), mount(1.1)), DRIVE)
-    found = locators.of(frame(camera_info=camera(), transforms=(mount_transform(mount(), "front_optical"),)))
-    assert found is not None
-    assert found.mount.height == 1.1
+    known = frame(camera_info=camera(), transforms=(mount_transform(mount(), "front_optical"),))
+    assert locator_of(locators, known).mount.height == 1.1
 
 
 def notes(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records]
 
 
-def test_another_size_is_scaled_and_another_aspect_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_another_size_is_scaled_and_another_aspect_found(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     locators = Locators(Calibration(camera(), mount(), "car.yaml"), DRIVE)
     for _ in range(3):
-        found = locators.of(frame(640, 360))
-    assert found is not None
+        found = locator_of(locators, frame(640, 360))
     assert found.calibration.info.k[0] == 500.0
     assert notes(caplog) == ["front: calibration: 1280×720 is scaled to 640×360"]
-    with pytest.raises(
-        ConfigError, match=r"calibration car.yaml: holds for 1280×720, and the pictures are 640×480"
-    ):
-        locators.of(frame(640, 480))
+    for _ in range(3):
+        other = locators.of(frame(640, 480))
+    assert (other.calibration, other.locator) == (None, None)
+    assert other.finding is not None
+    assert (other.finding.name, other.finding.level) == ("calibration", Level.WARN)
+    assert "calibration car.yaml: holds for 1280×720, and the pictures are 640×480" in other.finding.reason
+    assert len(notes(caplog)) == 2
+    assert locators.of(frame()).locator is not None  # as the camera gives again what it holds for
+
+
+@pytest.mark.parametrize("yaw", [100.0, -100.0, 180.0])
+def test_a_camera_that_looks_back_sees_no_road_ahead(yaw: float, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    calibration = Calibration(camera(), mount(yaw_deg=yaw))
+    assert Locators(calibration, DRIVE).of(frame()) == Known(calibration)
+    (said,) = notes(caplog)
+    assert f"looks back (yaw {yaw:g}°)" in said
+
+
+def test_a_lens_alone_is_known() -> None:
+    """Its `camera_info` is published."""
+    calibration = Calibration(camera())
+    assert Locators(calibration, DRIVE).of(frame()) == Known(calibration)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +173,7 @@ def test_why_there_are_no_metres_is_said_once(
     caplog.set_level(logging.INFO)
     locators = Locators(calibration, DRIVE)
     for _ in range(3):
-        assert locators.of(frame(**known)) is None
+        found = locators.of(frame(**known))
+        assert (found.locator, found.finding) == (None, None)
     (said,) = notes(caplog)
     assert why in said

@@ -40,7 +40,7 @@ class Drive:
 
     def __init__(self, mount: Mount | None = MOUNT) -> None:
         self.watch = MountWatch(Calibration(PLAIN, mount))
-        self.seconds = 0.0
+        self.seconds, self.recording = 0.0, 0
 
     def on(
         self, seconds: float, mount: Mount = MOUNT, curvature: float = 0.0, steady: bool = False
@@ -53,7 +53,7 @@ class Drive:
         return found
 
     def scene(self, seen: tuple[Lane, ...]) -> Scene:
-        frame = Frame(PICTURE, round(self.seconds * NS_PER_S))
+        frame = Frame(PICTURE, round(self.seconds * NS_PER_S), recording=self.recording)
         return Scene.of(frame, LABELS, INSTANCES, lanes=seen, classes=DRIVE)
 
 
@@ -114,12 +114,27 @@ def test_a_minute_is_needed_even_from_the_start() -> None:
     assert drive.on(15, turned(pitch=3)) is not None
 
 
+def test_half_a_minute_that_is_shown_again_and_again_stays_half_a_minute() -> None:
+    drive = Drive()
+    for drive.recording in range(5):
+        assert drive.on(30, turned(pitch=3)) is None
+    assert drive.on(40, turned(pitch=3)) is not None
+    drive.recording += 1
+    assert drive.on(1) is None
+
+
 def test_scenes_between_are_not_looked_at_and_do_not_change_what_is_found() -> None:
     drive = Drive()
     found = drive.on(70, turned(pitch=3))
     assert found is not None
     drive.seconds -= 0.1
     assert drive.watch.update(drive.scene(())) is found
+
+
+@pytest.mark.parametrize("yaw", [60, -170, 180])
+def test_a_camera_that_does_not_look_ahead_is_not_watched(yaw: float) -> None:
+    """Lanes vanish behind the car, too, and what crosses at its side is no lane."""
+    assert Drive(replace(MOUNT, yaw=math.radians(yaw))).on(70, MOUNT) is None
 
 
 def test_without_a_mount_or_lanes_nothing_is_found() -> None:

@@ -22,7 +22,6 @@ from perception.geometry.mounting import find_mount
 from perception.interchange.files.records import SCENES, SceneRecord, scene_record, schemas
 from perception.interchange.foxglove.vocabulary import FoxgloveVocabulary
 from perception.interchange.messages.channels import Message, Vocabulary, trusted
-from perception.interchange.messages.metres import stretches
 from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.scene import Instance, Lane, Road, Scene, Status
 from tests.interchange.conftest import HEIGHT, WIDTH, a_frame
@@ -37,7 +36,7 @@ INFO = CameraInfo(
 )  # fmt: skip
 CALIBRATION = Calibration(INFO, Mount(1.4, 0.05, -0.02, 0.01))
 METRES = np.array([[4, 1.75], [10, 1.8125], [np.nan, np.nan], [30, 2.5], [50, 3.5]], np.float32)
-SD = np.array([[0.125, 0.0625], [0.5, 0.125], [np.nan, np.nan], [4, 0.5], [9, 1]], np.float32)
+SD = np.array([[0.125, 0.0625], [0.5, 0.125], [np.nan, np.nan], [4, 0.5], [9, 0.875]], np.float32)
 
 
 def a_scene() -> tuple[Frame, Scene]:
@@ -85,7 +84,7 @@ def test_a_line_of_json_has_metres_where_they_are_known() -> None:
     assert "distance_m" not in walker and "ttc_s" not in walker
     known, lost = line["lanes"]
     assert known["metres"] == [[4, 1.75], [10, 1.812], None, [30, 2.5], [50, 3.5]]
-    assert known["metres_sd"] == [[0.125, 0.062], [0.5, 0.125], None, [4, 0.5], [9, 1]]
+    assert known["metres_sd"] == [[0.125, 0.062], [0.5, 0.125], None, [4, 0.5], [9, 0.875]]
     assert lost["metres"] == [None] * 5
     assert (line["road"]["offset_m"], line["road"]["curvature_per_m"]) == (-0.125, None)
     assert (line["road"]["width_m"], line["road"]["pitch_sd_rad"]) == (3.5, 0.002)
@@ -134,15 +133,21 @@ def test_the_ground_hangs_on_the_camera_where_it_is_seen() -> None:
     np.testing.assert_allclose(pixels[:, 0], truth, atol=1e-6)
 
 
-def test_what_the_source_knows_of_its_camera_stays() -> None:
+def test_a_calibration_wins_over_what_the_source_knows_of_its_camera() -> None:
+    """Its metres are shown over its pictures: by another lens, or on another ground, they lie elsewhere."""
     frame, _ = a_frame(1)
     on_the_car = Transform("base_link", "cam0", (1.5, 0.0, 1.25), (0.5, -0.5, 0.5, -0.5))
     own = replace(INFO, d=())
     known = mounted(replace(frame, frame_id="cam0", camera_info=own, transforms=(on_the_car,)), CALIBRATION)
-    assert known.camera_info == own
-    assert known.transforms[0] == on_the_car
-    assert (known.transforms[1].parent, known.transforms[1].child) == ("cam0", "front_ground")
+    assert known.camera_info == INFO
+    camera, ground = known.transforms
+    assert camera == on_the_car  # the camera's place in the vehicle is not the calibration's to say
+    assert (ground.parent, ground.child) == ("cam0", "front_ground")
     assert mounted(known, CALIBRATION).transforms == known.transforms
+    higher = mounted(known, replace(CALIBRATION, mount=Mount(2.0))).transforms
+    assert higher[0] == on_the_car
+    assert higher[1].child == "front_ground"
+    assert higher[1].translation == pytest.approx((0.0, 2.0, 0.0))
     assert not mounted(frame, Calibration(INFO)).mounted  # a lens alone
 
 
@@ -189,11 +194,17 @@ def test_foxglove_draws_them_on_the_ground() -> None:
     assert [one.text for one in shown.texts] == ["vehicle 90% #7 23 m", "pedestrian 75% #3"]
 
 
-def test_a_point_alone_is_no_line() -> None:
+def test_a_boundary_is_drawn_where_it_is_known() -> None:
+    """A point alone is no line; far away, places may be metres to the side, or kilometres ahead."""
     _, scene = a_scene()
-    metres = np.array([[4, 1], [np.nan, np.nan], [9, 2], [12, np.nan], [20, 3], [30, 4]], np.float32)
-    assert stretches(replace(scene.lanes[0], metres=metres)) == [[(20, 3), (30, 4)]]
-    assert stretches(replace(scene.lanes[0], metres=None)) == []
+    metres = np.array(
+        [[4, 1], [np.nan, np.nan], [9, 2], [12, np.nan], [20, 3], [30, 4], [900, 9]], np.float32
+    )
+    sds = np.full((7, 2), 0.5, np.float32)
+    sds[6, 1] = 1.0
+    (part,) = replace(scene.lanes[0], metres=metres, metres_sd=sds).stretches
+    assert part.tolist() == [[20, 3], [30, 4]]
+    assert replace(scene.lanes[0], metres=None, metres_sd=None).stretches == []
 
 
 def test_ros_has_detections_with_their_covariance_and_markers_for_rviz() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from perception.classes import DRIVE
 from perception.frame import Frame
+from perception.geometry.calibration_file import Calibration
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
 from perception.health.types import Level
@@ -19,6 +20,7 @@ from perception.overlay import SCENE, StatusLine
 from perception.perceiver import Perceiver
 from perception.pixels import as_bgr
 from perception.scene import Instance, Scene, Status
+from tests.geometry.roads import camera, mount
 
 VEHICLE = DRIVE.id("vehicle")
 MS = 1_000_000
@@ -51,14 +53,18 @@ MONITOR = SimpleNamespace(rate_out=lambda now_ns: 10.0)
 
 
 def make(
-    max_age_ms: float | None = None, tracks: bool = True, overlay: bool = False, details: bool = False
+    max_age_ms: float | None = None,
+    tracks: bool = True,
+    overlay: bool = False,
+    details: bool = False,
+    calibration: Calibration | None = None,
 ) -> Postprocess:
     return Postprocess(
         cast(Perceiver, PERCEIVER),
         cast(Monitor, MONITOR),
         max_age_ms=max_age_ms,
         tracks=tracks,
-        calibration=None,
+        calibration=calibration,
         overlay=overlay,
         details=details,
     )
@@ -230,3 +236,22 @@ def test_the_overlay_is_a_picture_of_its_own(clock: Clock) -> None:
 def test_no_overlay_is_drawn_where_no_sink_wants_it(clock: Clock, lines: list[StatusLine]) -> None:
     publication, _ = make(overlay=False).finish(*arrival())
     assert as_bgr(publication.overlay).size == 0 and not lines
+
+
+def test_a_lens_without_a_mount_is_published(clock: Clock) -> None:
+    lens = Calibration(camera())
+    publication, findings = make(calibration=lens).finish(*arrival())
+    assert publication.frame.camera_info == lens.of_size(640, 360).info
+    assert not publication.frame.mounted and "calibration" not in {one.name for one in findings}
+    assert "locate" not in publication.scene.timings_ms
+
+
+def test_a_camera_that_changes_its_aspect_goes_on_without_metres(clock: Clock) -> None:
+    postprocess = make(calibration=Calibration(camera(), mount(), "front.yaml"))
+    box = 300.0, 190.0, 340.0, 220.0
+    for number, (size, fits) in enumerate(((SIZE, True), ((480, 640), False), (SIZE, True))):
+        publication, findings = postprocess.finish(*arrival(street(size), (box,), number))
+        assert ("calibration" in {one.name for one in findings}) is not fits
+        assert publication.frame.mounted == fits
+        assert (publication.scene.instances[0].distance_m is not None) == fits
+        assert publication.scene.status is Status.OK

@@ -1,6 +1,7 @@
 """Seconds until road users are reached, against sizes that follow from a known motion."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,16 +99,41 @@ def test_nothing_is_said_before_it_was_seen_for_a_while() -> None:
     assert follow(heights[:13], 30).ttc_s is not None
 
 
-def test_a_cut_outline_is_no_size() -> None:
-    tracker = ClosingTracker()
+@pytest.mark.parametrize(
+    "box",
+    [
+        (600.0, 0.0, 800.0, 200.0),
+        (600.0, 300.0, 800.0, 720.0),
+        (0.0, 300.0, 200.0, 500.0),
+        (1100.0, 300.0, 1279.0, 500.0),
+    ],
+)
+def test_nothing_is_said_of_a_cut_outline(box: tuple[float, float, float, float]) -> None:
+    """It says nothing while it is cut, and nothing wrong when it is whole again."""
+    tracker, heights = ClosingTracker(), approach(24, 12, 30, 1.2)
+    for number, tall in enumerate(heights):
+        scene = scene_of(tall, number / 30)
+        if number in {31, 32}:
+            scene = scene.evolve(instances=(replace(scene.instances[0], box=box),))
+        (found,) = tracker.update(scene).instances
+        if number in {31, 32}:
+            assert (found.ttc_s, found.ttc_sd_s) == (None, None)
+    assert found.ttc_s == pytest.approx(0.8, rel=1e-6)
+
+
+def test_nothing_is_said_of_what_the_own_bonnet_hides() -> None:
+    bonnet = np.zeros((720, 1280), np.bool_)
+    bonnet[420:] = True
+    tracker, said = ClosingTracker(), []
     for number, tall in enumerate(approach(24, 12, 30, 1.0)):
-        scene = tracker.update(scene_of(tall, number / 30))
-    assert scene.instances[0].ttc_s is not None
-    at = 31 / 30
-    for top, tall in ((0.0, 200.0), (300.0, 420.0)):  # at the upper border, and at the lower one
-        scene = tracker.update(scene_of(tall, at, top=top))
-        assert scene.instances[0].ttc_s == pytest.approx(2 - at, rel=1e-3)  # from what was seen whole
-    assert tracker.update(scene_of(420.0, at + 0.3)).instances[0].ttc_s is None
+        one = scene_of(tall, number / 30)
+        x0, y0, x1, y1 = one.instances[0].box
+        cut = replace(one.instances[0], box=(x0, y0, x1, min(y1, 420.0)))
+        hidden = tracker.update(one.evolve(instances=(cut,), ego_mask=bonnet)).instances[0]
+        said.append((y1, hidden.ttc_s))
+    assert any(seconds is not None for bottom, seconds in said if bottom < 418)
+    assert all(seconds is None for bottom, seconds in said if bottom >= 420)
+    assert said[-1][0] > 420
 
 
 def test_only_tracks_come_nearer() -> None:

@@ -14,7 +14,7 @@ from foxglove_schemas_protobuf.Vector3_pb2 import Vector3
 
 from perception.classes import ANY_SIZE_M, SIZES_M, ClassSet
 from perception.interchange.foxglove.annotations import pairs, set_time
-from perception.interchange.messages.metres import LIFETIME_S, label_of, placed, stretches
+from perception.interchange.messages.metres import LIFETIME_S, label_of, placed
 from perception.scene import Instance, Lane, Scene
 
 _THICK, _FONT = 0.15, 0.8  # metres
@@ -45,9 +45,9 @@ def _lanes(lanes: tuple[Lane, ...]) -> Iterator[SceneEntity]:
                 pose=_at(0, 0, 0),
                 thickness=_THICK,
                 color=_LANE if lane.side is None else _EGO,
-                points=[Point3(x=x, y=y) for x, y in part],
+                points=[Point3(x=x, y=y) for x, y in part.tolist()],
             )
-            for part in stretches(lane)
+            for part in lane.stretches
         ]
         if lines:
             yield SceneEntity(id=f"lane {k}", lines=lines, metadata=pairs(values))

@@ -1,9 +1,7 @@
 """What of a scene can be shown in metres: in the frame of the ground, see `Frame.ground_frame`."""
 
-import numpy as np
-
 from perception.classes import ClassSet
-from perception.scene import Instance, Lane, Scene
+from perception.scene import Instance, Scene
 
 LIFETIME_S = 1  # after which viewers take away what was not said again
 
@@ -11,16 +9,6 @@ LIFETIME_S = 1  # after which viewers take away what was not said again
 def placed(scene: Scene) -> list[Instance]:
     """The road users whose place is known."""
     return [one for one in scene.instances if one.distance_m is not None and one.lateral_m is not None]
-
-
-def stretches(lane: Lane) -> list[list[tuple[float, float]]]:
-    """The parts of a boundary that are known without a break: metres ahead and to the left, two or more."""
-    if lane.metres is None:
-        return []
-    known = np.isfinite(lane.metres).all(1)
-    ends = np.flatnonzero(np.diff(known, prepend=False, append=False)).reshape(-1, 2)
-    parts = (lane.metres[first:last].astype(np.float64) for first, last in ends)
-    return [[(x, y) for x, y in part.tolist()] for part in parts if len(part) > 1]
 
 
 def label_of(one: Instance, classes: ClassSet) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from perception.classes import ANY_SIZE_M, SIZES_M, ClassSet
-from perception.interchange.messages.metres import LIFETIME_S, label_of, placed, stretches
+from perception.interchange.messages.metres import LIFETIME_S, label_of, placed
 from perception.interchange.ros.types import message
 from perception.scene import Instance, Scene
 
@@ -27,8 +27,8 @@ def markers(scene: Scene, header: Any) -> Any:
     """Lane boundaries, and road users as boxes with a label, in place of all before."""
     made = [_marker(header, "", 0, 0, _WHITE, action=_DELETE_ALL)]
     for k, lane in enumerate(scene.lanes):
-        for n, part in enumerate(stretches(lane)):
-            points = [_point(x, y, 0.0) for x, y in part]
+        for n, part in enumerate(lane.stretches):
+            points = [_point(x, y, 0.0) for x, y in part.tolist()]
             colour = _LANE if lane.side is None else _EGO
             scale = (_THICK, 0.0, 0.0)
             made.append(
