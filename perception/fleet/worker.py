@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 from perception.app.build import open_rig
 from perception.app.config import RunConfig
@@ -62,7 +61,11 @@ def work(job: Job, on_progress: OnProgress) -> Outcome:
         if job.join:
             return joining.join(job)
         with ExitStack() as stack:
-            place = _fetched(job, stack) if job.remote else job.uri
+            place = job.uri
+            if job.remote:
+                from perception.fleet.fetch import fetched  # noqa: PLC0415 - drives on this machine do without
+
+                place = stack.enter_context(fetched(place, job.folder.with_name("fetched")))
             if cuts := cutting.cuts_of(place, job):
                 return TooLong(cuts=cuts)
             return _perceive(job, place, on_progress)
@@ -70,28 +73,6 @@ def work(job: Job, on_progress: OnProgress) -> Outcome:
         return Failed(why=printable(masked(str(error))), final=isinstance(error, _OF_THE_DRIVE))
     except OSError as error:
         return Failed(why=printable(masked(f"{job.shown}: {error}")), final=False)
-
-
-def _fetched(job: Job, stack: ExitStack) -> str:
-    """The drive on this machine, until the stack is closed.
-
-    Raises:
-        ConfigError: fsspec cannot read such a URI.
-        PerceptionError: it cannot be fetched now.
-    """
-    from perception.fleet.drives import open_files  # noqa: PLC0415 - drives on this machine do without
-
-    fs, path = open_files(job.uri)
-    target = job.folder.with_name("fetched") / Path(path).name
-    stack.callback(shutil.rmtree, target.parent, ignore_errors=True)
-    shutil.rmtree(target.parent, ignore_errors=True)
-    target.parent.mkdir()
-    try:
-        fs.get(path, str(target), recursive=fs.isdir(path))
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise PerceptionError(f"drive {job.shown}: cannot be fetched ({what})") from error
-    return str(target)
 
 
 def _perceive(job: Job, place: str, on_progress: OnProgress) -> Outcome:
