@@ -10,6 +10,8 @@ from perception.fleet.fleet import Watch
 from perception.fleet.job import Job, Progress
 from perception.redact import masked, printable
 
+ZERO = Fraction(0)
+
 
 class Lines:
     """Failures, a line each."""
@@ -45,7 +47,9 @@ class Bars(Lines):
             self._workers[job.title] = self._bar.add_task(self._heading(job.title), total=None, count="")
         frames, expected = progress.frames, progress.expected
         self._frames[job.title] = frames
-        self._moving[job.title] = job.share * (min(1, Fraction(frames, expected)) if expected else 0)
+        self._moving[job.title] = (
+            job.share * min(Fraction(1), Fraction(frames, expected)) if expected else ZERO
+        )
         count = f"{frames} of {expected} frames" if expected else f"{frames} frames"
         self._bar.update(self._workers[job.title], completed=frames, total=expected, count=count)
         self._move()
@@ -54,8 +58,7 @@ class Bars(Lines):
         if job.title in self._workers:
             self._bar.remove_task(self._workers.pop(job.title))
         self._moving.pop(job.title, None)
-        done = self._done.get(job.name, Fraction(0)) + share
-        self._done[job.name] = min(Fraction(1), max(Fraction(0), done))
+        self._done[job.name] = min(Fraction(1), max(ZERO, self._done.get(job.name, ZERO) + share))
         self._move()
 
     def said(self, words: str) -> None:
@@ -64,7 +67,8 @@ class Bars(Lines):
     def _move(self) -> None:
         """A drive that is half done is half a drive: so the time left is known before the first one ends."""
         done = float(sum(self._done.values()) + sum(self._moving.values()))
-        count = f"{int(done)} of {self._drives} drives, {sum(self._frames.values())} frames"
+        whole = sum(one == 1 for one in self._done.values())
+        count = f"{whole} of {self._drives} drives, {sum(self._frames.values())} frames"
         self._bar.update(self._all, completed=done, count=count)
 
 

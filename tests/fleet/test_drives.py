@@ -5,7 +5,7 @@ import os
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import example, given
@@ -16,7 +16,7 @@ from perception.fleet.command import fleet
 from perception.fleet.drives import LONGEST, Drive, _json_lines, _text_lines, find_drives, named
 
 fsspec = pytest.importorskip("fsspec", reason="the extra fleet is not installed")
-MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+memory: Any = pytest.importorskip("fsspec.implementations.memory")
 
 
 @pytest.fixture
@@ -165,10 +165,12 @@ def test_a_manifest_may_begin_with_a_mark_of_its_encoding(day: Path) -> None:
     assert set(names("list.txt", "list.json")) == {f"{day}/a.mp4", f"{day}/b.mp4"}
 
 
-class Host(MemoryFileSystem):  # type: ignore[misc]
+class Host(memory.MemoryFileSystem):  # type: ignore[misc]
     """One whose paths are without the host, as those of ftp:// and sftp:// are."""
 
-    protocol, store, pseudo_dirs = "host", {}, [""]
+    protocol = "host"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
     fails = False
 
     @classmethod

@@ -26,7 +26,7 @@ def folder(tmp_path: Path, colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatc
     return tmp_path
 
 
-def setup(here: bool = True, **settings: Any) -> Setup:
+def setup(*, here: Any = True, **settings: Any) -> Setup:
     wanted = RunConfig.read(None, source="sim:", model="./colour", engine="onnx-cpu", **settings)
     return set_up(wanted, 1, 600.0, quiet=True, here=here)
 
@@ -49,7 +49,7 @@ def test_drives_are_not_cut_where_the_own_car_is_searched(folder: Path) -> None:
 
 
 def test_other_machines_find_the_files_that_are_named(folder: Path) -> None:
-    here, far = (setup(here, calibration="camera.yaml", ego_mask="auto") for here in (True, False))
+    here, far = (setup(here=here, calibration="camera.yaml", ego_mask="auto") for here in (True, False))
     assert here.settings["model"] == "./colour" and far.settings["model"] == f"{folder}/colour"
     assert here.settings["calibration"] == {"front": "camera.yaml"}
     assert far.settings["calibration"] == {"front": f"{folder}/camera.yaml"}

@@ -121,7 +121,7 @@ def test_bars_count_drives_by_their_frames(tmp_path: Path, bar: Bar) -> None:
     rows = [(one.description, one.completed, one.total, one.fields["count"]) for one in bar.tasks[1:]]
     assert rows == [("a", 30, 120, "30 of 120 frames"), (r"b\[x]", 7, None, "7 frames")]
     bars.moved(a, Progress(frames=130, expected=120))  # longer than it says
-    assert overall(bar)[0] == 1
+    assert overall(bar) == (1, "0 of 2 drives, 137 frames")
     bars.ended(a, Fraction(1))
     bars.ended(b, Fraction(0))  # its worker has died
     assert overall(bar) == (1, "1 of 2 drives, 137 frames") and len(bar.tasks) == 1
