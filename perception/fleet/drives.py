@@ -3,7 +3,9 @@
 import glob
 import hashlib
 import json
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -160,10 +162,26 @@ def _local(text: str) -> Drive:
         return Drive(text)
     try:
         found = source.path.stat()
+        state = f"{found.st_size} {found.st_mtime_ns}"
+        if stat.S_ISDIR(found.st_mode):
+            state = _state_of_folder(source.path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"drive {source}: no such file or folder; a glob needs * or [") from error
+    if not stat.S_ISDIR(found.st_mode) and not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"drive {source}: is no file and no folder; give a recording")
     absolute = str(source.path.resolve()) + (f"?{source.uri.query}" if source.uri.query else "")
-    return Drive(absolute, state=f"{found.st_size} {found.st_mtime_ns}")
+    return Drive(absolute, state=state)
+
+
+def _state_of_folder(folder: Path) -> str:
+    """Of the files in it: its own time does not change with what is in a file."""
+    digest = hashlib.sha256()
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            if entry.is_file():
+                found = entry.stat()
+                digest.update(f"{entry.name!r} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _remote(text: str) -> Iterator[Drive]:

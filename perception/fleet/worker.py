@@ -16,6 +16,7 @@ from perception.app.build import open_rig
 from perception.app.config import RunConfig
 from perception.app.logs import set_up, threads_heard
 from perception.classes import NO_CLASSES
+from perception.engines.selection import versions
 from perception.errors import BundleError, ConfigError, DataError, PerceptionError, SourceError
 from perception.fleet import cutting, joining
 from perception.fleet.finish import Facts, finish
@@ -55,6 +56,8 @@ def _say(message: Progress | Outcome) -> None:
 
 def work(job: Job, on_progress: OnProgress) -> Outcome:
     """Do the job; what another attempt has left of it is removed first."""
+    if (here := versions()) != job.versions:
+        return Failed(why=f"its worker has {_shown(here)}, not {_shown(job.versions)}", final=False)
     try:
         shutil.rmtree(job.folder, ignore_errors=True)
         job.folder.mkdir(parents=True)
@@ -73,6 +76,10 @@ def work(job: Job, on_progress: OnProgress) -> Outcome:
         return Failed(why=printable(masked(str(error))), final=isinstance(error, _OF_THE_DRIVE))
     except OSError as error:
         return Failed(why=printable(masked(f"{job.shown}: {error}")), final=False)
+
+
+def _shown(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _perceive(job: Job, place: str, on_progress: OnProgress) -> Outcome:

@@ -159,6 +159,23 @@ def test_a_name_that_is_not_utf8_is_refused(day: Path) -> None:
         find_drives(["caf*.mp4"])
 
 
+def test_what_changes_in_a_folder_changes_the_drive(day: Path) -> None:
+    (day / "frames" / "2.png").write_bytes(b"one")
+    [before] = find_drives(["frames"])
+    assert find_drives(["frames"]) == [before]
+    os.utime(day / "frames" / "2.png", ns=(1, 1))
+    [after] = find_drives(["frames"])
+    assert after.uri == before.uri and after.state != before.state
+    (day / "frames" / "2.png").rename(day / "frames" / "3.png")
+    assert find_drives(["frames"])[0].state not in {before.state, after.state}
+
+
+def test_a_pipe_is_no_recording(day: Path) -> None:
+    os.mkfifo(day / "pipe.mp4")
+    with pytest.raises(ConfigError, match=r"pipe.mp4: is no file and no folder"):
+        find_drives(["*.mp4"])
+
+
 def test_a_manifest_may_begin_with_a_mark_of_its_encoding(day: Path) -> None:
     (day / "list.txt").write_text("a.mp4\n", encoding="utf-8-sig")
     (day / "list.json").write_text('["b.mp4"]', encoding="utf-8-sig")

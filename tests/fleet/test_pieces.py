@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from perception.app.config import RunConfig
 from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
+from perception.engines.selection import versions
 from perception.fleet import cutting
 from perception.fleet.cutting import cut, part_of
 from perception.fleet.job import Apart, Cut, Failed, Finished, Job, TooLong
@@ -55,7 +56,7 @@ def job(tmp_path: Path, colour_bundle: Bundle) -> Job:
         out=tmp_path / "out",
         settings=settings.model_dump(mode="json", exclude={"source", "cameras", "sinks"}),
         configuration="",
-        versions={},
+        versions=versions(),
     )
 
 
@@ -148,6 +149,15 @@ def scene(sequence: int, stamp: int, *users: tuple[int, float]) -> dict[str, Any
     """A line of tracks with the left edges of their boxes."""
     instances = [{"class_id": 8, "class": "vehicle", "track": id, "box": [x, 0, x + 1, 1]} for id, x in users]
     return {"sequence": sequence, "stem": f"{sequence:06d}", "stamp_ns": stamp, "instances": instances}
+
+
+def test_a_worker_of_other_versions_does_nothing(job: Job) -> None:
+    """done.json would name the wrong ones."""
+    other = job.versions | {"onnxruntime": "1.0"}
+    failed = work(job.model_copy(update={"versions": other}), lambda progress: None)
+    assert isinstance(failed, Failed) and not failed.final
+    assert "its worker has front-camera-perception" in failed.why and "onnxruntime 1.0" in failed.why
+    assert not any(job.out.iterdir())
 
 
 def test_tracks_are_the_same_by_their_boxes_in_the_latest_frame() -> None:
