@@ -52,7 +52,7 @@ class Job(_Message):
 
     @property
     def folder(self) -> Path:
-        """Where it is written before it is whole."""
+        """Where a piece is once it is whole; each attempt writes to one that begins with its name."""
         return (
             self.out / PARTIAL / self.name / ("whole" if self.cut is None else f"piece-{self.cut.number:04d}")
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perception.errors import DataError
+from perception.errors import ConfigError, DataError
 from perception.fleet.search import search
 from perception.fleet.table import TABLE, database, pattern, run_folders, tables
 from tests.fleet.records import scene, user, write_drive
@@ -73,3 +73,10 @@ def test_a_table_of_another_version_is_named(tmp_path: Path) -> None:
     ) as caught:
         search([tmp_path], "vehicle", 1.0, 9)
     assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_query_is_one_error(tmp_path: Path) -> None:
+    drive(tmp_path / "a", [0])
+    with pytest.raises(ConfigError, match="not the end") as raised:
+        search([tmp_path / "a"], "pedestrian and", 1.0, 100)
+    assert raised.value.__context__ is None  # which the command would report, too
