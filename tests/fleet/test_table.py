@@ -120,7 +120,7 @@ def test_folders_are_a_run_or_drives_that_are_finished(tmp_path: Path) -> None:
 
 
 def test_many_workers_have_room(tmp_path: Path) -> None:
-    """By default the DuckDB of each would take most of the memory, and then the folder for temporary files."""
+    """By default the DuckDB of each would take most of the memory, and then all of /tmp."""
     with database(tmp_path / "spill") as connection:
         names = ("threads", "memory_limit", "temp_directory")
         query = f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}"
