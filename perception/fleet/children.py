@@ -35,7 +35,7 @@ class Children:
 
     def start(self, job: Job) -> None:
         """Raises: OSError: no process can be started."""
-        log = job.out / PARTIAL / f"{job.title.replace(' ', '-')}.log"
+        log = job.out / PARTIAL / f"{job.title}.log"  # the spaces of a piece are in no drive's name
         log.parent.mkdir(exist_ok=True)
         with log.open("wb") as errors:
             process = subprocess.Popen(

@@ -1,5 +1,6 @@
 """The command `perception fleet`."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -24,11 +25,12 @@ from perception.fleet.fleet import Fleet
 from perception.fleet.job import FAILED, PARTIAL
 from perception.fleet.plan import plan, read_settings, set_up
 from perception.fleet.record import DriveRecord, read_record
-from perception.fleet.summary import summarise
+from perception.fleet.summary import SUMMARY, summarise
 from perception.fleet.watch import watching
 from perception.sinks.lock import OutputLock
 
 PIECE_MIN, LEAST_PIECE_MIN = 10.0, 0.5
+MARK = ".fleet"  # in OUT
 
 
 def fleet(
@@ -99,6 +101,7 @@ def fleet(
     setup = set_up(settings, workers, 60 * piece, quiet=quiet, here=ray is None)
     with _locked(out), ExitStack() as stack:
         todo, done = plan(found, setup, out, there)
+        _claim(out)
         _remove_leftovers(out)
         stack.callback(_remove_leftovers, out, logs=False)
         failures, retried, received = {}, 0, []
@@ -138,15 +141,34 @@ def _of_now(folder: Path, configuration: str) -> DriveRecord | None:
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Raises: SinkError: another fleet writes there, or nobody can."""
+    """Raises: SinkError: another fleet writes there, or nobody can, or no process can be started."""
     try:
         lock = OutputLock(out, folder=True)
     except OSError as error:
         raise SinkError(f"fleet {out}: cannot be written ({error.strerror})") from error
     try:
         yield
+    except OSError as error:
+        raise SinkError(f"fleet {out}: {error}; run it again to go on") from error
     finally:
         lock.release()
+
+
+def _claim(out: Path) -> None:
+    """Mark a folder as a fleet's: what lies there under the names that it uses is replaced and removed.
+
+    Raises:
+        ConfigError: something else is there under one of them.
+    """
+    if (out / MARK).exists():
+        return
+    for name in (PARTIAL, FAILED, SUMMARY):
+        if os.path.lexists(out / name):
+            raise ConfigError(
+                f"{out / name}: is there, and perception fleet has not made it; remove it, or write to "
+                "another folder"
+            )
+    (out / MARK).touch()
 
 
 def _remove_leftovers(out: Path, logs: bool = True) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from perception.errors import ConfigError, DataError
+from perception.fleet.fetch import fetched, is_remote
 from perception.fleet.origin import class_file, drive_of
 from perception.fleet.search import Event, Hit, name_of
 from perception.frame import Drop, Frame
@@ -70,7 +71,7 @@ def write_labels(events: Sequence[Event], out: Path, given: str | None, most: in
     for folder, of_drive in _by_drive(events):
         hits = [hit for event in of_drive for hit in _thinned(event.hits, most)]
         wanted = {hit.sequence: hit for hit in hits}
-        with closing(_open(folder, given)) as source:
+        with _opened(folder, given, out) as source:
             for frame in _checked(source, hits, hits[-1].stamp_ns):
                 if frame.sequence in wanted:
                     _write_frame(frame, wanted[frame.sequence], folder, out)
@@ -87,7 +88,7 @@ def write_clips(events: Sequence[Event], out: Path, given: str | None, around_s:
     for folder, of_drive in _by_drive(events):
         hits = [hit for event in of_drive for hit in event.hits]
         event_of = partial(_around, of_drive, around)
-        with closing(_open(folder, given)) as source:
+        with _opened(folder, given, out) as source:
             for event, frames in groupby(_checked(source, hits, hits[-1].stamp_ns + around), event_of):
                 if event is not None:
                     _write_clip(frames, out / f"{event.name}.mp4", source)
@@ -142,14 +143,19 @@ def _by_drive(events: Sequence[Event]) -> Iterator[tuple[Path, list[Event]]]:
         yield folder, list(group)
 
 
-def _open(folder: Path, given: str | None) -> Source:
-    source = open_source(given or drive_of(folder))
-    if source.live:
-        source.close()
-        raise ConfigError(
-            f"{folder}: was perceived from {source.uri}, a live camera, which cannot be read again"
-        )
-    return source
+@contextmanager
+def _opened(folder: Path, given: str | None, out: Path) -> Iterator[Source]:
+    """The drive once more; one that lies elsewhere is fetched into `out` meanwhile."""
+    place = given or drive_of(folder)
+    with ExitStack() as stack:
+        if is_remote(place):
+            place = stack.enter_context(fetched(place, out / "fetched"))
+        source = stack.enter_context(closing(open_source(place)))
+        if source.live:
+            raise ConfigError(
+                f"{folder}: was perceived from {source.uri}, a live camera, which cannot be read again"
+            )
+        yield source
 
 
 def _checked(source: Source, hits: Sequence[Hit], last_ns: int) -> Iterator[Frame]:

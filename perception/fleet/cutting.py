@@ -39,7 +39,7 @@ def cut(seconds: float, piece: float) -> tuple[Cut, ...]:
     starts = [max(0.0, seam - OVERLAP_S) for seam in seams]
     lengths = [seam + piece - start for seam, start in zip(seams, starts, strict=True)]
     return tuple(
-        Cut(number=number, start=start, duration=None if number == count - 1 else length)
+        Cut(number=number, of=count, start=start, duration=None if number == count - 1 else length)
         for number, (start, length) in enumerate(zip(starts, lengths, strict=True))
     )
 

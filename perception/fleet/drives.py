@@ -3,7 +3,9 @@
 import glob
 import hashlib
 import json
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +15,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from perception.errors import ConfigError
-from perception.extras import explain
+from perception.fleet.fetch import LIVE, SCHEME, is_remote, open_files
 from perception.parsing import faults
 from perception.redact import masked, printable
 from perception.sources.registry import SOURCES
 from perception.uri import exists
 
 MANIFESTS = (".txt", ".json")
-# Kinds of sources that have no end of their own, or are not there twice.
-LIVE = frozenset(("camera", "gst", "http", "https", "push", "ros2", "rtsp", "rtsps", "shm", "udp", "zenoh"))
 RESERVED = frozenset(("failed", "report", "summary"))  # what else lies in OUT, with and without suffixes
-LONGEST = 100  # characters of a name: file systems take 255 bytes
+LONGEST = 100  # bytes of a name: file systems take 255, and logs and drives of the same name add to it
 STATES = ("size", "ETag", "etag", "md5Hash", "crc32c", "CRC", "LastModified", "updated", "mtime", "created")
-_SCHEME, _GLOB = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://"), re.compile(r"[*\[]")
+_GLOB = re.compile(r"[*\[]")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ def find_drives(places: Sequence[str], known: Callable[[str], str | None] = lamb
     found: dict[str, Drive] = {}
     for place in places:
         for drive in _manifest(place) if _is_manifest(place) else _expand(place):
+            if not _encodable(drive.uri):
+                raise ConfigError(f"drive {drive.shown}: its name is not UTF-8; rename it")
             earlier = found.setdefault(drive.uri, drive)
             if drive.name and earlier.name != drive.name:
                 raise ConfigError(f"drive {drive.shown}: is called {earlier.name!r} and {drive.name!r}")
@@ -96,12 +98,14 @@ def named(drives: Sequence[Drive], known: Callable[[str], str | None] = lambda n
             )
     stems = {one.uri: one.name or _stem(one.uri) for one in drives}
     wanted = Counter(stem.casefold() for stem in stems.values())
+    shown = Counter(one.shown for one in drives)  # two may differ in what is not shown
 
     def name(one: Drive) -> str:
         stem = stems[one.uri]
         free = stem.casefold() not in given and stem.casefold().partition(".")[0] not in RESERVED
         holder = known(stem) if free else None
-        if free and (holder == one.shown or (holder is None and wanted[stem.casefold()] == 1)):
+        holds = holder == one.shown and shown[one.shown] == 1
+        if free and (holds or (holder is None and wanted[stem.casefold()] == 1)):
             return stem
         return f"{stem}-{hashlib.sha256(one.uri.encode()).hexdigest()[:8]}"
 
@@ -110,21 +114,31 @@ def named(drives: Sequence[Drive], known: Callable[[str], str | None] = lambda n
 
 def _stem(uri: str) -> str:
     """What a drive is called, in characters that are safe in a file's name everywhere."""
-    if _SCHEME.match(uri):
-        name = PurePosixPath(uri.partition("::")[0]).stem
+    if SCHEME.match(uri):
+        name = PurePosixPath(uri.partition("::")[0].partition("?")[0]).stem  # options may be secrets
     else:
         source = SOURCES.parse(uri)
         path = source.path
         name = uri if path is None else path.name if path.is_dir() else path.stem
-    return re.sub(r"[^\w.-]+", "-", name)[:LONGEST].strip(".-") or "drive"
+    safe = re.sub(r"[^\w.-]+", "-", name).encode()[:LONGEST].decode(errors="ignore")
+    return safe.strip(".-") or "drive"
+
+
+def _encodable(text: str) -> bool:
+    """Whether it can be written into files as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _expand(text: str, base: Path | None = None) -> Iterator[Drive]:
     """The drives of one URI, path or glob; relative paths are relative to `base`."""
-    scheme = (_SCHEME.match(text) or [text, ""])[1].lower()
-    if scheme and scheme not in {*LIVE, "sim", "file"}:
+    if is_remote(text):
         yield from _remote(text)
         return
+    scheme = (SCHEME.match(text) or [text, ""])[1].lower()
     text = text[len("file://") :] if scheme == "file" else text
     source = SOURCES.parse(text)
     if source.path is not None and base is not None:
@@ -148,10 +162,26 @@ def _local(text: str) -> Drive:
         return Drive(text)
     try:
         found = source.path.stat()
+        state = f"{found.st_size} {found.st_mtime_ns}"
+        if stat.S_ISDIR(found.st_mode):
+            state = _state_of_folder(source.path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"drive {source}: no such file or folder; a glob needs * or [") from error
+    if not stat.S_ISDIR(found.st_mode) and not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"drive {source}: is no file and no folder; give a recording")
     absolute = str(source.path.resolve()) + (f"?{source.uri.query}" if source.uri.query else "")
-    return Drive(absolute, state=f"{found.st_size} {found.st_mtime_ns}")
+    return Drive(absolute, state=state)
+
+
+def _state_of_folder(folder: Path) -> str:
+    """Of the files in it: its own time does not change with what is in a file."""
+    digest = hashlib.sha256()
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            if entry.is_file():
+                found = entry.stat()
+                digest.update(f"{entry.name!r} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _remote(text: str) -> Iterator[Drive]:
@@ -159,17 +189,21 @@ def _remote(text: str) -> Iterator[Drive]:
     fs, place = open_files(text)
     shown = printable(masked(text))
     try:
-        places = sorted(fs.glob(place)) if _GLOB.search(place) else [place] if fs.exists(place) else []
-        states = [_state(fs.info(one)) for one in places]
+        if _GLOB.search(place):
+            infos = dict(sorted(fs.glob(place, detail=True).items()))
+        else:
+            infos = {place: fs.info(place)}
+    except FileNotFoundError:
+        infos = {}
     except Exception as error:  # each file system of fsspec raises its own
         raise ConfigError(f"drives {shown}: cannot be listed ({type(error).__name__}: {error})") from error
-    if not places:
+    if not infos:
         raise ConfigError(f"drives {shown}: nothing has such a name")
-    protocol, _, rest = text.partition("://")
-    chained = rest.partition("::")[2]  # as in zip://*.mp4::day.zip
-    for one, state in zip(places, states, strict=True):
-        uri = f"{protocol}://{one}" + (f"::{chained}" if chained else "")
-        yield Drive(uri, remote=True, state=state)
+    url, chain, rest = text.partition("::")  # as in zip://*.mp4::day.zip
+    # The path alone would be without the host and its user, as in ftp://user@host/*.mp4.
+    before = url.removesuffix(place) if url.endswith(place) else f"{url.partition('://')[0]}://"
+    for one, info in infos.items():
+        yield Drive(f"{before}{one}{chain}{rest}", remote=True, state=_state(info))
 
 
 def _state(info: dict[str, Any]) -> str:
@@ -177,27 +211,11 @@ def _state(info: dict[str, Any]) -> str:
     return " ".join(f"{key}={info[key]}" for key in STATES if info.get(key) is not None)
 
 
-def open_files(uri: str) -> tuple[Any, str]:
-    """fsspec's file system of a URI, and the path in it.
-
-    Raises:
-        ConfigError: fsspec or what it needs for this protocol is not installed, or the URI is wrong.
-    """
-    try:
-        import fsspec  # noqa: PLC0415 - the extra `fleet`
-
-        fs, place = fsspec.url_to_fs(uri)
-    except ModuleNotFoundError as error:
-        if error.name == "fsspec":
-            raise ConfigError(explain(error, f"drive {printable(masked(uri))}")) from error
-        raise ConfigError(f"drive {printable(masked(uri))}: {error}; install that package") from error
-    except (ImportError, ValueError, OSError) as error:
-        raise ConfigError(f"drive {printable(masked(uri))}: {printable(masked(str(error)))}") from error
-    return fs, str(place)
-
-
 def _is_manifest(place: str) -> bool:
-    return place.lower().endswith(MANIFESTS) and not Path(place).is_dir()
+    try:
+        return place.lower().endswith(MANIFESTS) and not Path(place).is_dir()
+    except OSError:  # no file has so long a name
+        return True
 
 
 def _manifest(place: str) -> Iterator[Drive]:
@@ -207,14 +225,16 @@ def _manifest(place: str) -> Iterator[Drive]:
         ConfigError: it cannot be read, or a line of it is wrong.
     """
     place = place.removeprefix("file://")
-    shown, remote = printable(masked(place)), _SCHEME.match(place) is not None
+    shown, remote = printable(masked(place)), SCHEME.match(place) is not None
     try:
         if remote:
             fs, path = open_files(place)
-            text = fs.cat_file(path).decode()
+            text = fs.cat_file(path).decode("utf-8-sig")
         else:
-            text = Path(place).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+            text = Path(place).read_text(encoding="utf-8-sig")
+    except ConfigError:
+        raise
+    except Exception as error:  # each file system of fsspec raises its own
         raise ConfigError(f"manifest {shown}: cannot be read ({error})") from error
     lines = _json_lines(text, shown) if place.lower().endswith(".json") else _text_lines(text)
     if not lines:
@@ -222,7 +242,7 @@ def _manifest(place: str) -> Iterator[Drive]:
     for line in lines:
         if _is_manifest(line.drive):
             raise ConfigError(f"manifest {shown}: lists the manifest {printable(masked(line.drive))}")
-        if remote and not _SCHEME.match(line.drive):
+        if remote and not SCHEME.match(line.drive):
             drives = list(_expand(f"{place.rpartition('/')[0]}/{line.drive}"))
         else:
             drives = list(_expand(line.drive, Path(place).parent))
@@ -230,15 +250,15 @@ def _manifest(place: str) -> Iterator[Drive]:
             raise ConfigError(f"manifest {shown}: name {line.name!r}: is given to {len(drives)} drives")
         if line.name and _unsafe(line.name):
             raise ConfigError(
-                f"manifest {shown}: name {line.name!r} is refused: up to {LONGEST} letters, digits, . _ -, "
-                f"the first a letter or digit, and none of {', '.join(sorted(RESERVED))}"
+                f"manifest {shown}: name {line.name!r} is refused: up to {LONGEST} bytes of letters, "
+                f"digits, . _ -, the first a letter or digit, and none of {', '.join(sorted(RESERVED))}"
             )
         yield from (replace(one, name=line.name) for one in drives)
 
 
 def _unsafe(name: str) -> bool:
     reserved = name.casefold().partition(".")[0] in RESERVED
-    return reserved or len(name) > LONGEST or not re.fullmatch(r"\w[\w.-]*", name) or name[-1] == "."
+    return reserved or len(name.encode()) > LONGEST or not re.fullmatch(r"\w[\w.-]*", name) or name[-1] == "."
 
 
 def _text_lines(text: str) -> list[_Line]:
@@ -249,8 +269,8 @@ def _text_lines(text: str) -> list[_Line]:
 def _json_lines(text: str, shown: str) -> list[_Line]:
     try:
         values = _MANIFEST.validate_python(json.loads(text))
+        return [_Line(drive=one) if isinstance(one, str) else one for one in values]
     except ValidationError as error:
         raise ConfigError(f"manifest {shown}: {'; '.join(faults(error)[:3])}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"manifest {shown}: no JSON ({printable(str(error))})") from error
-    return [_Line(drive=one) if isinstance(one, str) else one for one in values]

@@ -37,15 +37,15 @@ class Facts(BaseModel):
         return cls.model_validate_json((folder / FACTS).read_bytes())
 
 
-def finish(job: Job, facts: Facts, pieces: Pieces | None = None) -> DriveRecord:
-    """Sum up the job's folder and rename it to OUT/NAME.
+def finish(job: Job, draft: Path, facts: Facts, pieces: Pieces | None = None) -> DriveRecord:
+    """Sum up what was written and rename its folder to OUT/NAME.
 
     Raises:
         PerceptionError: what is in it cannot be read.
         OSError: it cannot be written.
     """
-    write_table(job.folder)
-    sums = Summing(job.folder)
+    write_table(draft)
+    sums = Summing(draft)
     record = DriveRecord(
         drive=job.shown,
         configuration=job.configuration,
@@ -62,10 +62,10 @@ def finish(job: Job, facts: Facts, pieces: Pieces | None = None) -> DriveRecord:
         classes=facts.classes,
         pieces=pieces,
     )
-    record.write(job.folder)
+    record.write(draft)
     place = job.out / job.name
     if place.exists():  # of another configuration
-        place.rename(job.folder.with_name("old"))
-    job.folder.rename(place)
+        place.rename(draft.with_name(f"old-{draft.name}"))
+    draft.rename(place)
     shutil.rmtree(job.folder.parent, ignore_errors=True)
     return record

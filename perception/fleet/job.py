@@ -1,5 +1,6 @@
 """What a worker is asked, and what it answers: plain values that go through a pipe or over the network."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,9 +15,10 @@ class _Message(BaseModel):
 
 
 class Cut(_Message):
-    """A piece of a drive: seconds after its first frame; `duration` None: to the end."""
+    """A piece of a drive, one of so many: seconds after its first frame; `duration` None: to the end."""
 
     number: int
+    of: int = 1
     start: float
     duration: float | None
 
@@ -50,7 +52,7 @@ class Job(_Message):
 
     @property
     def folder(self) -> Path:
-        """Where it is written before it is whole."""
+        """Where a piece is once it is whole; each attempt writes to one that begins with its name."""
         return (
             self.out / PARTIAL / self.name / ("whole" if self.cut is None else f"piece-{self.cut.number:04d}")
         )
@@ -61,6 +63,11 @@ class Job(_Message):
         if self.cut is not None:
             return f"{self.name} piece {self.cut.number + 1}"
         return f"{self.name} join" if self.join else self.name
+
+    @property
+    def share(self) -> Fraction:
+        """Of the work on its drive."""
+        return Fraction(0) if self.join else Fraction(1, 1 if self.cut is None else self.cut.of)
 
 
 class Progress(_Message):

@@ -29,10 +29,10 @@ class ApartError(Exception):
     """Two pieces do not show the same frames where they overlap."""
 
 
-def join(job: Job) -> Outcome:
-    """Join the pieces' folders into the job's, and finish the drive; until then the pieces stay there."""
+def join(job: Job, draft: Path) -> Outcome:
+    """Join the pieces' folders into a new one, and finish the drive; until then the pieces stay there."""
     folders = [job.model_copy(update={"join": (), "cut": cut}).folder for cut in job.join]
-    joined = _Joined(job.folder)
+    joined = _Joined(draft)
     try:
         for number, folder in enumerate(folders):
             follower = folders[number + 1] if number + 1 < len(folders) else None
@@ -48,7 +48,7 @@ def join(job: Job) -> Outcome:
             "seconds": sum(one.seconds for one in facts),
         }
     )
-    return Finished(frames=finish(job, whole, joined.pieces).frames)
+    return Finished(frames=finish(job, draft, whole, joined.pieces).frames)
 
 
 class _Tracks:

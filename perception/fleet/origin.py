@@ -10,17 +10,21 @@ from perception.errors import ConfigError, DataError
 from perception.fleet.record import DONE, read_record
 from perception.fleet.table import TABLE, database, pattern
 
+HIDDEN = "***"  # stands for secrets
+
 
 def drive_of(folder: Path) -> str:
     """The source that was perceived.
 
     Raises:
-        ConfigError: it is not known.
+        ConfigError: it is not known, or not without its secrets.
         DataError: done.json is broken.
     """
     done = read_record(folder)
     if done is None:
         raise ConfigError(f"{folder}: no {DONE} says which drive it is of; name it: --drive SOURCE")
+    if HIDDEN in done.drive:
+        raise ConfigError(f"{folder}: {done.drive} is without its secrets in {DONE}; name it: --drive SOURCE")
     return done.drive
 
 

@@ -1,6 +1,7 @@
 """What a fleet has to do: one configuration for all its drives, and a job for each that is not done yet."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from perception.perceiver import Perceiver
 # Of a profile: what the fleet itself decides, and what would make an answer depend on how fast a machine is.
 REFUSED = ("source", "cameras", "sinks", "workers", "realtime", "loop", "policy", "max_age", "give_up")
 MANIFEST = "bundle.json"  # has the checksums of all other files of a bundle
+FILES, BUNDLES = ("ego_mask", "calibration"), ("model", "denoise")
 NO_ANSWER = ("log", "min_rate", "max_age", "give_up", "workers", "realtime", "loop", "policy")
 
 
@@ -87,14 +89,25 @@ def set_up(settings: RunConfig, workers: int, longest: float, *, quiet: bool, he
         engine = perceiver.engine.name
     values = settings.model_dump(mode="json", exclude={"source", "cameras", "sinks"})
     values |= {"engine": engine, "workers": workers}
+    if AUTO in settings.by_camera(settings.ego_mask).values():
+        longest = 0.0  # each piece would find a mask of its own
     facts = {key: value for key, value in values.items() if key not in NO_ANSWER}
     bundle = Bundle.load(settings.model)
     facts |= {"versions": versions(), "longest": longest, "model": _sha(bundle.folder / MANIFEST)}
     if settings.denoise is not None:
         facts["denoise"] = _sha(Bundle.load(settings.denoise).folder / MANIFEST)
-    if isinstance(settings.ego_mask, str) and settings.ego_mask != AUTO:
-        facts["ego_mask"] = _sha(Path(settings.ego_mask))
+    for key in FILES:
+        files = settings.by_camera(getattr(settings, key))
+        facts[key] = {camera: one if one == AUTO else _sha(Path(one)) for camera, one in files.items()}
+        values[key] = {camera: one if here else _absolute(one) for camera, one in files.items()} or None
+    if not here:
+        values |= {key: _absolute(values[key]) for key in BUNDLES if os.sep in (values[key] or "")}
     return Setup(values, engine, f"{bundle.info.name} {bundle.info.version}", facts, longest)
+
+
+def _absolute(place: str) -> str:
+    """As other machines know it, which begin elsewhere."""
+    return place if place == AUTO else str(Path(place).absolute())
 
 
 def plan(

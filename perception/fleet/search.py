@@ -1,6 +1,7 @@
 """Finding frames in the tables of many drives."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -127,11 +128,10 @@ def open_rows(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path]) ->
 
 def _parsed(connection: "duckdb.DuckDBPyConnection", where: str) -> Query:
     """Classes beyond those of `drive` are read from the tables only where the query names others."""
-    try:
+    with suppress(ConfigError):  # one that was being handled would be reported, too
         return parse(where, DRIVE.things)
-    except ConfigError:
-        found = connection.execute("SELECT DISTINCT class FROM rows WHERE class IS NOT NULL").fetchall()
-        return parse(where, {*DRIVE.things, *(name for (name,) in found)})
+    found = connection.execute("SELECT DISTINCT class FROM rows WHERE class IS NOT NULL").fetchall()
+    return parse(where, {*DRIVE.things, *(name for (name,) in found)})
 
 
 def _sql(query: Query) -> str:

@@ -17,6 +17,7 @@ from perception.app.build import open_rig
 from perception.app.config import RunConfig
 from perception.app.logs import set_up, threads_heard
 from perception.classes import NO_CLASSES
+from perception.engines.selection import versions
 from perception.errors import BundleError, ConfigError, DataError, PerceptionError, SourceError
 from perception.fleet import cutting, joining
 from perception.fleet.finish import Facts, finish
@@ -55,57 +56,53 @@ def _say(message: Progress | Outcome) -> None:
 
 
 def work(job: Job, on_progress: OnProgress) -> Outcome:
-    """Do the job; what another attempt has left of it is removed first."""
+    """Do the job; what another attempt has left of it is removed first.
+
+    Each attempt writes to a folder of its own: of a cluster's machine that is given up for lost, the worker
+    may go on, and what it writes must not get into the drive.
+    """
+    if (here := versions()) != job.versions:
+        return Failed(why=f"its worker has {_shown(here)}, not {_shown(job.versions)}", final=False)
     try:
-        shutil.rmtree(job.folder, ignore_errors=True)
-        job.folder.mkdir(parents=True)
+        for left in job.folder.parent.glob(f"{job.folder.name}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        draft = job.folder.with_name(f"{job.folder.name}-{os.urandom(8).hex()}")
+        draft.mkdir(parents=True)
         if job.join:
-            return joining.join(job)
+            return joining.join(job, draft)
         with ExitStack() as stack:
-            place = _fetched(job, stack) if job.remote else job.uri
+            place = job.uri
+            if job.remote:
+                from perception.fleet.fetch import fetched  # noqa: PLC0415 - drives on this machine do without
+
+                place = stack.enter_context(fetched(place, draft.with_name(f"{draft.name}-fetched")))
             if cuts := cutting.cuts_of(place, job):
                 return TooLong(cuts=cuts)
-            return _perceive(job, place, on_progress)
+            return _perceive(job, draft, place, on_progress)
     except PerceptionError as error:
         return Failed(why=printable(masked(str(error))), final=isinstance(error, _OF_THE_DRIVE))
     except OSError as error:
         return Failed(why=printable(masked(f"{job.shown}: {error}")), final=False)
 
 
-def _fetched(job: Job, stack: ExitStack) -> str:
-    """The drive on this machine, until the stack is closed.
-
-    Raises:
-        ConfigError: fsspec cannot read such a URI.
-        PerceptionError: it cannot be fetched now.
-    """
-    from perception.fleet.drives import open_files  # noqa: PLC0415 - drives on this machine do without
-
-    fs, path = open_files(job.uri)
-    target = job.folder.with_name("fetched") / Path(path).name
-    stack.callback(shutil.rmtree, target.parent, ignore_errors=True)
-    shutil.rmtree(target.parent, ignore_errors=True)
-    target.parent.mkdir()
-    try:
-        fs.get(path, str(target), recursive=fs.isdir(path))
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise PerceptionError(f"drive {job.shown}: cannot be fetched ({what})") from error
-    return str(target)
+def _shown(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _perceive(job: Job, place: str, on_progress: OnProgress) -> Outcome:
-    published, facts = _run(job, place if job.cut is None else cutting.part_of(place, job.cut), on_progress)
+def _perceive(job: Job, draft: Path, place: str, on_progress: OnProgress) -> Outcome:
+    part = place if job.cut is None else cutting.part_of(place, job.cut)
+    published, facts = _run(job, draft, part, on_progress)
     if job.cut is None:
-        finish(job, facts)
+        finish(job, draft, facts)
     else:
-        facts.write(job.folder)
+        facts.write(draft)
+        draft.rename(job.folder)
     return Finished(frames=published)
 
 
-def _run(job: Job, place: str, on_progress: OnProgress) -> tuple[int, Facts]:
+def _run(job: Job, draft: Path, place: str, on_progress: OnProgress) -> tuple[int, Facts]:
     """How many scenes were published, and the facts; the engine's memory is free again for what follows."""
-    settings = RunConfig.model_validate(job.settings | {"source": place, "sinks": [f"{job.folder}/"]})
+    settings = RunConfig.model_validate(job.settings | {"source": place, "sinks": [f"{draft}/"]})
     begun = time.monotonic()
     with ExitStack() as stack:
         rig = open_rig(

@@ -1,6 +1,7 @@
 """What is taken out of drives: the frames themselves, with the maps that the run wrote of them."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,27 @@ def test_another_drive_is_not_taken_for_the_one_that_was_perceived(
         path.unlink()
     assert "frame 80 cannot be read, but its scene is of 3.200 s" in refused(out, tmp_path / "set")
     assert "frame 80 cannot be read" in refused(out, tmp_path / "set", "--clip", "1s")
+
+
+def test_a_drive_that_lies_elsewhere_is_fetched(out: Path, tmp_path: Path, frames: Path) -> None:
+    """As the worker of a fleet did it."""
+    with zipfile.ZipFile(tmp_path / "day.zip", "w") as archive:
+        for path in frames.iterdir():
+            archive.write(path, f"d/{path.name}")
+    write_drive(out / "d-1", scenes(), drive=f"zip://d::{tmp_path / 'day.zip'}")
+    mine(out, tmp_path / "set", "--where", "pedestrian")
+    names = sorted(path.name for path in (tmp_path / "set").iterdir())
+    assert names == ["images", "instances", "labels", "mined.json"]
+    written = cv2.imread(str(tmp_path / "set" / "images" / "d-1-000040.png"))
+    assert written is not None and (written == picture(40)).all()
+    mine(out, tmp_path / "clips", "--where", "pedestrian", "--clip", "0.1s")
+    assert (
+        len(list((tmp_path / "clips").glob("*.mp4"))) == 3 and not (tmp_path / "clips" / "fetched").exists()
+    )
+    (tmp_path / "day.zip").unlink()
+    assert "day.zip" in refused(out, tmp_path / "set2")
+    write_drive(out / "d-1", scenes(), drive="ftp://user:***@host/d.mp4")
+    assert "is without its secrets in done.json; name it: --drive" in refused(out, tmp_path / "set2")
 
 
 def test_a_camera_cannot_be_read_again(out: Path, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Which drives are meant, and what their folders are called."""
 
 import json
+import os
 import re
 import zipfile
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +16,7 @@ from perception.fleet.command import fleet
 from perception.fleet.drives import LONGEST, Drive, _json_lines, _text_lines, find_drives, named
 
 fsspec = pytest.importorskip("fsspec", reason="the extra fleet is not installed")
+memory: Any = pytest.importorskip("fsspec.implementations.memory")
 
 
 @pytest.fixture
@@ -72,6 +75,9 @@ def test_drives_of_the_same_name_are_kept_apart(day: Path) -> None:
     holder = {"a": a.shown}.get
     assert [one.name for one in named([other, a], holder)] == [first[1], "a"]
     assert [one.name for one in named([other], holder)] == [first[1]]
+    # Two that differ in their secrets alone: it is not known which of them holds the folder.
+    one, two = (Drive(f"ftp://user:{word}@host/a.mp4", remote=True) for word in ("one", "two"))
+    assert len({drive.name for drive in named([one, two], {"a": one.shown}.get)} | {"a"}) == 3
 
 
 def test_without_duckdb_no_drive_begins(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,12 +92,13 @@ TEXT = st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text)
 
 @given(st.lists(TEXT, min_size=1, max_size=6, unique=True))
 @example(["summary.json", "Failed"])
+@example(["漢" * 200, "x" + "漢" * 200])
 def test_names_are_safe_unique_and_without_order(stems: list[str]) -> None:
     drives = [Drive(f"s3://bucket/{stem}.mp4") for stem in stems]
     found = [one.name for one in named(drives)]
     assert len({one.casefold() for one in found}) == len(found)
     for name in found:
-        assert re.fullmatch(r"\w[\w.-]*", name) and len(name) <= LONGEST + 9 and name[-1] != "."
+        assert re.fullmatch(r"\w[\w.-]*", name) and len(name.encode()) <= LONGEST + 9 and name[-1] != "."
         assert name.casefold() not in {"failed", "summary.json", "report.html"}
     assert [one.name for one in named(drives[::-1])] == found[::-1]
 
@@ -122,6 +129,10 @@ def test_a_manifest_lists_drives_from_where_it_lies(day: Path) -> None:
         ('[{"drive": "a.mp4", "name": "x"}, {"drive": "a.mp4", "name": "y"}]', "is called 'x' and 'y'"),
         ('["other.json"]', "lists the manifest"),
         ("[" * 100_000, "no JSON"),
+        ('["\\ud800.mp4"]', "refused: input should be a valid string"),
+        (json.dumps([5000 * "a" + ".txt"]), "lists the manifest aaa"),
+        (json.dumps([5000 * "a"]), "no such file or folder"),
+        ('["a\\u0000.txt"]', "NUL|lists the manifest"),
     ],
 )
 def test_a_wrong_manifest_is_refused(day: Path, text: str, words: str) -> None:
@@ -140,6 +151,84 @@ def test_any_text_is_a_manifest_or_refused(text: str) -> None:
         assert str(error).startswith("manifest m.json: ")
     else:
         assert len(lines) == len(json.loads(text))
+
+
+def test_a_name_that_is_not_utf8_is_refused(day: Path) -> None:
+    (day / os.fsdecode(b"caf\xe9.mp4")).write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"caf\\udce9.mp4: its name is not UTF-8; rename it"):
+        find_drives(["caf*.mp4"])
+
+
+def test_what_changes_in_a_folder_changes_the_drive(day: Path) -> None:
+    (day / "frames" / "2.png").write_bytes(b"one")
+    [before] = find_drives(["frames"])
+    assert find_drives(["frames"]) == [before]
+    os.utime(day / "frames" / "2.png", ns=(1, 1))
+    [after] = find_drives(["frames"])
+    assert after.uri == before.uri and after.state != before.state
+    (day / "frames" / "2.png").rename(day / "frames" / "3.png")
+    assert find_drives(["frames"])[0].state not in {before.state, after.state}
+
+
+def test_a_pipe_is_no_recording(day: Path) -> None:
+    os.mkfifo(day / "pipe.mp4")
+    with pytest.raises(ConfigError, match=r"pipe.mp4: is no file and no folder"):
+        find_drives(["*.mp4"])
+
+
+def test_a_manifest_may_begin_with_a_mark_of_its_encoding(day: Path) -> None:
+    (day / "list.txt").write_text("a.mp4\n", encoding="utf-8-sig")
+    (day / "list.json").write_text('["b.mp4"]', encoding="utf-8-sig")
+    assert set(names("list.txt", "list.json")) == {f"{day}/a.mp4", f"{day}/b.mp4"}
+
+
+class Host(memory.MemoryFileSystem):  # type: ignore[misc]
+    """One whose paths are without the host, as those of ftp:// and sftp:// are."""
+
+    protocol = "host"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    fails = False
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + path.partition("://")[2].partition("/")[2] if "://" in path else path.rstrip("/")
+
+    def cat_file(self, path: str, *arguments: Any, **options: Any) -> Any:
+        if self.fails:
+            raise RuntimeError("no credentials for host://user:secret@host")
+        return super().cat_file(path, *arguments, **options)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> type[Host]:
+    fsspec.register_implementation("host", Host, clobber=True)
+    monkeypatch.setattr(Host, "store", {})
+    fs = Host()
+    for name in ("a", "b"):
+        fs.pipe_file(f"/day/{name}.mp4", name.encode())
+    fs.pipe_file("/day/list.txt", b"a.mp4\n")
+    return Host
+
+
+@pytest.mark.usefixtures("host")
+def test_a_host_and_its_user_stay_in_the_uri() -> None:
+    found = find_drives(["host://user:secret@host/day/*.mp4", "host://user:secret@host/day/a.mp4"])
+    assert [one.uri for one in found] == [f"host://user:secret@host/day/{name}.mp4" for name in "ab"]
+    assert [one.name for one in found] == ["a", "b"] and "secret" not in found[0].shown
+    assert names("host://host/day/list.txt") == {"host://host/day/a.mp4": "a"}
+
+
+def test_a_manifest_that_cannot_be_fetched_is_named(
+    host: type[Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "fails", True)
+    with pytest.raises(ConfigError, match=r"manifest host://host/day/list.txt: cannot be read"):
+        find_drives(["host://host/day/list.txt"])
+
+
+def test_options_of_a_uri_are_in_no_name() -> None:
+    assert [one.name for one in named([Drive("s3://b/a.mp4?X-Amz-Signature=secret.x", remote=True)])] == ["a"]
 
 
 def test_files_in_an_archive_are_fetched_ones(day: Path) -> None:

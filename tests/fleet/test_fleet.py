@@ -1,5 +1,6 @@
 """What `perception fleet` guarantees, by real processes."""
 
+import errno
 import fcntl
 import json
 import os
@@ -12,6 +13,8 @@ import psutil
 import pytest
 
 from perception.bundle.bundle import Bundle
+from perception.errors import SinkError
+from perception.fleet.command import _locked
 from perception.fleet.record import DriveRecord, Summing, lasting, read_record, scene_lines
 from tests.fleet.conftest import COMMAND, FleetRun, Start, write_drive
 
@@ -30,6 +33,11 @@ def identity(folder: Path) -> tuple[int, int]:
     return found.st_ino, found.st_mtime_ns
 
 
+def names_in(folder: Path) -> list[str]:
+    """What people see there."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """Those that have begun to write."""
     children = psutil.Process(process.pid).children(recursive=True)
@@ -38,8 +46,7 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def wait_for_scenes(process: subprocess.Popen[str], out: Path, name: str, part: str = "whole") -> None:
     """Until a drive has scenes, and is not whole yet."""
-    folder = out / ".partial" / name / part
-    while not (folder / "scenes.jsonl").exists():
+    while not any((out / ".partial" / name).glob(f"{part}-*/scenes.jsonl")):
         with suppress(subprocess.TimeoutExpired):
             pytest.fail(f"ended with {process.wait(0.02)}: {process.communicate()}")
 
@@ -51,7 +58,7 @@ def test_a_drive_is_what_a_run_writes(tmp_path: Path, fleet: FleetRun, colour_bu
     summary = json.loads(done.stdout)
     assert summary == json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["drives"], summary["done"], summary["frames"]) == (2, 2, 12)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b", "summary.json"]
+    assert names_in(tmp_path / "out") == ["a", "b", "summary.json"]
     for drive in drives:
         run, folder = tmp_path / f"run-{drive.stem}", tmp_path / "out" / drive.stem
         words = [COMMAND, "run", drive, f"{run}/", "--engine", "onnx-cpu", "--model", colour_bundle.folder]
@@ -101,7 +108,7 @@ def test_a_killed_worker_costs_only_time(tmp_path: Path, start: Start, fleet: Fl
     assert json.loads(told)["retried"] == 1
     for name in "ab":
         assert record_of(tmp_path / "out" / name).digest == record_of(tmp_path / "quiet" / name).digest
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b", "failed", "summary.json"]
+    assert names_in(tmp_path / "out") == ["a", "b", "summary.json"]
 
 
 def test_a_long_drive_is_cut_and_joined(tmp_path: Path, start: Start, fleet: FleetRun) -> None:
@@ -129,7 +136,7 @@ def test_a_drive_that_always_crashes_leaves_the_others(
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, threading, os\n"
         "def crash(event, arguments):\n"
-        "    if event == 'open' and str(arguments[0]).endswith('bad/whole/scenes.jsonl'):\n"
+        "    if event == 'open' and 'bad/whole' in (name := str(arguments[0])) and 'scenes.jsonl' in name:\n"
         "        os.kill(os.getpid(), 11)\n"
         "sys.addaudithook(crash)\n"
     )
@@ -212,3 +219,25 @@ def test_the_folders_of_others_are_left_alone(tmp_path: Path, fleet: FleetRun) -
     done = fleet("a.mp4", "out")
     assert done.returncode == 2 and "perception fleet has not made it" in done.stderr
     assert (tmp_path / "out" / "a" / "precious").exists()
+
+
+@pytest.mark.parametrize("name", ["failed", ".partial", "summary.json"])
+def test_what_others_keep_under_a_name_of_its_own_stays(tmp_path: Path, fleet: FleetRun, name: str) -> None:
+    write_drive(tmp_path / "a.mp4")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "elsewhere")
+    done = fleet("a.mp4", "out")
+    assert (
+        done.returncode == 2 and f"out/{name}: is there, and perception fleet has not made it" in done.stderr
+    )
+    assert names_in(tmp_path / "out") == [name] * (name[0] != ".") and not (tmp_path / "out" / "a").exists()
+    (tmp_path / "out" / name).unlink()
+    assert fleet("a.mp4", "out", "--quiet").returncode == 0
+
+
+def test_a_machine_without_room_ends_it_with_one_error(tmp_path: Path) -> None:
+    words = r"fleet .*out: .*No space left.*; run it again to go on"
+    with pytest.raises(SinkError, match=words), _locked(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with _locked(tmp_path / "out"):  # it is free again
+        pass

@@ -1,6 +1,7 @@
 """A long drive in pieces: what is joined is what a single process says."""
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 from perception.app.config import RunConfig
 from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
+from perception.engines.selection import versions
 from perception.fleet import cutting
 from perception.fleet.cutting import cut, part_of
-from perception.fleet.job import Apart, Cut, Failed, Finished, Job, TooLong
+from perception.fleet.job import Apart, Cut, Failed, Finished, Job, Outcome, Progress, TooLong
 from perception.fleet.joining import _Joined, _same_tracks
-from perception.fleet.record import DriveRecord, Pieces, lasting, read_record, scene_lines
+from perception.fleet.record import DriveRecord, Pieces, Summing, lasting, read_record, scene_lines
 from perception.fleet.worker import work
 from tests.fleet.conftest import SMALL
 from tests.media import COLOURS_BGR, write_video
@@ -55,7 +57,7 @@ def job(tmp_path: Path, colour_bundle: Bundle) -> Job:
         out=tmp_path / "out",
         settings=settings.model_dump(mode="json", exclude={"source", "cameras", "sinks"}),
         configuration="",
-        versions={},
+        versions=versions(),
     )
 
 
@@ -148,6 +150,33 @@ def scene(sequence: int, stamp: int, *users: tuple[int, float]) -> dict[str, Any
     """A line of tracks with the left edges of their boxes."""
     instances = [{"class_id": 8, "class": "vehicle", "track": id, "box": [x, 0, x + 1, 1]} for id, x in users]
     return {"sequence": sequence, "stem": f"{sequence:06d}", "stamp_ns": stamp, "instances": instances}
+
+
+def test_a_worker_that_is_given_up_for_lost_spoils_nothing(job: Job, tmp_path: Path) -> None:
+    """It goes on while another attempt begins, as on a machine that a cluster does not hear."""
+    write_video(tmp_path / "a.mp4", traffic(1), rate=RATE)
+    expected = record_after(job)
+    shutil.rmtree(job.out / job.name)
+    outcomes: list[Outcome] = []
+
+    def begin_another(progress: Progress) -> None:
+        if not outcomes:
+            outcomes.append(work(job, lambda progress: None))
+
+    lost = work(job, begin_another)
+    assert isinstance(outcomes[0], Finished) and isinstance(lost, Failed) and not lost.final
+    record = read_record(job.out / job.name)
+    assert record is not None and record.digest == expected.digest
+    assert Summing(job.out / job.name).digest == expected.digest
+
+
+def test_a_worker_of_other_versions_does_nothing(job: Job) -> None:
+    """done.json would name the wrong ones."""
+    other = job.versions | {"onnxruntime": "1.0"}
+    failed = work(job.model_copy(update={"versions": other}), lambda progress: None)
+    assert isinstance(failed, Failed) and not failed.final
+    assert "its worker has front-camera-perception" in failed.why and "onnxruntime 1.0" in failed.why
+    assert not any(job.out.iterdir())
 
 
 def test_tracks_are_the_same_by_their_boxes_in_the_latest_frame() -> None:

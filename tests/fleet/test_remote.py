@@ -8,6 +8,7 @@ import pytest
 
 from perception.fleet.record import read_record
 from tests.fleet.conftest import FleetRun, write_drive
+from tests.fleet.test_fleet import names_in
 
 
 def digest(folder: Path) -> str:
@@ -23,7 +24,7 @@ def test_a_drive_in_an_archive_is_what_the_file_is(tmp_path: Path, fleet: FleetR
     uri = f"zip://night/there.mp4::{tmp_path}/day.zip"
     assert fleet("here.mp4", uri, "out", "--quiet").returncode == 0
     assert digest(tmp_path / "out" / "there") == digest(tmp_path / "out" / "here")
-    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["here", "summary.json", "there"]
+    assert names_in(tmp_path / "out") == ["here", "summary.json", "there"]
     assert json.loads(fleet("here.mp4", uri, "out", "--json").stdout)["resumed"] == 2
 
 

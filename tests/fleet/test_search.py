@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perception.errors import DataError
+from perception.errors import ConfigError, DataError
 from perception.fleet.search import search
 from perception.fleet.table import TABLE, database, pattern, run_folders, tables
 from tests.fleet.records import scene, user, write_drive
@@ -66,10 +66,17 @@ def test_columns_that_no_file_knows_are_named_where_nothing_is_found(tmp_path: P
 def test_a_table_of_another_version_is_named(tmp_path: Path) -> None:
     write_drive(tmp_path, [scene(0)])
     (table,) = tables([tmp_path])
-    with database(threads=1) as connection:
+    with database() as connection:
         connection.execute("COPY (SELECT 1 AS frame) TO $path (FORMAT parquet)", {"path": pattern(table)})
     with pytest.raises(
         DataError, match=f"the {TABLE} of 1 drives cannot be searched; .*remove them"
     ) as caught:
         search([tmp_path], "vehicle", 1.0, 9)
     assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_query_is_one_error(tmp_path: Path) -> None:
+    drive(tmp_path / "a", [0])
+    with pytest.raises(ConfigError, match="not the end") as raised:
+        search([tmp_path / "a"], "pedestrian and", 1.0, 100)
+    assert raised.value.__context__ is None  # which the command would report, too

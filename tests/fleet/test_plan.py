@@ -1,0 +1,57 @@
+"""One configuration for all drives: all that determines an answer is in it."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from perception.app.config import RunConfig
+from perception.bundle.bundle import Bundle
+from perception.fleet.drives import Drive
+from perception.fleet.plan import Setup, set_up
+
+DRIVE = Drive("a.mp4", "a")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a fleet begins, with a model and a mask."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(colour_bundle.folder, tmp_path / "colour")
+    cv2.imwrite("mask.png", np.zeros((4, 4), np.uint8))
+    (tmp_path / "camera.yaml").write_text("camera_name: front\n")
+    return tmp_path
+
+
+def setup(*, here: Any = True, **settings: Any) -> Setup:
+    wanted = RunConfig.read(None, source="sim:", model="./colour", engine="onnx-cpu", **settings)
+    return set_up(wanted, 1, 600.0, quiet=True, here=here)
+
+
+@pytest.mark.parametrize(("key", "name"), [("ego_mask", "mask.png"), ("calibration", "camera.yaml")])
+def test_what_is_in_a_file_counts_and_not_where_it_lies(folder: Path, key: str, name: str) -> None:
+    first = setup(**{key: name}).configuration(DRIVE)
+    shutil.copyfile(name, f"other-{name}")
+    assert setup(**{key: f"other-{name}"}).configuration(DRIVE) == first
+    assert setup(**{key: {"front": name}}).configuration(DRIVE) == first
+    assert setup().configuration(DRIVE) != first
+    (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
+    assert setup(**{key: name}).configuration(DRIVE) != first
+
+
+def test_drives_are_not_cut_where_the_own_car_is_searched(folder: Path) -> None:
+    """A piece of a drive shows another mask than all of it."""
+    assert setup(ego_mask="mask.png").longest == 600
+    assert setup(ego_mask="auto").longest == setup(ego_mask={"front": "auto"}).longest == 0
+
+
+def test_other_machines_find_the_files_that_are_named(folder: Path) -> None:
+    here, far = (setup(here=here, calibration="camera.yaml", ego_mask="auto") for here in (True, False))
+    assert here.settings["model"] == "./colour" and far.settings["model"] == f"{folder}/colour"
+    assert here.settings["calibration"] == {"front": "camera.yaml"}
+    assert far.settings["calibration"] == {"front": f"{folder}/camera.yaml"}
+    assert far.settings["ego_mask"] == {"front": "auto"} and far.settings["denoise"] is None
+    assert here.configuration(DRIVE) == far.configuration(DRIVE)
