@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perception.console import Console
+from perception.engines.base import ASKED_FOR
 from perception.health.types import SinkState
 from perception.node.report import Report
 from perception.node.seen import RoadUsers
