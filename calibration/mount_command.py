@@ -66,7 +66,9 @@ def check(
 ) -> None:
     """Compare a calibration with a drive: where its lanes vanish, and where they should.
 
-    The exit status is 1 where they differ for sure. The picture has a grid of metres on the road: lines each 5 m ahead, to 60 m, and each metre to the sides.
+    The exit status is 1 where they differ for sure.
+
+    The picture has a grid of metres on the road: lines each 5 m ahead, to 60 m, and each metre to the sides.
 
     \b
     Examples:

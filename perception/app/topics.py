@@ -17,7 +17,6 @@ from perception.sources.log.choice import choose_topic, rate_of
 from perception.sources.log.opening import open_log
 from perception.types import NS_PER_S
 
-
 # 2000-01-01: what is less counts from when a machine or a simulation was started.
 LEAST_WALL_NS = 946_684_800 * NS_PER_S
 

@@ -9,7 +9,6 @@ from perception.evaluation.evaluation import Evaluation
 from perception.evaluation.judged import Figures
 from perception.evaluation.metrics.semantic import Confusion
 
-
 DIGITS, MARGIN = 5, 3  # columns of a value, and around it
 WIDTH = 50  # for figures, next to the names of sets and rows
 
@@ -62,7 +61,12 @@ def figure_tables(result: dict[str, Figures]) -> list[Table]:
 
 def _long_table(kind: str, sets: dict[str, dict[str, dict[str, float]]]) -> Table:
     """A line for each figure of each row that has it."""
-    table = Table("data set", "of", "figure", Column("", justify="right"), title=kind)
+    whole = (
+        Column("of", no_wrap=True),
+        Column("figure", no_wrap=True),
+        Column(justify="right", no_wrap=True),
+    )
+    table = Table(Column("data set", overflow="fold"), *whole, title=kind)
     for source, rows in sets.items():
         for number, (row, figures) in enumerate(rows.items()):
             table.add_section()

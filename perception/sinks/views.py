@@ -47,8 +47,8 @@ class ViewSink:
         if not frame.mounted and not self._warned:
             self._warned = True
             LOG.warning(
-                "%s: no calibration with a mount is known of camera %s: nothing is placed in the view from above; "
-                "give --calibration",
+                "%s: no calibration with a mount is known of camera %s: nothing is placed in the view from "
+                "above; give --calibration",
                 self.uri,
                 frame.camera,
             )

@@ -79,8 +79,8 @@ class PacedSource:
         if not self._slow_noted:
             self._slow_noted = True
             self.notes.append(
-                f"{self.uri} gives {rate:.1f} frames a second here, and has {self.rate:g}: it is played as fast as "
-                "it comes"
+                f"{self.uri} gives {rate:.1f} frames a second here, and has {self.rate:g}: it is played as "
+                "fast as it comes"
             )
             LOG.warning("%s", self.notes[-1])
 
