@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -134,7 +134,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def ages_ms(clock: Clock, read_ms: list[float], held_ms: float = 0.0) -> tuple[list[float], list[str]]:
+def ages_ms(clock: Clock, read_ms: Sequence[float], held_ms: float = 0.0) -> tuple[list[float], list[str]]:
     """Of frames that are 100 ms apart, when they come; and what is noted.
 
     Args:
