@@ -57,3 +57,10 @@ def test_the_deviation_of_a_ray_is_that_of_its_slope() -> None:
         turned, *_ = road.reach(np.tan(np.arctan(np.array([down])) - 1e-3), 0.0)
         assert ahead[0] == pytest.approx(1.4 / down)
         assert own[0] == pytest.approx(turned[0] / ahead[0] - 1, rel=0.05)
+
+
+def test_a_track_is_kept_once() -> None:
+    tracks = DistanceFilter()
+    for number in range(20):
+        tracks.update(ID, np.array([20.0]), np.array([0.05]), number * 33_000_000)
+    assert len(tracks._tracks) == 1
