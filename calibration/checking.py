@@ -4,7 +4,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from calibration.check_picture import draw_check
-from calibration.drive_lanes import Seen, open_drive, watch
+from calibration.drive_lanes import Seen, check_size, open_drive, watch
 from calibration.mount_report import CheckReport, measure
 from perception.camera_info import Mount
 from perception.classes import DRIVE
@@ -36,6 +36,7 @@ def check_mount(
     """
     calibration = read_calibration(file)
     mount = calibration.mount
+    check_size(drive, calibration)
     if mount is None:
         raise ConfigError(
             f"{file}: has no mount; measure it first: perception calibrate mount {drive} {file}"

@@ -1,6 +1,7 @@
 """A drive as the node sees it, frame by frame: its lane boundaries, and where they meet."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from perception.app.progress import show_builds, show_frames
@@ -44,6 +45,20 @@ def open_drive(drive: str, frames: int | None) -> Source:
             f"{source.uri}: is live; record a drive first: perception run {source.uri} drive.mcap"
         )
     return source
+
+
+def check_size(drive: str, calibration: Calibration) -> None:
+    """That the calibration holds for pictures of a drive's aspect, by its first frame.
+
+    Raises:
+        ConfigError: it does not, or the drive is live.
+        SourceError: the drive cannot be read.
+    """
+    with closing(open_drive(drive, 1)) as source:
+        for frame in source:
+            if isinstance(frame, Frame):
+                calibration.of_size(frame.width, frame.height)
+                return
 
 
 def watch(

@@ -150,7 +150,8 @@ class Report:
             f"{self.coverage:.0%} of the picture; angle of view {across:.0f}° × {down:.0f}°",
             f"RMS error {found.rms:.3f} px; of views held out: {tried}",
             f"rays are known to {figures['ray_error_mean']:.2f} px on average, "
-            f"{figures['ray_error_max']:.2f} px at worst (one standard deviation)",
+            f"{figures['ray_error_max']:.2f} px at worst (one standard deviation), once the mount is "
+            "measured with this lens",
             *self.notes(),
             *(f"better: {one}" for one in self.advice()),
             f"written: {self.file}",

@@ -66,6 +66,8 @@ def check(
 ) -> None:
     """Compare a calibration with a drive: where its lanes vanish, and where they should.
 
+    The exit status is 1 where they differ for sure.
+
     The picture has a grid of metres on the road: lines each 5 m ahead, to 60 m, and each metre to the sides.
 
     \b
@@ -77,4 +79,7 @@ def check(
 
     if picture is not None and picture.suffix.lower() not in {".jpg", ".jpeg", ".png", ".mp4"}:
         raise ConfigError(f"{picture}: is neither a picture nor a video; give a .jpg, .png or .mp4")
-    show(check_mount(calibration, drive, picture, frames, model, engine), as_json)
+    report = check_mount(calibration, drive, picture, frames, model, engine)
+    show(report, as_json)
+    if report.warnings:
+        raise typer.Exit(1)

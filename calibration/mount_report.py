@@ -114,14 +114,13 @@ class MountReport:
 
     def table(self) -> RenderableType:
         m = self.mount
-        table = _table(f"{self.file}: mount, from {self.driven.drive}", "mount", "±")
+        table = _table("mount", "±")
         table.add_row("height", f"{m.height:.3f} m", f"{m.height_sd:.3f}", self.height_from)
-        table.add_row(
-            "pitch", f"{degrees(m.pitch):.2f}°", f"{degrees(m.pitch_sd):.2f}", "positive: it looks down"
-        )
-        table.add_row("yaw", f"{degrees(m.yaw):.2f}°", f"{degrees(m.yaw_sd):.2f}", "positive: to the left")
+        table.add_row("pitch", _shown(m.pitch), f"{degrees(m.pitch_sd):.2f}", "positive: it looks down")
+        table.add_row("yaw", _shown(m.yaw), f"{degrees(m.yaw_sd):.2f}", "positive: to the left")
         table.add_row("roll", "0°", f"{degrees(m.roll_sd):.2f}", "not measured: taken as level")
-        return Group(table, *(Text(line) for line in (str(self.driven), *self.notes)))
+        title = Text(f"{self.file}: mount, from {self.driven.drive}", overflow="fold")
+        return Group(title, table, *(Text(line) for line in (str(self.driven), *self.notes)))
 
 
 @dataclass(frozen=True)
@@ -167,11 +166,12 @@ class CheckReport:
         return {"file": self.file, **angles, "driven": asdict(self.driven), "warnings": self.warnings}
 
     def table(self) -> RenderableType:
-        table = _table(f"{self.file} against {self.driven.drive}", "file", "drive", "off", "±")
+        table = _table("file", "drive", "off", "±")
         for k, name in enumerate(("pitch", "yaw")):
             angles = getattr(self.mount, name), self.average.values[k], self.off[k]
-            table.add_row(name, *(f"{degrees(one):.2f}°" for one in angles), f"{degrees(self.sds[k]):.2f}")
+            table.add_row(name, *map(_shown, angles), f"{degrees(self.sds[k]):.2f}")
         return Group(
+            Text(f"{self.file} against {self.driven.drive}", overflow="fold"),
             table,
             *(Text(line) for line in (str(self.driven), *(self.warnings or ["no difference that is sure"]))),
         )
@@ -180,7 +180,10 @@ class CheckReport:
 _ANGLES = "pitch", "yaw", "roll", "pitch_sd", "yaw_sd", "roll_sd"
 
 
-def _table(title: str, *columns: str) -> Table:
-    return Table(
-        Column(""), *(Column(name, justify="right") for name in columns), title=title, title_justify="left"
-    )
+def _shown(angle: float) -> str:
+    """In degrees, 0 without a sign."""
+    return f"{degrees(angle):z.2f}°"
+
+
+def _table(*columns: str) -> Table:
+    return Table(Column(""), *(Column(name, justify="right") for name in columns))

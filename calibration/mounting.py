@@ -11,7 +11,13 @@ from calibration.drive_lanes import open_drive, watch
 from calibration.mount_report import MountReport, measure
 from perception.camera_info import Mount
 from perception.errors import ConfigError, PerceptionError
-from perception.geometry.calibration_file import read_calibration, with_mount, write_calibration, write_mount
+from perception.geometry.calibration_file import (
+    DIGITS,
+    read_calibration,
+    with_mount,
+    write_calibration,
+    write_mount,
+)
 from perception.geometry.straight import Average, StraightDriving
 
 WIDTH_SD = (
@@ -95,9 +101,9 @@ def measure_mount(
             driving.add(seen.frame.stamp_ns, seen.vanishing)
     average, driven = measure(source.uri, driving)
     metres, metres_sd, where = height.over(source.uri, average)
-    # In the file's degrees, to no more digits than anybody reads.
-    pitch, yaw = (radians(round(degrees(angle), 4)) for angle in average.values[:2])
-    pitch_sd, yaw_sd = (radians(round(degrees(sd), 4)) for sd in average.sds[:2])
+    # In the file's degrees, to its digits.
+    pitch, yaw = (radians(round(degrees(angle), DIGITS)) for angle in average.values[:2])
+    pitch_sd, yaw_sd = (radians(round(degrees(sd), DIGITS)) for sd in average.sds[:2])
     mount = Mount(
         height=round(metres, 4),
         pitch=pitch,

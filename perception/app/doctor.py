@@ -144,7 +144,8 @@ def _model(model: str | Path) -> Iterator[Finding]:
 def _engine(bundle: Bundle, name: str) -> Finding:
     title = f"engine {name}"
     try:
-        engine = open_engine(bundle, name, on_build=_decline)
+        # With one thread as `perception run` has it, so that what is chosen here is chosen there.
+        engine = open_engine(bundle, name, threads=1, on_build=_decline)
         share = check_golden(bundle, engine)
     except EngineError as error:
         return Finding(title, Health.BROKEN if name == "auto" else Health.ABSENT, str(error))
@@ -152,7 +153,7 @@ def _engine(bundle: Bundle, name: str) -> Finding:
         return Finding(title, Health.ABSENT if name in FOR_DEVELOPMENT else Health.BROKEN, str(error))
     if name == "auto":
         why = engine.info.reason.partition(";")[0]  # what follows is said of each of the others
-        return Finding(title, Health.GOOD, f"chooses {engine.name}: {why}")
+        return Finding(title, Health.GOOD, f"chooses {engine.name} with one thread, as a run does: {why}")
     detail = f"golden run: {share:.2%} of the values as they must be"
     return Finding(title, Health.GOOD, "; ".join((detail, *engine.info.notes)))
 

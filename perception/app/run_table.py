@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perception.console import Console
+from perception.engines.base import ASKED_FOR
 from perception.health.types import SinkState
 from perception.node.report import Report
 from perception.node.seen import RoadUsers
@@ -28,7 +29,7 @@ def run_table(report: Report) -> RenderableType:
     lost = sum(report.dropped.values())
     facts = {
         "source": report.source,
-        "engine": f"{report.model} on {report.engine}",
+        "engine": f"{report.model} on {report.engine}{_why(report)}",
         "frames": f"{report.captured} captured = {report.published} published + {lost} dropped",
         "rate": f"{report.fps:.1f} frames/s over {report.seconds:.1f} s",
         "cpu": f"{report.cpu_share:.0%} of {report.cores} cores in the stages, "
@@ -45,6 +46,11 @@ def run_table(report: Report) -> RenderableType:
         shown += [_times(report), _grid({"seen": _seen(report), "trust": _trust(report)})]
     shown.append(_grid({"sinks": "\n".join(_account(sink) for sink in report.sinks)}))
     return Group(*shown, *(Text(message, "yellow") for message in report.messages))
+
+
+def _why(report: Report) -> str:
+    """Of the engine's choice; why others cannot run is for `perception doctor`."""
+    return "" if report.engine_reason == ASKED_FOR else f": {report.engine_reason.partition(';')[0]}"
 
 
 def _grid(facts: dict[str, str]) -> Table:

@@ -17,6 +17,9 @@ from perception.sources.log.choice import choose_topic, rate_of
 from perception.sources.log.opening import open_log
 from perception.types import NS_PER_S
 
+# 2000-01-01: what is less counts from when a machine or a simulation was started.
+LEAST_WALL_NS = 946_684_800 * NS_PER_S
+
 
 @dataclass(frozen=True)
 class Topics:
@@ -47,7 +50,9 @@ class Topics:
         }
 
     def table(self) -> Table:
-        began = datetime.fromtimestamp(self.start_ns / NS_PER_S, UTC).isoformat(" ", "milliseconds")
+        began = f"at {self.start_ns / NS_PER_S:.3f} s (no wall clock)"
+        if self.start_ns >= LEAST_WALL_NS:
+            began = datetime.fromtimestamp(self.start_ns / NS_PER_S, UTC).isoformat(" ", "milliseconds")
         seconds = (self.end_ns - self.start_ns) / NS_PER_S
         words = f"begins {began}, {seconds:.3f} s; {f'reads {self.read}' if self.read else self.why}"
         table = Table(caption=Text("\n".join([words, *self.notes])), caption_justify="left")

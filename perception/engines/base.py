@@ -15,6 +15,7 @@ from perception.types import Image
 # Called with what is being built, for people, and the share done, 0 to 1; first with 0, before anything is
 # built: an EngineError raised there declines the building.
 OnBuild = Callable[[str, float], None]
+ASKED_FOR = "asked for"  # the reason of an engine that was named
 
 
 @dataclass(frozen=True, slots=True)

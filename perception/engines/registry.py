@@ -7,7 +7,7 @@ from importlib import import_module
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
 from perception.engines import selection
-from perception.engines.base import OnBuild, OpenedEngine, Opener, ReadyEngine
+from perception.engines.base import ASKED_FOR, OnBuild, OpenedEngine, Opener, ReadyEngine
 from perception.engines.golden import check_golden
 from perception.errors import ConfigError, EngineError
 from perception.extras import load_plugin, registered
@@ -69,7 +69,7 @@ def open_engine(
         openers = {name: partial(_open, bundle, name, threads, partial(_decline, name)) for name in _TABLE}
         return selection.choose(bundle, threads, openers)
     opened = _open(bundle, engine, threads, partial(_building, on_build))
-    return OpenedEngine(opened, "asked for")
+    return OpenedEngine(opened, ASKED_FOR)
 
 
 def _open(bundle: Bundle, name: str, threads: int, on_build: OnBuild) -> ReadyEngine:

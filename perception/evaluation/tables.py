@@ -9,6 +9,9 @@ from perception.evaluation.evaluation import Evaluation
 from perception.evaluation.judged import Figures
 from perception.evaluation.metrics.semantic import Confusion
 
+DIGITS, MARGIN = 5, 3  # columns of a value, and around it
+WIDTH = 50  # for figures, next to the names of sets and rows
+
 
 class EvaluationReport(BaseModel):
     """What `perception evaluate --output` writes."""
@@ -35,11 +38,17 @@ def tables(result: dict[str, Evaluation], title: str) -> list[Table]:
 
 
 def figure_tables(result: dict[str, Figures]) -> list[Table]:
-    """A table for each kind of figure that one of the data sets has: a section a set, a column a figure."""
+    """A table for each kind of figure that one of the data sets has, at most 80 columns wide where it can be.
+
+    A section a set, and a column a figure; with more figures than fit, a line a figure.
+    """
     tables = []
     for kind in dict.fromkeys(kind for kinds in result.values() for kind in kinds):
         sets = {source: kinds[kind] for source, kinds in result.items() if kind in kinds}
         columns = dict.fromkeys(name for rows in sets.values() for row in rows.values() for name in row)
+        if sum(max(len(name), DIGITS) + MARGIN for name in columns) > WIDTH:
+            tables.append(_long_table(kind, sets))
+            continue
         table = Table("data set", "of", *(Column(name, justify="right") for name in columns), title=kind)
         for source, rows in sets.items():
             table.add_section()
@@ -48,6 +57,23 @@ def figure_tables(result: dict[str, Figures]) -> list[Table]:
                 table.add_row("" if number else public_name(source), row, *cells)
         tables.append(table)
     return tables
+
+
+def _long_table(kind: str, sets: dict[str, dict[str, dict[str, float]]]) -> Table:
+    """A line for each figure of each row that has it."""
+    whole = (
+        Column("of", no_wrap=True),
+        Column("figure", no_wrap=True),
+        Column(justify="right", no_wrap=True),
+    )
+    table = Table(Column("data set", overflow="fold"), *whole, title=kind)
+    for source, rows in sets.items():
+        for number, (row, figures) in enumerate(rows.items()):
+            table.add_section()
+            for line, (name, value) in enumerate(figures.items()):
+                new = public_name(source) if not (number or line) else ""
+                table.add_row(new, "" if line else row, name, _cell(value))
+    return table
 
 
 def _cell(value: float) -> str:

@@ -29,6 +29,7 @@ NAMES = {
 _TAG = re.compile(r"!!opencv-matrix|^%YAML:?\s?1\.\d$", re.MULTILINE)
 _ANGLES = "pitch", "yaw", "roll", "pitch_sd", "yaw_sd", "roll_sd"
 _UNITS = "# lens: pixels; mount: metres and degrees, pitch down, yaw to the left, roll right side down\n"
+DIGITS = 4  # of degrees that are written: nobody measures more
 _BY_EYE = Mount(1.0)
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -154,7 +155,7 @@ def _without_mount(text: str) -> str:
 
 def _in_degrees(mount: Mount) -> dict[str, Any]:
     own = {name: getattr(mount, name) for name in Mount.__dataclass_fields__}
-    return own | {name: math.degrees(own[name]) for name in _ANGLES}
+    return own | {name: round(math.degrees(own[name]), DIGITS) for name in _ANGLES}
 
 
 def _dump(values: dict[str, Any]) -> str:

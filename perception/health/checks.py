@@ -15,7 +15,7 @@ from perception.scene import Signal
 from perception.types import NS_PER_S
 
 LEAST_RATE = 0.8  # of the nominal one: what a camera drops in the dark or on a weak link is more
-# Of what is asked for: in two seconds a camera at 10 Hz gives 20 frames, or with jitter 19 or 18.
+# Of `min_rate`: in two seconds a camera at 10 Hz gives 20 frames, or with jitter 19 or 18.
 ENOUGH = 0.9
 MOST_JITTER = (
     0.5  # of the period: beyond it the next frame may come before or after where this one's should be
@@ -40,7 +40,7 @@ class Figures:
         silent_ms: since the last frame; None before the first.
         active_ms: since the node was first asked for its health.
         measured_s: for how long frames have come.
-        rate_in, nominal_rate, min_rate: frames a second; the last is what is asked for, or None.
+        rate_in, nominal_rate, min_rate: frames a second; the last is the least that will do, or None.
         unpublished_ms: since the last scene was published, or since frames came where none was yet.
         ages_ms: of the last scenes, at publication.
         transport_ms: median age of the frames as they arrived here; 0 where nothing says it.
@@ -93,14 +93,12 @@ def signal(now: Figures) -> Iterator[Finding]:
 
 
 def rate(now: Figures) -> Iterator[Finding]:
-    """A camera may be as slow as it says it is, whatever is asked for."""
+    """A camera may be as slow as it says it is, whatever `min_rate` is."""
     nominal, asked = LEAST_RATE * now.nominal_rate, ENOUGH * (now.min_rate or math.inf)
     least = min(nominal, asked)
     measured = now.measured_s * NS_PER_S >= WINDOW_NS
     if now.live and now.signal is Signal.OK and measured and now.rate_in < least:
-        of = (
-            f"80 % of {now.nominal_rate:g}" if least == nominal else f"90 % of {now.min_rate:g}, as asked for"
-        )
+        of = f"80 % of {now.nominal_rate:g}" if least == nominal else f"90 % of min_rate, {now.min_rate:g}"
         yield Finding(
             "rate", Level.WARN, f"low frame rate: {now.rate_in:.1f} a second, at least {least:.1f} ({of})"
         )

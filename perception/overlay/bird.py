@@ -1,5 +1,7 @@
 """The scene from above, in metres: lanes, road users, and the own car."""
 
+from math import inf
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -7,13 +9,14 @@ import numpy.typing as npt
 from perception.classes import ANY_SIZE_M, SIZES_M, ClassSet
 from perception.overlay.status import StatusLine
 from perception.overlay.style import AMBER, GREEN, GREY, RED, WHITE, Colour, text_height, text_width, write
-from perception.scene import Instance, Lane, Scene
+from perception.scene import Instance, Lane, Road, Scene
 from perception.types import Doubles, Image
 
 AHEAD, BEHIND, ASIDE = 60.0, 6.0, 12.0  # metres that are shown
 GRID, LABELLED = 5, 10  # metres between lines, and between those with numbers
 OWN_CAR = (-3.0, 1.4, 0.9)  # metres behind and ahead of the camera, and half the width
 SOON_S = 6.0  # a time to collision that is shown
+PATH_M = 1.8  # to each side of the way ahead: two halves of cars; what is further aside passes by
 DASHES = {"solid": (AHEAD, AHEAD), "dashed": (3.0, 9.0)}  # metres of paint, and from one to the next
 DOTS = (0.5, 1.5)  # of other kinds
 STEP = 0.5  # metres along a line from one corner to the next
@@ -36,11 +39,27 @@ def birds_eye(scene: Scene, classes: ClassSet, height: int = 720) -> Image:
     for lane in scene.lanes:
         canvas.lane(lane)
     canvas.own_car()
-    for one in sorted(scene.instances, key=lambda one: -(one.distance_m or 0.0)):
+    shown = [one for one in scene.instances if (one.distance_m or inf) <= AHEAD and one.lateral_m is not None]
+    shown.sort(key=lambda one: -(one.distance_m or 0.0))
+    for one in shown:
         canvas.road_user(one, classes)
+    for one in shown:  # over all of them
+        canvas.label(one, classes, is_soon(one, scene.road))
     canvas.words(_words(scene))
     StatusLine().draw(canvas.picture, scene, classes)
     return canvas.picture
+
+
+def is_soon(one: Instance, road: Road | None) -> bool:
+    """Whether a road user that is placed is reached within `SOON_S`, and is not known to pass by.
+
+    The way ahead bends as the ego lane does; without one it is straight.
+    """
+    if one.ttc_s is None or one.ttc_s >= SOON_S or one.distance_m is None or one.lateral_m is None:
+        return False
+    bend = (road.curvature_per_m or 0.0) if road else 0.0
+    aside = abs(one.lateral_m - bend * one.distance_m**2 / 2)
+    return aside - (one.lateral_sd_m or 0.0) < PATH_M
 
 
 def width_of(height: int) -> int:
@@ -94,22 +113,23 @@ class _Canvas:
         self._fill(_box(back + 1.2, front - 0.9, -0.75 * half, 0.75 * half), GREY)
 
     def road_user(self, one: Instance, classes: ClassSet) -> None:
-        if one.distance_m is None or one.lateral_m is None or one.distance_m > AHEAD:
-            return
-        name = classes.names[one.class_id]
-        length, width, _ = SIZES_M.get(name, ANY_SIZE_M)
+        assert one.distance_m is not None and one.lateral_m is not None
+        length, width, _ = SIZES_M.get(classes.names[one.class_id], ANY_SIZE_M)
         red, green, blue = classes.colours[one.class_id]
         near, left = one.distance_m, one.lateral_m
         self._fill(_box(near, near + length, left - width / 2, left + width / 2), (blue, green, red), WHITE)
         if one.distance_sd_m is not None:  # its near end is in here in two of three cases
             self._line([(near - one.distance_sd_m, left), (near + one.distance_sd_m, left)], WHITE)
-        soon = one.ttc_s is not None and one.ttc_s < SOON_S
-        text = f"{near:.0f} m" + (f" {one.ttc_s:.1f} s" if soon else "")
+
+    def label(self, one: Instance, classes: ClassSet, soon: bool) -> None:
+        assert one.distance_m is not None and one.lateral_m is not None
+        _, width, _ = SIZES_M.get(classes.names[one.class_id], ANY_SIZE_M)
+        text = f"{one.distance_m:.0f} m" + (f" {one.ttc_s:.1f} s" if soon else "")
         wide = text_width(text, self._text)
-        (x, y), *_ = self._at([(near, left - width / 2)])
+        (x, y), *_ = self._at([(one.distance_m, one.lateral_m - width / 2)])
         x, y = min(int(x), self.picture.shape[1] - wide), int(y) - self._text // 2
-        if soon:
-            cv2.rectangle(self.picture, (x, y), (x + wide, y + self._text), RED, cv2.FILLED)
+        plate = RED if soon else GROUND  # which hides no more than it must of what is under it
+        cv2.rectangle(self.picture, (x, y), (x + wide, y + self._text), plate, cv2.FILLED)
         write(self.picture, text, (x, y), self._text, WHITE)
 
     def words(self, lines: list[str]) -> None:

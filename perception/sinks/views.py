@@ -1,5 +1,6 @@
 """What a sink of pictures shows: the overlay, the scene from above, or both side by side."""
 
+import logging
 from dataclasses import replace
 from typing import Literal
 
@@ -16,6 +17,7 @@ from perception.sinks.base import Sink
 from perception.types import Image
 from perception.uri import one_of
 
+LOG = logging.getLogger("perception.sinks")
 VIEWS = "overlay", "bev", "both"
 VIEW_OPTION = {"view": "overlay, bev (the scene from above, in metres), or both [default: overlay]"}
 read_view = one_of(VIEWS)
@@ -39,8 +41,17 @@ class ViewSink:
     def __init__(self, sink: Sink, classes: ClassSet, *, both: bool) -> None:
         self.uri, self.wants_overlay = sink.uri, both
         self._sink, self._classes = sink, classes
+        self._warned = False
 
     def write(self, frame: Frame, scene: Scene, overlay: Pixels) -> str | None:
+        if not frame.mounted and not self._warned:
+            self._warned = True
+            LOG.warning(
+                "%s: no calibration with a mount is known of camera %s: nothing is placed in the view from "
+                "above; give --calibration",
+                self.uri,
+                frame.camera,
+            )
         picture = self._beside(frame, scene, overlay) if self.wants_overlay else self._above(frame, scene)
         return self._sink.write(replace(frame, pixels=picture, pixel_aspect=1.0, coded=None), scene, picture)
 

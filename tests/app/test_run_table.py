@@ -44,7 +44,9 @@ def shown(report: Report) -> str:
 
 def test_the_report_says_what_ran_and_what_it_cost() -> None:
     text = shown(REPORT)
-    assert "engine drive 1 on onnx-cpu\n" in text and "onnx-cuda" not in text  # why: perception doctor
+    assert "engine drive 1 on onnx-cpu: fastest that runs here\n" in text
+    assert "onnx-cuda" not in text  # why: perception doctor
+    assert "engine drive 1 on onnx-cpu\n" in shown(replace(REPORT, engine_reason="asked for"))
     assert REPORT.as_json()["engines_passed_over"] == ("onnx-cuda: why",)
     assert re.search(r"ms a frame .* p50 .* p95 .* p99 .* CPU time", text)
     assert re.search(r"infer .* 1.50 .* 2.50 .* 3.50 .* 4.50", text)

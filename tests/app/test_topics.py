@@ -8,6 +8,7 @@ from foxglove_schemas_protobuf.CompressedImage_pb2 import CompressedImage
 from typer.testing import CliRunner
 
 from perception.app.cli import app
+from perception.app.topics import Topics
 from tests.sources.logs import START_NS, TOPIC, McapLog, protobuf, shots, write_mcap
 
 
@@ -33,6 +34,18 @@ def test_one_topic_with_pictures_is_what_a_run_reads(tmp_path: Path) -> None:
         "foxglove.CompressedImage",
         "5",
         "20.0",
+    ]
+
+
+def test_a_clock_that_counts_from_a_start_is_no_date() -> None:
+    words = [
+        str(Topics([], ns, ns + 10**9, "/front", "", []).table().caption)
+        for ns in (0, 86_400 * 10**9, 1_700_000_000 * 10**9)
+    ]
+    assert words == [
+        "begins at 0.000 s (no wall clock), 1.000 s; reads /front",
+        "begins at 86400.000 s (no wall clock), 1.000 s; reads /front",
+        "begins 2023-11-14 22:13:20.000+00:00, 1.000 s; reads /front",
     ]
 
 

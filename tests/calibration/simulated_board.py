@@ -43,6 +43,14 @@ def ray_errors(found: CameraInfo, truth: CameraInfo) -> Doubles:
     return np.asarray(np.linalg.norm(Lens(found).to_pixels(Lens(truth).to_rays(GRID)) - GRID, axis=1))
 
 
+def turned_ray_errors(found: CameraInfo, truth: CameraInfo) -> Doubles:
+    """The same once the true rays are turned to where those of `found` are (Kabsch's rotation)."""
+    rays = Lens(truth).to_rays(GRID)
+    left, _, right = np.linalg.svd(Lens(found).to_rays(GRID).T @ rays)
+    turned = rays @ (left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right).T
+    return np.asarray(np.linalg.norm(Lens(found).to_pixels(turned) - GRID, axis=1))
+
+
 def charuco_texture(
     columns: int, rows: int, markers: int = cv2.aruco.DICT_4X4_50, legacy: bool = False
 ) -> Image:

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import typer
+import yaml
 
 from calibration.checking import check_mount
 from calibration.mount_command import check, mount
@@ -72,6 +74,9 @@ def test_a_short_drive_gives_the_mount_of_the_simulated_camera(measured: Path) -
     assert math.degrees(abs(found.mount.yaw - yaw)) < 0.3
     assert found.mount.pitch_sd < math.radians(0.25) and found.mount.yaw_sd < math.radians(0.5)
     assert (found.mount.height, found.mount.height_sd, found.mount.roll) == (1.4, 0.01, 0.0)
+    written = yaml.safe_load(measured.read_text())["mount"]
+    numbers = [value for value in written.values() if isinstance(value, float)]
+    assert len(numbers) == 8 and all(value == round(value, 4) for value in numbers)
     assert found.mount.frames >= 20 and len(found.mount.date) == len("2026-11-29")
 
 
@@ -85,15 +90,20 @@ def test_the_same_drive_agrees_with_it_and_is_drawn(
     assert picture is not None and picture.shape == (360, 640, 3)
 
 
-def test_a_camera_that_was_moved_does_not_agree(measured: Path, tmp_path: Path) -> None:
+def test_a_camera_that_was_moved_does_not_agree(
+    measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = read_calibration(measured)
     moved = tmp_path / "moved.yaml"
     assert found.mount is not None
     wrong = Mount(1.4, found.mount.pitch + math.radians(2), found.mount.yaw, pitch_sd=0.001, yaw_sd=0.002)
     write_calibration(moved, Calibration(found.info, wrong))
-    report = check_mount(moved, DRIVE, tmp_path / "grid.mp4", frames=12, engine="onnx-cpu")
-    assert math.degrees(report.off[0]) == pytest.approx(-2, abs=0.2)
-    assert len(report.warnings) == 1 and report.warnings[0].startswith("pitch is off by -")
+    with pytest.raises(typer.Exit) as left:
+        check(moved, DRIVE, tmp_path / "grid.mp4", frames=12, engine="onnx-cpu", as_json=True)
+    assert left.value.exit_code == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["pitch"]["off"] == pytest.approx(-2, abs=0.2)
+    assert len(report["warnings"]) == 1 and report["warnings"][0].startswith("pitch is off by -")
     video = cv2.VideoCapture(str(tmp_path / "grid.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 12
 
@@ -173,9 +183,11 @@ def test_what_cannot_be_written_is_said_before_the_drive(front: Path, tmp_path: 
 
 def test_what_check_cannot_do_is_refused(front: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"has no mount; measure it first: perception calibrate mount drive.mp4"
+        ConfigError, match=r"has no mount; measure it first: perception calibrate mount sim:\?seed"
     ):
-        check_mount(front, "drive.mp4")
+        check_mount(front, DRIVE)
+    with pytest.raises(ConfigError, match="the pictures are 320×240, of another aspect"):
+        check_mount(front, "sim:?size=320x240&frames=1")  # a mount would be measured in vain
     with pytest.raises(ConfigError, match=r"give a .jpg, .png or .mp4"):
         check(front, "drive.mp4", tmp_path / "grid.gif")
     with pytest.raises(ConfigError, match="camera_matrix"):

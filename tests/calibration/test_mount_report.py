@@ -108,6 +108,15 @@ def test_what_differs_and_is_sure_is_warned_of(pitch: float, yaw: float, sd: flo
     assert f"{pitch:.2f}°" in shown and report.as_json()["yaw"]["drive"] == pytest.approx(yaw)
 
 
+def test_names_are_whole_and_nothing_is_minus_nothing() -> None:
+    _, driven = measure(f"{'long_' * 20}1280x720.mp4", driving(12))
+    mount = Mount(1.3, math.radians(1.0), math.radians(0.001), pitch_sd=0.001, yaw_sd=0.001)
+    shown = text(CheckReport("front.yaml", mount, average(1.0, -0.002, 0.05), driven))
+    assert "-0.00" not in shown and "0.00°" in shown and f"{'long_' * 20}1280x720.mp4" in shown
+    measured = text(MountReport("front.yaml", Mount(1.3, -1e-9, -1e-9), "given", driven, ()))
+    assert "-0.00" not in measured and "1280x720.mp4" in measured
+
+
 def test_a_report_says_that_roll_was_not_measured() -> None:
     _, driven = measure("drive.mp4", driving(6))
     mount = Mount(1.3, math.radians(2), math.radians(-1), frames=61, date="2026-11-29")

@@ -1,10 +1,14 @@
 """Figures of metres, against errors that are put in."""
 
+import io
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from perception.classes import DRIVE
 from perception.evaluation.metrics.metres import MetresScore
+from perception.evaluation.tables import figure_tables
 from perception.scene import Instance, Road, Scene
 from perception.simulation.metres import TruePlace, TrueRoad
 
@@ -83,3 +87,20 @@ def test_only_the_same_road_users_are_compared(others: list[Instance]) -> None:
 
 def test_without_metres_there_are_no_figures() -> None:
     assert score((scene_of(), place(15))) == {}
+
+
+def test_the_tables_of_a_drive_fit_80_columns_with_every_figure_whole() -> None:
+    found = Road(offset_m=0.25, heading_rad=0.012, curvature_per_m=1.3e-3)
+    rows = score(
+        (scene_of(found, distance_m=16.5, distance_sd_m=1.0, ttc_s=5.0, ttc_sd_s=0.5), place(15, 3.0)),
+        (scene_of(distance_m=30.0, distance_sd_m=9.0), place(40)),
+    )
+    console = Console(width=80, record=True, file=io.StringIO())
+    (table,) = figure_tables({"drive:sim:?seed=5101&rate=15&frames=60": {"metres": rows}})
+    console.print(table)
+    text = console.export_text()
+    assert "…" not in text
+    for row, figures in rows.items():
+        assert row in text
+        for name, value in figures.items():
+            assert any(name in line and f"{value:.3f}" in line for line in text.splitlines()), name

@@ -99,11 +99,33 @@ TTCS: list[dict[str, Any]] = [{"ttc_s": 5.9}, {"ttc_s": 6.1}, {}]
 
 
 def test_a_collision_that_is_near_is_red() -> None:
-    soon, later, none = (seen(instances=(car(20, 3, **ttc),)) for ttc in TTCS)
+    soon, later, none = (seen(instances=(car(20, 1, **ttc),)) for ttc in TTCS)
     label = where(soon, RED)
     assert len(label) and np.abs(label[:, 0] - 20).max() < 2
     assert len(where(later, RED)) == 0
     np.testing.assert_array_equal(later, none)
+
+
+@pytest.mark.parametrize(
+    ("left", "sd", "bend", "red"),
+    [
+        (1.9, 0.2, 0.0, True),  # its side may be in the way
+        (-2.8, 0.3, 0.0, False),  # an oncoming car
+        (2.8, 1.2, 0.0, True),
+        (2.8, 0.3, 0.01, True),  # the lane bends by 2 m until there
+        (-1.0, 0.3, 0.01, False),
+    ],
+)
+def test_who_passes_by_is_not_red(left: float, sd: float, bend: float, red: bool) -> None:
+    user = replace(car(20, left, ttc_s=1.0), lateral_sd_m=sd)
+    picture = seen(instances=(user,), road=Road(0.0, 0.0, 3.5, curvature_per_m=bend))
+    assert bool(len(where(picture, RED))) == red
+
+
+def test_no_car_is_painted_over_a_label() -> None:
+    far, near = car(20, 1, ttc_s=1.0), car(16.5, -0.6, 2)
+    alone, both = (where(seen(instances=some), RED) for some in ((far,), (far, near)))
+    assert len(alone) and len(alone) == len(both)
 
 
 def words(**scene: object) -> Image:

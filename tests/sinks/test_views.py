@@ -1,5 +1,6 @@
 """Pictures of the scene from above, alone and next to the overlay."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
+from perception.geometry.calibration_file import Calibration
+from perception.geometry.mounted import mounted
 from perception.overlay import birds_eye
 from perception.overlay.bird import width_of
 from perception.pixels import Yuv420
 from perception.scene import Instance, Scene, Signal
 from perception.sinks.registry import SINKS, open_sink
+from tests.geometry.roads import camera, mount
 from tests.media import picture, read_image, read_video
 from tests.sinks.conftest import MakeScene
 from tests.sinks.test_video_sink import SILENT
@@ -35,6 +39,23 @@ def test_from_above_alone_is_what_is_drawn_of_the_scene(tmp_path: Path, near: tu
     sink.write(*near, NOTHING)
     sink.close()
     np.testing.assert_array_equal(read_image(tmp_path / "out.png"), birds_eye(near[1], DRIVE, 400))
+
+
+def test_that_nothing_can_be_placed_is_said_once(
+    tmp_path: Path, near: tuple[Frame, Scene], caplog: pytest.LogCaptureFixture
+) -> None:
+    frame, scene = near
+    for view, warnings in (("bev", 1), ("both", 1), ("overlay", 0)):
+        caplog.clear()
+        with closing(open_sink(str(tmp_path / f"out.mp4?view={view}"), 25, DRIVE)) as sink:
+            for _ in range(2):
+                sink.write(frame, scene, frame.image)
+        assert caplog.text.count("no calibration with a mount is known of camera front") == warnings
+    caplog.clear()
+    known = mounted(frame, Calibration(camera(), mount()))
+    with closing(open_sink(str(tmp_path / "known.mp4?view=bev"), 25, DRIVE)) as sink:
+        sink.write(known, scene, known.image)
+    assert not caplog.records
 
 
 def test_both_stand_side_by_side(tmp_path: Path, near: tuple[Frame, Scene]) -> None:

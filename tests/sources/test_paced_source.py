@@ -2,9 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from perception.frame import Drop, DropReason, Frame
 from perception.health.types import Link, LinkState
@@ -106,3 +108,75 @@ def test_what_a_frame_waited_here_is_said_with_it() -> None:
     waited = [(source.link.waited_ms, item) for item in source]
     assert waited[0][0] == waited[2][0] == 0
     assert 80 < waited[1][0] < 500
+
+
+class Clock:
+    """Time that passes only where somebody waits; also the event that a source waits for."""
+
+    def __init__(self) -> None:
+        self.ms = 1000.0
+
+    def monotonic_ns(self) -> int:
+        return round(self.ms * MS)
+
+    def wait(self, seconds: float) -> None:
+        self.ms += 1000 * seconds
+
+    def is_set(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("perception.sources.paced.time", SimpleNamespace(monotonic_ns=clock.monotonic_ns))
+    monkeypatch.setattr("perception.sources.paced.Event", lambda: clock)
+    return clock
+
+
+def ages_ms(clock: Clock, read_ms: Sequence[float], held_ms: float = 0.0) -> tuple[list[float], list[str]]:
+    """Of frames that are 100 ms apart, when they come; and what is noted.
+
+    Args:
+        read_ms: that the source takes for each.
+        held_ms: that whoever takes a frame takes for it.
+    """
+
+    class Slow(Recording):
+        def __iter__(self) -> Iterator[Frame | Drop]:
+            for item, ms in zip(super().__iter__(), read_ms, strict=True):
+                clock.ms += ms
+                yield item
+
+    source, ages = PacedSource(Slow([100 * k for k in range(len(read_ms))])), list[float]()
+    for item in source:
+        assert isinstance(item, Frame)
+        ages.append((clock.monotonic_ns() - item.host_ns) / MS)
+        clock.ms += held_ms
+    return ages, source.notes[1:]
+
+
+def test_what_a_slow_source_has_not_made_yet_is_not_old(clock: Clock) -> None:
+    ages, notes = ages_ms(clock, 200 * [300])
+    assert ages[:3] == [0, 200, 400] and set(ages[3:]) == {0}
+    assert notes == ["recording gives 3.3 frames a second here, and has 25: it is played as fast as it comes"]
+    assert clock.ms == 1000 + 200 * 300
+
+
+def test_a_source_that_was_slow_for_a_while_goes_on_at_its_pace(clock: Clock) -> None:
+    """A hiccup is caught up with, and is none of the source's pace."""
+    ages, notes = ages_ms(clock, [0, 500, *20 * [0]])
+    assert ages[:7] == [0, 400, 300, 200, 100, 0, 0] and not notes
+    start = clock.ms
+    ages, notes = ages_ms(clock, [0, *8 * [300], *40 * [0], 500, *5 * [0]])
+    assert ages[9:49] == 40 * [0] and len(notes) == 1
+    assert clock.ms - start == 8 * 300 + (40 + 6) * 100
+    assert ages[49] == 400  # it was in time since
+
+
+def test_frames_that_wait_for_whoever_takes_them_grow_old(clock: Clock) -> None:
+    """They did exist when they were due."""
+    assert ages_ms(clock, 20 * [0], held_ms=300) == ([200.0 * k for k in range(20)], [])
+    ages, notes = ages_ms(clock, 20 * [200], held_ms=300)
+    assert ages == [400.0 * k for k in range(6)] + [300.0 * k for k in range(6, 20)]
+    assert len(notes) == 1

@@ -5,6 +5,7 @@ const BEHIND = 6;
 const GRID = 5; // metres between lines; each second one has its number
 const MOST_SD = 1; // metres to the side: where a boundary is less sure it is not shown
 const SOON_S = 6; // a time to collision that is shown
+const PATH_M = 1.8; // to each side of the way ahead: what is further aside passes by
 const SIZES = { vehicle: [4.4, 1.8], pedestrian: [0.5, 0.6], two_wheeler: [1.8, 0.7] };
 const DASHES = { solid: [], dashed: [3, 6] }; // metres; others are dotted
 const EGO = "rgb(60 220 90)";
@@ -49,7 +50,9 @@ export class Bird {
     context.fillRect(...at([0.5, 0.7]), 1.4 * scale, 2.2 * scale);
     if (!scene || !users) return;
     const placed = scene.instances.filter((one) => one.score >= least && one.distance_m < AHEAD); // or it is undefined
-    for (const one of placed.sort((a, b) => b.distance_m - a.distance_m)) this.#user(one, line, at, scale, sharp);
+    placed.sort((a, b) => b.distance_m - a.distance_m);
+    for (const one of placed) this.#user(one, line, at, scale, sharp);
+    for (const one of placed) this.#label(one, isSoon(one, scene.road), at, sharp); // over all of them
   }
 
   #grid(line, at, aside, sharp) {
@@ -85,7 +88,7 @@ export class Bird {
 
   #user(one, line, at, scale, sharp) {
     const context = this.#context;
-    const { distance_m: near, lateral_m: left, distance_sd_m: sd, ttc_s: ttc } = one;
+    const { distance_m: near, lateral_m: left, distance_sd_m: sd } = one;
     const [length, width] = SIZES[one.class] ?? [1, 1];
     const [x, y] = at([near + length, left + width / 2]);
     context.fillStyle = `rgb(${(this.colours.get(one.class_id) ?? [128, 128, 128]).join(" ")})`;
@@ -94,15 +97,17 @@ export class Bird {
     context.lineWidth = sharp;
     context.strokeRect(x, y, width * scale, length * scale);
     if (sd !== undefined) line([[near - sd, left], [near + sd, left]], "white", sharp);
-    const soon = ttc < SOON_S; // or it is undefined
-    const text = `${Math.round(near)} m${soon ? ` ${ttc.toFixed(1)} s` : ""}`;
+  }
+
+  #label(one, soon, at, sharp) {
+    const context = this.#context;
+    const [, width] = SIZES[one.class] ?? [1, 1];
+    const [x, base] = at([one.distance_m, one.lateral_m - width / 2]);
+    const text = `${Math.round(one.distance_m)} m${soon ? ` ${one.ttc_s.toFixed(1)} s` : ""}`;
     const wide = context.measureText(text).width + 6 * sharp;
-    const start = Math.min(x + width * scale, this.#canvas.width - wide);
-    const base = y + length * scale;
-    if (soon) {
-      context.fillStyle = "#c62f2f";
-      context.fillRect(start, base - 8 * sharp, wide, 15 * sharp);
-    }
+    const start = Math.min(x, this.#canvas.width - wide);
+    context.fillStyle = soon ? "#c62f2f" : "#1c1e20";
+    context.fillRect(start, base - 8 * sharp, wide, 15 * sharp);
     context.fillStyle = "white";
     context.fillText(text, start + 3 * sharp, base + 4 * sharp);
   }
@@ -111,6 +116,12 @@ export class Bird {
 // Points of a boundary, from near to far; null for those that are not known well.
 function known({ metres, metres_sd: sds }) {
   return (metres ?? []).map((place, i) => (place && sds?.[i]?.[1] < MOST_SD && place[0] < AHEAD ? place : null));
+}
+
+// Whether one is reached soon, and is not known to pass by; the way ahead bends as the ego lane does.
+function isSoon({ ttc_s: ttc, distance_m: near, lateral_m: left, lateral_sd_m: sd }, road) {
+  const aside = Math.abs(left - ((road?.curvature_per_m ?? 0) * near ** 2) / 2);
+  return ttc < SOON_S && aside - (sd ?? 0) < PATH_M; // or they are undefined
 }
 
 // Whether a scene knows anything in metres.
