@@ -47,7 +47,9 @@ class Setup:
         return configuration_of(self.facts | {"drive": drive.state})
 
 
-def read_settings(config: Path | None, model: str | None, engine: str | None) -> RunConfig:
+def read_settings(
+    config: Path | None, model: str | None, engine: str | None, calibration: Path | None = None
+) -> RunConfig:
     """The profile's values, overridden by those that are not None.
 
     Raises:
@@ -59,7 +61,8 @@ def read_settings(config: Path | None, model: str | None, engine: str | None) ->
             f"{config}: {', '.join(given)}: not for a fleet, which reads every frame of DRIVES as fast as it "
             "can, and writes to OUT; leave it out"
         )
-    return RunConfig.read(config, source="sim:", model=model, engine=engine)
+    camera = None if calibration is None else str(calibration)
+    return RunConfig.read(config, source="sim:", model=model, engine=engine, calibration=camera)
 
 
 def set_up(settings: RunConfig, workers: int, longest: float, *, quiet: bool, here: bool) -> Setup:

@@ -11,7 +11,7 @@ import pytest
 from perception.app.config import RunConfig
 from perception.bundle.bundle import Bundle
 from perception.fleet.drives import Drive
-from perception.fleet.plan import Setup, set_up
+from perception.fleet.plan import Setup, read_settings, set_up
 
 DRIVE = Drive("a.mp4", "a")
 
@@ -40,6 +40,12 @@ def test_what_is_in_a_file_counts_and_not_where_it_lies(folder: Path, key: str, 
     assert setup().configuration(DRIVE) != first
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
     assert setup(**{key: name}).configuration(DRIVE) != first
+
+
+def test_a_calibration_may_be_given(folder: Path) -> None:
+    wanted = read_settings(None, "./colour", "onnx-cpu", Path("camera.yaml"))
+    found = set_up(wanted, 1, 600.0, quiet=True, here=True)
+    assert found.settings == setup(calibration="camera.yaml").settings
 
 
 def test_drives_are_not_cut_where_the_own_car_is_searched(folder: Path) -> None:
