@@ -132,8 +132,8 @@ def _around(events: Sequence[Event], around: int, frame: Frame) -> Event | None:
 def _most_doubted(hits: Sequence[Hit], most: int | None) -> Sequence[Hit]:
     """So many at most, in their order; a doubt that is not known is the least.
 
-    Of those as doubtful as the last one that is taken, some at equal steps from the first to the last; a single
-    one is the middle one.
+    Of those as doubtful as the last one that is taken, some at equal steps from the first to the last; a
+    single one is the middle one.
     """
     if most is None or most >= len(hits):
         return hits

@@ -127,7 +127,7 @@ function render() {
 
 function refresh() {
   const wanted = $("#filter").value.trim().toLowerCase();
-  const value = COLUMNS.find(([name]) => name === sorted.by)[1];
+  const [, value] = COLUMNS.find(([name]) => name === sorted.by);
   const compare = (a, b) => {
     const [x, y] = [value(data.drives[a]), value(data.drives[b])];
     const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
@@ -250,8 +250,7 @@ function health() {
 }
 
 function failed() {
-  table(["drive", "why"], Object.entries(data.failures), [], $("#failures"));
-  $("#failed").hidden = $("#failures").hidden;
+  $("#failed").hidden = table(["drive", "why"], Object.entries(data.failures), [], $("#failures")).hidden;
 }
 
 function latent() {
