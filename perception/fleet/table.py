@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE = "scenes.parquet"
+WORKERS_MEMORY = "512MB"  # by default each worker's DuckDB would take 80 % of the machine's
 GAP = 3  # frames; what is hidden is mostly missing for longer
 
 _KEYS = {  # what is read of a line, in DuckDB's types
@@ -87,11 +88,12 @@ COPY (
 
 
 @contextmanager
-def database(threads: int | None = None) -> "Iterator[duckdb.DuckDBPyConnection]":
+def database(spill: Path | None = None) -> "Iterator[duckdb.DuckDBPyConnection]":
     """DuckDB in memory, which fetches nothing from the network. Needs the extra `fleet`.
 
     Args:
-        threads: None: one for each core.
+        spill: a folder for what is too much for little memory and one thread, as each worker of a fleet has;
+            None: it takes each core and most of the memory.
     """
     import duckdb  # noqa: PLC0415 - the extra `fleet`
 
@@ -100,8 +102,8 @@ def database(threads: int | None = None) -> "Iterator[duckdb.DuckDBPyConnection]
         "autoload_known_extensions": False,
         "temp_directory": tempfile.gettempdir(),  # by default it would be the working directory
     }
-    if threads is not None:
-        config["threads"] = threads
+    if spill is not None:
+        config |= {"threads": 1, "memory_limit": WORKERS_MEMORY, "temp_directory": str(spill)}
     with duckdb.connect(config=config) as connection:
         yield connection
 
@@ -123,7 +125,7 @@ def write_table(folder: Path) -> None:
     draft = table.with_suffix(f".{os.getpid()}")
     try:
         begun = path.stat()
-        with database(threads=1) as connection:
+        with database(folder / ".spill") as connection:
             connection.execute(_SCENES, {"path": pattern(path), "keys": _KEYS})
             odd = connection.execute("SELECT min(frame) FROM scenes WHERE stem IS NULL OR instances IS NULL")
             if (found := odd.fetchone()) and found[0] is not None:

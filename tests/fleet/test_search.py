@@ -77,7 +77,7 @@ def test_columns_that_no_file_knows_are_named_where_nothing_is_found(tmp_path: P
 def test_a_table_of_another_version_is_named(tmp_path: Path) -> None:
     write_drive(tmp_path, [scene(0)])
     (table,) = tables([tmp_path])
-    with database(threads=1) as connection:
+    with database() as connection:
         connection.execute("COPY (SELECT 1 AS frame) TO $path (FORMAT parquet)", {"path": pattern(table)})
     with pytest.raises(
         DataError, match=f"the {TABLE} of 1 drives cannot be searched; .*remove them"

@@ -141,3 +141,7 @@ def test_a_drive_in_pieces_is_one_drive(tmp_path: Path, bar: Bar) -> None:
     Fleet([job(tmp_path)], Scripted(answers, slots=1), 1, Watched(bar, 1, heading)).run()
     assert places == [0, 0.333, 0.333, 0.667, 1, 0, 1]
     assert overall(bar)[1] == "1 of 1 drives, 16 frames"
+    # Frames of pieces are counted once, not again as they are joined.
+    whole = Bars(Bar(console=Console(file=io.StringIO())), 1, heading)
+    Fleet([job(tmp_path)], Scripted(by_turns(PIECES, DONE, DONE, DONE, DONE)), 1, whole).run()
+    assert overall(whole._bar) == (1, "1 of 1 drives, 12 frames")

@@ -15,7 +15,7 @@ from tests.fleet.records import Scene, doubts_of, drives, rows_of, scene, user, 
 
 def read(folder: Path) -> list[dict[str, Any]]:
     query = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
-    with database(threads=1) as connection:
+    with database() as connection:
         found = connection.execute(query, {"path": pattern(folder / TABLE)})
         names = [name for name, *_ in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -117,3 +117,15 @@ def test_folders_are_a_run_or_drives_that_are_finished(tmp_path: Path) -> None:
     assert run_folders(a) == [a]
     with pytest.raises(DataError, match="cannot be made"):
         write_table(tmp_path / "empty")
+
+
+def test_many_workers_have_room(tmp_path: Path) -> None:
+    """By default the DuckDB of each would take most of the memory, and then all of /tmp."""
+    with database(tmp_path / "spill") as connection:
+        names = ("threads", "memory_limit", "temp_directory")
+        query = f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}"
+        found = connection.execute(query).fetchone()
+    assert found == (1, "488.2 MiB", str(tmp_path / "spill"))
+    folder = write_drive(tmp_path / "a", [scene(0, user())])
+    write_table(folder)
+    assert ".spill" not in files(folder)
