@@ -51,7 +51,7 @@ def test_a_calibration_may_be_given(folder: Path) -> None:
     found = set_up(wanted, 1, 600.0, quiet=True, here=True)
     assert found.settings == setup(calibration="camera.yaml").settings
     (folder / "camera.yaml").write_text("camera_name: front\n")
-    with pytest.raises(ConfigError, match="camera.yaml: the key image_width is missing"):
+    with pytest.raises(ConfigError, match=r"camera\.yaml: the key image_width is missing"):
         setup(calibration="camera.yaml")
 
 
