@@ -244,6 +244,13 @@ def test_a_folder_of_recordings_is_not_written_to(tmp_path: Path, fleet: FleetRu
     assert names_in(tmp_path) == ["a.mp4"]
 
 
+def test_a_calibration_that_cannot_be_read_begins_no_drive(tmp_path: Path, fleet: FleetRun) -> None:
+    write_drive(tmp_path / "a.mp4")
+    done = fleet("a.mp4", "out", "--calibration", "none.yaml")
+    assert done.returncode == 2 and "none.yaml: cannot be read" in done.stderr
+    assert names_in(tmp_path) == ["a.mp4"]
+
+
 def test_a_machine_without_room_ends_it_with_one_error(tmp_path: Path) -> None:
     words = r"fleet .*out: .*No space left.*; run it again to go on"
     with pytest.raises(SinkError, match=words), _locked(tmp_path / "out"):

@@ -109,7 +109,7 @@ def test_totals_are_sums_over_all_drives(opened: Any) -> None:
         "[...document.querySelectorAll('#totals div')].map(one => one.innerText.split('\\n'))"
     )
     assert {name.strip(): value for value, name in tiles} == {
-        "drives": "1,000",
+        "drives done": "1,000",
         "of driving": "138:45:00",  # 0 + 1 + … + 999 s
         "frames": "12,487,500",
         "of them not ok": "0.00 %",

@@ -196,7 +196,7 @@ function table(names, rows, numbers, into = make("table")) {
 function totals() {
   const of = (name) => sum(data.drives.map((one) => one[name]));
   const tiles = [
-    [whole.format(data.drives.length), "drives"],
+    [whole.format(data.drives.length), "drives done"],
     [whole.format(Object.keys(data.failures).length), "failed"],
     [duration(of("seconds")), "of driving"],
     [whole.format(of("frames")), "frames"],
@@ -207,7 +207,7 @@ function totals() {
   $("#totals").append(
     ...tiles.map(([value, name]) => make("div", {}, make("b", {}, value), name in colours ? key(name, `${name} tracks`) : make("span", {}, name))),
   );
-  $("#legend").append(...data.classes.map(({ name }) => key(name)), "over time: in a frame, up to the number");
+  $("#legend").append(...data.classes.map(({ name }) => key(name)), "over time: road users in a frame; the number is the top of the scale");
   $("#made").textContent = `Fleet report, ${data.made}`;
 }
 
