@@ -31,6 +31,12 @@ from perception.uri import Kind
 MODULES = ("numpy", "cv2", "av", "onnxruntime", "pydantic", "yaml", "rich", "typer")
 
 
+COMMANDS = {  # those that need another extra than those above
+    "perception fleet, perception mine": ("duckdb", "fsspec"),
+    "perception fleet --ray": ("ray",),
+}
+
+
 class Health(StrEnum):
     GOOD = "good"
     ABSENT = "absent"  # cannot be used here, which is no fault
@@ -77,7 +83,7 @@ class Diagnosis:
 
 def diagnose(model: str | Path = "drive") -> Diagnosis:
     """Check the installation, the bundle, and each engine with a golden run."""
-    return Diagnosis((*_platform(), *_modules(), *_places(), *_model(model)))
+    return Diagnosis((*_platform(), *_modules(), *_extras(), *_model(model)))
 
 
 def _platform() -> Iterator[Finding]:
@@ -117,15 +123,15 @@ def _modules() -> Iterator[Finding]:
             yield Finding(module, Health.GOOD, " ".join(f"{name} {version(name)}" for name in distributions))
 
 
-def _places() -> Iterator[Finding]:
-    """Sources and sinks that need an extra."""
+def _extras() -> Iterator[Finding]:
+    """Sources, sinks and commands that need an extra."""
     kinds: list[Kind] = [*SOURCES.listed(), *SINKS.listed()]
-    for kind in kinds:
-        if lacking := missing(kind.needs):
+    for name, needs in (*((kind.grammar, kind.needs) for kind in kinds), *COMMANDS.items()):
+        if lacking := missing(needs):
             extras = dict.fromkeys(EXTRAS[one] for one in lacking)
-            yield Finding(kind.grammar, Health.ABSENT, f"no {', '.join(lacking)}: {hint(','.join(extras))}")
-        elif kind.needs:
-            yield Finding(kind.grammar, Health.GOOD, "can be used")
+            yield Finding(name, Health.ABSENT, f"no {', '.join(lacking)}: {hint(','.join(extras))}")
+        elif needs:
+            yield Finding(name, Health.GOOD, "can be used")
 
 
 def _model(model: str | Path) -> Iterator[Finding]:

@@ -107,6 +107,8 @@ class Children:
             child.log.unlink(missing_ok=True)
         else:
             kept.parent.mkdir(exist_ok=True)
+            with child.log.open("a", encoding="utf-8") as log:  # one that is killed has said nothing
+                log.write(f"perception: the worker of {child.job.title} {_words(status)}\n")
             child.log.replace(kept)
         return child.job, Died(_words(status), kept)
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from perception.extras import explain, missing
 from perception.fleet.children import Children
 from perception.fleet.cluster import Cluster
 from perception.fleet.cutting import OVERLAP_S
-from perception.fleet.drives import find_drives
+from perception.fleet.drives import Drive, find_drives
 from perception.fleet.fleet import Fleet
 from perception.fleet.job import FAILED, PARTIAL
 from perception.fleet.plan import plan, read_settings, set_up
@@ -28,6 +28,7 @@ from perception.fleet.record import DriveRecord, read_record
 from perception.fleet.summary import SUMMARY, summarise
 from perception.fleet.watch import watching
 from perception.sinks.lock import OutputLock
+from perception.sources.registry import SOURCES
 
 PIECE_MIN, LEAST_PIECE_MIN = 10.0, 0.5
 MARK = ".fleet"  # in OUT
@@ -66,6 +67,14 @@ def fleet(
     config: Annotated[
         Path | None, typer.Option(help="A YAML profile, as perception run takes it.", metavar="FILE")
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="The lens and mount of the camera of all drives, for metres on the road "
+            "[default: what each source knows].",
+            metavar="FILE",
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
@@ -92,11 +101,12 @@ def fleet(
         raise ConfigError(
             "OUT is missing: give drives and a folder, as in: perception fleet 'day/*.mp4' out/"
         )
-    settings = read_settings(config, model, engine)
+    settings = read_settings(config, model, engine, calibration)
     out, begun = Path(last), time.monotonic()
     set_up_logs(settings.log, quiet)
     there = cache(read_record)  # of each folder, as it is before the first drive begins
     found = find_drives(drives, lambda name: getattr(there(out / name), "drive", None))
+    _check_apart(found, out)
     workers = 1 if ray else max(1, usable_cores() // (jobs or usable_cores()))
     setup = set_up(settings, workers, 60 * piece, quiet=quiet, here=ray is None)
     with _locked(out), ExitStack() as stack:
@@ -130,7 +140,19 @@ def fleet(
         ignore_signals()
         raise typer.Exit(128 + received[0])
     if failures:
-        raise PerceptionError(f"{len(failures)} of {len(found)} drives failed: {', '.join(failures)}")
+        raise PerceptionError(f"{len(failures)} of {len(found)} drives failed; {out / SUMMARY} says why")
+
+
+def _check_apart(drives: Sequence[Drive], out: Path) -> None:
+    """Raises: ConfigError: OUT is a folder of recordings: most likely it was forgotten."""
+    place = out.resolve()
+    for one in drives:
+        path = None if one.remote else SOURCES.parse(one.uri).path
+        if path is not None and path.is_relative_to(place):
+            raise ConfigError(
+                f"OUT {out}: holds the drive {one.shown}; give a folder of its own last, as in: "
+                "perception fleet 'day/*.mp4' out/"
+            )
 
 
 def _of_now(folder: Path, configuration: str) -> DriveRecord | None:

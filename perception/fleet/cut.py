@@ -53,7 +53,7 @@ def write_labels(events: Sequence[Event], out: Path, given: str | None, most: in
 
     Args:
         given: where the one drive is; None: done.json says it.
-        most: frames of an event, at equal steps; None: all.
+        most: frames of an event, those of most doubt; None: all.
 
     Returns:
         How many frames were written.
@@ -69,7 +69,7 @@ def write_labels(events: Sequence[Event], out: Path, given: str | None, most: in
         (out / "classes.yaml").write_text(classes, encoding="utf-8")
     written = 0
     for folder, of_drive in _by_drive(events):
-        hits = [hit for event in of_drive for hit in _thinned(event.hits, most)]
+        hits = [hit for event in of_drive for hit in _most_doubted(event.hits, most)]
         wanted = {hit.sequence: hit for hit in hits}
         with _opened(folder, given, out) as source:
             for frame in _checked(source, hits, hits[-1].stamp_ns):
@@ -129,12 +129,20 @@ def _around(events: Sequence[Event], around: int, frame: Frame) -> Event | None:
     return next(inside, None)
 
 
-def _thinned(hits: Sequence[Hit], most: int | None) -> Sequence[Hit]:
-    """So many at most, at equal steps from the first to the last; a single one is the middle one."""
+def _most_doubted(hits: Sequence[Hit], most: int | None) -> Sequence[Hit]:
+    """So many at most, in their order; a doubt that is not known is the least.
+
+    Of those as doubtful as the last one that is taken, some at equal steps from the first to the last; a
+    single one is the middle one.
+    """
     if most is None or most >= len(hits):
         return hits
-    steps = np.linspace(0, len(hits) - 1, most) if most > 1 else [len(hits) // 2]
-    return [hits[round(step)] for step in steps]
+    doubts = np.array([-1 if hit.doubt is None else hit.doubt for hit in hits])
+    last = np.sort(doubts)[-most]
+    above, tied = np.flatnonzero(doubts > last), np.flatnonzero(doubts == last)
+    left = most - len(above)
+    steps = np.linspace(0, len(tied) - 1, left).round().astype(int) if left > 1 else [len(tied) // 2]
+    return [hits[i] for i in sorted([*above, *tied[steps]])]
 
 
 def _by_drive(events: Sequence[Event]) -> Iterator[tuple[Path, list[Event]]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from perception.errors import ConfigError
 from perception.fleet.fetch import LIVE, SCHEME, is_remote, open_files
@@ -25,6 +25,9 @@ MANIFESTS = (".txt", ".json")
 RESERVED = frozenset(("failed", "report", "summary"))  # what else lies in OUT, with and without suffixes
 LONGEST = 100  # bytes of a name: file systems take 255, and logs and drives of the same name add to it
 STATES = ("size", "ETag", "etag", "md5Hash", "crc32c", "CRC", "LastModified", "updated", "mtime", "created")
+ENTRIES = '["a.mp4", {"drive": "b.mp4", "name": "tuesday"}]'
+# What lies next to recordings: a glob leaves it out. FFmpeg reads more suffixes than can be listed.
+NOTES = frozenset((*MANIFESTS, ".csv", ".html", ".log", ".md", ".pdf", ".srt", ".xml", ".yaml", ".yml"))
 _GLOB = re.compile(r"[*\[]")
 
 
@@ -56,9 +59,6 @@ class _Line(BaseModel):
 
     drive: str = Field(min_length=1)
     name: str = ""
-
-
-_MANIFEST = TypeAdapter(list[str | _Line])
 
 
 def find_drives(places: Sequence[str], known: Callable[[str], str | None] = lambda name: None) -> list[Drive]:
@@ -146,11 +146,15 @@ def _expand(text: str, base: Path | None = None) -> Iterator[Drive]:
     if source.path is None or exists(source.path) or not _GLOB.search(source.uri.place):
         yield _local(text)
         return
-    paths = sorted(glob.glob(source.uri.place, recursive=True))  # noqa: PTH207 - also from the root
+    paths = sorted(filter(_may_be_drive, glob.glob(source.uri.place, recursive=True)))  # noqa: PTH207 - also from the root
     if not paths:
-        raise ConfigError(f"drives {source}: nothing has such a name")
+        raise ConfigError(f"drives {source}: no recording has such a name")
     query = f"?{source.uri.query}" if source.uri.query else ""
     yield from (_local(f"{path}{query}") for path in paths)
+
+
+def _may_be_drive(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() not in NOTES
 
 
 def _local(text: str) -> Drive:
@@ -190,7 +194,8 @@ def _remote(text: str) -> Iterator[Drive]:
     shown = printable(masked(text))
     try:
         if _GLOB.search(place):
-            infos = dict(sorted(fs.glob(place, detail=True).items()))
+            there = sorted(fs.glob(place, detail=True).items())
+            infos = {path: info for path, info in there if _may_be_drive(path)}
         else:
             infos = {place: fs.info(place)}
     except FileNotFoundError:
@@ -198,7 +203,7 @@ def _remote(text: str) -> Iterator[Drive]:
     except Exception as error:  # each file system of fsspec raises its own
         raise ConfigError(f"drives {shown}: cannot be listed ({type(error).__name__}: {error})") from error
     if not infos:
-        raise ConfigError(f"drives {shown}: nothing has such a name")
+        raise ConfigError(f"drives {shown}: no recording has such a name")
     url, chain, rest = text.partition("::")  # as in zip://*.mp4::day.zip
     # The path alone would be without the host and its user, as in ftp://user@host/*.mp4.
     before = url.removesuffix(place) if url.endswith(place) else f"{url.partition('://')[0]}://"
@@ -268,9 +273,19 @@ def _text_lines(text: str) -> list[_Line]:
 
 def _json_lines(text: str, shown: str) -> list[_Line]:
     try:
-        values = _MANIFEST.validate_python(json.loads(text))
-        return [_Line(drive=one) if isinstance(one, str) else one for one in values]
-    except ValidationError as error:
-        raise ConfigError(f"manifest {shown}: {'; '.join(faults(error)[:3])}") from error
+        entries = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"manifest {shown}: no JSON ({printable(str(error))})") from error
+    if not isinstance(entries, list):
+        raise ConfigError(f"manifest {shown}: is no list; write {ENTRIES}")
+    return [_entry(one, f"manifest {shown}: entry {number}") for number, one in enumerate(entries, 1)]
+
+
+def _entry(entry: object, where: str) -> _Line:
+    values = {"drive": entry} if isinstance(entry, str) else entry
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: is no drive; write {ENTRIES}")
+    try:
+        return _Line.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {'; '.join(faults(error)[:3])}; write {ENTRIES}") from error

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 APART_S = 1.0  # frames that are found farther apart are two events
 MINED = "mined.json"
+VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm")  # what a folder is not called
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def mine(
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(min=1, help="Write so many frames of each event at most [default: all].", metavar="N"),
+        typer.Option(
+            min=1, help="Write the N frames of most doubt of each event [default: all].", metavar="N"
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Take the first N events only.", metavar="N")] = 100,
     drive: Annotated[
@@ -125,6 +128,11 @@ def mine(
         raise ConfigError("--clip and --frames say what is written: name a FOLDER for it, too")
     if around is not None and frames is not None:
         raise ConfigError("--clip writes videos, --frames says how many pictures to write: give one of them")
+    if folder is not None and not folder.is_dir() and folder.suffix.lower() in VIDEOS:
+        raise ConfigError(
+            f"{folder}: is a video's name, but a folder is written, with a video of each event by --clip; "
+            f"give such as {folder.with_suffix('')}/"
+        )
     try:
         folders = run_folders(out)
     except DataError as error:

@@ -15,6 +15,7 @@ from perception.errors import ConfigError
 from perception.fleet.drives import Drive
 from perception.fleet.job import Job
 from perception.fleet.record import DONE, DriveRecord, configuration_of
+from perception.geometry.calibration_file import read_calibration
 from perception.parsing import read_yaml
 from perception.perceiver import Perceiver
 
@@ -47,7 +48,9 @@ class Setup:
         return configuration_of(self.facts | {"drive": drive.state})
 
 
-def read_settings(config: Path | None, model: str | None, engine: str | None) -> RunConfig:
+def read_settings(
+    config: Path | None, model: str | None, engine: str | None, calibration: Path | None = None
+) -> RunConfig:
     """The profile's values, overridden by those that are not None.
 
     Raises:
@@ -59,7 +62,8 @@ def read_settings(config: Path | None, model: str | None, engine: str | None) ->
             f"{config}: {', '.join(given)}: not for a fleet, which reads every frame of DRIVES as fast as it "
             "can, and writes to OUT; leave it out"
         )
-    return RunConfig.read(config, source="sim:", model=model, engine=engine)
+    camera = None if calibration is None else str(calibration)
+    return RunConfig.read(config, source="sim:", model=model, engine=engine, calibration=camera)
 
 
 def set_up(settings: RunConfig, workers: int, longest: float, *, quiet: bool, here: bool) -> Setup:
@@ -96,6 +100,8 @@ def set_up(settings: RunConfig, workers: int, longest: float, *, quiet: bool, he
     facts |= {"versions": versions(), "longest": longest, "model": _sha(bundle.folder / MANIFEST)}
     if settings.denoise is not None:
         facts["denoise"] = _sha(Bundle.load(settings.denoise).folder / MANIFEST)
+    for one in settings.by_camera(settings.calibration).values():
+        read_calibration(Path(one))  # now, not in each of a thousand drives
     for key in FILES:
         files = settings.by_camera(getattr(settings, key))
         facts[key] = {camera: one if one == AUTO else _sha(Path(one)) for camera, one in files.items()}

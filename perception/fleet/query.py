@@ -19,6 +19,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from perception.errors import ConfigError
@@ -27,6 +28,7 @@ from perception.scene import Status
 
 LONGEST = 2000  # characters
 DEEPEST = 40  # parentheses and nots in one another
+MOST_SHOWN = 40  # of what is known: there may be thousands of drives
 _DIGITS = 15  # all such whole numbers are exact
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.])"
@@ -70,18 +72,20 @@ class Query:
     columns: set[str] = field(default_factory=set)
 
 
-def parse(text: str, classes: Collection[str]) -> Query:
-    """The query as SQL; `classes` are the names of road users.
+def parse(text: str, classes: Collection[str], drives: Collection[str] | None = None) -> Query:
+    """The query as SQL; `classes` are the names of road users, `drives` all there are, where that is known.
 
     Raises:
         ConfigError: it is no query, or names what is not known.
     """
-    return _Parser(text, sorted(classes)).query()
+    return _Parser(text, sorted(classes), drives).query()
 
 
 class _Parser:
-    def __init__(self, text: str, classes: list[str]) -> None:
+    def __init__(self, text: str, classes: list[str], drives: Collection[str] | None) -> None:
         self._text, self._classes = text, classes
+        self._known: dict[str, list[str]] = {"status": list(Status), "class": classes}
+        self._known |= {} if drives is None else {"drive": sorted(drives)}
         self._found = Query()
         self._depth = 0
         if len(text) > LONGEST:
@@ -213,8 +217,7 @@ class _Parser:
         if value.sql:
             return value.sql
         word = _unquoted(value.token)
-        known: dict[str, list[str]] = {"status": list(Status), "class": self._classes}
-        allowed = known.get(other.token.text)
+        allowed = self._known.get(other.token.text)
         if allowed is not None and word not in allowed:
             raise self._unknown(value.token, other.token.text, allowed)
         return self._parameter(word)
@@ -267,8 +270,10 @@ class _Parser:
     def _unknown(self, token: _Token, what: str, allowed: Collection[str]) -> ConfigError:
         word = _unquoted(token)
         near = get_close_matches(word, allowed, n=3)
+        left = len(allowed) - MOST_SHOWN
+        shown = [*allowed] if left <= 0 else [*islice(allowed, MOST_SHOWN), f"and {left:,} more"]
         meant = f"did you mean {' or '.join(near)}? " if near else ""
-        return self._error(f"{word!r} is no {what}; {meant}known: {', '.join(allowed)}", token.at)
+        return self._error(f"{word!r} is no {what}; {meant}known: {', '.join(shown)}", token.at)
 
     def _error(self, words: str, at: int | None = None) -> ConfigError:
         place = self._token.at if at is None else at

@@ -26,7 +26,8 @@ FROM read_parquet(getvariable('files'), hive_partitioning = false)
 """
 _HITS = """
 CREATE TEMP TABLE hits AS
-SELECT file, frame, any_value(sequence) AS sequence, any_value(stem) AS stem, any_value(stamp_ns) AS stamp_ns
+SELECT file, frame, any_value(sequence) AS sequence, any_value(stem) AS stem, any_value(stamp_ns) AS stamp_ns,
+    any_value(doubt) AS doubt
 FROM rows {join} WHERE {where} GROUP BY file, frame
 """
 _COUNTED = "JOIN (SELECT file, frame, {counts} FROM rows GROUP BY file, frame) USING (file, frame)"
@@ -34,11 +35,12 @@ _COUNTED = "JOIN (SELECT file, frame, {counts} FROM rows GROUP BY file, frame) U
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A frame that was found."""
+    """A frame that was found; `doubt` as in the table."""
 
     sequence: int
     stem: str
     stamp_ns: int
+    doubt: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Event:
             "from_s": self.hits[0].stamp_ns / NS_PER_S,
             "to_s": self.hits[-1].stamp_ns / NS_PER_S,
             "hits": [
-                {"sequence": one.sequence, "stem": one.stem, "stamp_ns": one.stamp_ns} for one in self.hits
+                {key: getattr(one, key) for key in ("sequence", "stem", "stamp_ns", "doubt")}
+                for one in self.hits
             ],
         }
 
@@ -108,7 +111,7 @@ def search(folders: Sequence[Path], where: str, apart_s: float, most: int) -> Fo
     try:
         with database() as connection:
             open_rows(connection, files)
-            query = _parsed(connection, where)
+            query = _parsed(connection, where, [name_of(folder) for folder in folders])
             connection.execute(_sql(query), query.parameters)
             return _found(connection, folders, query, apart_s, most)
     except duckdb.Error as error:
@@ -126,12 +129,12 @@ def open_rows(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path]) ->
     connection.execute(_ROWS)
 
 
-def _parsed(connection: "duckdb.DuckDBPyConnection", where: str) -> Query:
+def _parsed(connection: "duckdb.DuckDBPyConnection", where: str, drives: Sequence[str]) -> Query:
     """Classes beyond those of `drive` are read from the tables only where the query names others."""
     with suppress(ConfigError):  # one that was being handled would be reported, too
-        return parse(where, DRIVE.things)
+        return parse(where, DRIVE.things, drives)
     found = connection.execute("SELECT DISTINCT class FROM rows WHERE class IS NOT NULL").fetchall()
-    return parse(where, {*DRIVE.things, *(name for (name,) in found)})
+    return parse(where, {*DRIVE.things, *(name for (name,) in found)}, drives)
 
 
 def _sql(query: Query) -> str:
@@ -143,20 +146,17 @@ def _sql(query: Query) -> str:
 def _found(
     connection: "duckdb.DuckDBPyConnection", folders: Sequence[Path], query: Query, apart_s: float, most: int
 ) -> Found:
-    columns = connection.execute(
-        "SELECT file, sequence, stamp_ns FROM hits ORDER BY file, frame"
-    ).fetchnumpy()
+    columns = connection.execute("SELECT file, stamp_ns FROM hits ORDER BY file, frame").fetchnumpy()
     file, stamps = columns["file"], columns["stamp_ns"]
     if not len(file):
         return Found([], 0, 0, 0, _never_known(connection, query))
     apart = (file[1:] != file[:-1]) | (np.abs(np.diff(stamps)) > apart_s * NS_PER_S)
     edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(file)]
     end = edges[: most + 1][-1]  # of the frames that are given
-    stems = connection.execute(
-        "SELECT stem FROM hits ORDER BY file, frame LIMIT $end", {"end": end}
+    rows = connection.execute(
+        "SELECT sequence, stem, stamp_ns, doubt FROM hits ORDER BY file, frame LIMIT $end", {"end": end}
     ).fetchall()
-    parts = columns["sequence"][:end].tolist(), (stem for (stem,) in stems), stamps[:end].tolist()
-    hits = tuple(Hit(*values) for values in zip(*parts, strict=True))
+    hits = tuple(Hit(*values) for values in rows)
     events = [Event(folders[file[start]], hits[start:stop]) for start, stop in pairwise(edges[: most + 1])]
     return Found(events, len(file), len(edges) - 1, len(np.unique(file)), [])
 

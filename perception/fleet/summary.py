@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perception.errors import DataError
-from perception.fleet.plan import Setup
 from perception.fleet.record import DriveRecord, Users
 from perception.parsing import faults
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from perception.fleet.plan import Setup
 
 SUMMARY = "summary.json"
 
@@ -118,7 +119,7 @@ def summarise(
     drives: int,
     retried: int,
     seconds: float,
-    setup: Setup,
+    setup: "Setup",
 ) -> Summary:
     """Sum up finished drives.
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perception.errors import DataError
+from perception.fleet.summary import SUMMARY, read_failures
 from perception.interchange.files.records import SCENES
 
 if TYPE_CHECKING:
@@ -147,8 +148,10 @@ def write_table(folder: Path) -> None:
 def run_folders(out: Path) -> list[Path]:
     """The folders with scenes: this one, or those in it, by name; hidden ones are unfinished drives.
 
+    Those of drives that failed in the last fleet are left out: what is in them is an older answer.
+
     Raises:
-        DataError: there is none.
+        DataError: there is none, or summary.json is broken.
     """
     if (out / SCENES).is_file():
         return [out]
@@ -157,7 +160,10 @@ def run_folders(out: Path) -> list[Path]:
         raise DataError(
             f"{out}: no {SCENES} in it, or in its folders; give what perception fleet or perception run wrote"
         )
-    return found
+    failures = read_failures(out)
+    if not (left := [folder for folder in found if folder.name not in failures]):
+        raise DataError(f"{out}: every drive in it has failed; {SUMMARY} says why")
+    return left
 
 
 def tables(folders: Sequence[Path]) -> list[Path]:

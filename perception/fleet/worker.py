@@ -40,6 +40,9 @@ def main() -> None:
     set_up(job.settings["log"], False)
     with threads_heard():
         outcome = work(job, _say)
+    if isinstance(outcome, Failed):
+        sys.stderr.write(f"perception: {outcome.why}\n")  # for the log
+        sys.stderr.flush()
     _say(outcome)
     # All is written: what libraries do at a normal end costs time, and may crash.
     os._exit(isinstance(outcome, Failed))

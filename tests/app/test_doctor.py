@@ -92,12 +92,16 @@ def test_a_missing_runtime_is_broken_and_says_what_to_install(
 
 
 def test_extras_of_logs_and_buses_are_told(colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perception.app.doctor.missing", lambda modules: [m for m in modules if m == "rclpy"])
+    monkeypatch.setattr(
+        "perception.app.doctor.missing", lambda modules: [m for m in modules if m in {"rclpy", "ray"}]
+    )
     diagnosis = diagnose(colour_bundle.folder)
     assert not diagnosis.broken
     lacking = finding(diagnosis, "topics of ROS 2 (ros2:/car/front)")
     assert lacking.health is Health.ABSENT and "no rclpy" in lacking.detail and "[ros2]" in lacking.detail
     assert finding(diagnosis, "an MCAP log (out.mcap)").health is Health.GOOD
+    assert finding(diagnosis, "perception fleet, perception mine").health is Health.GOOD
+    assert "[fleet-ray]" in finding(diagnosis, "perception fleet --ray").detail
 
 
 def test_an_altered_bundle_is_broken(colour_bundle: Bundle, tmp_path: Path) -> None:

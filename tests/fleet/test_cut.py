@@ -16,6 +16,8 @@ from perception.app.cli import app
 from perception.classes import DRIVE, ClassSet
 from perception.datasets.opening import open_dataset
 from perception.errors import PerceptionError
+from perception.fleet.cut import _most_doubted
+from perception.fleet.search import Hit
 from perception.interchange.files.png import encode_ids
 from perception.interchange.files.records import class_records
 from tests.fleet.records import Scene, scene, user, write_drive
@@ -101,6 +103,39 @@ def test_fewer_frames_of_an_event_and_fewer_events(
     assert names == [f"d-1-{i:06d}.png" for i in expected]
 
 
+@pytest.mark.parametrize(
+    ("doubts", "most", "expected"),
+    [
+        ([0.1, 0.9, 0.5, 0.9, None], 1, [3]),  # of two, the later middle one
+        ([0.1, 0.9, 0.5, 0.8, None], 2, [1, 3]),
+        ([0.1, 0.8, 0.5, 0.9, None], 3, [1, 2, 3]),
+        ([0.7, 0.2, 0.2, 0.2, 0.2, 0.2], 3, [0, 1, 5]),
+        ([None, 0.0, None], 2, [1, 2]),
+        ([0.3, 0.3, 0.3], 5, [0, 1, 2]),
+        ([0.3, 0.2, 0.1], None, [0, 1, 2]),
+    ],
+)
+def test_the_frames_of_most_doubt_are_taken(
+    doubts: list[float | None], most: int | None, expected: list[int]
+) -> None:
+    hits = [Hit(i, f"{i}", i, doubt) for i, doubt in enumerate(doubts)]
+    assert [hit.sequence for hit in _most_doubted(hits, most)] == expected
+
+
+def test_doubt_is_read_of_the_scenes(out: Path, tmp_path: Path, frames: Path) -> None:
+    scores = {10: 0.9, 11: 0.8, 12: 0.3}
+    users = {i: [user("pedestrian", score=scores.get(i, 0.9))] for i in PEDESTRIANS}
+    write_drive(
+        out / "d-1",
+        [scene(i, *users.get(i, []), stem=f"img{i:03d}") for i in range(2, FRAMES)],
+        drive=str(frames),
+    )
+    mine(out, tmp_path / "set", "--where", "pedestrian", "--frames", 1, "--limit", 1)
+    assert [path.name for path in (tmp_path / "set" / "images").iterdir()] == ["d-1-000012.png"]
+    hits = json.loads((tmp_path / "set" / "mined.json").read_text())["found"][0]["hits"]
+    assert [hit["doubt"] for hit in hits] == [0.1, 0.2, 0.7]
+
+
 def clip(path: Path) -> tuple[list[int], list[float]]:
     """The numbers that its frames show, and their times."""
     with av.open(str(path)) as container:
@@ -164,6 +199,7 @@ def test_what_cannot_be_written_leaves_nothing(out: Path, tmp_path: Path, frames
     assert "holds something already" in refused(out, out)
     assert "give one of them" in refused(out, target, "--clip", "2s", "--frames", "1")
     assert "--clip 2m: give seconds, such as 2s" in refused(out, target, "--clip", "2m")
+    assert "is a video's name, but a folder" in refused(out, tmp_path / "x.MP4", "--clip", "2s")
     assert "no such file" in refused(out, target, "--drive", "gone.mp4")
     (folder / "done.json").write_text('{"drive": 3}')
     assert "done.json: not what perception fleet writes (drive = 3" in refused(out, target)

@@ -51,7 +51,7 @@ def test_files_folders_globs_and_uris_are_drives(day: Path) -> None:
     ("place", "words"),
     [
         ("none.mp4", "no such file or folder"),
-        ("*.mkv", r"drives \*.mkv: nothing has such a name"),
+        ("*.mkv", r"drives \*.mkv: no recording has such a name"),
         ("camera:0", "a camera has no end"),
         ("rtsp://u:secret@host/1", r"rtsp://u:\*\*\*@host/1: a camera has no end"),
         ("no-such-protocol://x/y", "no-such-protocol"),
@@ -64,6 +64,15 @@ def test_what_is_no_drive_is_refused(place: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as raised:
         find_drives([place])
     assert "secret" not in str(raised.value)
+
+
+def test_globs_leave_out_what_lies_next_to_recordings(day: Path) -> None:
+    for name in ("a.txt", "a.csv", "README.MD", "meta.json"):
+        (day / name).write_text("")
+    found = {f"{day}/{name}" for name in ("a.mp4", "b.mp4", "x[1].mp4", "log.mcap", "frames", "sub")}
+    assert set(names("*")) == found
+    with pytest.raises(ConfigError, match="no recording has such a name"):
+        find_drives(["a.c*"])
 
 
 def test_drives_of_the_same_name_are_kept_apart(day: Path) -> None:
@@ -117,8 +126,9 @@ def test_a_manifest_lists_drives_from_where_it_lies(day: Path) -> None:
     ("text", "words"),
     [
         ("[", "no JSON"),
-        ("{}", "should be a valid list"),
-        ("[1]", "should be a valid"),
+        ("{}", r"manifest list.json: is no list; write \[\"a.mp4\""),
+        ("[1]", "entry 1: is no drive; write"),
+        ('["a.mp4", {"drve": "a.mp4"}]', "entry 2: the key drive is missing; unknown key drve; write"),
         ("[]", "lists no drive"),
         ('[{"drive": "a.mp4", "nam": "x"}]', "unknown key"),
         ('[{"drive": ""}]', "at least 1 character"),
@@ -213,7 +223,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> type[Host]:
 
 @pytest.mark.usefixtures("host")
 def test_a_host_and_its_user_stay_in_the_uri() -> None:
-    found = find_drives(["host://user:secret@host/day/*.mp4", "host://user:secret@host/day/a.mp4"])
+    found = find_drives(["host://user:secret@host/day/*", "host://user:secret@host/day/a.mp4"])
     assert [one.uri for one in found] == [f"host://user:secret@host/day/{name}.mp4" for name in "ab"]
     assert [one.name for one in found] == ["a", "b"] and "secret" not in found[0].shown
     assert names("host://host/day/list.txt") == {"host://host/day/a.mp4": "a"}

@@ -150,7 +150,9 @@ def test_a_drive_that_always_crashes_leaves_the_others(
     lines = done.stderr.splitlines()
     assert lines[0] == "perception: bad: its worker was ended by SIGSEGV; tried again (1 of 1)"
     assert lines[1].startswith("perception: bad failed 2 times: its worker was ended by SIGSEGV; see ")
-    assert lines[2] == "perception: 1 of 2 drives failed: bad"
+    assert lines[2:] == ["perception: 1 of 2 drives failed; out/summary.json says why"]
+    log = (tmp_path / "out" / "failed" / "bad.log").read_text()
+    assert log.endswith("perception: the worker of bad was ended by SIGSEGV\n")
     assert record_of(tmp_path / "out" / "good").frames == 6
     assert not (tmp_path / "out" / "bad").exists() and not (tmp_path / "out" / ".partial").exists()
 
@@ -162,7 +164,7 @@ def test_a_drive_that_cannot_be_read_is_not_tried_again(tmp_path: Path, fleet: F
     assert done.returncode == 1 and "tried again" not in done.stderr
     assert "perception: text failed: source" in done.stderr and "not a readable video" in done.stderr
     assert "2 = 1 done + 1 failed" in done.stdout
-    assert (tmp_path / "out" / "failed" / "text.log").exists()
+    assert "not a readable video" in (tmp_path / "out" / "failed" / "text.log").read_text()
     assert fleet("good.mp4", "out", "--quiet").returncode == 0
     assert not (tmp_path / "out" / "failed").exists()
 
@@ -233,6 +235,20 @@ def test_what_others_keep_under_a_name_of_its_own_stays(tmp_path: Path, fleet: F
     assert names_in(tmp_path / "out") == [name] * (name[0] != ".") and not (tmp_path / "out" / "a").exists()
     (tmp_path / "out" / name).unlink()
     assert fleet("a.mp4", "out", "--quiet").returncode == 0
+
+
+def test_a_folder_of_recordings_is_not_written_to(tmp_path: Path, fleet: FleetRun) -> None:
+    write_drive(tmp_path / "a.mp4")
+    done = fleet("a.mp4", ".")
+    assert done.returncode == 2 and f"OUT .: holds the drive {tmp_path}/a.mp4; give a folder" in done.stderr
+    assert names_in(tmp_path) == ["a.mp4"]
+
+
+def test_a_calibration_that_cannot_be_read_begins_no_drive(tmp_path: Path, fleet: FleetRun) -> None:
+    write_drive(tmp_path / "a.mp4")
+    done = fleet("a.mp4", "out", "--calibration", "none.yaml")
+    assert done.returncode == 2 and "none.yaml: cannot be read" in done.stderr
+    assert names_in(tmp_path) == ["a.mp4"]
 
 
 def test_a_machine_without_room_ends_it_with_one_error(tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ import pytest
 
 from perception.app.config import RunConfig
 from perception.bundle.bundle import Bundle
+from perception.camera_info import Mount
+from perception.errors import ConfigError
 from perception.fleet.drives import Drive
-from perception.fleet.plan import Setup, set_up
+from perception.fleet.plan import Setup, read_settings, set_up
+from perception.geometry.calibration_file import Calibration, write_calibration
+from tests.geometry.lenses import KITTI
 
 DRIVE = Drive("a.mp4", "a")
 
@@ -22,7 +26,7 @@ def folder(tmp_path: Path, colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     shutil.copytree(colour_bundle.folder, tmp_path / "colour")
     cv2.imwrite("mask.png", np.zeros((4, 4), np.uint8))
-    (tmp_path / "camera.yaml").write_text("camera_name: front\n")
+    write_calibration(tmp_path / "camera.yaml", Calibration(KITTI, Mount(1.5)))
     return tmp_path
 
 
@@ -40,6 +44,15 @@ def test_what_is_in_a_file_counts_and_not_where_it_lies(folder: Path, key: str, 
     assert setup().configuration(DRIVE) != first
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
     assert setup(**{key: name}).configuration(DRIVE) != first
+
+
+def test_a_calibration_may_be_given(folder: Path) -> None:
+    wanted = read_settings(None, "./colour", "onnx-cpu", Path("camera.yaml"))
+    found = set_up(wanted, 1, 600.0, quiet=True, here=True)
+    assert found.settings == setup(calibration="camera.yaml").settings
+    (folder / "camera.yaml").write_text("camera_name: front\n")
+    with pytest.raises(ConfigError, match=r"camera\.yaml: the key image_width is missing"):
+        setup(calibration="camera.yaml")
 
 
 def test_drives_are_not_cut_where_the_own_car_is_searched(folder: Path) -> None:

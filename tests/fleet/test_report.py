@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from perception.app.cli import app
-from perception.errors import ConfigError
+from perception.errors import ConfigError, DataError
 from perception.fleet.report.data import BINS, EVENTS, WORST_OF_A_DRIVE, collect
 from perception.fleet.report.html import page
+from perception.fleet.search import search
 from perception.fleet.summary import Summary
 from perception.fleet.table import run_folders
 from tests.fleet.records import Scene, scene, user, write_drive
@@ -38,6 +39,7 @@ def out(tmp_path: Path) -> Path:
     for i in range(80):
         users = [
             user("vehicle", 1, score=1.0),
+            *([user("vehicle", 3, k=3, score=1.0)] if i < 50 else []),
             *([user("pedestrian", 2, k=2, score=0.5)] if 20 <= i < 40 else []),
         ]
         bad = 60 <= i < 70 or 72 <= i < 80
@@ -56,8 +58,8 @@ def test_drives_and_what_was_seen_in_them(out: Path) -> None:
     assert (a["name"], a["source"], a["frames"], a["bad"], a["dropped"]) == ("a", "day/a.mp4", 80, 18, 3)
     assert a["seconds"] == pytest.approx(79 * 0.04)
     assert a["doubt"] == pytest.approx(20 * 0.5 / 62, abs=0.005)
-    assert a["seen"] == {"vehicle": [80, 1], "pedestrian": [20, 1]}
-    assert a["over"]["vehicle"] == [10] * BINS  # tenths of a road user
+    assert a["seen"] == {"vehicle": [80, 2], "pedestrian": [20, 1]}  # frames and tracks
+    assert a["over"]["vehicle"] == [20] * 25 + [10] * (BINS - 25)  # tenths of a road user
     assert a["over"]["pedestrian"] == [0] * 10 + [10] * 10 + [0] * 20
     assert a["conditions"] == {"engine": 2}
     assert abs(shown_red(a["poster"]) - 200) < 10
@@ -94,11 +96,11 @@ def test_a_short_drive_has_no_more_parts_than_frames(tmp_path: Path) -> None:
 
 
 def test_the_worst_frames_are_those_of_most_doubt_a_second_apart(tmp_path: Path) -> None:
-    scores = {5: 0.1, 6: 0.2, 40: 0.3, 90: 0.5, 130: 0.4, 160: 0.9}
+    scores = {5: 0.1, 6: 0.2, 40: 0.3, 90: 0.5, 130: 0.4, 160: 0.45}
     scenes = [scene(i, *([user(score=scores[i])] if i in scores else [])) for i in range(200)]
     scenes[170] = scene(170, user(score=0.0), status="unreliable")
     overlay(write_drive(tmp_path / "a", scenes), "000005", 120)
-    write_drive(tmp_path / "b", [scene(0, user(score=0.2)), scene(1)])
+    write_drive(tmp_path / "b", [scene(0, user(score=0.2)), scene(1), scene(50, user(score=0.51))])
     worst = collect(tmp_path, run_folders(tmp_path))["worst"]
     assert [(one["drive"], one["sequence"], one["doubt"]) for one in worst] == [
         (0, 5, 0.9),
@@ -124,6 +126,12 @@ def test_codes_of_an_autoencoder_make_a_map(tmp_path: Path) -> None:
     assert collect(tmp_path, run_folders(tmp_path))["latent"] is None
 
 
+def write_summary(out: Path, **failures: str) -> None:
+    summary: dict[str, Any] = dict.fromkeys(Summary.model_fields, 0)
+    summary |= {"failures": failures, "engine": "onnx-cpu", "model": "drive", "versions": {}}
+    Summary(**summary | {"seen": {}, "statuses": {}, "events": {}}).write(out)
+
+
 def data_of(text: str) -> Any:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
     assert found is not None
@@ -131,15 +139,25 @@ def data_of(text: str) -> Any:
 
 
 def test_the_command_writes_one_page_with_the_values(out: Path) -> None:
-    summary: dict[str, Any] = dict.fromkeys(Summary.model_fields, 0)
-    summary |= {"failures": {"c": "the engine died"}, "engine": "onnx-cpu", "model": "drive", "versions": {}}
-    Summary(**summary | {"seen": {}, "statuses": {}, "events": {}}).write(out)
+    write_drive(out / "c", [scene(0, user(score=0.0))])  # done before, and failed now: it does not count
+    write_summary(out, c="the engine died")
     result = CliRunner().invoke(app, ["fleet", "report", str(out)], catch_exceptions=False)
     assert result.stdout.replace("\n", "") == f"2 drives in {out / 'report.html'}"
     values = data_of((out / "report.html").read_text())
     assert values["failures"] == {"c": "the engine died"}
     assert values["drives"] == collect(out, run_folders(out))["drives"]
     assert not [path for path in out.iterdir() if path.suffix not in {"", ".html", ".json"}]
+
+
+def test_a_failed_drive_is_not_mined(out: Path) -> None:
+    assert search(run_folders(out), "pedestrian", 1.0, 9).frames == 20
+    write_summary(out, a="the engine died")
+    assert [folder.name for folder in run_folders(out)] == ["b"]
+    write_summary(out, a="the engine died", b="the engine died")
+    with pytest.raises(DataError, match=r"every drive in it has failed; summary.json says why"):
+        run_folders(out)
+    write_summary(out)
+    assert [folder.name for folder in run_folders(out)] == ["a", "b"]
 
 
 def test_nothing_to_report_is_an_error(tmp_path: Path) -> None:

@@ -109,13 +109,14 @@ def test_totals_are_sums_over_all_drives(opened: Any) -> None:
         "[...document.querySelectorAll('#totals div')].map(one => one.innerText.split('\\n'))"
     )
     assert {name.strip(): value for value, name in tiles} == {
-        "drives": "1,000",
+        "drives done": "1,000",
         "of driving": "138:45:00",  # 0 + 1 + … + 999 s
         "frames": "12,487,500",
         "of them not ok": "0.00 %",
         "frames dropped": "0",
-        "vehicle": "7,000",
-        "pedestrian": "100",
+        "failed": "1",
+        "vehicle tracks": "7,000",
+        "pedestrian tracks": "100",
     }
     assert report.tab.inner_text("#failures tr:nth-child(2)").split("\t") == [EVIL, "the engine died"]
 
@@ -136,6 +137,9 @@ def test_drives_are_sorted_and_found(opened: Any) -> None:
     report.tab.click("#health button")  # "the picture is blurred"
     assert report.count() == "10 of 1,000"
     assert report.tab.inner_text("#health tr:nth-child(2)").split()[-4:] == ["blurred", "10", "10", "250"]
+    assert not report.tab.is_visible("#nothing")
+    report.tab.fill("#filter", "no such drive")
+    assert report.tab.is_visible("#nothing") and report.names() == []
 
 
 def test_a_drive_is_looked_at_by_mouse_and_by_keyboard(opened: Any) -> None:
@@ -157,6 +161,14 @@ def test_lines_show_what_was_seen_on_one_scale(opened: Any) -> None:
     )
     assert paths == ["M0 97L0 97L50 50L100 3", "M0 73.5L0 73.5L50 73.5L100 73.5"]
     assert report.tab.evaluate("document.querySelector('#rows .chart').dataset.most") == "4"
+
+
+def test_what_the_node_warned_of_is_shown(opened: Any) -> None:
+    report = opened(fleet([drive(1) | {"conditions": {"low_contrast": 2}}, drive(2)]))
+    assert "low contrast (2)" in report.tab.inner_text("#rows .row:nth-child(1)")
+    assert report.tab.inner_text("#health tr:nth-child(2)").split("\t") == ["low contrast", "1", "2", "–"]
+    report.tab.click("#health button")
+    assert report.names() == ["drive 1"]
 
 
 def test_names_are_text_and_run_nothing(opened: Any) -> None:
@@ -197,10 +209,10 @@ def test_colours_follow_the_system_or_the_button(opened: Any) -> None:
     dark = report.tab.evaluate(ground)
     assert (light, dark) == ("rgb(238, 240, 242)", "rgb(14, 18, 22)")
     report.tab.click("#theme")
-    assert (report.tab.inner_text("#theme"), report.tab.evaluate(ground)) == ("light", light)
+    assert (report.tab.inner_text("#theme"), report.tab.evaluate(ground)) == ("theme: light", light)
     report.tab.emulate_media(color_scheme="light")
     report.tab.click("#theme")
-    assert (report.tab.inner_text("#theme"), report.tab.evaluate(ground)) == ("dark", dark)
+    assert (report.tab.inner_text("#theme"), report.tab.evaluate(ground)) == ("theme: dark", dark)
 
 
 def test_the_latent_map_leads_to_its_drives(opened: Any) -> None:

@@ -52,6 +52,17 @@ def test_a_drive_is_known_by_its_folder_whatever_that_is_called(tmp_path: Path) 
         assert (event.drive, event.hits[0].sequence) == (name, i)
 
 
+def test_a_drive_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for name in ("night-3", *(f"d{i:02d}" for i in range(50))):
+        write_drive(tmp_path / name, [scene(0, user())])
+    folders = run_folders(tmp_path)
+    words = r"'night 3' is no drive; did you mean night-3\? known: d00, d01, .*, d39, and 11 more \("
+    for where in ("drive == 'night 3'", "drive != 'night 3' and vehicle", "drive in (d00, 'night 3')"):
+        with pytest.raises(ConfigError, match=words):
+            search(folders, where, 1.0, 9)
+    assert search(folders, "drive contains 'night 3'", 1.0, 9).total == 0
+
+
 def test_columns_that_no_file_knows_are_named_where_nothing_is_found(tmp_path: Path) -> None:
     write_drive(tmp_path / "a", [scene(0, user(distance_m=50.0))])
     write_drive(tmp_path / "b", [scene(0, user())])

@@ -38,4 +38,6 @@ def report(
         raise DataError(f"{path}: cannot be written: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
-    Console().print(f"{len(folders):,} drives in {path}", soft_wrap=True, highlight=False)
+    Console().print(
+        f"{len(folders):,} drive{'' if len(folders) == 1 else 's'} in {path}", soft_wrap=True, highlight=False
+    )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BINS = 40  # of a drive's time
 EVENTS = 12  # of a drive, the longest
 WORST, WORST_OF_A_DRIVE = 48, 3
+LEAST_DOUBT = 0.5  # one road user as likely wrong as right; the page says it, too
 POINTS = 3000  # on the latent map
 POSTERS = 2000  # drives with a picture: about 4 kB each
 _POSTER, _WORST = (128, 50), (300, 60)  # width in px, JPEG quality
@@ -56,7 +57,7 @@ FROM rows JOIN places USING (file, frame) JOIN lengths USING (file, place)
 WHERE class IS NOT NULL GROUP BY file, class, place
 """
 _SEEN = """
-SELECT file, class, count(*), count(DISTINCT track)
+SELECT file, class, count(DISTINCT frame), count(DISTINCT track)
 FROM rows WHERE class IS NOT NULL GROUP BY file, class ORDER BY file, class
 """
 _EVENTS = """
@@ -70,7 +71,7 @@ ORDER BY file, min(t)
 # Of each second one frame, since its neighbours show the same.
 _WORST_FRAMES = f"""
 SELECT file, sequence, stem, t, doubt, users FROM (
-    SELECT * FROM frames WHERE doubt > 0
+    SELECT * FROM frames WHERE doubt >= {LEAST_DOUBT}
     QUALIFY row_number() OVER (PARTITION BY file, floor(t) ORDER BY doubt DESC, frame) = 1
 ) QUALIFY row_number() OVER (PARTITION BY file ORDER BY doubt DESC, frame) <= {WORST_OF_A_DRIVE}
 ORDER BY doubt DESC, file, frame LIMIT {WORST}
@@ -134,8 +135,8 @@ def _drives(connection: "duckdb.DuckDBPyConnection", folders: Sequence[Path]) ->
         drive["doubt"] = None if doubt is None else round(doubt, 2)
         drive["poster"] = _picture(folders[file], stem, *_POSTER) if file < POSTERS else ""
         drives[file] = drive
-    for file, name, users, tracks in connection.execute(_SEEN).fetchall():
-        drives[file]["seen"][name] = [users, tracks]
+    for file, name, frames, tracks in connection.execute(_SEEN).fetchall():
+        drives[file]["seen"][name] = [frames, tracks]
         drives[file]["over"][name] = [0] * min(BINS, drives[file]["frames"])
     for file, name, place, tenths in connection.execute(_BINS).fetchall():
         drives[file]["over"][name][place] = tenths

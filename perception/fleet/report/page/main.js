@@ -32,8 +32,8 @@ function picture(base64, name) {
   return make("img", { alt: name, decoding: "async", src: `data:image/jpeg;base64,${base64}` });
 }
 
-function key(name) {
-  const element = make("span", { class: "key" }, name);
+function key(name, text = name) {
+  const element = make("span", { class: "key" }, text);
   element.style.setProperty("--key", colours[name]);
   return element;
 }
@@ -52,11 +52,13 @@ function chart(drive) {
     path.style.setProperty("--key", colours[name]);
     svg.append(path);
   }
-  return make("div", { class: "chart", "data-most": most / 10, title: "Road users for each frame" }, svg);
+  const title = `Road users of each class in a frame, over the drive; the top is ${most / 10}`;
+  return make("div", { class: "chart", "data-most": most / 10, title }, svg);
 }
 
 const reasonOf = ([, , , status, reasons]) => reasons || status.replace("_", " ");
 const shortReason = (event) => reasonOf(event).split(":")[0];
+const warnings = (drive) => Object.entries(drive.conditions).map(([name, times]) => [name.replaceAll("_", " "), times]);
 
 // The table of drives: only the rows in view are in the document.
 
@@ -69,20 +71,20 @@ const COLUMNS = [
   ["doubt", (one) => one.doubt ?? -1],
   ["tracks", (one) => sum(Object.values(one.seen).map(([, tracks]) => tracks))],
   ["over time", null],
-  ["health", (one) => one.event_count],
+  ["health", (one) => one.event_count + sum(Object.values(one.conditions))],
 ];
 const NUMBERS = ["length", "frames", "not ok", "doubt"];
 let sorted = { by: "drive", down: false };
 let shown = [];
 
 const texts = data.drives.map((one) =>
-  [one.name, one.source, ...Object.keys(one.seen), ...one.events.map(reasonOf)].join("\n").toLowerCase(),
+  [one.name, one.source, ...Object.keys(one.seen), ...one.events.map(reasonOf), ...warnings(one)].join("\n").toLowerCase(),
 );
 
 function rowOf(drive, place) {
   const seen = Object.entries(drive.seen).map(([name, [, tracks]]) => `${whole.format(tracks)} ${name}`);
   const health = [...new Set(drive.events.map(shortReason))].join("; ");
-  const more = drive.event_count ? `${whole.format(drive.event_count)}: ${health}` : "";
+  const spans = drive.event_count ? [`${whole.format(drive.event_count)}: ${health}`] : [];
   const row = make(
     "div",
     { class: "row", role: "row", tabindex: 0 },
@@ -94,7 +96,7 @@ function rowOf(drive, place) {
     make("div", { class: "number" }, drive.doubt === null ? "–" : drive.doubt.toFixed(2)),
     make("div", { class: "two" }, seen.join(", ")),
     chart(drive),
-    make("div", { class: "two" }, more),
+    make("div", { class: "two" }, [...spans, ...warnings(drive).map(([name, times]) => `${name} (${times})`)].join("; ")),
   );
   row.style.top = `${place * ROW}px`;
   row.addEventListener("click", () => open(drive));
@@ -125,7 +127,7 @@ function render() {
 
 function refresh() {
   const wanted = $("#filter").value.trim().toLowerCase();
-  const value = COLUMNS.find(([name]) => name === sorted.by)[1];
+  const [, value] = COLUMNS.find(([name]) => name === sorted.by);
   const compare = (a, b) => {
     const [x, y] = [value(data.drives[a]), value(data.drives[b])];
     const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
@@ -134,6 +136,7 @@ function refresh() {
   shown = [...data.drives.keys()].filter((i) => texts[i].includes(wanted)).sort(compare);
   $("#rows").style.height = `${shown.length * ROW}px`;
   $("#rows").setAttribute("aria-rowcount", shown.length);
+  $("#nothing").hidden = shown.length > 0;
   $("#count").textContent = `${whole.format(shown.length)} of ${whole.format(data.drives.length)}`;
   for (const button of document.querySelectorAll("#heads button")) {
     if (button.dataset.by === sorted.by) button.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
@@ -164,7 +167,7 @@ function open(drive) {
   const close = make("button", {}, "Close");
   close.addEventListener("click", () => $("#detail").close());
   const events = drive.events.map((event) => [`${clock(event[0])} – ${clock(event[1])}`, event[2], reasonOf(event)]);
-  const seen = Object.entries(drive.seen).map(([name, [users, tracks]]) => [key(name), users, tracks]);
+  const seen = Object.entries(drive.seen).map(([name, [frames, tracks]]) => [key(name), frames, tracks]);
   const more = drive.event_count - drive.events.length;
   $("#detail").replaceChildren(
     make("div", { class: "bar" }, make("h2", {}, drive.name), close),
@@ -173,7 +176,7 @@ function open(drive) {
     table(["class", "in frames", "tracks"], seen, [1, 2]),
     table(["health", "frames", "reason"], events, [1]),
     make("p", { class: "note" }, more > 0 ? `and ${whole.format(more)} shorter ones` : ""),
-    table(["the node's conditions", "times"], Object.entries(drive.conditions), [1]),
+    table(["warnings of the node", "times"], warnings(drive), [1]),
   );
   $("#detail").showModal();
 }
@@ -193,7 +196,8 @@ function table(names, rows, numbers, into = make("table")) {
 function totals() {
   const of = (name) => sum(data.drives.map((one) => one[name]));
   const tiles = [
-    [whole.format(data.drives.length), "drives"],
+    [whole.format(data.drives.length), "drives done"],
+    [whole.format(Object.keys(data.failures).length), "failed"],
     [duration(of("seconds")), "of driving"],
     [whole.format(of("frames")), "frames"],
     [percent(of("bad"), of("frames")), "of them not ok"],
@@ -201,9 +205,9 @@ function totals() {
     ...data.classes.map(({ name }) => [whole.format(sum(data.drives.map((one) => one.seen[name]?.[1] ?? 0))), name]),
   ];
   $("#totals").append(
-    ...tiles.map(([value, name]) => make("div", {}, make("b", {}, value), name in colours ? key(name) : make("span", {}, name))),
+    ...tiles.map(([value, name]) => make("div", {}, make("b", {}, value), name in colours ? key(name, `${name} tracks`) : make("span", {}, name))),
   );
-  $("#legend").append(...data.classes.map(({ name }) => key(name)));
+  $("#legend").append(...data.classes.map(({ name }) => key(name)), "over time: road users in a frame; the number is the top of the scale");
   $("#made").textContent = `Fleet report, ${data.made}`;
 }
 
@@ -216,19 +220,21 @@ function worst() {
     const text = [drive.name, make("br"), make("span", { class: "faint" }, `${clock(one.t)}, frame ${one.sequence}: ${words}`)];
     $("#worst").append(make("a", { href: path.map(encodeURIComponent).join("/") }, image, make("p", {}, ...text)));
   }
-  if (!data.worst.length) $("#worst").append("None: no frame has road users that are in doubt.");
+  if (!data.worst.length) $("#worst").append("None: no frame has a doubt of 0.5 or more.");
 }
 
 function health() {
   const found = new Map();
+  const count = (reason, drive, events, frames) => {
+    const one = found.get(reason) ?? { drives: new Set(), events: 0, frames: 0 };
+    found.set(reason, one);
+    one.drives.add(drive);
+    one.events += events;
+    one.frames += frames;
+  };
   data.drives.forEach((drive) => {
-    for (const event of drive.events) {
-      const one = found.get(shortReason(event)) ?? { drives: new Set(), events: 0, frames: 0 };
-      found.set(shortReason(event), one);
-      one.drives.add(drive);
-      one.events += 1;
-      one.frames += event[2];
-    }
+    for (const event of drive.events) count(shortReason(event), drive, 1, event[2]);
+    for (const [name, times] of warnings(drive)) count(name, drive, times, 0);
   });
   const rows = [...found].sort((a, b) => b[1].frames - a[1].frames).map(([reason, one]) => {
     const button = make("button", {}, reason);
@@ -237,15 +243,14 @@ function health() {
       refresh();
       $("#filter").scrollIntoView();
     });
-    return [button, one.drives.size, one.events, one.frames];
+    return [button, one.drives.size, one.events, one.frames || "–"];
   });
-  table(["reason", "drives", "spans", "frames"], rows, [1, 2, 3], $("#health"));
-  if (!rows.length) $("#health").after(make("p", {}, "None: every frame is ok."));
+  table(["reason", "drives", "times", "frames"], rows, [1, 2, 3], $("#health"));
+  if (!rows.length) $("#health").after(make("p", {}, "None: every frame is ok, and the node warned of nothing."));
 }
 
 function failed() {
-  table(["drive", "why"], Object.entries(data.failures), [], $("#failures"));
-  $("#failed").hidden = $("#failures").hidden;
+  $("#failed").hidden = table(["drive", "why"], Object.entries(data.failures), [], $("#failures")).hidden;
 }
 
 function latent() {
@@ -276,10 +281,10 @@ function latent() {
 
 const THEMES = ["auto", "light", "dark"];
 $("#theme").addEventListener("click", () => {
-  const next = THEMES[(THEMES.indexOf($("#theme").textContent) + 1) % 3];
-  $("#theme").textContent = next;
-  if (next === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = next;
+  const theme = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % 3];
+  $("#theme").textContent = `theme: ${theme}`;
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
 });
 $("#filter").addEventListener("input", refresh);
 $("#scroller").addEventListener("scroll", render, { passive: true });
