@@ -21,8 +21,8 @@ class Instance:
             tracking, and for one that was never sure enough to begin a track.
         distance_m, lateral_m: where it stands on the road: metres ahead of the camera, and to the left, with
             their standard deviations; None without a calibration, and where its foot is not seen.
-        ttc_s: seconds until it is reached, as its size grows; None where it does not come nearer, and where
-            that cannot be known. It needs no calibration.
+        ttc_s: seconds until it is level with the camera, as its size grows, also where it passes by; None
+            where it does not come nearer, and where that cannot be known. It needs no calibration.
     """
 
     id: int

@@ -45,9 +45,8 @@ def test_all_other_lines_stay_as_they_are(tmp_path: Path, old: str) -> None:
     assert text.count("mount:") == 1
     again = read_calibration(file)
     assert again.info == lens and again.mount is not None
-    assert asdict(again.mount) == pytest.approx(
-        asdict(MOUNT), abs=1e-6
-    )  # radians of four decimals of a degree
+    # To radians of four decimals of a degree.
+    assert asdict(again.mount) == pytest.approx(asdict(MOUNT), abs=1e-6)
     assert list(tmp_path.iterdir()) == [file]
 
 

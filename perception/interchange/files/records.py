@@ -60,7 +60,7 @@ class InstanceRecord(_Record):
     """Metres to the left of the camera."""
     lateral_sd_m: float | None = None
     ttc_s: float | None = None
-    """Only where it comes nearer, and that is known: seconds until it is reached."""
+    """Only where it comes nearer, and that is known: seconds until it is level with the camera."""
     ttc_sd_s: float | None = None
     segmentation: RleRecord | list[list[float]] | None = None
     """Only with `masks=rle` or `masks=polygons`: its pixels, in one of COCO's two forms."""
