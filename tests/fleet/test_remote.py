@@ -50,7 +50,10 @@ def test_drives_come_from_s3(tmp_path: Path, fleet: FleetRun, monkeypatch: pytes
             client.upload_file(str(drive), "fleet", f"day/{name}.mp4")
         client.put_object(Bucket="fleet", Key="day/list.txt", Body=b"a.mp4\ns3://fleet/day/no.mp4\n")
         missing = fleet("s3://fleet/day/list.txt", "out")
-        assert missing.returncode == 2 and "s3://fleet/day/no.mp4: nothing has such a name" in missing.stderr
+        assert (
+            missing.returncode == 2
+            and "s3://fleet/day/no.mp4: no recording has such a name" in missing.stderr
+        )
         assert fleet("a.mp4", "b.mp4", "here", "--quiet").returncode == 0
         done = fleet("s3://fleet/day/*.mp4", "out", "--json")
         assert done.returncode == 0, done.stderr
