@@ -105,6 +105,14 @@ def test_renamed_keys_are_reported(reference: Recording, name: str) -> None:
     assert [one.field for one in differences] == [f"keys of {name}"]
 
 
+def test_metres_may_come_or_go(reference: Recording) -> None:
+    def know_more(line: Line) -> None:
+        line["road"] = {"width_m": 3.5}
+        line["instances"][0] |= {"distance_m": 8.0, "distance_sd_m": 0.4}
+
+    assert fields(altered(reference, know_more), reference, FLOAT) == set()
+
+
 @pytest.mark.parametrize("tolerance", [FLOAT, INT8], ids=["float", "int8"])
 def test_shifted_labels_and_lost_pixels_of_an_instance_are_reported(
     reference: Recording, tolerance: Tolerance
