@@ -13,9 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_BYTES = 1 << 30  # of all arrays together
+# What numpy and zipfile raise for damaged files.
 _BROKEN = (
-    *(OSError, EOFError, LookupError, NotImplementedError, OverflowError, RuntimeError, SyntaxError),
-    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+    OSError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
 )
 _ENDING = ".npy"
 

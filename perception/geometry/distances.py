@@ -32,7 +32,7 @@ TRACK = np.dtype(
 
 
 class DistanceFilter:
-    """Tracks whose foot was not seen for `ABSENCE_S` begin again."""
+    """A track begins again where its foot was not seen for `ABSENCE_S`."""
 
     def __init__(self) -> None:
         self.reset()
@@ -45,7 +45,7 @@ class DistanceFilter:
         """Take in a frame.
 
         Args:
-            ids: (n,) of the tracks whose foot is seen.
+            ids: (n,) of the tracks with a foot in sight.
             ahead, sd: (n,) metres, and their deviation in shares of them.
 
         Returns:
@@ -59,7 +59,7 @@ class DistanceFilter:
         born = np.ones(len(ids), bool)
         born[new] = False
         _predict(found, seconds)
-        # Errors that last are not taken in with every frame anew.
+        # An error that lasts over several frames counts once.
         noise = variance * np.maximum(1, ALIKE_S / np.maximum(seconds, 1e-3))
         _correct(found, place, noise)
         found["place"][born], found["place_variance"][born] = place[born], variance[born]

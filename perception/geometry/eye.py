@@ -11,9 +11,8 @@ from perception.geometry.ground import FROM_OPTICAL, rotation
 from perception.geometry.lens import Lens
 from perception.types import Doubles
 
-STEP = (
-    8  # pixels between the table's entries; between them it is off by under 0.05 px, 80° from the axis by 0.2
-)
+# Pixels between the table's entries: between them it is off by under 0.05 px, 80° from the axis by 0.2.
+STEP = 8
 
 
 class Eye:

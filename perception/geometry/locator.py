@@ -24,10 +24,8 @@ UNPAINTED, STRAYS = 0.04, 0.7  # share of its points with paint, and deviations,
 WIDTHS_M = 2.0, 5.0  # of a lane
 OUTLINE = 0.02  # deviation of a foot, in heights of the outline
 BORDER_PX = 2.0  # from the frame's border, in which an outline is cut
-HIDES, NEARER = (
-    0.25,
-    0.01,
-)  # share of a foot's width that another one hides; height of the frame it is nearer by
+# Share of a foot's width that another one hides; heights of the frame by which that one is nearer.
+HIDES, NEARER = 0.25, 0.01
 # Classes that hide a foot where they are seen right below it: a wall or a rail between two carriageways.
 HIDING = "building", "pole", "traffic_sign", "fence"
 BELOW = 0.005  # heights of the frame
@@ -150,7 +148,7 @@ class Locator:
         )
 
     def _behind(self, boxes: Doubles, scene: Scene) -> Bools:
-        """Whose foot is hidden by what is built beside the road."""
+        """Which feet a wall, a rail or the like next to the road hides."""
         height, width = scene.size
         x0, _, x1, y1 = boxes.T
         columns = x0 + (x1 - x0) * np.array([[0.25], [0.5], [0.75]])
@@ -163,7 +161,7 @@ class Locator:
 
 
 def _hidden(boxes: Doubles, scene: Scene) -> Bools:
-    """Whose foot or side is cut by the frame or the own car, or hidden by a nearer road user."""
+    """Which are cut by the frame or the own car, or have a foot behind a nearer road user."""
     height, width = scene.size
     x0, y0, x1, y1 = boxes.T
     cut = (y1 > height - BORDER_PX) | (x0 < BORDER_PX) | (x1 > width - BORDER_PX)

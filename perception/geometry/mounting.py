@@ -19,9 +19,8 @@ from perception.health.types import Finding, Level
 from perception.types import Doubles
 
 LOG = logging.getLogger("perception.geometry")
-ROAD = (
-    "base_footprint"  # REP 120: the vehicle's frame on the ground; base_link may be anywhere in it (REP 105)
-)
+# REP 120: the vehicle's frame on the ground; base_link may be anywhere in it (REP 105).
+ROAD = "base_footprint"
 
 
 @dataclass(frozen=True, slots=True)
