@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perception.errors import DataError
 from perception.interchange.files.records import HEALTH, SCENES
-from perception.parsing import faults, parse_json
+from perception.parsing import Model, faults, parse_json
 
 DONE = "done.json"
 # Of a scene, what differs from run to run: how fast this machine was.
@@ -110,16 +110,22 @@ def read_record(folder: Path) -> DriveRecord | None:
     Raises:
         DataError: it is broken, or of a version that is not known.
     """
-    path = folder / DONE
+    return read_written(folder / DONE, DriveRecord, f"remove {folder} to have it done again")
+
+
+def read_written(path: Path, model: type[Model], remedy: str) -> Model | None:
+    """What a fleet has written to a file; None: there is none.
+
+    Raises:
+        DataError: it is broken, or of a version that is not known.
+    """
     try:
-        return DriveRecord.model_validate_json(path.read_bytes())
+        return model.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValidationError) as error:
         words = "; ".join(faults(error)[:3]) if isinstance(error, ValidationError) else error
-        raise DataError(
-            f"{path}: not what perception fleet writes ({words}); remove {folder} to have it done again"
-        ) from error
+        raise DataError(f"{path}: not what perception fleet writes ({words}); {remedy}") from error
 
 
 def configuration_of(facts: Mapping[str, Any]) -> str:

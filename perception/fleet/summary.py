@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from perception.errors import DataError
-from perception.fleet.record import DriveRecord, Users
-from perception.parsing import faults
+from perception.fleet.record import DriveRecord, Users, read_written
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -169,9 +167,5 @@ def read_failures(out: Path) -> dict[str, str]:
     Raises:
         DataError: it is broken.
     """
-    path = out / SUMMARY
-    try:
-        return Summary.model_validate_json(path.read_bytes()).failures if path.exists() else {}
-    except (OSError, ValidationError) as error:
-        words = "; ".join(faults(error)[:3]) if isinstance(error, ValidationError) else error
-        raise DataError(f"{path}: not what perception fleet writes: {words}") from error
+    summary = read_written(out / SUMMARY, Summary, "run the fleet again")
+    return {} if summary is None else summary.failures

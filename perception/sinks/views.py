@@ -52,7 +52,7 @@ class ViewSink:
                 self.uri,
                 frame.camera,
             )
-        picture = self._beside(frame, scene, overlay) if self.wants_overlay else self._above(frame, scene)
+        picture = self._both(frame, scene, overlay) if self.wants_overlay else self._above(frame, scene)
         return self._sink.write(replace(frame, pixels=picture, pixel_aspect=1.0, coded=None), scene, picture)
 
     def write_health(self, health: Health) -> None:
@@ -64,7 +64,7 @@ class ViewSink:
     def _above(self, frame: Frame, scene: Scene) -> Image:
         return birds_eye(scene, self._classes, max(_LOWEST, frame.height + frame.height % 2))
 
-    def _beside(self, frame: Frame, scene: Scene, overlay: Pixels) -> Image:
+    def _both(self, frame: Frame, scene: Scene, overlay: Pixels) -> Image:
         above = self._above(frame, scene)
         height, width = frame.shown_size
         size = round(width * len(above) / height), len(above)  # square pixels, as high as the view
