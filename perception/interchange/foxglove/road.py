@@ -12,15 +12,19 @@ from foxglove_schemas_protobuf.SceneEntityDeletion_pb2 import SceneEntityDeletio
 from foxglove_schemas_protobuf.SceneUpdate_pb2 import SceneUpdate
 from foxglove_schemas_protobuf.Vector3_pb2 import Vector3
 
-from perception.classes import ANY_SIZE_M, SIZES_M, ClassSet
+from perception.classes import ClassSet
 from perception.interchange.foxglove.annotations import pairs, set_time
-from perception.interchange.messages.metres import LIFETIME_S, label_of, placed
-from perception.scene import Instance, Lane, Scene
-
-_THICK, _FONT = 0.15, 0.8  # metres
-_EGO, _LANE, _TEXT = (
-    Color(r=r, g=g, b=b, a=1) for r, g, b in ((0.24, 0.86, 0.35), (1, 0.85, 0.1), (1, 1, 1))
+from perception.interchange.messages.metres import (
+    EGO,
+    LANE,
+    LETTER_M,
+    LIFETIME_S,
+    LINE_M,
+    TEXT,
+    Placed,
+    placed,
 )
+from perception.scene import Lane, Scene
 
 
 def road_update(scene: Scene, classes: ClassSet, frame_id: str, stamp_ns: int) -> SceneUpdate:
@@ -28,7 +32,7 @@ def road_update(scene: Scene, classes: ClassSet, frame_id: str, stamp_ns: int) -
     message = SceneUpdate(deletions=[SceneEntityDeletion(type=SceneEntityDeletion.ALL)])
     set_time(message.deletions[0].timestamp, stamp_ns)
     message.entities.extend(_lanes(scene.lanes))
-    message.entities.extend(_road_user(one, classes) for one in placed(scene))
+    message.entities.extend(_road_user(one, classes) for one in placed(scene, classes))
     for entity in message.entities:
         entity.frame_id = frame_id
         entity.lifetime.seconds = LIFETIME_S
@@ -43,8 +47,8 @@ def _lanes(lanes: tuple[Lane, ...]) -> Iterator[SceneEntity]:
             LinePrimitive(
                 type=LinePrimitive.LINE_STRIP,
                 pose=_at(0, 0, 0),
-                thickness=_THICK,
-                color=_LANE if lane.side is None else _EGO,
+                thickness=LINE_M,
+                color=_colour(LANE if lane.side is None else EGO),
                 points=[Point3(x=x, y=y) for x, y in part.tolist()],
             )
             for part in lane.stretches
@@ -53,12 +57,9 @@ def _lanes(lanes: tuple[Lane, ...]) -> Iterator[SceneEntity]:
             yield SceneEntity(id=f"lane {k}", lines=lines, metadata=pairs(values))
 
 
-def _road_user(one: Instance, classes: ClassSet) -> SceneEntity:
-    assert one.distance_m is not None and one.lateral_m is not None
+def _road_user(shown: Placed, classes: ClassSet) -> SceneEntity:
+    one, (length, width, height) = shown.instance, shown.size
     name = classes.names[one.class_id]
-    length, width, height = SIZES_M.get(name, ANY_SIZE_M)
-    red, green, blue = (level / 255 for level in classes.colours[one.class_id])
-    ahead = one.distance_m + length / 2  # the distance is that of its near end
     known = ("track", "distance_m", "distance_sd_m", "lateral_m", "lateral_sd_m", "ttc_s", "ttc_sd_s")
     values = {key: value for key in known if (value := getattr(one, key)) is not None}
     entity = SceneEntity(
@@ -66,18 +67,23 @@ def _road_user(one: Instance, classes: ClassSet) -> SceneEntity:
         metadata=pairs({"id": one.id, "class": name, "score": f"{one.score:.4f}", **values}),
     )
     entity.cubes.add(
-        pose=_at(ahead, one.lateral_m, height / 2),
+        pose=_at(shown.ahead, shown.left, height / 2),
         size=Vector3(x=length, y=width, z=height),
-        color=Color(r=red, g=green, b=blue, a=0.7),
+        color=_colour(shown.colour, 0.7),
     )
     entity.texts.add(
-        pose=_at(ahead, one.lateral_m, height + _FONT),
+        pose=_at(shown.ahead, shown.left, height + LETTER_M),
         billboard=True,
-        font_size=_FONT,
-        color=_TEXT,
-        text=label_of(one, classes),
+        font_size=LETTER_M,
+        color=_colour(TEXT),
+        text=shown.label,
     )
     return entity
+
+
+def _colour(rgb: tuple[float, float, float], opacity: float = 1.0) -> Color:
+    red, green, blue = rgb
+    return Color(r=red, g=green, b=blue, a=opacity)
 
 
 def _at(x: float, y: float, z: float) -> Pose:

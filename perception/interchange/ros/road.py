@@ -4,56 +4,54 @@ from typing import Any
 
 import numpy as np
 
-from perception.classes import ANY_SIZE_M, SIZES_M, ClassSet
-from perception.interchange.messages.metres import LIFETIME_S, label_of, placed
+from perception.interchange.messages.metres import (
+    EGO,
+    LANE,
+    LETTER_M,
+    LIFETIME_S,
+    LINE_M,
+    TEXT,
+    Placed,
+    placed,
+)
 from perception.interchange.ros.types import message
-from perception.scene import Instance, Scene
+from perception.scene import Scene
 
 _MARKER = "visualization_msgs/msg/Marker"
 _ADD, _DELETE_ALL = 0, 3
 _CUBE, _LINE_STRIP, _TEXT = 1, 4, 9  # of visualization_msgs/Marker
-_THICK, _FONT = 0.15, 0.8  # metres
-_EGO, _LANE, _WHITE = (0.24, 0.86, 0.35, 1.0), (1.0, 0.85, 0.1, 1.0), (1.0, 1.0, 1.0, 1.0)
 _XY = 0, 7  # of variances of x and y in a 6 × 6 covariance
 
 
 def detections_3d(scene: Scene, header: Any) -> Any:
-    """Of road users whose place is known; where that is, the covariance says how well. Sizes are typical."""
-    found = [_detection(one, scene.classes, header) for one in placed(scene)]
+    """Of road users that are known in metres; the covariance says how well. Sizes are typical."""
+    found = [_detection(one, header) for one in placed(scene, scene.classes)]
     return message("vision_msgs/msg/Detection3DArray", header=header, detections=found)
 
 
 def markers(scene: Scene, header: Any) -> Any:
     """Lane boundaries, and road users as boxes with a label, in place of all before."""
-    made = [_marker(header, "", 0, 0, _WHITE, action=_DELETE_ALL)]
+    made = [_marker(header, "", 0, 0, (*TEXT, 1.0), action=_DELETE_ALL)]
     for k, lane in enumerate(scene.lanes):
         for n, part in enumerate(lane.stretches):
             points = [_point(x, y, 0.0) for x, y in part.tolist()]
-            colour = _LANE if lane.side is None else _EGO
-            scale = (_THICK, 0.0, 0.0)
+            colour = (*(LANE if lane.side is None else EGO), 1.0)
+            scale = (LINE_M, 0.0, 0.0)
             made.append(
                 _marker(header, "lanes", 100 * k + n, _LINE_STRIP, colour, scale=scale, points=points)
             )
-    for one in placed(scene):
-        assert one.distance_m is not None and one.lateral_m is not None
-        length, width, height = _size(one, scene.classes)
-        red, green, blue = (level / 255 for level in scene.classes.colours[one.class_id])
-        ahead, left = one.distance_m + length / 2, one.lateral_m
-        colour, scale = (red, green, blue, 0.7), (length, width, height)
-        made.append(_marker(header, "road users", one.id, _CUBE, colour, (ahead, left, height / 2), scale))
-        at, words = (ahead, left, height + _FONT), label_of(one, scene.classes)
-        made.append(_marker(header, "labels", one.id, _TEXT, _WHITE, at, (0.0, 0.0, _FONT), text=words))
+    for one in placed(scene, scene.classes):
+        number, (_, _, height) = one.instance.id, one.size
+        at, above = (one.ahead, one.left, height / 2), (one.ahead, one.left, height + LETTER_M)
+        made.append(_marker(header, "road users", number, _CUBE, (*one.colour, 0.7), at, one.size))
+        letters = (0.0, 0.0, LETTER_M)
+        made.append(_marker(header, "labels", number, _TEXT, (*TEXT, 1.0), above, letters, text=one.label))
     return message("visualization_msgs/msg/MarkerArray", markers=made)
 
 
-def _size(one: Instance, classes: ClassSet) -> tuple[float, float, float]:
-    return SIZES_M.get(classes.names[one.class_id], ANY_SIZE_M)
-
-
-def _detection(one: Instance, classes: ClassSet, header: Any) -> Any:
-    assert one.distance_m is not None and one.lateral_m is not None
-    length, width, height = _size(one, classes)
-    pose = _pose(one.distance_m + length / 2, one.lateral_m, height / 2)
+def _detection(shown: Placed, header: Any) -> Any:
+    one, (length, width, height) = shown.instance, shown.size
+    pose = _pose(shown.ahead, shown.left, height / 2)
     covariance = np.zeros(36)
     covariance[list(_XY)] = (one.distance_sd_m or 0.0) ** 2, (one.lateral_sd_m or 0.0) ** 2
     hypothesis = message(
