@@ -1,6 +1,8 @@
 """`auto`: the fastest is found by measuring, and remembered."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,15 +16,16 @@ from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
 from perception.engines import selection as choice
 from perception.engines.base import EngineInfo, OpenedEngine, ReadyEngine
+from perception.engines.machine import usable_cores
 from perception.engines.selection import choose, forget
 from perception.errors import BundleError, EngineError
 from tests.conftest import write_colour_bundle
 
 
 class Stopwatch:
-    """A clock that only engines move."""
+    """A clock that only engines move, on a core that nobody else wants unless they say so."""
 
-    now = 0.0
+    now = waited = 0.0
 
     def perf_counter(self) -> float:
         return self.now
@@ -72,6 +75,7 @@ def ask(colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     def ask(machine: Machine, threads: int = 0, bundle: Bundle = colour_bundle) -> OpenedEngine:
         machine.opened.clear()
         monkeypatch.setattr(choice, "time", machine.clock)
+        monkeypatch.setattr(choice, "_waited_s", lambda: machine.clock.waited)
         return choose(bundle, threads, machine.openers())
 
     return ask
@@ -93,6 +97,36 @@ def test_the_fastest_is_taken_whatever_its_place(ask: Ask) -> None:
 def test_a_run_that_is_slow_once_does_not_decide(ask: Ask) -> None:
     """The warm-up of `a` takes ten times as long as a run of `b`."""
     assert ask(Machine(a=0.02, b=0.021)).name == "a"
+
+
+def test_what_a_run_waits_for_a_core_does_not_count(ask: Ask) -> None:
+    machine = Machine(a=0.03, b=0.05)
+    fast = machine.open("a")
+    run = fast.run
+
+    def disturbed(image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        machine.clock.now += 0.1
+        machine.clock.waited += 0.1
+        return run(image)
+
+    fast.run = disturbed  # type: ignore[method-assign]
+    machine.open = lambda name: fast if name == "a" else Slow(name, 0.05, machine.clock)  # type: ignore[method-assign]
+    assert ask(machine).reason == "fastest of 2 that run here: 30 ms, b 50 ms"
+
+
+def test_a_thread_that_waits_for_a_core_is_seen() -> None:
+    """With more threads than cores, all of them busy, each waits."""
+    if not Path("/proc/thread-self/schedstat").exists():
+        pytest.skip("the system does not say it")
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * usable_cores())]
+    try:
+        before = choice._waited_s()
+        while choice._waited_s() == before:
+            sum(range(100_000))
+    finally:
+        for one in others:
+            one.kill()
+            one.wait()
 
 
 def test_slow_networks_are_run_less_often(ask: Ask) -> None:
