@@ -59,6 +59,7 @@ class KeyPoint:
 
 
 Side = Literal["left", "right"]
+BORDER_PX = 2.0  # from the frame's border, in which a road user's outline is cut
 MOST_SD = 1.0  # metres to the side: where a boundary is less sure it is not drawn
 
 

@@ -12,13 +12,10 @@ from rich.text import Text
 
 from perception.app.output import AsJson, show
 from perception.errors import ConfigError
-from perception.sources.log.base import Topic
+from perception.sources.log.base import LEAST_WALL_NS, Topic
 from perception.sources.log.choice import choose_topic, rate_of
 from perception.sources.log.opening import open_log
 from perception.types import NS_PER_S
-
-# 2000-01-01: what is less counts from when a machine or a simulation was started.
-LEAST_WALL_NS = 946_684_800 * NS_PER_S
 
 
 @dataclass(frozen=True)

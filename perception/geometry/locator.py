@@ -12,6 +12,7 @@ from perception.geometry.distances import DistanceFilter
 from perception.geometry.eye import Eye
 from perception.geometry.road import RoadFilter, Seen
 from perception.scene import Instance, Lane, Road, Scene
+from perception.scene_items import BORDER_PX
 from perception.types import Bools, Doubles
 
 # Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes, where
@@ -23,7 +24,6 @@ NEAR_M = 25.0  # within which a boundary must be painted, and run alongside the 
 UNPAINTED, STRAYS = 0.04, 0.7  # share of its points with paint, and deviations, beyond which it is a guess
 WIDTHS_M = 2.0, 5.0  # of a lane
 OUTLINE = 0.02  # deviation of a foot, in heights of the outline
-BORDER_PX = 2.0  # from the frame's border, in which an outline is cut
 # Share of a foot's width that another one hides; heights of the frame by which that one is nearer.
 HIDES, NEARER = 0.25, 0.01
 # Classes that hide a foot where they are seen right below it: a wall or a rail between two carriageways.

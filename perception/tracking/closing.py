@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception.scene import Instance, Scene
+from perception.scene_items import BORDER_PX
 from perception.types import Doubles
 
 MEMORY_S = 0.2  # in which a size loses weight, to 1/e
@@ -23,7 +24,6 @@ LEAST = 3.5  # deviations by which something must come nearer
 LEAST_S = 0.4  # over which it must have been seen
 LONGEST_S = 30.0  # what is reached later than that does not come nearer to speak of
 ABSENCE_S = 1.0  # after which a track is forgotten
-BORDER_PX = 2.0  # from the frame's border, in which an outline is cut
 
 TRACK = np.dtype(
     [("id", np.int64), ("seen_ns", np.int64), ("since_ns", np.int64), ("sums", np.float64, 7)]

@@ -7,8 +7,11 @@ from typing import NamedTuple, Protocol
 
 from perception.interchange.messages.channels import Schema
 from perception.interchange.messages.decoding import UndecodableError
+from perception.types import NS_PER_S
 
 METADATA = "metadata.yaml"  # in the folder of a bag of ROS 2
+# The year 2000: what is earlier, such as the time of a simulator, counts from elsewhere.
+LEAST_WALL_NS = 946_684_800 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from perception.interchange.messages.images import DecodedImage, image_decoder
 from perception.picture_size import MAX_PIXELS
 from perception.pixels import size_of
 from perception.sources.base import SourceKind
-from perception.sources.log.base import Record
+from perception.sources.log.base import LEAST_WALL_NS, Record
 from perception.sources.log.choice import choose_topic
 from perception.sources.log.opening import open_log
 from perception.sources.log.surroundings import Surroundings
@@ -35,10 +35,6 @@ class _Shot(NamedTuple):
     said: DecodedImage | None
     shown: Shown | None
     why: str = ""
-
-
-# From the year 2000 on: what is earlier, such as the time of a simulator, counts from elsewhere.
-_WALL_NS = 946_684_800 * NS_PER_S
 
 
 class LogSource:
@@ -194,7 +190,7 @@ class LogSource:
         return Frame(
             shown.pixels,
             stamp_ns,
-            time_ns if time_ns >= _WALL_NS else 0,
+            time_ns if time_ns >= LEAST_WALL_NS else 0,
             sequence,
             camera=self._camera,
             pixel_aspect=shown.aspect,
