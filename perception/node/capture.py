@@ -84,7 +84,7 @@ class Capture:
                 yield from self._once()
             except PerceptionError:
                 raise
-            except Exception:
+            except Exception:  # of a plug-in, say: what was foreseen is a PerceptionError
                 now = time.monotonic()
                 often = len(self._broke) == RESTARTS and now - self._broke[0] < RESTARTS_WITHIN_S
                 if not self._source.live or self._source.length is not None or often:
