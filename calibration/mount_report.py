@@ -11,6 +11,7 @@ from rich.text import Text
 
 from perception.camera_info import Mount
 from perception.errors import PerceptionError
+from perception.geometry.calibration_file import in_degrees
 from perception.geometry.straight import Average, StraightDriving
 from perception.types import Doubles
 
@@ -107,9 +108,7 @@ class MountReport:
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        m = self.mount
-        angles = {name: round(degrees(getattr(m, name)), 4) for name in _ANGLES}
-        mount = {"height": m.height, "height_sd": m.height_sd, **angles, "frames": m.frames, "date": m.date}
+        mount = in_degrees(self.mount)
         return {"file": self.file, "mount": mount, "driven": asdict(self.driven), "notes": list(self.notes)}
 
     def table(self) -> RenderableType:
@@ -175,9 +174,6 @@ class CheckReport:
             table,
             *(Text(line) for line in (str(self.driven), *(self.warnings or ["no difference that is sure"]))),
         )
-
-
-_ANGLES = "pitch", "yaw", "roll", "pitch_sd", "yaw_sd", "roll_sd"
 
 
 def _shown(angle: float) -> str:

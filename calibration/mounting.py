@@ -3,7 +3,7 @@
 import datetime
 from contextlib import closing
 from dataclasses import dataclass, replace
-from math import degrees, hypot, radians
+from math import hypot
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +12,6 @@ from calibration.mount_report import MountReport, measure
 from perception.camera_info import Mount
 from perception.errors import ConfigError, PerceptionError
 from perception.geometry.calibration_file import (
-    DIGITS,
     read_calibration,
     with_mount,
     write_calibration,
@@ -101,9 +100,7 @@ def measure_mount(
             driving.add(seen.frame.stamp_ns, seen.vanishing)
     average, driven = measure(source.uri, driving)
     metres, metres_sd, where = height.over(source.uri, average)
-    # In the file's degrees, to its digits.
-    pitch, yaw = (radians(round(degrees(angle), DIGITS)) for angle in average.values[:2])
-    pitch_sd, yaw_sd = (radians(round(degrees(sd), DIGITS)) for sd in average.sds[:2])
+    (pitch, yaw, _), (pitch_sd, yaw_sd, _) = average.values.tolist(), average.sds.tolist()
     mount = Mount(
         height=round(metres, 4),
         pitch=pitch,
@@ -121,4 +118,6 @@ def measure_mount(
     notes = [*driven.notes, *source.notes]
     if height.lane_width is not None:
         notes.insert(0, "an assumed lane width misleads by up to 17 %: measure the height and give --height")
-    return MountReport(str(output or file), mount, where, driven, tuple(notes))
+    written = read_calibration(output or file).mount
+    assert written is not None
+    return MountReport(str(output or file), written, where, driven, tuple(notes))

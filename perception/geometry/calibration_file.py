@@ -29,7 +29,7 @@ NAMES = {
 _TAG = re.compile(r"!!opencv-matrix|^%YAML:?\s?1\.\d$", re.MULTILINE)
 _ANGLES = "pitch", "yaw", "roll", "pitch_sd", "yaw_sd", "roll_sd"
 _UNITS = "# lens: pixels; mount: metres and degrees, pitch down, yaw to the left, roll right side down\n"
-DIGITS = 4  # of degrees that are written: nobody measures more
+_DIGITS = 4  # of degrees that are written: nobody measures more
 _BY_EYE = Mount(1.0)
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -110,7 +110,7 @@ def write_calibration(path: Path, calibration: Calibration, measured: dict[str, 
     if measured is not None:
         values["intrinsics"] = measured
     if mount is not None:
-        values["mount"] = _in_degrees(mount)
+        values["mount"] = in_degrees(mount)
     _write(path, _UNITS + _dump(values))
 
 
@@ -129,7 +129,7 @@ def with_mount(path: Path, mount: Mount) -> str:
 
     before = read_yaml(path, edit=_untagged)
     text = path.read_bytes().decode()
-    edited = f"{_without_mount(text).rstrip()}\n{_dump({'mount': _in_degrees(mount)})}"
+    edited = f"{_without_mount(text).rstrip()}\n{_dump({'mount': in_degrees(mount)})}"
     try:
         after = parse_yaml(_untagged(edited))
     except ValueError:
@@ -153,9 +153,10 @@ def _without_mount(text: str) -> str:
     return "".join(kept)
 
 
-def _in_degrees(mount: Mount) -> dict[str, Any]:
+def in_degrees(mount: Mount) -> dict[str, Any]:
+    """A mount as the file has it: in metres, and in degrees to a ten-thousandth."""
     own = {name: getattr(mount, name) for name in Mount.__dataclass_fields__}
-    return own | {name: round(math.degrees(own[name]), DIGITS) for name in _ANGLES}
+    return own | {name: round(math.degrees(own[name]), _DIGITS) for name in _ANGLES}
 
 
 def _dump(values: dict[str, Any]) -> str:
