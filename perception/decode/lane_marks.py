@@ -41,15 +41,14 @@ class Runs:
         x: its centre.
         t: rows below the horizon.
         mark: number of the mark that each belongs to.
+        pixels: how many it has.
     """
 
     row: Ints
     x: Doubles
     t: Doubles
     mark: Ints
-
-    def __getitem__(self, which: Bools) -> "Runs":
-        return Runs(self.row[which], self.x[which], self.t[which], self.mark[which])
+    pixels: Ints
 
     def below(self, t_of_row: Doubles) -> "Runs":
         """The same under another horizon."""
@@ -113,7 +112,8 @@ def find_marks(paint: Bools, t_of_row: Doubles) -> Runs:
     start, end = first - row * stride, last - row * stride
     # Where the border of the image cuts a run, its centre is not that of the paint.
     kept = ~wide & line[mark] & (start > 0) & (end < width)
-    return Runs(row[kept], ((start + end - 1) / 2)[kept], t[kept], _renumbered(mark[kept]))
+    centre = (start + end - 1) / 2
+    return Runs(row[kept], centre[kept], t[kept], _renumbered(mark[kept]), (last - first)[kept])
 
 
 def _renumbered(names: Ints) -> Ints:

@@ -20,6 +20,7 @@ MOST_LANES = 12
 SHORT_GAP, LONGEST_GAP = 1.5, 4.0  # ratios of t over which marks are joined
 LEAST_PAINT, LEAST_SPAN = 0.03, 1.33  # a boundary's painted rows, of the height; and its ratio of t
 LEAST_CONFIDENCE = 0.05
+FINEST = 0.05  # camera heights: a line that is less wide may be the edge of a shadow, and is less sure
 SURE_SPAN = 2.5  # ratio of t; over a shorter one a dash looks like a solid line
 EGO_WIDTH = 1.2, 4.5  # camera heights: how wide the ego lane may be
 CLOSE = 0.4  # camera heights: of boundaries so near each other, two lines of one or paint and a smear,
@@ -155,7 +156,8 @@ def _fit(runs: Runs, chains: Sequence[int], height: int) -> dict[int, _Curve]:
         missed_by = basis[own] @ solution - runs.x[own]
         slope = float(solution[1]) / 64
         variance = float(missed_by @ missed_by) / len(own) / (1 + slope**2)
-        confidence = len(own) / (len(own) + 0.1 * height) / (1 + variance)
+        rows = float(np.minimum(runs.pixels[own] / (FINEST * runs.t[own]), 1).sum())
+        confidence = rows / (rows + 0.1 * height) / (1 + variance)
         ends = int(runs.row[own[0]]), int(runs.row[own[-1]])
         curves[one] = _Curve(tuple(solution.tolist()), *ends, confidence)
     return curves

@@ -3,7 +3,8 @@
 A boundary is known by its x in `ROWS` rows of the frame, each with its own variance, so that it may have any
 shape, and what is hidden now is kept from earlier frames. Most motion between two frames is the camera's: it
 is found from all boundaries at once and applied to all of them, seen or not. The rest is small, and a Kalman
-filter smooths it without lagging behind when the car changes lanes.
+filter smooths it without lagging behind when the car changes lanes. Which two bound the ego lane is settled
+among them: see `ego_lane`.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ from perception.classes import DRIVE, ClassSet
 from perception.ego import lanes_outside
 from perception.scene import Lane, Scene, Side
 from perception.tracking.assignment import assign
+from perception.tracking.ego_lane import EgoLane
 from perception.types import Bools, Doubles, Ints
 
 Tracks = npt.NDArray[Any]  # of TRACK
@@ -38,11 +40,12 @@ HORIZON = 0.4  # above it nothing moves with the car's place on the road
 BELIEF_S = 0.5  # in which a boundary is believed in, or given up
 SHOWN, HIDDEN, DEAD = 0.5, 0.4, 0.06  # belief to be published, to stay so, and to be kept at all
 SURE = 0.3  # confidence of one that is believed at first sight
-CONFIDENCE_S, KIND_S, SIDE_S = 0.3, 1.0, 0.2  # in which these change
-FIRM = 0.3, 0.5  # of kind and side, from 0 to 1: how sure they must be to be published
+CONFIDENCE_S, KIND_S = 0.3, 1.0  # in which these change
+FIRM = 0.3  # of a kind, from 0 to 1: how sure it must be to be published
+REACHING = 0.6  # of the height: a boundary that ends above is not known to reach the camera
 
 KINDS = ("unknown", "solid", "dashed")  # by number: 0, 1 and -1
-SIDES = {"left": -1.0, "right": 1.0}
+SIDES: dict[float, Side] = {-1.0: "left", 1.0: "right"}
 TRACK = np.dtype(
     [
         ("x", np.float64, ROWS),
@@ -52,7 +55,7 @@ TRACK = np.dtype(
         ("shown", np.bool_),
         ("kind", np.float64),  # from -1, dashed, to 1, solid
         ("shown_kind", np.float64),
-        ("side", np.float64),  # from -1, left, to 1, right
+        ("side", np.float64),  # of the ego lane, by `SIDES`, or 0
     ]
 )
 _ROW = np.arange(ROWS)
@@ -63,8 +66,8 @@ class LaneTracker:
     """Steadies the lane boundaries of one camera's scenes, in the order of their stamps.
 
     A sure boundary is published at first sight, a faint one once it was seen for a while; both are kept,
-    unseen, for up to half a second. Kind and side change only when several frames say so. Time is that of
-    the stamps: frames may come at any rate, or be missing.
+    unseen, for up to half a second. Kinds change only when several frames say so. Time is that of the
+    stamps: frames may come at any rate, or be missing.
 
     The same scenes give the same boundaries. The time taken is bounded by `MOST`.
     """
@@ -77,6 +80,7 @@ class LaneTracker:
         self._stamp_ns = 0
         self._shape: tuple[int, ...] = ()
         self._recording = 0
+        self._ego = EgoLane()
 
     def update(self, scene: Scene) -> Scene:
         """The scene with steady lanes, from left to right.
@@ -86,7 +90,7 @@ class LaneTracker:
         """
         same = scene.recording == self._recording and scene.size == self._shape
         if not same or scene.stamp_ns < self._stamp_ns:
-            self._tracks, self._speeds = self._tracks[:0], np.zeros(3)
+            self._tracks, self._speeds, self._ego = self._tracks[:0], np.zeros(3), EgoLane()
         seconds = max((scene.stamp_ns - self._stamp_ns) / 1e9, 1e-3)
         self._stamp_ns, self._shape = scene.stamp_ns, scene.size
         self._recording = scene.recording
@@ -97,6 +101,7 @@ class LaneTracker:
         self._correct(tracks, found[columns], seconds)
         self._drop_doubles(tracks)
         self._renew(np.delete(found, columns))
+        self._settle_sides(seconds)
         lanes = _publish(self._tracks[self._tracks["shown"]], *scene.size)
         return scene.evolve(lanes=lanes if scene.ego_mask is None else lanes_outside(lanes, scene.ego_mask))
 
@@ -141,7 +146,6 @@ class LaneTracker:
         seen["confidence"] += _share(seconds, CONFIDENCE_S) * (found["confidence"] - seen["confidence"])
         kind = np.where(found["kind"] == 0, seen["kind"], found["kind"])
         seen["kind"] += _share(seconds, KIND_S) * (kind - seen["kind"])
-        seen["side"] += _share(seconds, SIDE_S) * (found["side"] - seen["side"])
         self._tracks["belief"] *= 1 - _share(seconds, BELIEF_S)
         seen["belief"] += _share(seconds, BELIEF_S) * (1 - seen["belief"])
         self._tracks[tracks] = seen
@@ -153,6 +157,10 @@ class LaneTracker:
         common = _known(ghosts) & _known(seen)
         alongside = common.sum(-1) > 0.5 * _known(ghosts).sum(-1)
         double = alongside & (_mean(np.abs(ghosts["x"] - seen["x"]), common) < DOUBLE)
+        # What was known of the one is known of the other.
+        belief = np.where(double, ghosts["belief"], 0.0).max(0, initial=0.0)
+        self._tracks["belief"][tracks] = np.maximum(seen["belief"], belief)
+        self._tracks["shown"][tracks] |= (double & ghosts["shown"]).any(0)
         self._tracks = np.delete(self._tracks, unseen[double.any(1)])
 
     def _renew(self, new: Tracks) -> None:
@@ -162,9 +170,21 @@ class LaneTracker:
         tracks = tracks[(tracks["belief"] > DEAD) & _known(tracks).any(1)]
         tracks = tracks[np.argsort(-tracks["belief"], kind="stable")[:MOST]]
         tracks["shown"] = tracks["belief"] >= np.where(tracks["shown"], HIDDEN, SHOWN)
-        firm = np.abs(tracks["kind"]) > FIRM[0]
+        firm = np.abs(tracks["kind"]) > FIRM
         tracks["shown_kind"] = np.where(firm, np.sign(tracks["kind"]), tracks["shown_kind"])
         self._tracks = tracks
+
+    def _settle_sides(self, seconds: float) -> None:
+        """Settle which of the boundaries that are published bound the ego lane."""
+        shown = self._tracks[self._tracks["shown"]]
+        slope, _, last = _ends(shown)
+        height, width = self._shape
+        near = np.where(last < REACHING * ROWS, np.nan, (_reach(shown) - 0.5) * width)
+        sure = shown["confidence"] * shown["belief"]
+        self._tracks["side"] = 0
+        self._tracks["side"][self._tracks["shown"]] = self._ego.choose(
+            near, slope * width * ROWS / height, sure, shown["side"], seconds
+        )
 
 
 def _sample(scene: Scene, paint: int) -> Tracks:
@@ -178,7 +198,6 @@ def _sample(scene: Scene, paint: int) -> Tracks:
         one["variance"] = np.where((rows >= y[0]) & (rows <= y[-1]), 0.0, np.inf)
         one["confidence"] = lane.confidence
         one["kind"] = {"solid": 1, "dashed": -1}.get(lane.kind, 0)
-        one["side"] = SIDES.get(lane.side or "", 0.0)
     found["belief"] = SHOWN * np.minimum(found["confidence"] / SURE, 1)
     columns = found["x"][..., None] * width + np.array([-1, 0, 1]) * NOISE * width - 0.5
     columns = np.clip(np.rint(columns), 0, width - 1).astype(np.intp)
@@ -194,7 +213,6 @@ def _sample(scene: Scene, paint: int) -> Tracks:
 def _publish(tracks: Tracks, height: int, width: int) -> tuple[Lane, ...]:
     """The boundaries of tracks in a frame of that size."""
     y = _rows(height)
-    sides = _sides(tracks)
     lanes = []
     for k in np.argsort(_reach(tracks), kind="stable").tolist():
         x = tracks["x"][k] * width - 0.5
@@ -202,21 +220,10 @@ def _publish(tracks: Tracks, height: int, width: int) -> tuple[Lane, ...]:
         if len(inside) > 1:
             points = np.stack([x, y], 1)[inside].astype(np.float32)
             kind = KINDS[int(tracks["shown_kind"][k])]
-            lanes.append(Lane(points, kind, float(tracks["confidence"][k]), sides.get(k)))
+            lanes.append(
+                Lane(points, kind, float(tracks["confidence"][k]), SIDES.get(float(tracks["side"][k])))
+            )
     return tuple(lanes)
-
-
-def _sides(tracks: Tracks) -> dict[int, Side]:
-    """Which tracks bound the ego lane."""
-    if not len(tracks):
-        return {}
-    left, right = int(tracks["side"].argmin()), int(tracks["side"].argmax())
-    sides: dict[int, Side] = {}
-    if tracks["side"][left] < -FIRM[1]:
-        sides[left] = "left"
-    if tracks["side"][right] > FIRM[1]:
-        sides[right] = "right"
-    return sides
 
 
 def _rows(height: int) -> Doubles:

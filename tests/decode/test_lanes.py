@@ -197,6 +197,15 @@ def test_a_smear_close_to_a_line_bounds_no_ego_lane(line: float) -> None:
     assert street.off(bounding, line) < 3
 
 
+def test_paint_that_is_thinner_than_lines_are_is_less_sure() -> None:
+    """Such as the edge of a shadow, a pixel or two wide."""
+    street = Street()
+    street.solid(-1.8)
+    street.paint(1.79, 1.81, 2.0, 60.0)
+    line, edge = street.find()
+    assert edge.confidence < line.confidence - 0.05
+
+
 def test_of_lines_that_are_as_sure_the_nearer_one_bounds_the_ego_lane() -> None:
     street = Street()
     for at in (-1.8, 1.4, 1.8):

@@ -1,6 +1,7 @@
 """Figures of metres, against errors that are put in."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,10 +41,12 @@ def place(distance: float, speed: float = 0.0) -> TruePlace:
 
 def test_errors_of_the_ego_lane() -> None:
     found = Road(offset_m=0.25, heading_rad=0.012, curvature_per_m=1.3e-3)
-    lane = score((scene_of(found), place(15)), (scene_of(), place(15)))["ego lane"]
-    assert lane == pytest.approx(
-        {"offset, m": 0.05, "offset p90, m": 0.05, "curvature, 1/km": 0.3, "heading, mrad": 2.0, "known": 0.5}
+    figures = score((scene_of(found), place(15)), (scene_of(), place(15)))
+    assert figures["ego lane"] == pytest.approx(
+        {"offset, m": 0.05, "offset p90, m": 0.05, "heading, mrad": 2.0, "known": 0.5}
     )
+    assert figures["bend"] == pytest.approx({"curvature, 1/km": 0.3, "known": 0.5})
+    assert "bend" not in score((scene_of(replace(found, curvature_per_m=None)), place(15)))
 
 
 def test_errors_of_distances_by_range() -> None:

@@ -19,6 +19,15 @@ def seen(ahead: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Seen:
     return Seen(places * near, MOUNT.height * near, lane, np.full(len(near), 1.5e-3))
 
 
+def test_a_bend_is_known_where_enough_of_the_road_is_seen() -> None:
+    for farthest, known in ((40.0, True), (9.0, False)):
+        road = RoadFilter(MOUNT)
+        road.update(seen(np.geomspace(3, farthest, 30)), 2, 0.0)
+        found = road.lane(0, 1)
+        assert (found.curvature_per_m is not None) == (found.curvature_sd_per_m is not None) == known
+        assert found.offset_m == pytest.approx(-0.15, abs=0.01)  # which does not need it
+
+
 def test_a_point_that_no_ray_leads_to_says_nothing() -> None:
     """Where a fisheye's picture is black, or a camera to the side sees what lies behind it."""
     ahead = np.geomspace(3, 40, 30)

@@ -100,7 +100,7 @@ def test_said_deviations_hold_under_noise() -> None:
 @settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(4, 6))
 def test_a_line_that_does_not_belong_there_hardly_counts(seed: int, count: int) -> None:
-    """Such as a stop line, a kerb that leaves, or the edge of a shadow."""
+    """Such as a stop line, a kerb that leaves, or the edge of a shadow; where it does count, that is said."""
     rng = np.random.default_rng(seed)
     places = 1.8 - 3.5 * np.arange(count) + 3.5 * rng.integers(0, count)
     seen = lanes(PLAIN, LEVEL, tuple(places))
@@ -110,7 +110,8 @@ def test_a_line_that_does_not_belong_there_hardly_counts(seed: int, count: int) 
     stray = stray[np.argsort(-stray[:, 1])]
     found = find_vanishing((*seen, Lane(stray, "solid", 0.9)), Lens(PLAIN))
     assert found is not None
-    assert abs(found.pitch) < math.radians(0.3) and abs(found.yaw) < math.radians(0.5)
+    assert abs(found.pitch) < max(math.radians(0.3), 2 * found.pitch_sd)
+    assert abs(found.yaw) < max(math.radians(0.5), 2 * found.yaw_sd)
 
 
 @pytest.mark.parametrize(

@@ -213,10 +213,45 @@ def test_the_kind_is_steady_and_changes_when_it_must() -> None:
 
 
 def test_the_side_is_steady() -> None:
+    """Whatever single frames say; also of a boundary whose partner is gone."""
     tracker = LaneTracker()
     for k in range(60):
         left = line(-1.7, side=None if k % 5 == 4 else "left")
-        assert [lane.side for lane in tracked(tracker, k / 30, [left])] == ["left"]
+        found = [left, line(1.8)] if k < 30 else [left]
+        sides = [lane.side for lane in tracked(tracker, k / 30, found)]
+        assert sides == (["left", "right"] if k < 30 or len(sides) == 2 else ["left"])
+    assert sides == ["left"]
+
+
+def test_the_edge_of_a_shadow_in_the_lane_does_not_bound_it() -> None:
+    """It is taken for paint every other frame, and then is the nearest one."""
+    tracker = LaneTracker()
+    for k in range(90):
+        edge = [line(0.9, confidence=0.5, side="right")] if k > 45 and k % 2 else []
+        lanes = tracked(tracker, k / 30, [line(-1.7, side="left"), *edge, line(1.8)])
+        right = next(lane for lane in lanes if lane.side == "right")
+        assert off(right, line(1.8)) < 1
+    assert len(lanes) == 3  # it is published all the same, as what it may be
+
+
+def test_of_a_double_line_the_inner_one_counts_also_where_it_is_not_found() -> None:
+    tracker = LaneTracker()
+    for k in range(90):
+        inner = [line(1.7, confidence=0.5)] if k % 3 else []
+        lanes = tracked(tracker, k / 30, [line(-1.7), *inner, line(1.95, confidence=0.7)])
+        if k > 15:
+            right = next(lane for lane in lanes if lane.side == "right")
+            assert off(right, line(1.7)) < 1
+
+
+def test_what_a_boundary_was_known_to_be_outlives_its_double() -> None:
+    """A boundary jumps to where a faint one was seen once: it is the same one, as sure as before."""
+    tracker = LaneTracker()
+    for k in range(30):
+        faint = [line(1.5, confidence=0.1)] if k == 25 else []
+        tracked(tracker, k / 30, [line(-1.7), *faint, line(1.7)])
+    lanes = tracked(tracker, 1.0, [line(-1.7), line(1.52)])
+    assert [lane.side for lane in lanes] == ["left", "right"]
 
 
 def test_time_that_goes_back_or_another_size_starts_again() -> None:

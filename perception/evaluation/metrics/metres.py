@@ -60,9 +60,13 @@ class MetresScore:
             rows["ego lane"] = {
                 "offset, m": float(np.median(self._offsets)),
                 "offset p90, m": float(np.quantile(self._offsets, 0.9)),
-                "curvature, 1/km": 1000 * float(np.median(self._curvatures)),
                 "heading, mrad": 1000 * float(np.median(self._headings)),
                 "known": self._lanes / self._frames,
+            }
+        if self._curvatures:
+            rows["bend"] = {
+                "curvature, 1/km": 1000 * float(np.median(self._curvatures)),
+                "known": len(self._curvatures) / self._frames,
             }
         if any(not np.isnan(found) for _, found, _ in self._places):
             for least, most in RANGES:
