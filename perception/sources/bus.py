@@ -17,6 +17,7 @@ from perception.interchange.messages.decoding import UndecodableError
 from perception.interchange.messages.images import DecodedImage, image_decoder
 from perception.pixels import size_of
 from perception.sources.link import SILENCE_S, log_found, lost
+from perception.sources.rectified import holding_for
 from perception.sources.stream_clock import StreamClock
 from perception.uri import Uri
 
@@ -71,12 +72,13 @@ class BusSource(ABC):
     def _look(self) -> str:
         """See that messages of whoever publishes now go to `_take`; what is wrong, where none come."""
 
-    def _camera_info_taker(self) -> Callable[[bytes], None]:
-        """Takes messages CameraInfo, which frames then have."""
+    def _camera_info_taker(self, topic: str) -> Callable[[bytes], None]:
+        """Takes messages CameraInfo beside the pictures of a topic, which frames then have."""
         read = calibration_decoder(Schema(CAMERA_INFO, "", b"", "cdr"))
 
         def take(data: bytes) -> None:
-            _, self._camera_info = read(data)
+            _, info = read(data)
+            self._camera_info = info and holding_for(topic, info)
 
         return self._noting(CAMERA_INFO, take)
 

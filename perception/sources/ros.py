@@ -35,7 +35,9 @@ class RosSource(BusSource):
         except RuntimeError as error:
             raise SourceError(f"source {self.uri}: ROS refuses ({error})") from error
         try:
-            self._subscribe(CAMERA_INFO, camera_info_beside(self._topic), self._camera_info_taker())
+            self._subscribe(
+                CAMERA_INFO, camera_info_beside(self._topic), self._camera_info_taker(self._topic)
+            )
             try:
                 take = self._transforms_taker()
                 self._subscribe(TRANSFORMS, "/tf_static", take, reliable=True, latched=True)

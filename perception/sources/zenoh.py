@@ -43,7 +43,7 @@ class ZenohSource(BusSource):
                 if not waits(self._options):
                     raise SourceError(f"source {self.uri}: Zenoh refuses ({words(error)})") from error
                 return "nobody is there to connect to"
-            take_info = self._camera_info_taker()
+            take_info = self._camera_info_taker(self._key)
             self._session.declare_subscriber(self._key, self._put)
             self._session.declare_subscriber(
                 camera_info_beside(self._key), lambda sample: take_info(sample.payload.to_bytes())

@@ -58,7 +58,7 @@ def test_frames_have_the_calibration_and_the_transforms_that_came_last() -> None
     take = source._transforms_taker()
     for frame in (lens, lidar, lens):
         take(sent("transforms", frame))
-    taken = source._camera_info_taker()
+    taken = source._camera_info_taker("/car/image")
     taken(sent("calibration", a_scene()[0]))
     for data in (b"\0\1\0\0", b"\7\1\0\0", sent("calibration", a_scene()[0])[:-60]):
         taken(data)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,14 @@ def calibration(stamp_ns: int, frame_id: str, about: CameraInfo) -> Any:
     return protobuf(CameraCalibration, stamp_ns, frame_id=frame_id, **fields)
 
 
-def recording(path: Path, calibrations: dict[str, tuple[str, CameraInfo]]) -> Path:
+def recording(
+    path: Path, calibrations: dict[str, tuple[str, CameraInfo]], picture: str = "/front/image"
+) -> Path:
     """Calibrations by topic, with their coordinate frame; each comes after its picture, as drivers do it."""
     log = McapLog(path)
     for shot in TAKEN:
         fields = {"data": shot.data, "format": "png", "frame_id": "front_optical"}
-        log.add("/front/image", shot.log_ns, protobuf(CompressedImage, shot.stamp_ns, **fields))
+        log.add(picture, shot.log_ns, protobuf(CompressedImage, shot.stamp_ns, **fields))
         for name, (frame_id, about) in calibrations.items():
             log.add(name, shot.log_ns + 1000, calibration(shot.stamp_ns, frame_id, about))
     return log.close()
@@ -66,6 +69,35 @@ def test_the_calibration_of_the_camera_is_on_every_frame(calibrations: Any, tmp_
     frames, notes = frames_of(recording(tmp_path / "x.mcap", calibrations))
     assert {frame.camera_info for frame in frames} == {info()}
     assert not notes
+
+
+@pytest.mark.parametrize("picture", ["/front/image_rect", "/front/image_rect_color/compressed"])
+def test_rectified_pictures_have_the_projection_and_no_distortion(picture: str, tmp_path: Path) -> None:
+    about = replace(info(), p=(25.0, 0.0, 14.0, -3.0, 0.0, 26.0, 12.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+    path = recording(tmp_path / "x.mcap", {"/front/camera_info": ("front_optical", about)}, picture)
+    frames, notes = frames_of(path)
+    (found,) = {frame.camera_info for frame in frames}
+    assert found is not None and not notes
+    assert (found.k, found.d) == ((25.0, 0.0, 14.0, 0.0, 26.0, 12.0, 0.0, 0.0, 1.0), (0.0,) * 5)
+    assert found.p == about.p  # as before: a sink publishes it
+
+
+@pytest.mark.parametrize(
+    ("about", "why"),
+    [
+        (replace(info(), p=(0.0,) * 12), "has no projection (P)"),
+        (replace(info(), r=(0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)), "turned against the camera (R)"),
+    ],
+)
+def test_rectified_pictures_of_an_unknown_camera_have_no_calibration(
+    about: CameraInfo, why: str, tmp_path: Path
+) -> None:
+    given = {"/front/camera_info": ("front_optical", about)}
+    frames, notes = frames_of(recording(tmp_path / "x.mcap", given, "/front/image_rect"))
+    assert {frame.camera_info for frame in frames} == {None}
+    assert why in notes[0]
+    raw, _ = frames_of(recording(tmp_path / "raw.mcap", given))
+    assert {frame.camera_info for frame in raw} == {about}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from perception.interchange.messages.channels import Schema
 from perception.interchange.messages.decoding import Data, UndecodableError
 from perception.sources.log.base import Log, Record
 from perception.sources.log.choice import is_beside
+from perception.sources.rectified import holding_for
 
 
 class Surroundings:
@@ -78,8 +79,14 @@ class Surroundings:
 
     def _fitting(self, name: str, width: int, height: int) -> CameraInfo | None:
         info = self._infos[name][1]
-        if info is None or (info.width, info.height) == (width, height):
-            return info
+        if info is None:
+            return None
+        if (info.width, info.height) == (width, height):
+            try:
+                return holding_for(self._picture, info)
+            except SourceError as error:
+                self._note(f"{error}; passed over")
+                return None
         self._note(
             f"{name} holds for {info.width}×{info.height}, not for pictures of {width}×{height}; passed over"
         )
