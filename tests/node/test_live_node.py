@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
 from perception.engines.base import EngineInfo
 from perception.errors import EngineError, PerceptionError, SourceError
@@ -26,12 +25,7 @@ from perception.sinks.queue import SinkQueue
 from perception.sources.push import PushSource
 from perception.types import Policy
 from tests.media import picture
-from tests.node.test_node import HEIGHT, WIDTH, ListSink, reconciles, until, watched
-
-
-@pytest.fixture(scope="module")
-def perceiver(colour_bundle: Bundle) -> Perceiver:
-    return Perceiver.load(colour_bundle.folder, "onnx-cpu", threads=1)
+from tests.node.nodes import HEIGHT, WIDTH, ListSink, reconciles, until, watched
 
 
 class Camera:
