@@ -1,4 +1,4 @@
-"""Building for TensorRT: the shapes an engine takes, and its real parser where `tensorrt_rtx` is installed."""
+"""Building for TensorRT: the shapes of an engine, and its real parser where `tensorrt_rtx` is installed."""
 
 import signal
 import threading
