@@ -9,13 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
 from perception.app import cli
-from perception.app.diff.compare import Labels, Matches, matches
 from perception.errors import ConfigError
 from tests.interchange.conftest import HEIGHT, ROAD, VEHICLE, WIDTH, write_folder
 from tests.media import read_image
@@ -249,36 +245,6 @@ def test_runs_without_maps_are_compared_by_their_lines(runs: tuple[Path, Path]) 
     assert found["frames"][0]["labels"] is None and found["labels"]["agreement"] == 1
     edit(runs[1], lambda lines: lines[2].update(latent=[1.0]))
     assert diff(*runs, status=1)["identical"] == 3
-
-
-IDS = st.sampled_from([0, 1, 2, 9001, 65535])
-
-
-@given(
-    arrays.arrays(np.uint16, (4, 6), elements=IDS, fill=st.nothing()),
-    arrays.arrays(np.uint16, (4, 6), elements=IDS, fill=st.nothing()),
-)
-def test_matches_are_those_of_half_or_more(a: Any, b: Any) -> None:
-    ious = {
-        (i, k): ((a == i) & (b == k)).sum() / ((a == i) | (b == k)).sum()
-        for i in set(a.ravel().tolist()) - {0}
-        for k in set(b.ravel().tolist()) - {0}
-    }
-    found = {(i, k): iou for i, k, iou in matches(a, b)}
-    assert all(iou == pytest.approx(ious[pair]) and iou >= 0.5 for pair, iou in found.items())
-    assert {pair for pair, iou in ious.items() if iou > 0.5} <= found.keys()
-    for side in (0, 1):
-        assert len({pair[side] for pair in found}) == len(found)
-    halves = {pair for pair, iou in ious.items() if iou == 0.5} - found.keys()
-    assert all(any(i == one[0] or k == one[1] for one in found) for i, k in halves)
-
-
-def test_sums_of_frames() -> None:
-    assert Labels({1: (2, 3, 4)}) + Labels({1: (1, 1, 1), 5: (0, 1, 0)}) == Labels(
-        {1: (3, 4, 5), 5: (0, 1, 0)}
-    )
-    assert Matches(1, 2, 3, 4, 5.0, 6.0) + Matches(1, 1, 1, 1, 1.0, 1.0) == Matches(2, 3, 4, 5, 6.0, 7.0)
-    assert Labels().agreement == Matches().agreement == 1
 
 
 def test_a_part_of_a_drive_is_paired_by_time_not_by_number(runs: tuple[Path, Path]) -> None:

@@ -1,81 +1,18 @@
 """Health is told of a camera's life frame by frame, in simulated time."""
 
-from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.frame import Drop, DropReason
+from perception.frame import DropReason
 from perception.health.degradation import STEPS
-from perception.health.latency import StageTimes
-from perception.health.monitor import CLEAR_AFTER_S, LATELY_NS, RAISE_AFTER_S, Monitor
-from perception.health.types import Finding, Health, Level, Link, LinkState, NodeState, SinkState
-from perception.node.accounting import Accounting
+from perception.health.monitor import CLEAR_AFTER_S, LATELY_NS, RAISE_AFTER_S
+from perception.health.types import Finding, Level, Link, LinkState, NodeState
 from perception.scene import Signal, Status
 from perception.types import NS_PER_MS, NS_PER_S
-
-STREAMING = Link(LinkState.STREAMING, connections=1)
-PERIOD = 40 * NS_PER_MS
-
-
-class Camera:
-    """A camera at 25 fps that a monitor watches; asked each 20 ms, as by a thread."""
-
-    def __init__(self, rate: float = 25.0, **options: Any) -> None:
-        self.times = StageTimes(("infer", "end_to_end"))
-        self.monitor = Monitor("front", rate, self.times, **({"live": True} | options))
-        self.accounting, self.now = Accounting(), 0
-        self.told: dict[str, Any] = {"link": STREAMING}
-        self.status, self.age_ms, self.infer_ms = Status.OK, 40.0, 20.0
-        self.drop = DropReason.SUPERSEDED
-        self.findings: tuple[Finding, ...] = ()
-        self.published_share = 1.0
-        self.moments: list[Health] = []
-
-    def frames(self, seconds: float, interval_ns: int = PERIOD) -> Health:
-        return self._run(seconds, interval_ns)
-
-    def silence(self, seconds: float) -> Health:
-        return self._run(seconds, None)
-
-    def _run(self, seconds: float, interval_ns: int | None) -> Health:
-        end, next_ns = self.now + round(seconds * NS_PER_S), self.now
-        while self.now < end:
-            if interval_ns and self.now >= next_ns:
-                next_ns += interval_ns
-                self._frame()
-            health = self.ask()
-            self.now += 20 * NS_PER_MS
-        return health
-
-    def _frame(self) -> None:
-        sequence = self.accounting.captured
-        self.monitor.arrived(self.now)
-        self.accounting.capture(sequence)
-        if (sequence * 7919) % 100 < 100 * self.published_share:
-            self.times.add("infer", self.infer_ms, at_ns=self.now)
-            self.times.add("end_to_end", self.age_ms, at_ns=self.now)
-            self.accounting.publish(sequence, self.status)
-            self.monitor.published(self.findings, self.now)
-        else:
-            self.accounting.drop(Drop(sequence, self.drop, ""))
-
-    def ask(self, state: NodeState = NodeState.ACTIVE) -> Health:
-        health = self.monitor.health(self.now, 5, state=state, account=self.accounting.account(), **self.told)
-        self.moments.append(health)
-        return health
-
-
-def told(health: Health) -> dict[str, Level]:
-    return {condition.name: condition.level for condition in health.conditions}
-
-
-def reason(health: Health, name: str) -> str:
-    return next(condition.reason for condition in health.conditions if condition.name == name)
+from tests.health.watched_camera import PERIOD, Camera, reason, told
 
 
 def test_a_sound_camera_has_nothing_amiss_and_true_figures() -> None:
@@ -246,94 +183,6 @@ def test_a_stream_that_lags() -> None:
     camera.told["link"] = Link(LinkState.STREAMING, lag_ms=800)
     health = camera.frames(1)
     assert reason(health, "backlog") == "frames wait 800 ms in the stream's buffers, at most 500 ms"
-
-
-FULL = "No space left on device"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "level", "words"),
-    [
-        (SinkState("a.mp4", 9, {}), SinkState("a.mp4", 99, {}), None, ""),
-        (SinkState("a.mp4", 9, {FULL: 5}), SinkState("a.mp4", 99, {FULL: 5}), None, ""),  # it is over
-        (
-            SinkState("a.mp4", 9, {}),
-            SinkState("a.mp4", 99, {FULL: 5}),
-            Level.WARN,
-            f"has just lost 5 frames, mostly: {FULL}",
-        ),
-        (
-            SinkState("a.mp4", 9, {}),
-            SinkState("a.mp4", 9, {FULL: 90}, error=FULL),
-            Level.ERROR,
-            f"takes nothing: {FULL}",
-        ),
-        (
-            SinkState("a.mp4", 9, {}),
-            SinkState("a.mp4", 9, {}, 4, 1500),
-            Level.WARN,
-            "lets a frame wait for 1500 ms, at most 1000 ms",
-        ),
-        (
-            SinkState("web://h", 9, {}, viewers=True),
-            SinkState("web://h", 9, {"queue full": 90}, viewers=True),
-            None,
-            "",
-        ),
-        (
-            SinkState("web://h", 9, {}, viewers=True),
-            SinkState("web://h", 9, {}, error="port taken", viewers=True),
-            Level.WARN,
-            "takes nothing: port taken",
-        ),
-    ],
-)
-def test_sinks(before: SinkState, after: SinkState, level: Level | None, words: str) -> None:
-    camera = Camera()
-    camera.told["sinks"] = [before]
-    camera.frames(6)
-    camera.told["sinks"] = [after]
-    health = camera.frames(1)
-    name = f"sink {after.uri}"
-    assert told(health) == ({name: level} if level else {})
-    if level:
-        assert reason(health, name) == f"{name} {words}"
-
-
-Usage = namedtuple("Usage", "total used free")
-
-
-@pytest.mark.parametrize(
-    ("free_gib", "total_gib", "words"),
-    [
-        (6, 100, ""),
-        (4, 100, "is nearly full: 4.0 GiB (4 %) free, at least 1 GiB and 5 %"),
-        (0.5, 4, "is nearly full: 0.5 GiB (12 %) free, at least 1 GiB and 5 %"),
-    ],
-)
-def test_a_disk_that_fills_up(
-    free_gib: float, total_gib: float, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    asked: list[Path] = []
-
-    def usage(place: Path) -> Usage:
-        asked.append(place)
-        return Usage(total_gib * 2**30, 0, free_gib * 2**30)
-
-    monkeypatch.setattr("shutil.disk_usage", usage)
-    folder = tmp_path / "labels" / "today"  # not there yet
-    health = Camera(folders=[folder]).frames(7)
-    assert [one.reason for one in health.conditions] == ([f"the disk of {folder} {words}"] if words else [])
-    assert asked == [tmp_path, tmp_path]  # in seven seconds
-
-
-def test_a_disk_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def usage(place: Path) -> Usage:
-        raise OSError(116, "Stale file handle")
-
-    monkeypatch.setattr("shutil.disk_usage", usage)
-    health = Camera(folders=[tmp_path]).frames(1)
-    assert reason(health, f"disk {tmp_path}") == f"the disk of {tmp_path} cannot be asked: Stale file handle"
 
 
 def test_what_the_picture_shows_lasts_until_the_signal_is_gone() -> None:

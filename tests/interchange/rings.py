@@ -11,6 +11,7 @@ from perception.interchange.shm.reader import Held, Reader
 from perception.interchange.shm.ring import Ring
 from tests.sources.live import until
 
+ALL = Part.PICTURE
 SOON_S = 10.0  # for what comes at once, on a machine that has other things to do
 NOW_S = 0.2  # for what must not come
 

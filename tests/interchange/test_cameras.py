@@ -14,7 +14,7 @@ from perception.errors import SourceError
 from perception.interchange.messages.cameras import calibration_decoder, transforms_decoder
 from perception.interchange.messages.channels import Schema
 from perception.interchange.messages.decoding import UndecodableError
-from tests.interchange.test_images import ROS, ROS1, header, ros
+from tests.interchange.ros_messages import ROS, ROS1, header, ros
 
 K = (700.0, 0.0, 320.5, 0.0, 710.0, 240.25, 0.0, 0.0, 1.0)
 R = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

@@ -19,7 +19,7 @@ from perception.errors import SourceError
 from perception.interchange.messages.channels import Schema
 from perception.interchange.messages.decoding import UndecodableError, nanoseconds
 from perception.interchange.messages.images import image_decoder
-from tests.interchange.test_images import BGR, ROS1, STAMP_NS, compressed_message, raw_message, ros
+from tests.interchange.ros_messages import BGR, ROS1, STAMP_NS, compressed_message, raw_message, ros
 
 JPEG = cv2.imencode(".jpg", BGR)[1].tobytes()
 PNG = cv2.imencode(".png", BGR)[1].tobytes()

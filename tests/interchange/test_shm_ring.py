@@ -15,15 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perception.errors import DataError, SinkError
+from perception.errors import DataError
 from perception.interchange.shm.layout import Bytes, Part, SharedFrame
 from perception.interchange.shm.messages import Request
 from perception.interchange.shm.reader import Held, Reader
-from perception.interchange.shm.ring import Ring
-from tests.interchange.rings import NOW_S, asking, frame, ring, shown, take
+from tests.interchange.rings import ALL, NOW_S, asking, frame, ring, shown, take
 from tests.sources.live import until
-
-ALL = Part.PICTURE
 
 
 def test_each_frame_comes_to_who_waits(runtime: Path) -> None:
@@ -248,49 +245,6 @@ def test_one_that_asks_and_never_reads_takes_no_memory(runtime: Path) -> None:
                 break
             served.report(large)
         until(lambda: not served.wanted)  # it was sent away
-
-
-def test_a_second_writer_is_refused_while_the_first_one_lives(runtime: Path) -> None:
-    path = runtime / "perception-front.sock"
-    with ring(runtime), pytest.raises(SinkError, match=rf"{path}: process {os.getpid()} serves it already"):
-        Ring(path, b"{}")
-    assert not path.exists()
-    with ring(runtime), Reader.open("front", ALL):
-        pass
-
-
-def test_the_socket_of_a_writer_that_was_killed_is_replaced(runtime: Path) -> None:
-    code = (
-        "import sys, pathlib, time\n"
-        "from perception.interchange.shm.ring import Ring\n"
-        "ring = Ring(pathlib.Path(sys.argv[1]), b'{}')\n"
-        "print('serves', flush=True)\n"
-        "time.sleep(600)\n"
-    )
-    path = runtime / "perception-front.sock"
-    child = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None and child.stdout.readline() == "serves\n"
-    with Reader.open("front", ALL) as reader:
-        child.kill()
-        child.wait()
-        child.stdout.close()
-        with pytest.raises(ConnectionError):
-            reader.next(10)
-    assert path.is_socket()
-    with pytest.raises(ConnectionRefusedError):
-        Reader.open("front", ALL)
-    with ring(runtime) as served, asking(served) as reader:
-        served.publish(frame(3), ALL)
-        assert shown(take(reader)) == 3
-
-
-def test_a_place_that_cannot_be_written_is_an_error_in_words(runtime: Path) -> None:
-    with pytest.raises(SinkError, match="No such file or directory"):
-        Ring(runtime / "none/perception-front.sock", b"{}")
-    with pytest.raises(SinkError, match="AF_UNIX path too long"):
-        Ring(runtime / f"{'x' * 120}.sock", b"{}")
-    (runtime / f"{'x' * 120}.lock").unlink()
-    assert not list(runtime.iterdir())
 
 
 def test_what_lies_outside_of_the_memory_is_refused(runtime: Path) -> None:

@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from perception.bundle.bundle import Bundle
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import NodeState
 from perception.node.node import Node
 from perception.perceiver import Perceiver
 from perception.scene import Scene
-from tests.node.test_node import ListSink, ListSource, frames, make_node
+from tests.node.nodes import ListSink, ListSource, frames, make_node
 
 
 @dataclass
@@ -28,11 +27,6 @@ class Bus(ListSink):
             return "not connected"
         super().write(frame, scene, overlay)
         return None
-
-
-@pytest.fixture(scope="module")
-def perceiver(colour_bundle: Bundle) -> Perceiver:
-    return Perceiver.load(colour_bundle.folder, "onnx-cpu", threads=1)
 
 
 @pytest.mark.parametrize(

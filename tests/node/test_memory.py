@@ -12,7 +12,7 @@ from perception.bundle.bundle import Bundle
 from perception.errors import EngineError
 from perception.frame import DropReason, Frame
 from perception.perceiver import Perceiver
-from tests.node.test_node import LazySource, ListSink, frame, make_node, until, watched
+from tests.node.nodes import LazySource, ListSink, frame, make_node, until, watched
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from perception import Bundle, Frame, Perceiver, Scene
 from perception.frame import Drop, DropReason
 from tests import graphs
 from tests.media import picture, truth
-from tests.node.test_node import LazySource, ListSink, ListSource, make_node, reconciles, until, watched
+from tests.node.nodes import LazySource, ListSink, ListSource, make_node, reconciles, until, watched
 
 HEIGHT, WIDTH = 48, 80
 

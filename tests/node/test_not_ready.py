@@ -17,7 +17,7 @@ from perception.frame import Frame
 from perception.overlay import StatusLine, draw
 from perception.perceiver import Perceiver
 from perception.scene import Status, unknown_scene
-from tests.node.test_node import (
+from tests.node.nodes import (
     HEIGHT,
     WIDTH,
     LazySource,

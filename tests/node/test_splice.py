@@ -5,7 +5,7 @@ from pathlib import Path
 from perception import Bundle, Perceiver
 from perception.sources.registry import open_source
 from tests.media import passing, write_video
-from tests.node.test_node import ListSink, make_node
+from tests.node.nodes import ListSink, make_node
 
 
 def test_stamps_go_on_and_tracks_start_again(tmp_path: Path, colour_bundle: Bundle) -> None:

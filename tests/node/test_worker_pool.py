@@ -12,7 +12,7 @@ import pytest
 from perception.errors import EngineError
 from perception.health.awake import AwakeClock
 from perception.node.worker_pool import Hung, WorkerPool
-from tests.node.test_node import until
+from tests.node.nodes import until
 
 LIMIT_S = 0.1
 

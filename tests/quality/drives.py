@@ -12,6 +12,9 @@ from perception.types import Image
 
 WIDTH, HEIGHT = 320, 180
 PERIOD_NS = 40_000_000
+SECOND = 25  # frames
+ALL = slice(None)
+HALF = slice(0, WIDTH // 2)
 SKY, TREES, ROAD = (230, 200, 170), (40, 90, 60), (100, 100, 100)  # BGR
 _RNG = np.random.default_rng(5)
 _HOUSES = _RNG.integers(40, 220, (6, 200), np.uint8)
@@ -35,6 +38,13 @@ def sensed(light: npt.NDArray[np.integer | np.floating], k: int, noise: float) -
     height, width = light.shape[:2]
     seen = light + noise * np.roll(_NOISES[k % 5, :height, :width], k // 5, axis=1)
     return np.clip(np.round(seen), 0, 255).astype(np.uint8)
+
+
+def covered(k: int, rows: slice, columns: slice) -> Image:
+    """By something dark."""
+    image = picture(k, noise=0).astype(np.float64)
+    image[rows, columns] = 45
+    return sensed(image, k, 1.5)
 
 
 def frame(pixels: Pixels, k: int) -> Frame:

@@ -1,6 +1,7 @@
+"""What the image checks find by the picture alone, and that what is sound stays sound."""
+
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,19 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.health.types import Finding, Level
 from perception.pixels import Pixels, Yuv420
 from perception.quality.image import ImageChecks
-from perception.scene import Scene
 from perception.simulation import Drive, parse_options
 from perception.types import Image
-from tests.quality.drives import HEIGHT, PERIOD_NS, WIDTH, frame, picture, scene, sensed
+from tests.quality.drives import (
+    ALL,
+    HALF,
+    HEIGHT,
+    PERIOD_NS,
+    SECOND,
+    WIDTH,
+    covered,
+    frame,
+    picture,
+    sensed,
+)
 
 W, E = Level.WARN, Level.ERROR
 GOOD = 26  # frames before a fault: a second
-SECOND = 25
 
 
 Look = Callable[[int], Pixels]
@@ -49,13 +58,6 @@ def blurred(k: int, deviation: float) -> Image:
     return sensed(image, k, 1.5)
 
 
-def covered(k: int, rows: slice, columns: slice) -> Image:
-    """By something dark."""
-    image = picture(k, noise=0).astype(np.float64)
-    image[rows, columns] = 45
-    return sensed(image, k, 1.5)
-
-
 def lamp(k: int) -> Image:
     dark = np.full((HEIGHT, WIDTH, 3), 4.0)
     dark[80:120, 200:240] = 220
@@ -73,9 +75,6 @@ def without_blocks(image: Image) -> Image:
     image[32:64] = 128
     return image
 
-
-ALL = slice(None)
-HALF = slice(0, WIDTH // 2)
 
 FAULTS: dict[str, tuple[Callable[[int], Image], str, Level]] = {
     "no light": (lambda k: picture(k) * 0, "black", E),
@@ -221,61 +220,6 @@ def test_another_size_than_the_first_frames_had_or_than_is_expected(expected: tu
     assert found(picture, checks, GOOD + 1, 1) == {}
 
 
-def judged(change: Callable[[Image], Image], seen: Scene, seconds: float = 4) -> list[set[str]]:
-    checks = ImageChecks()
-    return [
-        {one.name for one in checks.check(frame(change(picture(k)), k), seen)}
-        for k in range(round(seconds * SECOND))
-    ]
-
-
-def swapped(image: Image) -> Image:
-    return image[..., ::-1]
-
-
-def sunset(image: Image) -> Image:
-    """The sky orange, and everything in its light."""
-    return sensed(image * np.array([0.5, 0.9, 1.3]), 0, 0)
-
-
-def test_swapped_colours_are_found_after_two_seconds_and_a_sunset_is_none() -> None:
-    found_at = judged(swapped, scene())
-    assert found_at[:50] == [set()] * 50
-    assert found_at[60:] == [{"colours_swapped"}] * 40
-    assert judged(lambda image: image, scene()) == judged(sunset, scene()) == [set()] * 100
-
-
-def test_without_sky_or_leaves_nothing_is_said_of_colours() -> None:
-    seen = scene()
-    seen.labels[40:60] = DRIVE.id("building")
-    assert judged(swapped, seen) == [set()] * 100
-
-
-def muddy(image: Image) -> Image:
-    """A quarter of the houses is brown."""
-    image[60:120, 100:180] = (40, 55, 70)
-    return image
-
-
-def test_mud_is_found_where_the_network_says_houses() -> None:
-    found_at = judged(muddy, scene(), 2)
-    assert found_at[SECOND:] == [{"dirty"}] * SECOND
-    seen = scene()
-    seen.labels[60:120] = DRIVE.id("vehicle")  # the plain rear of a lorry
-    assert judged(muddy, seen, 2) == [set()] * (2 * SECOND)
-
-
-def test_one_class_nearly_everywhere_is_named() -> None:
-    seen = scene()
-    seen.labels[:] = DRIVE.id("road")
-    checks = ImageChecks()
-    (finding,) = checks.check(frame(picture(0), 0), seen)
-    assert (finding.name, finding.level) == ("one_class", W)
-    assert finding.reason == "the network says road nearly everywhere: 100 %, at most 95 %"
-    unknown = replace(seen, labels=np.full_like(seen.labels, 255))  # not ready: reported elsewhere
-    assert ImageChecks().check(frame(picture(0), 0), unknown) == []
-
-
 @given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([0, 128, 255]), st.integers(0, 2**31))
 @settings(max_examples=40, deadline=None)
 def test_any_picture_of_any_size_can_be_looked_at(height: int, width: int, level: int, seed: int) -> None:
@@ -297,28 +241,3 @@ def test_a_look_is_quick() -> None:
         checks.check(Frame(image, k * PERIOD_NS), None)
         spent.append(time.thread_time() - begun)
     assert sorted(spent)[10] < 0.005
-
-
-def test_a_bonnet_under_its_mask_is_not_taken_for_mud() -> None:
-    """A high one, that reaches into the middle third: without the mask the lens would count as blocked."""
-    mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[round(0.43 * HEIGHT) :] = True
-
-    def told(ego_mask: np.ndarray | None) -> set[str]:
-        checks = ImageChecks()
-        for k in range(2 * SECOND):
-            image = covered(k, slice(round(0.43 * HEIGHT), HEIGHT), ALL)
-            findings = checks.check(frame(image, k), replace(scene(), ego_mask=ego_mask))
-        return {one.name for one in findings}
-
-    assert told(None) == {"blocked"}
-    assert told(mask) == set()
-
-
-def test_mud_above_the_bonnet_is_found_with_its_mask() -> None:
-    mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[round(0.8 * HEIGHT) :] = True
-    checks = ImageChecks()
-    for k in range(2 * SECOND):
-        findings = checks.check(frame(covered(k, ALL, HALF), k), replace(scene(), ego_mask=mask))
-    assert "blocked" in {one.name for one in findings}

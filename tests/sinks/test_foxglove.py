@@ -3,12 +3,10 @@
 import asyncio
 import json
 import socket
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -289,19 +287,3 @@ def test_other_hosts_are_refused_and_a_port_that_is_taken_is_named() -> None:
         return True
 
     asyncio.run(until(opens))  # the SDK lets go of the port a moment after it has said so
-
-
-@pytest.mark.parametrize(("uri", "missing"), [("foxglove://127.0.0.1:0", "foxglove"), ("out.mcap", "mcap")])
-def test_a_missing_package_is_named_with_its_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, missing: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [
-        name
-        for name in sys.modules
-        if name.startswith(("perception.sinks.mcap_", "perception.sinks.foxglove_"))
-    ]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ConfigError, match=rf"needs {missing}, which is not installed: .*\[(log|foxglove)\]"):
-        open_sink(uri, 25.0, DRIVE)

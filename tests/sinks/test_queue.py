@@ -1,30 +1,26 @@
-import errno
+"""Frames and healths on their way to a sink that is well, slow, hung or broken, and how a queue ends."""
+
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, repeat
+from itertools import repeat
 from threading import Event
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health, Level, NodeState
 from perception.pixels import Yuv420
-from perception.scene import Scene, Signal, Status, unknown_scene
+from perception.scene import Scene, Signal
 from perception.sinks import queue as sink_queue
-from perception.sinks.base import Publication
 from perception.sinks.queue import SinkQueue
 from perception.types import Policy
-
-FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
-Deed = Callable[[], object]
+from tests.sinks.queue_sinks import FakeSink, fail, nothing, offered, until
+from tests.sinks.queue_stage import FULL_DISK, Deed, publication
 
 
 @pytest.fixture(autouse=True)
@@ -32,60 +28,8 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sink_queue, "_BACK_OFF_S", (0.01, 0.05))
 
 
-def publication(sequence: int) -> Publication:
-    frame = Frame(np.zeros((2, 2, 3), np.uint8), sequence, sequence=sequence)
-    return Publication(frame, unknown_scene(frame, Status.OK), frame.image)
-
-
 def health(published: int = 0) -> Health:
     return Health("front", NodeState.ACTIVE, Signal.OK, Level.OK, published=published)
-
-
-def fail(error: Exception) -> Deed:
-    def deed() -> None:
-        raise error
-
-    return deed
-
-
-class FakeSink:
-    """Does for each frame the next deed, then keeps its number; the last three lists outlive it."""
-
-    wants_overlay = True
-
-    def __init__(self, deeds: Iterator[Deed], closing: Deed = lambda: None) -> None:
-        self.uri = "fake:"
-        self.deeds, self.closing = deeds, closing
-        self.frames: list[int] = []
-        self.healths: list[int] = []
-        self.closed = 0
-
-    def write(self, frame: Frame, scene: Scene, overlay: npt.NDArray[np.uint8]) -> None:
-        next(self.deeds)()
-        self.frames.append(frame.sequence)
-
-    def write_health(self, health: Health) -> None:
-        self.healths.append(health.published)
-
-    def close(self) -> None:
-        self.closed += 1
-        self.closing()
-
-
-def nothing() -> None:
-    pass
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-def offered(one: SinkQueue) -> int:
-    state = one.state
-    return state.written + sum(state.lost.values()) + state.queued
 
 
 def error(one: SinkQueue) -> str:
@@ -285,85 +229,6 @@ def test_a_health_that_cannot_be_written_costs_no_frame_that_was_written() -> No
     until(lambda: one.broken)
     one.close()
     assert (one.state.written, one.state.lost) == (1, {})
-
-
-DEEDS: dict[str, Deed] = {
-    "works": nothing,
-    "slow": lambda: time.sleep(0.002),
-    "fails": fail(SinkError("sink out.mp4: refused")),
-    "full": fail(FULL_DISK),
-}
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    policy=st.sampled_from(Policy),
-    capacity=st.integers(1, 4),
-    deeds=st.lists(st.sampled_from(list(DEEDS)), min_size=1, max_size=30),
-    openings=st.lists(st.booleans(), max_size=4),
-    frames=st.integers(0, 40),
-    hangs=st.booleans(),
-    gap_ms=st.sampled_from([0, 0, 1]),
-)
-def test_the_account_is_exact_at_every_moment(
-    policy: Policy,
-    capacity: int,
-    deeds: list[str],
-    openings: list[bool],
-    frames: int,
-    hangs: bool,
-    gap_ms: int,
-) -> None:
-    """Whatever the sink does: frames are written once, in order, and the rest is lost for a reason."""
-    go = Event()
-    end: list[Deed] = [lambda: go.wait(5)] if hangs and policy is Policy.FRESHEST else []
-    behaviour = iter([DEEDS[deed] for deed in deeds] + end)
-    sinks: list[FakeSink] = []
-    tries = count()
-
-    def opener() -> FakeSink:
-        attempt = next(tries)
-        if 0 < attempt <= len(openings) and not openings[attempt - 1]:
-            raise FULL_DISK
-        sinks.append(FakeSink(Rest(behaviour)))
-        return sinks[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sink_queue, "_BACK_OFF_S", (0.0005, 0.002))
-        one = SinkQueue("out.mp4", opener, policy, capacity)
-        for sequence in range(frames):
-            one.offer(publication(sequence))
-            assert offered(one) == sequence + 1
-            assert one.state.queued <= capacity + 1
-            if gap_ms:
-                time.sleep(gap_ms / 1000)
-        try:
-            one.close(0.03 if end else 5.0)
-        except SinkError:  # a frame that was queued failed
-            assert policy is Policy.EVERY_FRAME
-        state = one.state
-        written = [sequence for sink in sinks for sequence in sink.frames]
-        go.set()
-        one._thread.join(5)
-    assert state.queued == 0 and offered(one) == frames
-    assert state == one.state  # a hung one that wakes changes nothing
-    assert written == sorted(set(written)) and len(written) == state.written
-    assert all(sink.closed >= 1 for sink in sinks)
-    if not {"fails", "full"} & set(deeds) and policy is Policy.EVERY_FRAME:
-        assert state.lost == {}
-
-
-class Rest:
-    """The deeds that are left, then nothing goes wrong any more."""
-
-    def __init__(self, deeds: Iterator[Deed]) -> None:
-        self.deeds = deeds
-
-    def __iter__(self) -> Iterator[Deed]:
-        return self
-
-    def __next__(self) -> Deed:
-        return next(self.deeds, nothing)
 
 
 @pytest.mark.parametrize("takes_planes", [True, False])

@@ -9,7 +9,8 @@ from perception.errors import SinkError
 from perception.sinks import queue as sink_queue
 from perception.sinks.queue import SinkQueue
 from perception.types import Policy
-from tests.sinks.test_queue import FakeSink, fail, offered, publication
+from tests.sinks.queue_sinks import FakeSink, fail, offered
+from tests.sinks.queue_stage import publication
 
 
 def test_reasons_that_name_the_frame_are_counted_together_beyond_a_number(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from perception.classes import DRIVE
 from perception.health.types import Condition, Health, Level, NodeState, SinkState
@@ -17,6 +17,7 @@ from perception.scene import Signal
 from perception.sinks.registry import SINKS
 from perception.sinks.web.sink import WebSink
 
+NO_OVERLAY = np.zeros((0, 0, 3), np.uint8)
 HEALTH = Health(
     camera="front",
     state=NodeState.ACTIVE,
@@ -99,3 +100,9 @@ async def watched(sink: WebSink, camera: str, viewers: int = 1) -> None:
         await asyncio.sleep(0.005)
     while camera not in sink._server.cameras.watched:
         await asyncio.sleep(0.005)
+
+
+async def next_scene(live: ClientWebSocketResponse) -> dict[str, Any]:
+    while (got := await live.receive()).type is not WSMsgType.BINARY:
+        assert got.type is WSMsgType.TEXT, got
+    return read(got.data).header

@@ -1,4 +1,4 @@
-"""Video files of every kind of end, rate and splice, written byte by byte or by FFmpeg."""
+"""Video files of every kind of end, rate and splice, by bytes or by FFmpeg, and what is read of them."""
 
 import struct
 from collections.abc import Sequence
@@ -10,8 +10,13 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pytest
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
+
+from perception.errors import SourceError
+from perception.frame import Drop, Frame
+from perception.sources.registry import open_source
 
 HEIGHT, WIDTH = 96, 160
 Images = Sequence[npt.NDArray[np.uint8]]
@@ -109,3 +114,25 @@ def cut(path: Path, share: float) -> Path:
 def join(path: Path, *parts: Path) -> Path:
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
+
+
+def read(uri: str | Path) -> tuple[list[Frame], list[str], str]:
+    """The frames, the notes, and the error in the end."""
+    source = open_source(str(uri))
+    items: list[Frame | Drop] = []
+    error = ""
+    try:
+        for item in source:
+            items.append(item)
+    except SourceError as raised:
+        error = str(raised)
+    source.close()
+    return [item for item in items if isinstance(item, Frame)], source.notes, error
+
+
+def milliseconds(frames: list[Frame]) -> list[float]:
+    return [frame.stamp_ns / 1e6 for frame in frames]
+
+
+def every(period_ms: float, count: int) -> list[Any]:
+    return [pytest.approx(index * period_ms, abs=1) for index in range(count)]

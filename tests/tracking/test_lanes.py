@@ -1,6 +1,6 @@
 """Lane boundaries that are steady: on made motions, as properties, and on the simulated camera."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,55 +13,25 @@ from hypothesis import strategies as st
 from perception.classes import DRIVE
 from perception.decode.lanes import find_lanes
 from perception.evaluation.metrics.lanes import LaneScore, score_lanes, visible_lanes
-from perception.scene import Lane, Scene, Side
+from perception.scene import Scene
 from perception.simulation import Drive, SimulationOptions
 from perception.tracking.lanes import MOST, LaneTracker
+from tests.tracking.made_lanes import (
+    ALL_PAINT,
+    HEIGHT,
+    HORIZON,
+    PAINT,
+    ROAD,
+    WIDTH,
+    ego_lines,
+    lane_change,
+    line,
+    off,
+    scene,
+    tracked,
+)
 
-HEIGHT, WIDTH = 360, 640
-HORIZON, FOCAL, CAMERA = 150.0, 560.0, 1.4
-PAINT, ROAD = DRIVE.id("lane_marking"), DRIVE.id("road")
-INSTANCES = np.zeros((HEIGHT, WIDTH), np.uint16)
-ALL_PAINT = np.full((HEIGHT, WIDTH), PAINT, np.uint8)
 NO_PAINT = np.full((HEIGHT, WIDTH), ROAD, np.uint8)
-SPACING = 3.5  # metres
-
-
-def line(
-    right: float,
-    nod: float = 0.0,
-    near: float = HEIGHT - 2,
-    confidence: float = 0.6,
-    kind: str = "solid",
-    side: Side | None = None,
-) -> Lane:
-    """A straight boundary so many metres to the right of the camera, which nods by so many rows."""
-    y = np.arange(near, HORIZON + 20, -4.0)
-    x = WIDTH / 2 + right * (y - HORIZON - nod) / CAMERA
-    inside = (x >= 0) & (x < WIDTH)
-    return Lane(np.stack([x, y], 1)[inside].astype(np.float32), kind, confidence, side)
-
-
-def ego_lines(aside: float = 0.0, nod: float = 0.0) -> list[Lane]:
-    """The boundaries of three lanes, with the sides of the one that the camera is in."""
-    offsets = [k * SPACING - SPACING / 2 - aside for k in range(-1, 3)]
-    left, right = max(d for d in offsets if d < 0), min(d for d in offsets if d >= 0)
-    sides: dict[float, Side] = {left: "left", right: "right"}
-    return [line(d, nod, side=sides.get(d)) for d in offsets]
-
-
-def scene(seconds: float, lanes: Iterable[Lane], labels: npt.NDArray[np.uint8] = ALL_PAINT) -> Scene:
-    return Scene(0, round(seconds * 1e9), 0, "", "front", labels, INSTANCES, lanes=tuple(lanes))
-
-
-def tracked(tracker: LaneTracker, seconds: float, lanes: Iterable[Lane]) -> tuple[Lane, ...]:
-    return tracker.update(scene(seconds, lanes)).lanes
-
-
-def off(found: Lane, true: Lane) -> float:
-    """The mean horizontal distance in common rows, in px."""
-    x, y = found.points.T.astype(float)
-    true_x, true_y = true.points[::-1].T.astype(float)
-    return float(np.nanmean(np.abs(x - np.interp(y, true_y, true_x, left=np.nan, right=np.nan))))
 
 
 def test_sure_boundaries_come_at_once_and_nothing_else_changes() -> None:
@@ -113,12 +83,6 @@ def test_noise_goes_down(rate: int, labels: npt.NDArray[np.uint8], most: float) 
     assert np.mean(steady) < most * np.mean(raw)
 
 
-def lane_change(seconds: float) -> float:
-    """Metres to the right: one lane within three seconds."""
-    s = np.clip((seconds - 0.5) / 3.0, 0, 1)
-    return float(SPACING * s**2 * (3 - 2 * s))
-
-
 @pytest.mark.parametrize(("rate", "least"), [(10, 3.0), (30, 1.2)])
 @pytest.mark.parametrize(
     "motion",
@@ -136,18 +100,6 @@ def test_the_motion_of_the_camera_is_followed(
         errors += [off(*pair) for pair in zip(lanes, true, strict=True)]
     assert np.mean(errors) < least / 2
     assert np.percentile(errors, 95) < 2 * least
-
-
-def test_the_ego_lane_is_another_one_after_a_lane_change() -> None:
-    tracker = LaneTracker()
-    crossed = next(k for k in range(120) if lane_change(k / 30) > SPACING / 2)
-    for k in range(120):
-        sides = [lane.side for lane in tracked(tracker, k / 30, ego_lines(lane_change(k / 30)))]
-        assert sides.count("left") <= 1 and sides.count("right") <= 1
-        if k < crossed:
-            assert sides == [None, "left", "right", None]
-        elif k > crossed + 10:
-            assert sides == [None, None, "left", "right"]
 
 
 @pytest.mark.parametrize("rate", [10, 30])
@@ -210,48 +162,6 @@ def test_the_kind_is_steady_and_changes_when_it_must() -> None:
     assert kinds[:60] == ["dashed"] * 60
     assert kinds[-30:] == ["solid"] * 30
     assert sum(one != other for one, other in pairwise(kinds)) == 1
-
-
-def test_the_side_is_steady() -> None:
-    """Whatever single frames say; also of a boundary whose partner is gone."""
-    tracker = LaneTracker()
-    for k in range(60):
-        left = line(-1.7, side=None if k % 5 == 4 else "left")
-        found = [left, line(1.8)] if k < 30 else [left]
-        sides = [lane.side for lane in tracked(tracker, k / 30, found)]
-        assert sides == (["left", "right"] if k < 30 or len(sides) == 2 else ["left"])
-    assert sides == ["left"]
-
-
-def test_the_edge_of_a_shadow_in_the_lane_does_not_bound_it() -> None:
-    """It is taken for paint every other frame, and then is the nearest one."""
-    tracker = LaneTracker()
-    for k in range(90):
-        edge = [line(0.9, confidence=0.5, side="right")] if k > 45 and k % 2 else []
-        lanes = tracked(tracker, k / 30, [line(-1.7, side="left"), *edge, line(1.8)])
-        right = next(lane for lane in lanes if lane.side == "right")
-        assert off(right, line(1.8)) < 1
-    assert len(lanes) == 3  # it is published all the same, as what it may be
-
-
-def test_of_a_double_line_the_inner_one_counts_also_where_it_is_not_found() -> None:
-    tracker = LaneTracker()
-    for k in range(90):
-        inner = [line(1.7, confidence=0.5)] if k % 3 else []
-        lanes = tracked(tracker, k / 30, [line(-1.7), *inner, line(1.95, confidence=0.7)])
-        if k > 15:
-            right = next(lane for lane in lanes if lane.side == "right")
-            assert off(right, line(1.7)) < 1
-
-
-def test_what_a_boundary_was_known_to_be_outlives_its_double() -> None:
-    """A boundary jumps to where a faint one was seen once: it is the same one, as sure as before."""
-    tracker = LaneTracker()
-    for k in range(30):
-        faint = [line(1.5, confidence=0.1)] if k == 25 else []
-        tracked(tracker, k / 30, [line(-1.7), *faint, line(1.7)])
-    lanes = tracked(tracker, 1.0, [line(-1.7), line(1.52)])
-    assert [lane.side for lane in lanes] == ["left", "right"]
 
 
 def test_time_that_goes_back_or_another_size_starts_again() -> None:
