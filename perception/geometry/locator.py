@@ -11,16 +11,17 @@ from perception.geometry.calibration_file import Calibration
 from perception.geometry.distances import DistanceFilter
 from perception.geometry.eye import Eye
 from perception.geometry.road import RoadFilter, Seen
+from perception.geometry.verges import VergeFinder
 from perception.scene import Instance, Lane, Road, Scene
 from perception.scene_items import BORDER_PX
 from perception.types import Bools, Doubles
 
 # Deviations in pixels of a frame 720 high: of a boundary where its paint is seen; between its dashes, where
-# it is only drawn, and counts for little; and of a foot.
-PAINT_PX, DRAWN_PX, FOOT_PX = 1.5, 12.0, 2.0
+# it is only drawn, and counts for little; of the end of the road; and of a foot.
+PAINT_PX, DRAWN_PX, VERGE_PX, FOOT_PX = 1.5, 12.0, 10.0, 2.0
 FAINTEST = 0.1  # confidence of a boundary; what is less sure is not noisier
 ASIDE = 4 / 1280  # of the width, from a boundary to its paint
-NEAR_M = 25.0  # within which a boundary must be painted, and run alongside the others
+NEAR_M = 25.0  # within which a boundary must be seen, and run alongside the others
 UNPAINTED, STRAYS = 0.04, 0.7  # share of its points with paint, and deviations, beyond which it is a guess
 WIDTHS_M = 2.0, 5.0  # of a lane
 OUTLINE = 0.02  # deviation of a foot, in heights of the outline
@@ -53,6 +54,7 @@ class Locator:
         self._hides[[number for number, name in enumerate(classes.names) if name in HIDING]] = True
         self._road = RoadFilter(self.mount)
         self._distances = DistanceFilter()
+        self._verges = VergeFinder(classes)
         self._eye = Eye(calibration, self.mount)
         self._stamp_ns = self._recording = 0
 
@@ -78,48 +80,56 @@ class Locator:
         boxes = np.array([one.box for one in scene.instances]).reshape(-1, 4)
         feet = np.stack([(boxes[:, 0] + boxes[:, 2] - 1) / 2, boxes[:, 3] - 0.5], 1)
         # One look at all: a call for each costs more than what it looks at.
-        pixels = np.concatenate([feet, *(lane.points for lane in scene.lanes)])
+        # A lane that is known tells more.
+        lane = {"left", "right"} <= {one.side for one in scene.lanes}
+        verges = [] if lane else [one for one in self._verges.find(scene) if len(one)]
+        pixels = np.concatenate([feet, *(lane.points for lane in scene.lanes), *verges])
         slopes = np.stack(self._eye.look(pixels))
-        lanes, road = self._locate_lanes(scene, pixels[len(feet) :], slopes[:, len(feet) :], seconds)
+        beside = [len(one) for one in verges]
+        lanes, road = self._locate_lanes(scene, pixels[len(feet) :], slopes[:, len(feet) :], beside, seconds)
         instances = self._locate_instances(scene, boxes, slopes[:, : len(feet)])
         return scene.evolve(lanes=lanes, road=road, instances=instances)
 
     def _locate_lanes(
-        self, scene: Scene, pixels: Doubles, slopes: Doubles, seconds: float
+        self, scene: Scene, pixels: Doubles, slopes: Doubles, verges: list[int], seconds: float
     ) -> tuple[tuple[Lane, ...], Road | None]:
-        counts = [len(lane.points) for lane in scene.lanes]
+        """Lanes and road, from the points of the lanes and then of the verges, which have so many each."""
+        counts = [len(lane.points) for lane in scene.lanes] + verges
         number = np.repeat(np.arange(len(counts)), counts)
-        sure = np.array([max(lane.confidence, FAINTEST) for lane in scene.lanes])
+        sure = np.array([max(lane.confidence, FAINTEST) for lane in scene.lanes] + [1.0] * len(verges))
+        of_lanes = number < len(scene.lanes)
         painted = self._painted(scene, pixels)
-        noise = np.where(painted, PAINT_PX, DRAWN_PX) / np.sqrt(sure[number])
+        noise = np.where(of_lanes, np.where(painted, PAINT_PX, DRAWN_PX), VERGE_PX) / np.sqrt(sure[number])
         seen = Seen(slopes[0], slopes[1], number, self._eye.pixel * noise)
         self._road.update(seen, len(counts), seconds)
+        fit = self._fit(seen, painted | ~of_lanes, len(counts))
         sides = {lane.side: k for k, lane in enumerate(scene.lanes) if lane.side}
-        road = None
-        if len(sides) == 2 and self._fit(seen, painted, list(sides.values())):
+        road, strange = None, False
+        if len(sides) == 2 and fit[list(sides.values())].all():
             road = self._road.lane(sides["left"], sides["right"])
-        if road is None or not WIDTHS_M[0] < (road.width_m or 0) < WIDTHS_M[1]:
+            if not WIDTHS_M[0] < (road.width_m or 0) < WIDTHS_M[1]:
+                road, strange = None, True
+        if strange or fit.sum() < 2:
             # One boundary shows no nod; and what is none would show a wrong one.
-            road = None
             self._road.reject()
         metres, metres_sd = self._road.place(seen.aside, seen.down, self._eye.pixel * PAINT_PX)
         own, sd = metres.astype(np.float32), metres_sd.astype(np.float32)
-        parts = [slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
+        ends = list(accumulate(counts))[: len(scene.lanes)]
+        parts = [slice(end - count, end) for end, count in zip(ends, counts, strict=False)]
         lanes = (
             replace(lane, metres=own[part], metres_sd=sd[part])
             for lane, part in zip(scene.lanes, parts, strict=True)
         )
         return tuple(lanes), road
 
-    def _fit(self, seen: Seen, painted: Bools, lanes: list[int]) -> bool:
-        """Whether boundaries are painted near the car, and run alongside all others there."""
-        near, squares = seen.down > self.mount.height / NEAR_M, self._road.misfits(seen) ** 2
-        for lane in lanes:
-            own = near & (seen.lane == lane)
-            count = np.count_nonzero(own)
-            if not (painted[own].sum() > UNPAINTED * count and squares[own].sum() <= STRAYS**2 * count):
-                return False
-        return True
+    def _fit(self, seen: Seen, shown: Bools, count: int) -> Bools:
+        """Which boundaries are seen near the car, and run alongside all others there."""
+        near = seen.down > self.mount.height / NEAR_M
+        lane, squares = seen.lane[near], self._road.misfits(seen)[near] ** 2
+        points, shows, strays = (
+            np.bincount(lane, weight, count) for weight in (np.ones(len(lane)), shown[near], squares)
+        )
+        return np.asarray((shows > UNPAINTED * points) & (strays <= STRAYS**2 * points))
 
     def _painted(self, scene: Scene, pixels: Doubles) -> Bools:
         """Whether there is paint at points of boundaries."""
