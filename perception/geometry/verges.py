@@ -10,7 +10,7 @@ from perception.types import Bools, Doubles, Ints
 GROUND = "road", "lane_marking"
 VERGES = "sidewalk", "vegetation"  # anything else stands on the road, or hides where it ends
 STEP = 1 / 90  # of the height, between the rows that are looked at
-BROAD = 0.003  # of the width, by which a verge is more than a speck
+BROAD = 0.006  # of half the width, by which a verge is more than a speck
 LEAST = 8  # rows, fewer show no course
 
 

@@ -160,7 +160,6 @@ class LaneTracker:
         # What was known of the one is known of the other.
         belief = np.where(double, ghosts["belief"], 0.0).max(0, initial=0.0)
         self._tracks["belief"][tracks] = np.maximum(seen["belief"], belief)
-        self._tracks["shown"][tracks] |= (double & ghosts["shown"]).any(0)
         self._tracks = np.delete(self._tracks, unseen[double.any(1)])
 
     def _renew(self, new: Tracks) -> None:

@@ -74,6 +74,15 @@ def test_frames_have_the_calibration_and_the_transforms_that_came_last() -> None
     assert other_size.camera_info is None
 
 
+def test_rectified_pictures_have_the_projection_and_no_distortion() -> None:
+    source = NoBus()
+    source._camera_info_taker("/car/image_rect")(sent("calibration", a_scene()[0]))
+    source._take(COMPRESSED, sent("picture", a_scene()[0]))
+    found = one_frame(source).camera_info
+    assert found is not None
+    assert set(found.d) == {0.0} and (found.k[0], found.k[2]) == (INFO.p[0], INFO.p[2])
+
+
 def test_video_is_refused() -> None:
     source = NoBus()
     video = message(COMPRESSED, header=header(1, "lens"), format="h264", data=np.ones(9, np.uint8))

@@ -144,7 +144,10 @@ def test_boundaries_that_cross_are_no_lane() -> None:
 
 @pytest.mark.parametrize("right", [0.5, -5.0])
 def test_what_is_too_narrow_or_wide_is_no_lane(right: float) -> None:
-    assert Locator(CAMERA).update(scene_of(CAMERA, TrueRoad(1.9, right))).road is None
+    """And shows no nod."""
+    scene = settle(CAMERA, TrueRoad(1.9, right), [(30.0, 0.0)], nod=0.008)
+    assert scene.road is None
+    assert one(scene).distance_m == pytest.approx(36.2, rel=0.02)
 
 
 def boxed(*boxes: tuple[float, float, float, float]) -> Scene:

@@ -70,6 +70,15 @@ def test_what_is_hidden_or_bounded_by_something_else_is_no_end() -> None:
     assert [len(one) > 0 for one in found(unpainted(beside=(WALL, GRASS)))] == [False, True]
 
 
+def test_a_speck_is_no_end() -> None:
+    scene = unpainted()
+    labels, whole = scene.labels.copy(), found(scene)[1]
+    labels[400:480, 700:703] = GRASS
+    others = (whole[:, 1] < 400) | (whole[:, 1] >= 480)
+    assert 8 < others.sum() < len(whole)
+    np.testing.assert_array_equal(found(scene.evolve(labels=labels))[1], whole[others])
+
+
 def test_the_road_is_followed_from_the_bonnet_to_what_drives_ahead() -> None:
     scene = unpainted()
     labels = scene.labels.copy()

@@ -82,6 +82,13 @@ def test_the_one_of_the_frame_before_must_be_outdone() -> None:
     assert choose(EgoLane(), *given, np.array([-1.0, 1.0, 0.0])) == [-1, 1, 0]
 
 
+def test_what_nothing_speaks_for_teaches_nothing() -> None:
+    ego = EgoLane()
+    choose(ego, [-1.7, 1.8], [0.0, 0.0])
+    assert choose(ego, [-1.7, 0.9, 1.8], [0.6, 0.25, 0.6]) == [-1, 0, 1]
+    assert choose(ego, [-1.7, 1.8]) == [-1, 1]
+
+
 def test_one_alone_stays_what_it_was_on_its_side_of_the_car() -> None:
     assert choose(EgoLane(), [-1.7], None, np.array([-1.0])) == [-1]
     assert choose(EgoLane(), [0.2], None, np.array([-1.0])) == [0]
