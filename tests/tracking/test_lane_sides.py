@@ -52,7 +52,14 @@ def test_what_a_boundary_was_known_to_be_outlives_its_double() -> None:
     """A boundary jumps to where a faint one was seen once: it is the same one, as sure as before."""
     tracker = LaneTracker()
     for k in range(30):
-        faint = [line(1.5, confidence=0.1)] if k == 25 else []
+        faint = [line(1.66, confidence=0.1)] if k == 29 else []
         tracked(tracker, k / 30, [line(-1.7), *faint, line(1.7)])
-    lanes = tracked(tracker, 1.0, [line(-1.7), line(1.52)])
+    lanes = tracked(tracker, 1.0, [line(-1.7), line(1.665)])
     assert [lane.side for lane in lanes] == ["left", "right"]
+
+
+def test_what_ends_far_ahead_does_not_bound_the_lane_next_to_the_car() -> None:
+    tracker = LaneTracker()
+    for k in range(10):
+        lanes = tracked(tracker, k / 30, [line(-1.7), line(0.9, near=205, confidence=0.9), line(1.8)])
+    assert [lane.side for lane in lanes] == ["left", None, "right"]
