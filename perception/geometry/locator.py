@@ -1,7 +1,7 @@
 """Scenes in metres: where a calibrated camera's lanes and road users are on the road."""
 
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -79,10 +79,9 @@ class Locator:
         self._stamp_ns, self._recording = scene.stamp_ns, scene.recording
         boxes = np.array([one.box for one in scene.instances]).reshape(-1, 4)
         feet = np.stack([(boxes[:, 0] + boxes[:, 2] - 1) / 2, boxes[:, 3] - 0.5], 1)
+        bounded = {"left", "right"} <= {one.side for one in scene.lanes}  # then its paint tells more
+        verges = [] if bounded else [one for one in self._verges.find(scene) if len(one)]
         # One look at all: a call for each costs more than what it looks at.
-        # A lane that is known tells more.
-        lane = {"left", "right"} <= {one.side for one in scene.lanes}
-        verges = [] if lane else [one for one in self._verges.find(scene) if len(one)]
         pixels = np.concatenate([feet, *(lane.points for lane in scene.lanes), *verges])
         slopes = np.stack(self._eye.look(pixels))
         beside = [len(one) for one in verges]
@@ -114,11 +113,10 @@ class Locator:
             self._road.reject()
         metres, metres_sd = self._road.place(seen.aside, seen.down, self._eye.pixel * PAINT_PX)
         own, sd = metres.astype(np.float32), metres_sd.astype(np.float32)
-        ends = list(accumulate(counts))[: len(scene.lanes)]
-        parts = [slice(end - count, end) for end, count in zip(ends, counts, strict=False)]
+        bounds = pairwise(accumulate(counts, initial=0))
         lanes = (
-            replace(lane, metres=own[part], metres_sd=sd[part])
-            for lane, part in zip(scene.lanes, parts, strict=True)
+            replace(lane, metres=own[first:last], metres_sd=sd[first:last])
+            for lane, (first, last) in zip(scene.lanes, bounds, strict=False)  # verges have none
         )
         return tuple(lanes), road
 
