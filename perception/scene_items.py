@@ -102,7 +102,8 @@ class Road:
         offset_m: of the camera from the lane's middle, to the left.
         width_m: of the lane.
         heading_rad: of the car against the lane, to the left.
-        curvature_per_m: of the lane; positive: it bends to the left.
+        curvature_per_m: of the lane; positive: it bends to the left. None also where it is less sure than
+            0.0008 / m.
         pitch_rad: by which the camera looks down against the road now, with the mount's.
     """
 

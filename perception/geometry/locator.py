@@ -103,13 +103,13 @@ class Locator:
         self._road.update(seen, len(counts), seconds)
         fit = self._fit(seen, painted | ~of_lanes, len(counts))
         sides = {lane.side: k for k, lane in enumerate(scene.lanes) if lane.side}
-        road, strange = None, False
+        # One boundary shows no nod; and what is none would show a wrong one.
+        road, reject = None, bool(fit.sum() < 2)
         if len(sides) == 2 and fit[list(sides.values())].all():
             road = self._road.lane(sides["left"], sides["right"])
             if not WIDTHS_M[0] < (road.width_m or 0) < WIDTHS_M[1]:
-                road, strange = None, True
-        if strange or fit.sum() < 2:
-            # One boundary shows no nod; and what is none would show a wrong one.
+                road, reject = None, True
+        if reject:
             self._road.reject()
         metres, metres_sd = self._road.place(seen.aside, seen.down, self._eye.pixel * PAINT_PX)
         own, sd = metres.astype(np.float32), metres_sd.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The road in metres from the lane boundaries of one camera's scenes, over time.
+"""The road in metres from the lane boundaries of one camera's scenes, or the road's own ends, over time.
 
 In the vehicle's axes boundaries run alongside each other: y = c + θ x + κ x²/2, each with its own c.
 Their road climbs by k x²/2, and the car nods by δ against the mount. That boundaries keep their distance
@@ -34,7 +34,7 @@ ASTRAY = 1.5  # deviations from which on a point's weight falls (Cauchy)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Points of lane boundaries.
+    """Points of lane boundaries, and of the road's ends.
 
     Attributes:
         aside, down: (n,) of their rays under the mount: metres to the left, and down, for each one ahead.

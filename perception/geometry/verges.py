@@ -31,8 +31,6 @@ class VergeFinder:
         rows = np.arange(height - 1, -1, -max(round(STEP * height), 1))
         labels = scene.labels[rows]
         ground = self._ground[labels]
-        if scene.ego_mask is not None:
-            ground &= ~scene.ego_mask[rows]
         ahead = ground[:, middle]
         first = int(ahead.argmax())  # above the bonnet
         last = first + int(np.append(ahead[first:], False).argmin())

@@ -17,6 +17,7 @@ GRID, LABELLED = 5, 10  # metres between lines, and between those with numbers
 OWN_CAR = (-3.0, 1.4, 0.9)  # metres behind and ahead of the camera, and half the width
 SOON_S = 6.0  # a time to collision that is shown
 PATH_M = 1.8  # to each side of the way ahead: two halves of cars; what is further aside passes by
+UNKNOWN_BEND = 8e-4  # in 1/m: the bend of a lane is known where it is surer than that
 DASHES = {"solid": (AHEAD, AHEAD), "dashed": (3.0, 9.0)}  # metres of paint, and from one to the next
 DOTS = (0.5, 1.5)  # of other kinds
 STEP = 0.5  # metres along a line from one corner to the next
@@ -53,13 +54,14 @@ def birds_eye(scene: Scene, classes: ClassSet, height: int = 720) -> Image:
 def is_soon(one: Instance, road: Road | None) -> bool:
     """Whether a road user that is placed is reached within `SOON_S`, and is not known to pass by.
 
-    The way ahead bends as the ego lane does; without one it is straight.
+    The way ahead bends as the ego lane does, as far as that is known; without one it is straight.
     """
     if one.ttc_s is None or one.ttc_s >= SOON_S or one.distance_m is None or one.lateral_m is None:
         return False
-    bend = (road.curvature_per_m or 0.0) if road else 0.0
+    bend = (road and road.curvature_per_m) or 0.0
+    maybe = UNKNOWN_BEND if road and road.curvature_per_m is None else 0.0
     aside = abs(one.lateral_m - bend * one.distance_m**2 / 2)
-    return aside - (one.lateral_sd_m or 0.0) < PATH_M
+    return aside - (one.lateral_sd_m or 0.0) - maybe * one.distance_m**2 / 2 < PATH_M
 
 
 def width_of(height: int) -> int:

@@ -78,6 +78,7 @@ class BusSource(ABC):
 
         def take(data: bytes) -> None:
             _, info = read(data)
+            self._camera_info = None  # the one before holds no longer
             self._camera_info = info and holding_for(topic, info)
 
         return self._noting(CAMERA_INFO, take)
@@ -97,7 +98,7 @@ class BusSource(ABC):
                 take(data)
             except (UndecodableError, SourceError) as error:
                 if not any(kind in note for note in self.notes):  # the first one is enough
-                    self.notes.append(f"{self.uri}: a message {kind} cannot be read: {error}")
+                    self.notes.append(f"{self.uri}: a message {kind} is passed over: {error}")
 
         return taken
 

@@ -26,7 +26,7 @@ def holding_for(topic: str, info: CameraInfo) -> CameraInfo:
     if not (fx > 0 and fy > 0):
         raise SourceError(f"{topic}: its calibration has no projection (P), which rectified pictures need")
     turned = float(np.abs(np.reshape(info.r, (3, 3)) - np.eye(3)).max())
-    if turned > _TURNED:
+    if any(info.r) and turned > _TURNED:  # all zeros: left out
         what = "its rectified pictures are turned against the camera (R), as those of a stereo camera"
         raise SourceError(f"{topic}: {what}: use the raw ones")
     return replace(info, model="plumb_bob", d=(0.0,) * 5, k=(fx, skew, cx, 0.0, fy, cy, 0.0, 0.0, 1.0))

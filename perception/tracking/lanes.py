@@ -58,6 +58,7 @@ TRACK = np.dtype(
         ("side", np.float64),  # of the ego lane, by `SIDES`, or 0
     ]
 )
+KNOWN = "belief", "shown", "kind", "shown_kind", "side"
 _ROW = np.arange(ROWS)
 _DEPTH = np.clip(((_ROW + 0.5) / ROWS - HORIZON) / (1 - HORIZON), 0, 1)  # 1 at the bottom of the frame
 
@@ -91,6 +92,7 @@ class LaneTracker:
         same = scene.recording == self._recording and scene.size == self._shape
         if not same or scene.stamp_ns < self._stamp_ns:
             self._tracks, self._speeds, self._ego = self._tracks[:0], np.zeros(3), EgoLane()
+            self._stamp_ns = scene.stamp_ns
         seconds = max((scene.stamp_ns - self._stamp_ns) / 1e9, 1e-3)
         self._stamp_ns, self._shape = scene.stamp_ns, scene.size
         self._recording = scene.recording
@@ -157,9 +159,11 @@ class LaneTracker:
         common = _known(ghosts) & _known(seen)
         alongside = common.sum(-1) > 0.5 * _known(ghosts).sum(-1)
         double = alongside & (_mean(np.abs(ghosts["x"] - seen["x"]), common) < DOUBLE)
-        # What was known of the one is known of the other.
-        belief = np.where(double, ghosts["belief"], 0.0).max(0, initial=0.0)
-        self._tracks["belief"][tracks] = np.maximum(seen["belief"], belief)
+        for one in np.flatnonzero(double.any(0)):  # what was known of the one is known of the other
+            ghost = unseen[double[:, one]][self._tracks["belief"][unseen[double[:, one]]].argmax()]
+            if self._tracks["belief"][ghost] > seen["belief"][one]:
+                for name in KNOWN:
+                    self._tracks[name][tracks[one]] = self._tracks[name][ghost]
         self._tracks = np.delete(self._tracks, unseen[double.any(1)])
 
     def _renew(self, new: Tracks) -> None:
@@ -178,7 +182,7 @@ class LaneTracker:
         shown = self._tracks[self._tracks["shown"]]
         slope, _, last = _ends(shown)
         height, width = self._shape
-        near = np.where(last < REACHING * ROWS, np.nan, (_reach(shown) - 0.5) * width)
+        near = np.where(last < REACHING * ROWS, np.nan, _reach(shown) - 0.5)
         sure = shown["confidence"] * shown["belief"]
         self._tracks["side"] = 0
         self._tracks["side"][self._tracks["shown"]] = self._ego.choose(

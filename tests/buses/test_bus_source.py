@@ -68,7 +68,7 @@ def test_frames_have_the_calibration_and_the_transforms_that_came_last() -> None
     assert frame.camera_info == INFO
     assert (frame.wall_ns, frame.frame_id) == (a_scene()[0].wall_ns, "lens")
     (note,) = source.notes
-    assert "a message sensor_msgs/msg/CameraInfo cannot be read" in note
+    assert "a message sensor_msgs/msg/CameraInfo is passed over" in note
     source._take(COMPRESSED, sent("picture", Frame(np.zeros((16, 48, 3), np.uint8), 0, wall_ns=1)))
     other_size = next(item for item in source if isinstance(item, Frame))
     assert other_size.camera_info is None

@@ -84,14 +84,10 @@ def test_the_road_is_followed_from_the_bonnet_to_what_drives_ahead() -> None:
     labels = scene.labels.copy()
     labels[560:] = VEHICLE  # the own bonnet, as a network may take it
     labels[:450, 560:720][labels[:450, 560:720] == ROAD] = VEHICLE
-    bonnet = np.zeros((HEIGHT, WIDTH), bool)
-    bonnet[560:] = True
     for seen, whole in zip(found(scene.evolve(labels=labels)), found(scene), strict=True):
         between = (whole[:, 1] >= 450) & (whole[:, 1] < 560)
         assert 8 < between.sum() < len(whole)
         np.testing.assert_array_equal(seen, whole[between])
-    for seen, whole in zip(found(scene.evolve(ego_mask=bonnet)), found(scene), strict=True):
-        np.testing.assert_array_equal(seen, whole[whole[:, 1] < 560])
 
 
 def test_without_a_road_there_are_no_ends() -> None:

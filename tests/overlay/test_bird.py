@@ -109,6 +109,8 @@ def test_a_collision_that_is_near_is_red() -> None:
 @pytest.mark.parametrize(
     ("left", "sd", "bend", "red"),
     [
+        (2.1, 0.2, 0.0, False),
+        (2.1, 0.2, None, True),  # the lane may lead there
         (1.9, 0.2, 0.0, True),  # its side may be in the way
         (-2.8, 0.3, 0.0, False),  # an oncoming car
         (2.8, 1.2, 0.0, True),
@@ -116,7 +118,7 @@ def test_a_collision_that_is_near_is_red() -> None:
         (-1.0, 0.3, 0.01, False),
     ],
 )
-def test_who_passes_by_is_not_red(left: float, sd: float, bend: float, red: bool) -> None:
+def test_who_passes_by_is_not_red(left: float, sd: float, bend: float | None, red: bool) -> None:
     user = replace(car(20, left, ttc_s=1.0), lateral_sd_m=sd)
     picture = seen(instances=(user,), road=Road(0.0, 0.0, 3.5, curvature_per_m=bend))
     assert bool(len(where(picture, RED))) == red
