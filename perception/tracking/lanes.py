@@ -92,7 +92,6 @@ class LaneTracker:
         same = scene.recording == self._recording and scene.size == self._shape
         if not same or scene.stamp_ns < self._stamp_ns:
             self._tracks, self._speeds, self._ego = self._tracks[:0], np.zeros(3), EgoLane()
-            self._stamp_ns = scene.stamp_ns
         seconds = max((scene.stamp_ns - self._stamp_ns) / 1e9, 1e-3)
         self._stamp_ns, self._shape = scene.stamp_ns, scene.size
         self._recording = scene.recording

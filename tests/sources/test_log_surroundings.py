@@ -71,9 +71,18 @@ def test_the_calibration_of_the_camera_is_on_every_frame(calibrations: Any, tmp_
     assert not notes
 
 
-@pytest.mark.parametrize("picture", ["/front/image_rect", "/front/image_rect_color/compressed"])
-def test_rectified_pictures_have_the_projection_and_no_distortion(picture: str, tmp_path: Path) -> None:
-    about = replace(info(), p=(25.0, 0.0, 14.0, -3.0, 0.0, 26.0, 12.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+@pytest.mark.parametrize(
+    ("picture", "r"),
+    [
+        ("/front/image_rect", R),
+        ("/front/image_rect_color/compressed", R),
+        ("/front/image_rect", (0.0,) * 9),  # left out
+    ],
+)
+def test_rectified_pictures_have_the_projection_and_no_distortion(
+    picture: str, r: Any, tmp_path: Path
+) -> None:
+    about = replace(info(), r=r, p=(25.0, 0.0, 14.0, -3.0, 0.0, 26.0, 12.0, 0.0, 0.0, 0.0, 1.0, 0.0))
     path = recording(tmp_path / "x.mcap", {"/front/camera_info": ("front_optical", about)}, picture)
     frames, notes = frames_of(path)
     (found,) = {frame.camera_info for frame in frames}

@@ -58,6 +58,12 @@ def test_what_a_boundary_was_known_to_be_outlives_its_double() -> None:
     assert [lane.side for lane in lanes] == ["left", "right"]
 
 
+def test_two_lanes_are_no_ego_lane() -> None:
+    """Of 6.8 m, 4.9 heights of the camera."""
+    lanes = tracked(LaneTracker(), 0.0, [line(-3.4), line(3.4)])
+    assert [lane.side for lane in lanes] == [None, None]
+
+
 def test_what_ends_far_ahead_does_not_bound_the_lane_next_to_the_car() -> None:
     tracker = LaneTracker()
     for k in range(10):
