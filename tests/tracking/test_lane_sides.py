@@ -59,9 +59,10 @@ def test_what_a_boundary_was_known_to_be_outlives_its_double() -> None:
 
 
 def test_two_lanes_are_no_ego_lane() -> None:
-    """Of 6.8 m, 4.9 heights of the camera."""
-    lanes = tracked(LaneTracker(), 0.0, [line(-3.4), line(3.4)])
-    assert [lane.side for lane in lanes] == [None, None]
+    """Of 6.8 m, 4.9 heights of the camera; of 5.6 m, it may be one."""
+    for aside, sides in ((3.4, [None, None]), (2.8, ["left", "right"])):
+        lanes = tracked(LaneTracker(), 0.0, [line(-aside), line(aside)])
+        assert [lane.side for lane in lanes] == sides
 
 
 def test_what_ends_far_ahead_does_not_bound_the_lane_next_to_the_car() -> None:
