@@ -61,6 +61,10 @@ class KeyPoint:
 Side = Literal["left", "right"]
 BORDER_PX = 2.0  # from the frame's border, in which a road user's outline is cut
 MOST_SD = 1.0  # metres to the side: where a boundary is less sure it is not drawn
+EGO_WIDTHS = 1.1, 4.5  # camera heights: how wide the ego lane may be
+MOST_BEND_SD = (
+    8e-4  # in 1/m: a curvature that is less sure does not tell a straight road from a bend of 600 m
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,7 +107,7 @@ class Road:
         width_m: of the lane.
         heading_rad: of the car against the lane, to the left.
         curvature_per_m: of the lane; positive: it bends to the left. None also where it is less sure than
-            0.0008 / m.
+            `MOST_BEND_SD`.
         pitch_rad: by which the camera looks down against the road now, with the mount's.
     """
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from perception.classes import ClassSet
 from perception.decode.lane_marks import Runs, extent, find_marks, join_alongside, join_marks, run_alongside
 from perception.scene import Lane, Side
+from perception.scene_items import EGO_WIDTHS
 from perception.types import Bools, Doubles, Ints
 
 LEAST_T = 4.0  # rows; the horizon is not known better
@@ -22,7 +23,6 @@ LEAST_PAINT, LEAST_SPAN = 0.03, 1.33  # a boundary's painted rows, of the height
 LEAST_CONFIDENCE = 0.05
 FINEST = 0.05  # camera heights: a line that is less wide may be the edge of a shadow, and is less sure
 SURE_SPAN = 2.5  # ratio of t; over a shorter one a dash looks like a solid line
-EGO_WIDTH = 1.1, 4.5  # camera heights: how wide the ego lane may be
 CLOSE = 0.4  # camera heights: of boundaries so near each other, two lines of one or paint and a smear,
 SURER = 1.3  # times as sure is enough for the farther one to bound the ego lane
 BENDING = np.diag([0.0, 0.0, 5e-3, 5e-2])  # penalty on each term of a curve, see `_basis`
@@ -221,7 +221,7 @@ def _ego_sides(near: Doubles, confidence: Doubles, columns: int, t: float) -> di
     left, right = (
         _boundary(np.where(own, np.abs(away), np.inf), confidence) for own in (away < 0, away >= 0)
     )
-    if left is None or right is None or not EGO_WIDTH[0] < away[right] - away[left] < EGO_WIDTH[1]:
+    if left is None or right is None or not EGO_WIDTHS[0] < away[right] - away[left] < EGO_WIDTHS[1]:
         return {}
     return {left: "left", right: "right"}
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from perception.camera_info import Mount
 from perception.scene import Road
+from perception.scene_items import MOST_BEND_SD
 from perception.types import Doubles, Ints
 
 HEADING, CURVE, NOD, CLIMB = range(4)  # θ in rad, κ in 1/m, δ in rad, k in 1/m
@@ -27,7 +28,6 @@ FARTHEST = 50.0  # metres: what is seen there takes up bends and hills of higher
 ALIKE = 20.0  # points of a boundary that err alike, of one each 6 rows
 BEYOND = 2e-5  # deviation of a boundary's course from the model, in radians, a metre
 ROUNDS = 3  # of the fit: after two, a nod of half a degree was still not found
-MOST_CURVE_SD = 8e-4  # in 1/m: what is less sure does not tell a straight road from a bend of 600 m
 ROUGH = 2e-5  # deviation by which k changes, in 1/m, a metre: hills of 300 m with slopes of 5 %
 ASTRAY = 1.5  # deviations from which on a point's weight falls (Cauchy)
 
@@ -100,7 +100,7 @@ class RoadFilter:
         middle, width = float(c[left] + c[right]) / 2, float(c[left] - c[right])
         scale = mount.height_sd / mount.height
         both = float(own.sum())
-        bends = curve_sd < MOST_CURVE_SD
+        bend_known = curve_sd < MOST_BEND_SD
         return Road(
             offset_m=-middle,
             offset_sd_m=float(np.hypot(np.sqrt(both) / 2, middle * scale)),
@@ -108,8 +108,8 @@ class RoadFilter:
             width_sd_m=float(np.hypot(np.sqrt(own[0, 0] + own[1, 1] - 2 * own[0, 1]), width * scale)),
             heading_rad=-heading,
             heading_sd_rad=float(np.hypot(heading_sd, mount.yaw_sd)),
-            curvature_per_m=curve if bends else None,
-            curvature_sd_per_m=curve_sd if bends else None,
+            curvature_per_m=curve if bend_known else None,
+            curvature_sd_per_m=curve_sd if bend_known else None,
             pitch_rad=mount.pitch + nod,
             pitch_sd_rad=nod_sd,
         )

@@ -47,7 +47,7 @@ class VergeFinder:
         behind = columns + max(round(BROAD * labels.shape[1]), 1)
         inside = behind < labels.shape[1]
         each = np.flatnonzero(inside & (columns > 0))
-        verge = self._verge[labels]
-        seen = each[verge[each, columns[each]] & verge[each, behind[each]]]
+        edge, beyond = (self._verge[labels[each, at[each]]] for at in (columns, behind))
+        seen = each[edge & beyond]
         found = np.stack([columns[seen], rows[seen]], 1).astype(np.float64)
         return found if len(found) >= LEAST else found[:0]

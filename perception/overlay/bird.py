@@ -10,6 +10,7 @@ from perception.classes import ANY_SIZE_M, SIZES_M, ClassSet
 from perception.overlay.status import StatusLine
 from perception.overlay.style import AMBER, GREEN, GREY, RED, WHITE, Colour, text_height, text_width, write
 from perception.scene import Instance, Lane, Road, Scene
+from perception.scene_items import MOST_BEND_SD
 from perception.types import Doubles, Image
 
 AHEAD, BEHIND, ASIDE = 60.0, 6.0, 12.0  # metres that are shown
@@ -17,7 +18,6 @@ GRID, LABELLED = 5, 10  # metres between lines, and between those with numbers
 OWN_CAR = (-3.0, 1.4, 0.9)  # metres behind and ahead of the camera, and half the width
 SOON_S = 6.0  # a time to collision that is shown
 PATH_M = 1.8  # to each side of the way ahead: two halves of cars; what is further aside passes by
-UNKNOWN_BEND = 8e-4  # in 1/m: the bend of a lane is known where it is surer than that
 DASHES = {"solid": (AHEAD, AHEAD), "dashed": (3.0, 9.0)}  # metres of paint, and from one to the next
 DOTS = (0.5, 1.5)  # of other kinds
 STEP = 0.5  # metres along a line from one corner to the next
@@ -59,7 +59,7 @@ def is_soon(one: Instance, road: Road | None) -> bool:
     if one.ttc_s is None or one.ttc_s >= SOON_S or one.distance_m is None or one.lateral_m is None:
         return False
     bend = (road and road.curvature_per_m) or 0.0
-    maybe = UNKNOWN_BEND if road and road.curvature_per_m is None else 0.0
+    maybe = MOST_BEND_SD if road and road.curvature_per_m is None else 0.0
     aside = abs(one.lateral_m - bend * one.distance_m**2 / 2)
     return aside - (one.lateral_sd_m or 0.0) - maybe * one.distance_m**2 / 2 < PATH_M
 

@@ -2,15 +2,15 @@
 
 In a single frame the nearest boundary on each side is the likeliest. But the edge of a shadow that is taken
 for paint now and then lies within the lane, and of a double line, whose inner boundary counts, often only the
-outer one is found. So it is settled among the boundaries that are followed: by how surely each is there, and
-by how wide the lane was, as that of a road seldom changes.
+outer one is found. So it is settled among the boundaries that are followed: by how surely each is there, less
+what lies within, and by how wide the lane was, as that of a road seldom changes.
 """
 
 import numpy as np
 
+from perception.scene_items import EGO_WIDTHS
 from perception.types import Doubles
 
-WIDTHS = 1.1, 4.5  # camera heights: how wide the lane may be
 ASIDE = 1.0  # camera heights: a boundary further aside than that is of the next lane, not of this one's
 WIDTH_SD = 0.08  # share, by which its width varies
 LEARNT_S, FORGOTTEN_S = 5.0, 20.0  # in which the width is known, and no longer
@@ -51,10 +51,10 @@ class EgoLane:
         heights = slope[right] - slope[left, None]
         off = np.minimum(((log_width - self._log_width) / WIDTH_SD) ** 2 / 2, 1)
         score = gain[left, None] + gain[right] - OTHER_WIDTH * self._known * off
-        none = (heights < WIDTHS[0]) | (heights > WIDTHS[1]) | aside[left, None] | aside[right]
-        score[none] = -np.inf
+        impossible = (heights < EGO_WIDTHS[0]) | (heights > EGO_WIDTHS[1]) | aside[left, None] | aside[right]
+        score[impossible] = -np.inf
         chosen = np.zeros(len(near))
-        if none.all():
+        if impossible.all():
             # One alone goes on to be what it was.
             kept = np.flatnonzero(stays & ~nearer.any(1))
             chosen[kept] = side[kept] if len(kept) == 1 else 0

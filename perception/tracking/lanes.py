@@ -58,7 +58,7 @@ TRACK = np.dtype(
         ("side", np.float64),  # of the ego lane, by `SIDES`, or 0
     ]
 )
-KNOWN = "belief", "shown", "kind", "shown_kind", "side"
+LEARNT = "belief", "shown", "kind", "shown_kind", "side"  # of a track, over many frames
 _ROW = np.arange(ROWS)
 _DEPTH = np.clip(((_ROW + 0.5) / ROWS - HORIZON) / (1 - HORIZON), 0, 1)  # 1 at the bottom of the frame
 
@@ -159,9 +159,9 @@ class LaneTracker:
         alongside = common.sum(-1) > 0.5 * _known(ghosts).sum(-1)
         double = alongside & (_mean(np.abs(ghosts["x"] - seen["x"]), common) < DOUBLE)
         for one in np.flatnonzero(double.any(0)):  # what was known of the one is known of the other
-            ghost = unseen[double[:, one]][self._tracks["belief"][unseen[double[:, one]]].argmax()]
+            ghost = unseen[np.where(double[:, one], ghosts["belief"][:, 0], 0).argmax()]
             if self._tracks["belief"][ghost] > seen["belief"][one]:
-                for name in KNOWN:
+                for name in LEARNT:
                     self._tracks[name][tracks[one]] = self._tracks[name][ghost]
         self._tracks = np.delete(self._tracks, unseen[double.any(1)])
 

@@ -6,7 +6,7 @@ const GRID = 5; // metres between lines; each second one has its number
 const MOST_SD = 1; // metres to the side: where a boundary is less sure it is not shown
 const SOON_S = 6; // a time to collision that is shown
 const PATH_M = 1.8; // to each side of the way ahead: what is further aside passes by
-const UNKNOWN_BEND = 8e-4; // in 1/m: the bend of a lane is known where it is surer than that
+const MOST_BEND_SD = 8e-4; // in 1/m: where a lane's bend is less sure, the scene has none
 const SIZES = { vehicle: [4.4, 1.8], pedestrian: [0.5, 0.6], two_wheeler: [1.8, 0.7] };
 const DASHES = { solid: [], dashed: [3, 6] }; // metres; others are dotted
 const EGO = "rgb(60 220 90)";
@@ -122,7 +122,7 @@ function known({ metres, metres_sd: sds }) {
 // Whether one is reached soon, and is not known to pass by; the way ahead bends as the ego lane does.
 function isSoon({ ttc_s: ttc, distance_m: near, lateral_m: left, lateral_sd_m: sd }, road) {
   const bend = road?.curvature_per_m ?? 0;
-  const maybe = road && road.curvature_per_m == null ? UNKNOWN_BEND : 0;
+  const maybe = road && road.curvature_per_m == null ? MOST_BEND_SD : 0;
   const aside = Math.abs(left - (bend * near ** 2) / 2);
   return ttc < SOON_S && aside - (sd ?? 0) - (maybe * near ** 2) / 2 < PATH_M; // or they are undefined
 }
