@@ -3,13 +3,14 @@
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from perception.frame import Frame
+from perception.node.node import Node
 from perception.perceiver import Perceiver
 from perception.scene import Status
 from tests.node.nodes import (
@@ -107,50 +108,39 @@ def test_real_time_counts_the_age_from_when_a_frame_was_due(perceiver: Perceiver
     assert node.report().stages["end_to_end"].p99 >= 0.99 * 19 * 19
 
 
-def test_a_clock_that_runs_back_makes_no_frame_old(perceiver: Perceiver) -> None:
-    """Two recordings in one: the second does not count from the first one's start."""
-    second = [replace(frame(sequence), stamp_ns=10**6 * sequence) for sequence in (2, 3)]
-    first = [frame(0), replace(frame(1), stamp_ns=300 * 10**6)]
-    sink = ListSink()
-    published = threading.Semaphore(0)
+def run_in_step(perceiver: Perceiver, given: Sequence[Frame], workers: int) -> tuple[Node, ListSink]:
+    """The node after a run in real time, in which each frame comes once the one before is published."""
+    published, sink = threading.Semaphore(0), ListSink()
 
     def lazy() -> Iterator[Frame]:
-        for one in (*first, *second):
+        for one in given:
             yield one
-            assert published.acquire(timeout=60)  # so that nothing is superseded
+            assert published.acquire(timeout=60)
 
     node = make_node(
         LazySource(lazy()),
         perceiver,
         [sink],
-        workers=1,
+        workers=workers,
         realtime=True,
         on_scene=lambda scene: published.release(),
     )
-    start = time.perf_counter()
     node.run()
+    return node, sink
+
+
+def test_a_clock_that_runs_back_makes_no_frame_old(perceiver: Perceiver) -> None:
+    """Two recordings in one: the second does not count from the first one's start."""
+    second = [replace(frame(sequence), stamp_ns=10**6 * sequence) for sequence in (2, 3)]
+    first = [frame(0), replace(frame(1), stamp_ns=300 * 10**6)]
+    start = time.perf_counter()
+    _, sink = run_in_step(perceiver, [*first, *second], workers=1)
     assert sink.sequences == [0, 1, 2, 3]
     spent_ms = 1000 * (time.perf_counter() - start)
     assert all(scene.age_ms < spent_ms - 290 for scene in sink.scenes)
 
 
 def test_real_time_drops_nothing_that_is_kept_up_with(perceiver: Perceiver) -> None:
-    published = threading.Semaphore(0)
-
-    def lazy() -> Iterator[Frame]:
-        for sequence in range(4):
-            yield frame(sequence, period_ms=100)
-            assert published.acquire(timeout=60)
-
-    sink = ListSink()
-    node = make_node(
-        LazySource(lazy()),
-        perceiver,
-        [sink],
-        workers=2,
-        realtime=True,
-        on_scene=lambda scene: published.release(),
-    )
-    node.run()
+    node, sink = run_in_step(perceiver, [frame(sequence, period_ms=100) for sequence in range(4)], workers=2)
     assert sink.sequences == list(range(4))
     assert node.report().seconds >= 0.3
