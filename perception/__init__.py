@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING
 from perception.engines.telemetry import silence
 
 __all__ = [
-    "Bundle", "ClosingTracker", "Frame", "Instance", "KeyPoint", "Lane", "LaneTracker", "Locator", "Node",
-    "Perceiver", "PerceptionError", "PushSource", "Road", "Scene", "Status", "Tracker", "draw",
-    "read_calibration",
+    "Bundle", "ClosingTracker", "Frame", "Instance", "KeyPoint", "LabelTracker", "Lane", "LaneTracker",
+    "Locator", "Node", "Perceiver", "PerceptionError", "PushSource", "Road", "Scene", "Status", "Tracker",
+    "draw", "read_calibration",
 ]  # fmt: skip
 
 silence()  # before anything imports ONNX Runtime
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from perception.scene import Instance, KeyPoint, Lane, Road, Scene, Status
     from perception.sources.push import PushSource
     from perception.tracking.closing import ClosingTracker
+    from perception.tracking.labels import LabelTracker
     from perception.tracking.lanes import LaneTracker
     from perception.tracking.objects import Tracker
 else:
@@ -60,6 +61,7 @@ else:
         "Frame": "frame",
         "Instance": "scene",
         "KeyPoint": "scene",
+        "LabelTracker": "tracking.labels",
         "Lane": "scene",
         "LaneTracker": "tracking.lanes",
         "Locator": "geometry.locator",

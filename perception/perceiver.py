@@ -294,6 +294,7 @@ class Perceiver:
             if "key_points" in maps
             else (),
             latent=maps.get("latent"),
+            logits=maps.get("logits"),
             classes=self.classes,
         )
         return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))

@@ -110,13 +110,13 @@ class Enlarged(Generic[Id]):
 
     def __init__(self, ids: npt.NDArray[Id], height: int, width: int) -> None:
         self.shape = height, width
-        self._ids: npt.NDArray[Id] = ids
+        self.ids: npt.NDArray[Id] = ids
 
     @property
     def full(self) -> npt.NDArray[Id]:
-        if self._ids.shape != self.shape:
-            self._ids = resize_ids(self._ids, *self.shape)
-        return self._ids
+        if self.ids.shape != self.shape:
+            self.ids = resize_ids(self.ids, *self.shape)
+        return self.ids
 
 
 class MapField(Generic[Id]):

@@ -80,6 +80,7 @@ class Scene:
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
+        logits: float32 (classes, h, w), as the network gives them; what a node publishes has none.
         ego_mask: bool (height, width): where the own car is in view, and nothing is looked for: labels are
             255 there. None where no mask is in force.
         host_ns: when the frame was captured, or for a recording when it was due or read, by the host's
@@ -107,6 +108,7 @@ class Scene:
     depth: npt.NDArray[np.float32] | None = None
     key_points: tuple[KeyPoint, ...] = ()
     latent: npt.NDArray[np.float32] | None = None
+    logits: npt.NDArray[np.float32] | None = None
     ego_mask: npt.NDArray[np.bool_] | None = None
     host_ns: int = 0
     max_age_ms: float | None = None
@@ -155,6 +157,12 @@ class Scene:
         height, width = vars(self)["labels"].shape
         return height, width
 
+    @property
+    def coarse_labels(self) -> Image:
+        """The labels as the network gave them, or at the frame's size once they were enlarged."""
+        labels = vars(self)["labels"]
+        return labels.ids if isinstance(labels, Enlarged) else labels
+
     def evolve(self, **changes: Any) -> Self:
         """The scene with other attributes, as `dataclasses.replace` gives it, but faster."""
         return type(self)(**(vars(self) | changes))
@@ -195,6 +203,7 @@ class Scene:
             depth=None,
             key_points=(),
             latent=None,
+            logits=None,
             status=status,
         )
 

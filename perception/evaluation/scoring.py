@@ -20,6 +20,7 @@ from perception.geometry.mounting import Locators, mount_transform
 from perception.perceiver import Perceiver
 from perception.scene import Scene
 from perception.tracking.closing import ClosingTracker
+from perception.tracking.labels import LabelTracker
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
 
@@ -105,6 +106,7 @@ def walk(
     rate = drive.options.rate if drive else None
     followers = [make() for make in subject.followers] if rate else []
     locators = Locators(None, subject.classes) if followers else None
+    labels = LabelTracker(subject.classes) if followers else None
 
     def perceive(index: int) -> tuple[Sample, Frame, Scene]:
         sample = dataset[index]
@@ -118,6 +120,8 @@ def walk(
     if title:
         found = iter(track(found, heading(title), len(dataset), console=Console(stderr=True)))
     for sample, frame, scene in found:
+        if labels is not None:
+            scene = labels.update(scene, frame)  # noqa: PLW2901
         for follower in followers:
             scene = follower.update(scene)  # noqa: PLW2901 - each goes over what the one before it made
         locator = locators.of(frame).locator if locators else None

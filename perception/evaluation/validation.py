@@ -17,6 +17,7 @@ from perception.evaluation.scoring import Subject
 from perception.frame import Drop, Frame
 from perception.scene import Scene
 from perception.sources.registry import open_source
+from perception.tracking.labels import LabelTracker
 from perception.types import Image
 
 KNOWN_FREE = (
@@ -113,18 +114,23 @@ def validate_set(
 ) -> tuple[Validation, list[Image]]:
     """Score every so many-th frame of a data set, in order; with `drawn`, also show the extremes.
 
+    The labels of a drive are those that a node publishes, steadied from frame to frame.
+
     Args:
         subject: gives whatever it finds.
         least: class id → score from which that is published.
     """
     validation = Validation(subject.classes, drive=drive and every == 1, least=least)
     gallery = Gallery("accuracy", subject.classes)
+    tracker = LabelTracker(subject.classes) if validation.flicker is not None else None
     for index in track(
         range(0, len(dataset), every), heading(dataset.name[:60]), console=Console(stderr=True)
     ):
         sample = dataset[index]
         frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
         scene = subject.perceive(frame, ())
+        if tracker is not None:
+            scene = tracker.update(scene, frame)
         accuracy = validation.add(sample, scene)
         if drawn:
             gallery.offer(accuracy, frame, scene, sample)
@@ -132,15 +138,15 @@ def validate_set(
 
 
 def flicker_of(subject: Subject, source: str, frames: int) -> FlickerCounts:
-    """Flicker on the first frames of a drive without labels."""
-    flicker = Flicker()
+    """Flicker on the first frames of a drive without labels, as a node publishes it."""
+    flicker, tracker = Flicker(), LabelTracker(subject.classes)
     opened = open_source(source)
     try:
         for number, frame in enumerate(opened):
             if number == frames:
                 break
             if not isinstance(frame, Drop):
-                flicker.add(frame.image, subject.perceive(frame, ()).labels)
+                flicker.add(frame.image, tracker.update(subject.perceive(frame, ()), frame).labels)
     finally:
         opened.close()
     return flicker.counts

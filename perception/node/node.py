@@ -40,7 +40,7 @@ from perception.types import Policy
 LOG = logging.getLogger("perception.node")
 
 STAGES = (
-    "transport", "read", "denoise", "prepare", "infer", "decode", "check", "track", "locate", "draw", "write",
+    "transport", "read", "denoise", "prepare", "infer", "decode", "track", "check", "locate", "draw", "write",
     "end_to_end",
 )  # fmt: skip
 LIVE_MAX_AGE_MS = 250.0  # a car at 50 km/h has gone 3.5 m by then

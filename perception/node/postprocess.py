@@ -1,4 +1,4 @@
-"""The last stage before scenes leave, in the order of the frames: checks, tracks, metres, trust, overlay."""
+"""The last stage before scenes leave, in the order of the frames: tracks, checks, metres, trust, overlay."""
 
 import time
 
@@ -19,6 +19,7 @@ from perception.quality.image import ImageChecks
 from perception.scene import Scene, Status
 from perception.sinks.base import Publication
 from perception.tracking.closing import ClosingTracker
+from perception.tracking.labels import LabelTracker
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
 
@@ -30,7 +31,7 @@ class Postprocess:
 
     Args:
         max_age_ms: older scenes are stale; None: none is.
-        tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
+        tracks: give instances ids that stay with them from frame to frame, and steady labels and lanes.
         calibration: of the camera; None: what its frames know.
         overlay: whether any sink wants it.
         details: write the rate, the engine and the times of the stages on it.
@@ -51,18 +52,21 @@ class Postprocess:
         self._max_age_ms, self._tracks = max_age_ms, tracks
         self._overlay, self._details = overlay, details
         self._checks = ImageChecks(classes=perceiver.classes)
+        self._labels = LabelTracker(perceiver.classes)
         self._trackers = Tracker(), LaneTracker(perceiver.classes), ClosingTracker()
         self._locators = Locators(calibration, perceiver.classes)
         self._watch = None if calibration is None or calibration.mount is None else MountWatch(calibration)
 
     def finish(self, frame: Frame, scene: Scene, stopwatch: Stopwatch) -> tuple[Publication, list[Finding]]:
         """What is published of the frame now, and what the image checks find in it."""
-        with stopwatch.measure("check"):
-            findings = self._checks.check(frame, scene)
         if self._tracks:
             with stopwatch.measure("track"):
+                scene = self._labels.update(scene, frame)
                 for tracker in self._trackers:
                     scene = tracker.update(scene)
+        scene = scene.evolve(logits=None)  # sinks hold scenes, and these are larger than all the rest
+        with stopwatch.measure("check"):
+            findings = self._checks.check(frame, scene)
         known, moved = self._locators.of(frame), None
         if known.calibration is not None:
             frame = mounted(frame, known.calibration)
