@@ -195,7 +195,7 @@ def run(
     ] = None,
     tracks: Annotated[
         bool | None,
-        typer.Option(help="Track road users from frame to frame, and smooth lanes [default]."),
+        typer.Option(help="Track road users from frame to frame, and steady classes and lanes [default]."),
     ] = None,
     details: Annotated[
         bool | None,

@@ -93,7 +93,7 @@ class RunConfig(BaseModel):
             several cameras, by their names.
         min_score: from which on road users are published, 0 to 1: a number, or by the classes' names, with
             "all" for those that are not named; empty: the model's own for each class.
-        tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
+        tracks: give instances ids that stay with them from frame to frame, and steady labels and lanes.
         details: write the rate, the engine and the times of the stages on overlays.
         workers: frames in the network at a time; 0: one for each core.
         max_pixels: larger pictures are not decoded: a small file may hold one that takes all memory.

@@ -35,8 +35,8 @@ class LabelTracker:
         self._recording = 0, (0, 0)
         self._before: tuple[Image, Image] | None = None  # grey levels and labels, at the logits' size
 
-    def update(self, scene: Scene, frame: Frame) -> Scene:
-        """The scene of that frame with steady labels.
+    def update(self, scene: Scene, image: Frame | Image) -> Scene:
+        """The scene of that frame, or of its image uint8 (h, w, 3) BGR, with steady labels.
 
         Another `Scene.recording`, a stamp before the last one, or another size of the frame is the beginning
         of another recording: nothing is remembered across it.
@@ -47,7 +47,7 @@ class LabelTracker:
         self._stamp_ns, self._recording = scene.stamp_ns, (scene.recording, scene.size)
         if scene.logits is None:
             return scene
-        shown = _grey(frame, *scene.logits.shape[1:])
+        shown = _grey(image, *scene.logits.shape[1:])
         labels = resize_ids(scene.coarse_labels, *shown.shape)
         if before is not None and before[0].shape == shown.shape:
             earlier, alike = self._follow(*before, shown)
@@ -86,7 +86,7 @@ class LabelTracker:
         return Enlarged(np.where(fine, resize_ids(earlier, *size), labels), *scene.size)
 
 
-def _grey(frame: Frame, height: int, width: int) -> Image:
-    """The frame's grey levels at that size."""
-    pixels = frame.pixels
+def _grey(image: Frame | Image, height: int, width: int) -> Image:
+    """The picture's grey levels at that size."""
+    pixels = image.pixels if isinstance(image, Frame) else image
     return fit(pixels.y, height, width) if isinstance(pixels, Yuv420) else grey(fit(pixels, height, width))

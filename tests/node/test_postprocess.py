@@ -125,6 +125,22 @@ def test_without_tracks_nobody_has_an_id_and_no_time_is_taken_for_it(clock: Cloc
     assert scene.timings_ms.keys() == {"check"}
 
 
+@pytest.mark.parametrize(("tracks", "published"), [(True, "road"), (False, "sidewalk")])
+def test_labels_are_steady_and_logits_do_not_leave(clock: Clock, tracks: bool, published: str) -> None:
+    """The second frame is a sidewalk by so little that it may as well be the road that it was."""
+    postprocess = make(tracks=tracks)
+    scenes = []
+    for number, (road, sidewalk) in enumerate([(0.5, 0.0), (0.0, 0.5)]):
+        frame, scene, stopwatch = arrival(number=number)
+        logits = np.zeros((len(DRIVE), SIZE[0] // 4, SIZE[1] // 4), np.float32)
+        logits[DRIVE.id("road")], logits[DRIVE.id("sidewalk")] = road, sidewalk
+        labels = np.full(SIZE, logits[:, 0, 0].argmax(), np.uint8)
+        scenes.append(finish(postprocess, frame, scene.evolve(labels=labels, logits=logits), stopwatch))
+    assert (scenes[0].labels == DRIVE.id("road")).all()
+    assert (scenes[1].labels == DRIVE.id(published)).all()
+    assert [scene.logits for scene in scenes] == [None, None]
+
+
 def test_checks_and_tracks_are_timed_in_the_scene_itself(clock: Clock) -> None:
     given = arrival()
     scene = finish(make(), *given)

@@ -74,6 +74,13 @@ def test_a_clear_lead_is_published_in_the_same_frame() -> None:
     assert (after(seen(ALL_ROAD), seen(halves(ROAD, SIDEWALK, CLEAR, 0))) == SIDEWALK).all()
 
 
+def test_an_image_does_as_well_as_its_frame() -> None:
+    tracker = LabelTracker()
+    for scene, frame in seen(ALL_ROAD), seen(ALL_SIDEWALK):
+        scene = tracker.update(scene, frame.image)  # noqa: PLW2901
+    assert (scene.labels == ROAD).all()
+
+
 def test_the_first_frame_stays_as_it_is() -> None:
     scene, frame = seen(halves(ROAD, SIDEWALK, CLOSE))
     assert LabelTracker().update(scene, frame) is scene
