@@ -7,10 +7,11 @@
     scene.labels, scene.instances, scene.status              # class ids (h, w), road users, trust
     picture = scene.draw(image)                              # uint8 (h, w, 3), BGR
 
-In metres, with the camera's lens and mount; it comes after the trackers:
+Steady classes and lanes, and metres, with the camera's lens and mount; they come last:
 
-    lanes, locator = LaneTracker(), Locator(read_calibration(Path("front.yaml")))
-    scene = locator.update(lanes.update(scene))
+    labels, lanes = LabelTracker(), LaneTracker()
+    locator = Locator(read_calibration(Path("front.yaml")))
+    scene = locator.update(lanes.update(labels.update(scene, image)))
     scene.road, scene.lanes[0].metres, scene.instances[0].distance_m
 
 A live camera, whose frames the program hands in while the node runs in a thread of its own:

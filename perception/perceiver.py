@@ -294,7 +294,7 @@ class Perceiver:
             if "key_points" in maps
             else (),
             latent=maps.get("latent"),
-            logits=maps.get("logits"),
+            logits=None if self.crf else maps.get("logits"),  # its labels are not theirs
             classes=self.classes,
         )
         return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))

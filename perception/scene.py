@@ -80,7 +80,8 @@ class Scene:
         depth: float32 (height, width), distance along the camera's axis in metres.
         key_points: joints of people, those of the same name one after the other, the surest first.
         latent: float32 (k,), an autoencoder's code of the frame.
-        logits: float32 (classes, h, w), as the network gives them; what a node publishes has none.
+        logits: float32 (classes, h, w) that the labels are from, as the network gives them; None where it
+            gives none, after `LabelTracker`, and in what a node publishes.
         ego_mask: bool (height, width): where the own car is in view, and nothing is looked for: labels are
             255 there. None where no mask is in force.
         host_ns: when the frame was captured, or for a recording when it was due or read, by the host's
@@ -159,7 +160,7 @@ class Scene:
 
     @property
     def coarse_labels(self) -> Image:
-        """The labels as the network gave them, or at the frame's size once they were enlarged."""
+        """The labels before they are enlarged, or at the frame's size once they were."""
         labels = vars(self)["labels"]
         return labels.ids if isinstance(labels, Enlarged) else labels
 

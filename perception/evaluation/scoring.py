@@ -36,8 +36,8 @@ class Subject:
     """What is scored: the scenes that a bundle finds, or those in files.
 
     `labelled`: they hold classes or instances.
-    `followers` are what goes over a drive's scenes in their order, before they are put in metres; scenes in
-    files went through it already.
+    `followers` are what goes over a drive's scenes in their order, after a `LabelTracker` and before they are
+    put in metres; scenes in files went through all of it already, and have none.
     """
 
     model: str
@@ -114,7 +114,8 @@ def walk(
         if drive is not None:
             transforms = (mount_transform(drive.mount, frame.optical_frame),)
             frame = replace(frame, camera_info=drive.camera_info, transforms=transforms)
-        return sample, frame, subject.perceive(frame, [Frame(image, 0) for image in sample.earlier])
+        scene = subject.perceive(frame, [Frame(image, 0) for image in sample.earlier])
+        return sample, frame, scene if labels else scene.evolve(logits=None)  # which observers would hold
 
     found = (pool.map if pool else map)(perceive, range(len(dataset)))
     if title:

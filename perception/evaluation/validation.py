@@ -34,7 +34,7 @@ class Validation:
         free_frames: frames that are known to show no road user, as far as they are labelled.
         free_false: road users published on them.
         least: class id → score from which what is found is published.
-        flicker: None where the frames do not follow one another.
+        flicker: of labels as a node publishes them; None where the frames do not follow one another.
     """
 
     def __init__(
@@ -49,12 +49,13 @@ class Validation:
         self._masks = MaskPrecision(classes)
         self._things = classes.bits(*classes.things)
         self._flicker = Flicker() if drive else None
+        self._tracker = LabelTracker(classes)
 
     def add(self, sample: Sample, scene: Scene) -> float:
         """Count one frame; its accuracy."""
         self.frames += 1
         if self._flicker is not None:
-            self._flicker.add(sample.image, scene.labels)
+            self._flicker.add(sample.image, self._tracker.update(scene, sample.image).labels)
         if sample.truth is not None:
             sample = without_specks(sample)
         frame = Confusion(self.classes)
@@ -114,23 +115,18 @@ def validate_set(
 ) -> tuple[Validation, list[Image]]:
     """Score every so many-th frame of a data set, in order; with `drawn`, also show the extremes.
 
-    The labels of a drive are those that a node publishes, steadied from frame to frame.
-
     Args:
         subject: gives whatever it finds.
         least: class id → score from which that is published.
     """
     validation = Validation(subject.classes, drive=drive and every == 1, least=least)
     gallery = Gallery("accuracy", subject.classes)
-    tracker = LabelTracker(subject.classes) if validation.flicker is not None else None
     for index in track(
         range(0, len(dataset), every), heading(dataset.name[:60]), console=Console(stderr=True)
     ):
         sample = dataset[index]
         frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
         scene = subject.perceive(frame, ())
-        if tracker is not None:
-            scene = tracker.update(scene, frame)
         accuracy = validation.add(sample, scene)
         if drawn:
             gallery.offer(accuracy, frame, scene, sample)

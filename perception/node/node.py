@@ -65,7 +65,7 @@ class Node:
         frames: stop after so many captured frames.
         max_age_ms: scenes older than that are stale; None: never, or LIVE_MAX_AGE_MS.
         min_rate, give_up_s, hang_s: see `Limits`.
-        tracks: give instances ids that stay with them from frame to frame, and steady the lanes.
+        tracks: give instances ids that stay with them from frame to frame, and steady labels and lanes.
         calibration: of the camera, for metres; None: what its frames know.
         details: write the rate, the engine and the times of the stages on overlays.
         workers: frames perceived at a time, or threads shared with other nodes; 0: one for each core.

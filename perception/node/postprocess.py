@@ -64,8 +64,8 @@ class Postprocess:
                 scene = self._labels.update(scene, frame)
                 for tracker in self._trackers:
                     scene = tracker.update(scene)
-        scene = scene.evolve(logits=None)  # sinks hold scenes, and these are larger than all the rest
-        with stopwatch.measure("check"):
+        scene = scene.evolve(logits=None)  # sinks hold scenes, and nobody reads these 2 MB any more
+        with stopwatch.measure("check"):  # of the labels that are published
             findings = self._checks.check(frame, scene)
         known, moved = self._locators.of(frame), None
         if known.calibration is not None:

@@ -10,20 +10,26 @@ import cv2
 import numpy as np
 
 from perception.classes import DRIVE, UNKNOWN, ClassSet
+from perception.errors import ConfigError
 from perception.frame import Frame
-from perception.pixels import Yuv420, grey
+from perception.pixels import Pixels, Yuv420, grey, size_of
 from perception.resample import Enlarged, fit, resize_ids
 from perception.scene import Scene
-from perception.types import Bools, Floats, Image
+from perception.types import NS_PER_S, Bools, Floats, Image
 
 LEAD = 1.0  # of its logit by which a class takes a pixel from the one that was there: odds of e to 1
-ALIKE = 20  # grey levels; the most by which a pixel and what it was may differ
+ALIKE = 20  # levels of luma; the most by which a pixel and what it was may differ
+LONGEST_NS = NS_PER_S // 2  # between two frames: what was seen before it is forgotten
+# At each multiple of it all is forgotten: parts of a drive that are perceived apart soon agree to the byte, and
+# nothing is held for longer against what the network says.
+EPOCH_NS = 4 * NS_PER_S
+LEAST_SIDE = 32  # px of the logits: in less, the flow is not found
 
 
 class LabelTracker:
     """Steadies the labels of one camera's scenes, in the order of their stamps.
 
-    It goes before the other trackers, and leaves scenes without `Scene.logits` as they are.
+    It goes before the other trackers. Scenes without `Scene.logits` have the labels that they had.
     """
 
     def __init__(self, classes: ClassSet = DRIVE) -> None:
@@ -32,28 +38,36 @@ class LabelTracker:
         self._held: Bools = np.isin(np.arange(256), held)
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._stamp_ns = 0
-        self._recording = 0, (0, 0)
-        self._before: tuple[Image, Image] | None = None  # grey levels and labels, at the logits' size
+        self._stretch = 0, (0, 0), 0  # recording, size and epoch
+        self._before: tuple[Image, Image] | None = None  # luma and labels, at the logits' size
 
     def update(self, scene: Scene, image: Frame | Image) -> Scene:
-        """The scene of that frame, or of its image uint8 (h, w, 3) BGR, with steady labels.
+        """The scene of that frame, or of its image uint8 (h, w, 3) BGR, with steady labels, without logits.
 
-        Another `Scene.recording`, a stamp before the last one, or another size of the frame is the beginning
-        of another recording: nothing is remembered across it.
+        Another `Scene.recording`, a stamp before the last one, a gap of half a second, or another size of the
+        frame or of the logits is the beginning of another recording: nothing is remembered across it.
+
+        Raises:
+            ConfigError: the image is of another size than the scene.
         """
-        before, self._before = self._before, None
-        if (scene.recording, scene.size) != self._recording or scene.stamp_ns < self._stamp_ns:
-            before = None
-        self._stamp_ns, self._recording = scene.stamp_ns, (scene.recording, scene.size)
-        if scene.logits is None:
+        pixels = image.pixels if isinstance(image, Frame) else image
+        if (size := size_of(pixels)) != scene.size:
+            raise ConfigError(f"the image is {size}, the scene is {scene.size}: give the image that it is of")
+        stretch = scene.recording, scene.size, scene.stamp_ns // EPOCH_NS
+        goes_on = stretch == self._stretch and 0 <= scene.stamp_ns - self._stamp_ns <= LONGEST_NS
+        before, self._before = self._before if goes_on else None, None
+        self._stretch, self._stamp_ns = stretch, scene.stamp_ns
+        logits, scene = scene.logits, scene.evolve(logits=None)
+        if logits is None or min(logits.shape[1:]) < LEAST_SIDE:
             return scene
-        shown = _grey(image, *scene.logits.shape[1:])
-        labels = resize_ids(scene.coarse_labels, *shown.shape)
+        shown = _luma(pixels, *logits.shape[1:])
+        labels = now = resize_ids(scene.coarse_labels, *shown.shape)
         if before is not None and before[0].shape == shown.shape:
             earlier, alike = self._follow(*before, shown)
-            kept = alike & self._close(scene.logits, labels, earlier)
-            labels = np.where(kept, earlier, labels)
-            scene = scene.evolve(labels=self._take_over(scene, earlier, kept))
+            kept = alike & self._close(logits, now, earlier)
+            if kept.any():
+                labels = np.where(kept, earlier, now)
+                scene = scene.evolve(labels=_with(scene, now, labels))
         self._before = shown, labels
         return scene
 
@@ -70,23 +84,26 @@ class LabelTracker:
         seen = cv2.remap(shown_before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(earlier, np.uint8), np.asarray(cv2.absdiff(seen, shown) <= ALIKE)
 
-    def _close(self, logits: Floats, labels: Image, earlier: Image) -> Bools:
+    def _close(self, logits: Floats, now: Image, earlier: Image) -> Bools:
         """Where the class of now does not lead clearly over that of before, and both may be held."""
-        close = np.asarray(self._held[labels] & self._held[earlier] & (labels != earlier))
+        close = np.asarray(self._held[now] & self._held[earlier] & (now != earlier))
         rows, columns = np.nonzero(close)
-        lead = logits[labels[close], rows, columns] - logits[earlier[close], rows, columns]
+        lead = logits[now[close], rows, columns] - logits[earlier[close], rows, columns]
         close[rows, columns] = lead < LEAD
         return close
 
-    def _take_over(self, scene: Scene, earlier: Image, kept: Bools) -> Enlarged[np.uint8]:
-        """The scene's labels, as fine as they were, with the earlier ones where those are kept."""
-        labels = scene.coarse_labels
-        size = labels.shape
-        fine = resize_ids(kept.view(np.uint8), *size).view(np.bool_) & self._held[labels]
-        return Enlarged(np.where(fine, resize_ids(earlier, *size), labels), *scene.size)
+
+def _with(scene: Scene, now: Image, steady: Image) -> Enlarged[np.uint8]:
+    """The scene's labels with the steady ones in place of those of now, at the size that they have.
+
+    What is finer than `now`, as the outline of a road user, stays.
+    """
+    labels = scene.coarse_labels
+    size = labels.shape
+    steady, now = resize_ids(steady, *size), resize_ids(now, *size)
+    return Enlarged(np.where(labels == now, steady, labels), *scene.size)
 
 
-def _grey(image: Frame | Image, height: int, width: int) -> Image:
-    """The picture's grey levels at that size."""
-    pixels = image.pixels if isinstance(image, Frame) else image
+def _luma(pixels: Pixels, height: int, width: int) -> Image:
+    """The picture's luma at that size."""
     return fit(pixels.y, height, width) if isinstance(pixels, Yuv420) else grey(fit(pixels, height, width))

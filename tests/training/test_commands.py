@@ -19,6 +19,7 @@ from perception.frame import Frame
 from perception.perceiver import Perceiver
 from perception.sinks.folder import FolderSink
 from perception.sources.registry import open_source
+from perception.tracking.labels import LabelTracker
 from perception.tracking.lanes import LaneTracker
 from perception.tracking.objects import Tracker
 from perception.training.command import train
@@ -103,11 +104,13 @@ def street(tmp_path: Path) -> Path:
 def record(source: str, bundle: Bundle, folder: Path) -> None:
     """What `perception run SOURCE FOLDER` does."""
     perceiver = Perceiver.load(bundle.folder, "onnx-cpu")
-    tracker, lane_tracker = Tracker(), LaneTracker(perceiver.classes)
+    label_tracker, tracker = LabelTracker(perceiver.classes), Tracker()
+    lane_tracker = LaneTracker(perceiver.classes)
     sink = FolderSink(folder, perceiver.classes)
     for frame in open_source(source):
         assert isinstance(frame, Frame)
-        scene = lane_tracker.update(tracker.update(perceiver.perceive(frame)))
+        scene = label_tracker.update(perceiver.perceive(frame), frame)
+        scene = lane_tracker.update(tracker.update(scene))
         sink.write(frame, scene, frame.image)
     sink.close()
 

@@ -142,8 +142,8 @@ def measure_bus(
 
 
 def _whole(scene: Scene) -> Scene:
-    """With maps that were enlarged: who publishes first pays for that, whatever it is."""
-    return scene.evolve(labels=scene.labels, instance_map=scene.instance_map)
+    """As a node publishes it, with maps that were enlarged: who publishes first pays for that."""
+    return scene.evolve(labels=scene.labels, instance_map=scene.instance_map, logits=None)
 
 
 def _measure(
