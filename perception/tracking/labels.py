@@ -20,8 +20,8 @@ from perception.types import NS_PER_S, Bools, Floats, Image
 LEAD = 1.0  # of its logit by which a class takes a pixel from the one that was there: odds of e to 1
 ALIKE = 20  # levels of luma; the most by which a pixel and what it was may differ
 LONGEST_NS = NS_PER_S // 2  # between two frames: what was seen before it is forgotten
-# At each multiple of it all is forgotten: parts of a drive that are perceived apart soon agree to the byte, and
-# nothing is held for longer against what the network says.
+# At each multiple of it all is forgotten: parts of a drive that are perceived apart soon agree, to the byte,
+# and nothing is held for longer against what the network says.
 EPOCH_NS = 4 * NS_PER_S
 LEAST_SIDE = 32  # px of the logits: in less, the flow is not found
 
