@@ -21,9 +21,9 @@ from perception.app.progress import show_frames
 from perception.app.signals import ignore_signals, stopping
 from perception.app.systemd import Notifier
 from perception.decode.instances import WAYS
+from perception.engines.background import LEFT_BEHIND
 from perception.errors import ConfigError, PerceptionError
 from perception.extras import DISTRIBUTION, explain
-from perception.node.worker_pool import LEFT_BEHIND
 from perception.redact import masked, printable
 from perception.types import Policy
 
@@ -41,7 +41,7 @@ def main() -> None:
         _run_app()
     except SystemExit as end:
         if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
-            # A normal exit would unload the engine's libraries while the call that hangs still runs in them.
+            # A normal exit would unload libraries while the call that hangs still runs in them.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(end.code if isinstance(end.code, int) else 1)

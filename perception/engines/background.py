@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
 
+LEFT_BEHIND = "left behind"  # the name of a thread that was given up
+
 
 @dataclass(frozen=True)
 class Call(Generic[Result]):
@@ -32,3 +34,13 @@ def call_in_background(function: Callable[[], Result], name: str) -> Call[Result
     thread = Thread(target=work, name=name, daemon=True)
     thread.start()
     return Call(future, thread)
+
+
+def end_or_leave(thread: Thread, seconds: float) -> None:
+    """Wait for its end; one that goes on is left behind, by its name.
+
+    While it is in a library's call the process must not end in order: the library would go from under it.
+    """
+    thread.join(seconds)
+    if thread.is_alive():
+        thread.name = LEFT_BEHIND

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from perception.engines.background import call_in_background
+from perception.engines.background import call_in_background, end_or_leave
 from perception.engines.machine import usable_cores
 from perception.errors import EngineError, SinkError, SourceError, in_words
 from perception.frame import Drop, DropReason
@@ -30,7 +30,7 @@ from perception.node.postprocess import Postprocess
 from perception.node.report import Report, report_of
 from perception.node.seen import Counts
 from perception.node.supervisor import Limits, Pipeline, Supervisor
-from perception.node.worker_pool import LEFT_BEHIND, HangError, WorkerPool
+from perception.node.worker_pool import HangError, WorkerPool
 from perception.perceiver import Perceiver
 from perception.scene import Scene, Status, unknown_scene
 from perception.sinks.queue import SinkQueue
@@ -205,9 +205,7 @@ class Node:
         finally:
             self.stop()
             self._in_flight.release()  # for the frame that capture may hold: its last one
-            capturing.thread.join(CAPTURE_ENDS_S)
-            if capturing.thread.is_alive():
-                capturing.thread.name = LEFT_BEHIND
+            end_or_leave(capturing.thread, CAPTURE_ENDS_S)
             self.life.to(NodeState.ERROR if self.supervisor.failure else NodeState.INACTIVE)
             self.supervisor.stop()
             self._workers.leave(self._in_flight)

@@ -10,11 +10,11 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread, get_native_id
 from typing import Any, Self
 
+from perception.engines.background import LEFT_BEHIND, end_or_leave
 from perception.errors import EngineError
 from perception.health.awake import awake_clock
 from perception.health.degradation import Degradation
 
-LEFT_BEHIND = "left behind"  # the name of a thread that hangs and was given up
 SLOW_S = 1.0  # a call that takes longer must not keep other owners' calls waiting
 
 
@@ -125,17 +125,12 @@ class WorkerPool:
             self._start()
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """End the threads, each after the call that it is in; one that is still in it by then is left behind.
-
-        The process must not end under an engine at work: its libraries would go from under it.
-        """
+        """End the threads, each after the call that it is in; one still in it by then is left behind."""
         for _ in range(self.count):
             self._jobs.put(None)
         until = self._clock.now_s() + timeout_s
         for thread in tuple(self._threads):
-            thread.join(max(0.0, until - self._clock.now_s()))
-            if thread.is_alive():
-                thread.name = LEFT_BEHIND
+            end_or_leave(thread, max(0.0, until - self._clock.now_s()))
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from perception.engines.background import end_or_leave
 from perception.sources.picture_ends import CLOCK, marked_time
 from perception.sources.sender_reports import SenderReports, camera_ns
 from perception.sources.tracks import choose_track
@@ -86,7 +87,8 @@ class Connection:
         self._packets: deque[Packet] = deque()
         self._given_up = 0
         self._released = False
-        Thread(target=self._run, name="camera", daemon=True).start()
+        self._thread = Thread(target=self._run, name="camera", daemon=True)
+        self._thread.start()
 
     def release(self) -> None:
         """Let go of it, without waiting for it; from any thread. Who waits for a packet gets none."""
@@ -94,6 +96,16 @@ class Connection:
             self._released = True
             self._packets.clear()
             self._changed.notify_all()
+
+    @property
+    def over(self) -> bool:
+        """Its thread has ended."""
+        return not self._thread.is_alive()
+
+    def end(self, seconds: float) -> None:
+        """Release it, and wait: FFmpeg then takes its leave of the camera, see `end_or_leave`."""
+        self.release()
+        end_or_leave(self._thread, seconds)
 
     def opened(self, seconds: float) -> VideoStream | None:
         """The stream, once it is open; None: it is not after this time."""

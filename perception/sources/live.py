@@ -29,6 +29,7 @@ from perception.types import NS_PER_S, Policy
 from perception.uri import Uri
 
 OPEN_S = 5.0  # a camera that has not answered by then is not there
+ENDS_S = 0.2  # a connection that reads pictures ends by then
 BEHIND_NS = 150_000_000  # a frame older than that is passed over where a fresher one waits
 LOW_LATENCY = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "32", "analyzeduration": "0"}
 _log = logging.getLogger("perception.sources")
@@ -59,7 +60,7 @@ class LiveCamera(ABC):
         self._wall = WallClock()
         self._sequence = 0
         self._stopped = Event()
-        self._connection: Connection | None = None
+        self._connections: list[Connection] = []  # the latest, after those whose threads are still in FFmpeg
         self._pictures: Pictures | None = None
         self._units: AccessUnits | None = None
         self._sends_jpeg = False
@@ -81,26 +82,30 @@ class LiveCamera(ABC):
 
     def stop(self) -> None:
         self._stopped.set()
-        if self._connection:
-            self._connection.release()
+        for one in self._connections:
+            one.release()
 
     def close(self) -> None:
         self.stop()
+        until = time.monotonic() + ENDS_S
+        for one in self._connections:
+            one.end(max(0.0, until - time.monotonic()))
 
     def __iter__(self) -> Iterator[Frame | Drop]:
         pause = PAUSES_S[0]
         while not self._stopped.is_set():
-            self._connection = Connection(
+            connection = Connection(
                 self._connect, self._explain, wait=not self._freshest, marked=lambda: self.marked
             )
+            self._connections = [one for one in self._connections if not one.over] + [connection]
             first = latest = 0.0
             try:
-                for item in self._read(self._connection):
+                for item in self._read(connection):
                     latest = time.monotonic()
                     first = first or latest
                     yield item
             finally:
-                self._connection.release()
+                connection.release()
                 self._hang_up()
             if latest - first > GOOD_S:
                 pause = PAUSES_S[0]

@@ -8,11 +8,13 @@ from contextlib import suppress
 from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
+from perception.engines.background import end_or_leave
 from perception.redact import masked
 from perception.sources.picture_ends import MovedError, PictureEnds, UnmarkableError
 from perception.sources.trust import Trust, secured
 
 _PORTS = {"rtsp": 554, "rtsps": 322}
+ENDS_S = 1.0  # without its connections it does
 _CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: the other side sees that the connection was broken off
 _TRANSPORT = re.compile(rb"(?<=\r\n)transport:[^\r\n]*", re.IGNORECASE)
@@ -64,7 +66,8 @@ class RtspRelay:
             f"rtsp://{own}".encode(),
             f"{parts.scheme}://{place}".encode(),
         )
-        Thread(target=self._run, name="rtsp relay", daemon=True).start()
+        self._thread = Thread(target=self._run, name="rtsp relay", daemon=True)
+        self._thread.start()
 
     @property
     def marks(self) -> bool:
@@ -72,9 +75,10 @@ class RtspRelay:
         return self._ends.marks
 
     def close(self) -> None:
-        """For a client that gave up; from any thread."""
+        """For a client that gave up; from any thread, and again."""
         _end(self._listening)
         _end(self._camera)
+        end_or_leave(self._thread, ENDS_S)
 
     def _run(self) -> None:
         with self._camera, suppress(OSError):

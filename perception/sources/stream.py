@@ -101,6 +101,11 @@ class StreamSource(LiveCamera):
         self._relay: RtspRelay | None = None
         self._unmarkable = False
 
+    def close(self) -> None:
+        super().close()
+        if self._relay:
+            self._relay.close()
+
     def _connect(self) -> InputContainer:
         if self._given.trust.anybody:
             words = "%s: its certificate is not verified, as asked for (tls=insecure): anybody may be it"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from perception.bundle.bundle import Bundle
+from perception.engines.background import LEFT_BEHIND
 from perception.errors import SourceError
 from perception.frame import Drop, Frame
 from perception.health.types import NodeState
 from perception.node.node import Node
-from perception.node.worker_pool import LEFT_BEHIND
 from perception.perceiver import Perceiver
 from perception.sources.push import PushSource
 

@@ -35,6 +35,11 @@ class Reading:
             self.lags_ms.append(self.source.link.lag_ms)
 
     @property
+    def name(self) -> str:
+        """Of its thread."""
+        return self._thread.name
+
+    @property
     def frames(self) -> list[Frame]:
         return [item for item in self.items if isinstance(item, Frame)]
 

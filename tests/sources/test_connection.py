@@ -1,11 +1,16 @@
 """What a connection makes of the packets that come."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from fractions import Fraction
+from threading import Event
+from threading import enumerate as threads
 
 import av
+from av.container import InputContainer
 
-from perception.sources.connection import Arrival, Packet, _whole, arrival_of
+from perception.engines.background import LEFT_BEHIND
+from perception.sources.connection import Arrival, Connection, LostError, Packet, _whole, arrival_of
 
 
 def packet(data: bytes, pts: int | None, key: bool, came_ns: int) -> Packet:
@@ -45,3 +50,23 @@ def test_packets_of_other_streams_are_not_held_up() -> None:
     for one in _whole(camera()):
         handed_on.append(one)
     assert len(handed_on) == 4
+
+
+def test_a_connection_that_hangs_is_left_behind_at_its_end() -> None:
+    """The command does not end in order then, which would unload FFmpeg under it."""
+    answer = Event()
+
+    def connect() -> AbstractContextManager[InputContainer]:
+        answer.wait(30)
+        raise LostError("it was not there")
+
+    connection = Connection(connect, str, wait=False, marked=lambda: False)
+    try:
+        connection.end(0.1)
+        assert not connection.over
+        assert LEFT_BEHIND in {thread.name for thread in threads()}
+    finally:
+        answer.set()
+    connection.end(10)
+    assert connection.over
+    assert connection.ended == "it was not there"

@@ -113,7 +113,7 @@ def test_a_camera_that_answers_nothing_does_not_keep_the_end_waiting() -> None:
         with reading:
             time.sleep(0.2)
             start = time.monotonic()
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() - start < 0.7  # of 5 s to answer in, and 1 s of silence
         assert source.link.state is LinkState.ENDED
 
 
@@ -124,7 +124,7 @@ def test_stopping_is_quick_while_frames_come_and_while_they_do_not(mjpeg: Server
             reading.more(2)
             mjpeg.tell(told)
             start = time.monotonic()
-        assert time.monotonic() - start < 0.3
+        assert time.monotonic() - start < 0.7  # of 5 s to answer in, and 1 s of silence
     mjpeg.tell("go")
 
 

@@ -1,12 +1,14 @@
 """Cameras on the network, read from real servers in processes of their own."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
+from perception.engines.background import LEFT_BEHIND
 from perception.errors import ConfigError
 from perception.frame import DropReason, Frame
 from perception.health.types import LinkState
@@ -70,6 +72,25 @@ def test_frames_come_in_order_stamped_when_they_were_captured(kind: str, fragmen
         assert abs((time.time_ns() - newest.wall_ns) - (time.monotonic_ns() - newest.stamp_ns)) < 1e6
         assert reading.source.link.state is LinkState.STREAMING
         assert reading.source.link.lag_ms < 100
+
+
+@pytest.mark.parametrize("kind", ["mjpeg", "rtsp", "mpegts"])
+@pytest.mark.parametrize("silent", [False, True])
+def test_nothing_of_a_source_runs_on_once_it_is_closed(kind: str, silent: bool) -> None:
+    before = set(threading.enumerate())
+    with Server(kind, *OPTIONS[kind]) as server:
+        source = live_source(server.url)
+        with Reading(source) as reading:
+            reading.more(3)
+            if silent:
+                server.tell("stall")
+                until(lambda: source.link.state is LinkState.LOST)
+                server.tell("go")
+                reading.more(3)
+                server.tell("stall")
+            source.close()
+            left = {thread.name for thread in set(threading.enumerate()) - before}
+            assert left <= {reading.name, *([LEFT_BEHIND] if silent else [])}  # FFmpeg waits for a silent one
 
 
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
