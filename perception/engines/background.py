@@ -8,7 +8,9 @@ from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
 
-LEFT_BEHIND = "left behind"  # the name of a thread that was given up
+# The name of a thread that was given up. While it is in a library's call the process must not end in order:
+# the library would go from under it.
+LEFT_BEHIND = "left behind"
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,7 @@ def call_in_background(function: Callable[[], Result], name: str) -> Call[Result
 
 
 def end_or_leave(thread: Thread, seconds: float) -> None:
-    """Wait for its end; one that goes on is left behind, by its name.
-
-    While it is in a library's call the process must not end in order: the library would go from under it.
-    """
+    """Wait for its end; one that goes on gets the name LEFT_BEHIND."""
     thread.join(seconds)
     if thread.is_alive():
         thread.name = LEFT_BEHIND

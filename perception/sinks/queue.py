@@ -8,6 +8,7 @@ from collections.abc import Callable
 from threading import Condition, Thread
 from typing import TypeVar
 
+from perception.engines.background import LEFT_BEHIND
 from perception.errors import PerceptionError, SinkError
 from perception.health.awake import awake_clock, wait_awake
 from perception.health.latency import Latency
@@ -170,6 +171,7 @@ class SinkQueue:
             _log.warning("%s", self._last_failure, extra=extra)
 
     def _abandon(self, timeout_s: float) -> None:
+        self._thread.name = LEFT_BEHIND
         with self._changed:
             lost = self._lose(_HUNG)
             self._health = None

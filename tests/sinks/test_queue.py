@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from perception.engines.background import LEFT_BEHIND
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health, Level, NodeState
@@ -156,6 +157,7 @@ def test_one_that_hangs_at_the_end_is_abandoned(policy: Policy, caplog: pytest.L
         assert "3 frames are lost" in caplog.text
     assert time.monotonic() - start < 1
     assert one.state.lost == {"hung": 3} and one.state.queued == 0
+    assert one._thread.name == LEFT_BEHIND  # so that the command does not unload what it still is in
     go.set()
     one._thread.join(5)
     assert not one._thread.is_alive()
