@@ -17,7 +17,7 @@ from perception.app.output import AsJson, Model, show
 from perception.bundle.bundle import Bundle
 from perception.engines.cuda import find_gpu
 from perception.engines.golden import check_golden
-from perception.engines.machine import instructions, physical_cores, processor
+from perception.engines.machine import has_vnni, physical_cores, processor
 from perception.engines.registry import FOR_DEVELOPMENT, known_engines, open_engine
 from perception.engines.selection import versions
 from perception.errors import BundleError, EngineError
@@ -89,7 +89,7 @@ def diagnose(model: str | Path = "drive") -> Diagnosis:
 def _platform() -> Iterator[Finding]:
     yield Finding("python", Health.GOOD, f"{platform.python_version()} on {platform.platform()}")
     yield Finding("perception", Health.GOOD, version(DISTRIBUTION))
-    vnni = "with VNNI, for INT8" if "vnni" in instructions() else "without VNNI"
+    vnni = "with VNNI, for INT8" if has_vnni() else "without VNNI"
     yield Finding("cpu", Health.GOOD, f"{processor()}, {physical_cores()} cores to use, {vnni}")
     try:
         gpu = find_gpu()

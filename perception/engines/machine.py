@@ -27,6 +27,11 @@ def instructions() -> str:
     return _cpuinfo("flags") or _cpuinfo("Features")
 
 
+def has_vnni() -> bool:
+    """Whether it sums products of bytes in 32 bits, in one instruction."""
+    return "vnni" in instructions()
+
+
 def _cpuinfo(key: str) -> str:
     lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
     pairs = (line.partition(":") for line in lines)

@@ -10,9 +10,9 @@ import pytest
 
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
-from perception.engines import onnx_cpu
+from perception.engines import machine, onnx_cpu
 from perception.engines.cache import cache_folder
-from perception.engines.onnx_cpu import open_cpu
+from perception.engines.onnx_cpu import CPU, open_cpu, open_session
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +69,32 @@ def test_a_disk_that_takes_nothing_is_noted(opened: list[str], tmp_path: Path) -
     _, (note,) = answer(Bundle.load("drive"))
     assert "not kept for the next start" in note
     assert opened == ["graph"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "unsigned"), [("avx2 avx512_vnni", False), ("avx2 avx_vnni", False), ("avx2", True), ("", True)]
+)
+def test_unsigned_weights_are_for_cpus_without_vnni(
+    flags: str, unsigned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere they take twice the time."""
+    monkeypatch.setattr(machine, "instructions", lambda: flags)
+    session = open_session("onnx-cpu-int8", Bundle.load("drive").graph(Precision.INT8), {CPU: {}}, 1)
+    options = session.get_session_options()
+    try:
+        assert (options.get_session_config_entry("session.x64quantprecision") == "1") == unsigned
+    except RuntimeError:  # it has no such entry
+        assert not unsigned
+
+
+@pytest.mark.skipif(not machine.has_vnni(), reason="needs a CPU with VNNI")
+def test_with_vnni_both_kinds_of_weights_give_the_same_and_are_kept_apart(
+    opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.load("drive")
+    signed, _ = answer(bundle)
+    monkeypatch.setattr(machine, "instructions", lambda: "")
+    unsigned, _ = answer(bundle)
+    assert opened == ["graph", "graph"]
+    for name, values in signed.items():
+        np.testing.assert_array_equal(unsigned[name], values)
