@@ -62,7 +62,8 @@ class Locators:
         elif frame.camera_info is None:
             return Known()
         else:
-            key = size, frame.camera_info, frame.optical_frame, frame.transforms
+            # The car's own motion may be among the transforms: it changes nothing of how the camera sits.
+            key = size, frame.camera_info, frame.optical_frame, _chain(frame.transforms, frame.optical_frame)
         if key != self._key:
             self._key, self._known = key, self._make(frame)
         return self._known
@@ -105,21 +106,29 @@ def find_mount(transforms: tuple[Transform, ...], optical_frame: str) -> Mount |
     Raises:
         ConfigError: they lead to a place below the road.
     """
-    parents = {one.child.lstrip("/"): one for one in transforms}
-    at, turn, name = np.zeros(3), np.eye(3), optical_frame.lstrip("/")
-    for _ in parents:
-        if name == ROAD or name not in parents:
-            break
-        one = parents[name]
-        own = _matrix(one.rotation)
-        at, turn, name = own @ at + one.translation, own @ turn, one.parent.lstrip("/")
-    if name != ROAD:
+    chain = _chain(transforms, optical_frame)
+    if not chain:
         return None
+    at, turn = np.zeros(3), np.eye(3)
+    for one in chain:
+        own = _matrix(one.rotation)
+        at, turn = own @ at + one.translation, own @ turn
     if not at[2] > 0:
         raise ConfigError(f"transforms: put {optical_frame} {at[2]:g} m above the road of {ROAD}")
     looks = turn @ FROM_OPTICAL.T
     pitch, yaw = math.asin(np.clip(-looks[2, 0], -1, 1)), math.atan2(looks[1, 0], looks[0, 0])
     return Mount(float(at[2]), pitch, yaw, math.atan2(looks[2, 1], looks[2, 2]))
+
+
+def _chain(transforms: tuple[Transform, ...], optical_frame: str) -> tuple[Transform, ...]:
+    """Those that lead from a camera to `base_footprint`, in that order; none, where they lead elsewhere."""
+    parents = {one.child.lstrip("/"): one for one in transforms}
+    chain, name = [], optical_frame.lstrip("/")
+    while name != ROAD and name in parents:
+        one = parents.pop(name)
+        chain.append(one)
+        name = one.parent.lstrip("/")
+    return tuple(chain) if name == ROAD else ()
 
 
 @lru_cache(64)

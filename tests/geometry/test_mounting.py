@@ -102,6 +102,20 @@ def test_frames_bring_their_own_calibration() -> None:
     assert locator_of(locators, moved).mount.height == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("road", ["base_footprint", "body"])
+def test_a_car_that_drives_does_not_move_its_camera(road: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Also one that has no metres says so once."""
+    caplog.set_level(logging.INFO)
+    sits = replace(mount_transform(mount(), "front_optical"), parent=road)
+    known = frame(camera_info=camera(), transforms=(sits,))
+    locators = Locators(None, DRIVE)
+    first = locators.of(known)
+    for metres in (1.0, 2.0):
+        drives = Transform("odom", road, (metres, 0.0, 0.0), LEVEL)
+        assert locators.of(replace(known, transforms=(drives, sits))) is first
+    assert (first.locator is None, len(notes(caplog))) == ((True, 1) if road == "body" else (False, 0))
+
+
 def test_what_is_given_wins_over_what_frames_know() -> None:
     locators = Locators(Calibration(camera(700.0), mount(1.1)), DRIVE)
     known = frame(camera_info=camera(), transforms=(mount_transform(mount(), "front_optical"),))
