@@ -1,9 +1,12 @@
+import math
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perception.bundle.bundle import Bundle
 from perception.health.degradation import DOWN_AFTER_NS, LONGEST_UP_NS, STEPS, UP_AFTER_NS, Degradation
+from perception.resample import input_size
 from perception.types import NS_PER_S
 
 TICK = NS_PER_S // 2
@@ -110,3 +113,15 @@ def test_a_step_is_chosen_by_those_that_are_too_slow() -> None:
         degradation.update(True, False, k * TICK, lambda step: step.every > 1, camera="slow")
         degradation.update(False, True, k * TICK, lambda step: step.pixel_share < 1, camera="quick")
     assert degradation.step.every == 2 and degradation.step.pixel_share == 1
+
+
+def test_a_step_shows_the_flagship_as_many_pixels_as_it_says() -> None:
+    """Sides are multiples of 32: of 60 % of the pixels, 47 % would be left."""
+    taken = Bundle.load("drive").info.input
+    full = math.prod(input_size(720, 1280, taken.pixels, taken.multiple))
+    shares = {step.pixel_share for step in STEPS} - {1.0}
+    assert shares
+    for share in shares:
+        shown = math.prod(input_size(720, 1280, round(share * taken.pixels), taken.multiple)) / full
+        named = next(step.name for step in STEPS if step.pixel_share == share)
+        assert f"smaller input ({shown:.0%}".replace("%", " %") in named

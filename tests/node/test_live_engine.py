@@ -145,5 +145,5 @@ def test_too_slow_steps_down_and_up_again(perceiver: Perceiver, monkeypatch: pyt
         push_until(lambda: not camera.step)
         push_until(lambda: shapes[-1] == max(shapes))
     steps = [health.step for health in camera.healths]
-    assert steps[0] == "" and "smaller input (60 % of the pixels)" in steps
+    assert steps[0] == "" and "smaller input (62 % of the pixels)" in steps
     assert any("smaller input" in reason for reason in camera.said("stepped_down"))

@@ -170,7 +170,7 @@ def test_road_users_and_lanes_are_the_last_that_are_left_out(monkeypatch: pytest
     one.age_ms = 300.0
     one.run(20)
     assert [step.split(", ")[-1] for step in steps(one)[1:]] == [
-        "smaller input (60 % of the pixels)",
+        "smaller input (62 % of the pixels)",
         "every second frame",
         "no road users and lanes",
     ]
@@ -194,7 +194,7 @@ def test_frames_are_left_out_only_where_enough_remain(monkeypatch: pytest.Monkey
         one = camera(monkeypatch, min_rate=min_rate)
         one.age_ms = 300.0
         one.run(20)
-        assert (one.step.every, one.step.pixel_share, one.step.heads) == (every, 0.6, False)
+        assert (one.step.every, one.step.pixel_share, one.step.heads) == (every, 0.625, False)
 
 
 def test_for_more_scenes_no_frames_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_for_more_scenes_no_frames_are_left_out(monkeypatch: pytest.MonkeyPatch)
     one.every = 5
     one.run(30)
     assert one.step == STEPS[-1].__class__(
-        "smaller input (60 % of the pixels), no road users and lanes", 0.6, heads=False
+        "smaller input (62 % of the pixels), no road users and lanes", 0.625, heads=False
     )
 
 
