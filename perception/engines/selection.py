@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from perception.resample import input_size
 from perception.types import NS_PER_S
 
 ROUNDS = 5  # timed runs of each engine, after one to warm up
+_PACKAGE = Path(__file__).parents[1]
 FEW = 3  # so many engines that cannot run are named; more are counted
 SECONDS = 2.0  # after which no further round begins
 # Distributions: their versions decide which engines run, and how fast.
@@ -188,7 +190,8 @@ def _remember(path: Path, choice: Choice) -> None:
 def _key(bundle: Bundle, threads: int) -> str:
     """A hash of all that a choice depends on."""
     machine = (physical_cores(), processor(), instructions(), graphics(), versions())
-    facts = (bundle.info.model_dump_json(), threads, machine)
+    # What opens engines decides how fast they are, too.
+    facts = (bundle.info.model_dump_json(), threads, machine, code_digest(_PACKAGE / "engines"))
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -201,3 +204,18 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def exact_versions() -> dict[str, str]:
+    """`versions`, with a digest of this package's code: two states of a repository may have one version."""
+    found = versions()
+    return found | {DISTRIBUTION: f"{found[DISTRIBUTION]} ({code_digest(_PACKAGE)})"}
+
+
+def code_digest(folder: Path) -> str:
+    """Of all Python files in a folder, their places and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}\n{path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -10,7 +10,7 @@ from typing import Any
 from perception.app.config import AUTO, RunConfig
 from perception.app.progress import show_builds
 from perception.bundle.bundle import Bundle
-from perception.engines.selection import versions
+from perception.engines.selection import exact_versions
 from perception.errors import ConfigError
 from perception.fleet.drives import Drive
 from perception.fleet.job import Job
@@ -97,7 +97,7 @@ def set_up(settings: RunConfig, workers: int, longest: float, *, quiet: bool, he
         longest = 0.0  # each piece would find a mask of its own
     facts = {key: value for key, value in values.items() if key not in NO_ANSWER}
     bundle = Bundle.load(settings.model)
-    facts |= {"versions": versions(), "longest": longest, "model": _sha(bundle.folder / MANIFEST)}
+    facts |= {"versions": exact_versions(), "longest": longest, "model": _sha(bundle.folder / MANIFEST)}
     if settings.denoise is not None:
         facts["denoise"] = _sha(Bundle.load(settings.denoise).folder / MANIFEST)
     for one in settings.by_camera(settings.calibration).values():

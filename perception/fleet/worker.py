@@ -17,7 +17,7 @@ from perception.app.build import open_rig
 from perception.app.config import RunConfig
 from perception.app.logs import set_up, threads_heard
 from perception.classes import NO_CLASSES
-from perception.engines.selection import versions
+from perception.engines.selection import exact_versions
 from perception.errors import BundleError, ConfigError, DataError, PerceptionError, SourceError
 from perception.fleet import cutting, joining
 from perception.fleet.finish import Facts, finish
@@ -64,7 +64,7 @@ def work(job: Job, on_progress: OnProgress) -> Outcome:
     Each attempt writes to a folder of its own: of a cluster's machine that is given up for lost, the worker
     may go on, and what it writes must not get into the drive.
     """
-    if (here := versions()) != job.versions:
+    if (here := exact_versions()) != job.versions:
         return Failed(why=f"its worker has {_shown(here)}, not {_shown(job.versions)}", final=False)
     try:
         for left in job.folder.parent.glob(f"{job.folder.name}*"):

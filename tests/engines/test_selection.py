@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import perception
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
 from perception.engines import selection as choice
@@ -19,6 +20,7 @@ from perception.engines.base import EngineInfo, OpenedEngine, ReadyEngine
 from perception.engines.machine import usable_cores
 from perception.engines.selection import choose, forget
 from perception.errors import BundleError, EngineError
+from perception.extras import DISTRIBUTION
 from tests.conftest import write_colour_bundle
 
 
@@ -167,8 +169,11 @@ def test_other_threads_bundles_and_versions_are_measured_again(
     assert machine.opened == ["a", "b"]
     ask(machine, threads=1)
     assert machine.opened == ["b"]
-    for name, value in (("versions", {"onnxruntime": "99"}), ("graphics", ("GPU 7",)), ("processor", "Z80")):
-        monkeypatch.setattr(choice, name, lambda value=value: value)
+    for name, value in (
+        ("versions", {"onnxruntime": "99"}), ("graphics", ("GPU 7",)), ("processor", "Z80"),
+        ("code_digest", "0"),
+    ):  # fmt: skip
+        monkeypatch.setattr(choice, name, lambda *_, value=value: value)
         ask(machine, threads=1)
         assert machine.opened == ["a", "b"]
 
@@ -228,3 +233,24 @@ def test_wrong_answers_are_reported_in_full_and_are_the_bundles_fault(ask: Ask) 
         ask(Machine(a=EngineError("a: absent"), b=wrong), threads=1)
     with pytest.raises(EngineError, match="no engine can run here: a: absent; b: gone"):
         ask(Machine(a=EngineError("a: absent"), b=EngineError("b: gone")), threads=1)
+
+
+def test_the_code_digest_tells_places_and_contents_apart(tmp_path: Path) -> None:
+    def digest_of(**files: str) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, text in files.items():
+            path = folder / name.replace("_", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".py").write_text(text)
+        (folder / "notes.txt").write_text(text)
+        return choice.code_digest(folder)
+
+    base = digest_of(a="x", b_c="y")
+    assert digest_of(b_c="y", a="x") == base
+    others = digest_of(a="x", b_c="z"), digest_of(a="x", c="y"), digest_of(a="xy", b_c=""), digest_of(a="x")
+    assert len({base, *others}) == 5
+
+
+def test_exact_versions_are_of_the_code_that_runs() -> None:
+    exact, digest = choice.exact_versions(), choice.code_digest(Path(perception.__file__).parent)
+    assert exact == choice.versions() | {DISTRIBUTION: f"{choice.versions()[DISTRIBUTION]} ({digest})"}

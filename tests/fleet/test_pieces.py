@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from perception.app.config import RunConfig
 from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
-from perception.engines.selection import versions
+from perception.engines.selection import exact_versions
 from perception.fleet import cutting
 from perception.fleet.cutting import cut, part_of
 from perception.fleet.job import Apart, Cut, Failed, Finished, Job, Outcome, Progress, TooLong
@@ -57,7 +57,7 @@ def job(tmp_path: Path, colour_bundle: Bundle) -> Job:
         out=tmp_path / "out",
         settings=settings.model_dump(mode="json", exclude={"source", "cameras", "sinks"}),
         configuration="",
-        versions=versions(),
+        versions=exact_versions(),
     )
 
 
