@@ -13,7 +13,7 @@ from perception.frame import DropReason
 from perception.health.checks import FINDINGS, Figures
 from perception.health.debounce import Debounce
 from perception.health.degradation import STEPS, Step
-from perception.health.disk import Disks
+from perception.health.disk import Disks, Room
 from perception.health.latency import StageTimes, typical_and_worst
 from perception.health.rates import Rate
 from perception.health.types import Account, Finding, Health, Level, Link, LinkState, NodeState, SinkState
@@ -153,8 +153,11 @@ class Monitor:
         lately = self._lately(now_ns, account.captured, account.dropped, sinks)
         ages_ms = self._times.since("end_to_end", now_ns - RECENT_NS)
         infer_ms = typical_and_worst(self._times.since("infer", now_ns - RECENT_NS))
+        rooms = self._disks.rooms(now_ns)
         with self._lock:
-            figures = self._figures(now_ns, signal, link, lately, tuple(sinks), step, ages_ms, infer_ms[0])
+            figures = self._figures(
+                now_ns, signal, link, lately, tuple(sinks), rooms, step, ages_ms, infer_ms[0]
+            )
             found = list(self._image) if signal is not Signal.NO_SIGNAL else []
             rate_out = self._went.per_second(now_ns)
         if state is NodeState.ACTIVE:  # before and after, silence is as it should be
@@ -216,6 +219,7 @@ class Monitor:
         link: Link | None,
         lately: _Counts,
         sinks: tuple[SinkState, ...],
+        rooms: tuple[Room, ...],
         step: Step,
         ages_ms: npt.NDArray[np.float64],
         infer_ms: float,
@@ -246,7 +250,7 @@ class Monitor:
             undecodable=lately.dropped[DropReason.UNDECODABLE],
             sinks=sinks,
             lost=lately.lost,
-            rooms=self._disks.rooms(now_ns),
+            rooms=rooms,
             step=step,
         )
 

@@ -1,10 +1,13 @@
 """What sinks and disks do to the health of a camera."""
 
+import threading
+import time
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
+from perception.health.disk import ASKED_EVERY_NS, Disks, Room
 from perception.health.types import Level, SinkState
 from tests.health.watched_camera import Camera, reason, told
 
@@ -94,3 +97,37 @@ def test_a_disk_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr("shutil.disk_usage", usage)
     health = Camera(folders=[tmp_path]).frames(1)
     assert reason(health, f"disk {tmp_path}") == f"the disk of {tmp_path} cannot be asked: Stale file handle"
+
+
+def test_a_disk_that_may_not_be_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def exists(place: Path) -> bool:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Path, "exists", exists)
+    health = Camera(folders=[tmp_path]).frames(1)
+    assert reason(health, f"disk {tmp_path}") == f"the disk of {tmp_path} cannot be asked: Stale file handle"
+
+
+def test_a_disk_that_does_not_answer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A server of NFS that is gone: those that ask it wait, for minutes or for ever."""
+    server, gone = threading.Event(), tmp_path / "gone"
+    gone.mkdir()
+
+    def usage(place: Path) -> Usage:
+        if place == gone:
+            server.wait(30)
+        return Usage(2**40, 0, 2**39 if place == gone else 0)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    disks, here = Disks([gone, tmp_path]), Room(str(tmp_path), 0, 2**40)
+    start = time.monotonic()
+    try:
+        assert disks.rooms(0) == disks.rooms(ASKED_EVERY_NS - 1) == (here,)
+        assert disks.rooms(ASKED_EVERY_NS) == (Room(str(gone), error="it does not answer"), here)
+        assert threading.active_count() < 10 and time.monotonic() - start < 5
+    finally:
+        server.set()
+    for thread in threading.enumerate():
+        if thread.name == "disk":
+            thread.join(5)
+    assert disks.rooms(2 * ASKED_EVERY_NS)[0] == Room(str(gone), 2**39, 2**40)
