@@ -11,7 +11,7 @@ import cv2
 from perception.app.config import RunConfig
 from perception.app.place import with_place
 from perception.app.progress import show_builds
-from perception.engines.background import call_in_background
+from perception.engines.background import call_in_background, end_or_leave
 from perception.errors import ConfigError
 from perception.health.types import Health
 from perception.perceiver import Perceiver
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from perception.node.rig import Rig
 
 LOG = logging.getLogger("perception.app")
+ENDS_S = 1.0  # Ctrl-C waits no longer for an engine that is being built
 
 OnScene = Callable[[Scene], None]
 
@@ -71,7 +72,7 @@ def open_rig(
             wait=not live,
         )
         loading = call_in_background(load, "loading")
-        stack.callback(loading.thread.join)
+        stack.callback(end_or_leave, loading.thread, ENDS_S)
         from perception.app.wiring import wire  # noqa: PLC0415 - imported while the engine loads: 50 ms
 
         return wire(settings, sources, loading.future.result, stack, on_scene, on_health)

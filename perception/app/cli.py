@@ -1,9 +1,10 @@
 """The `perception` command. Exit status: 0 done, 1 failed, 2 wrong use, 128 + n ended by signal n."""
 
+import logging
 import os
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -42,8 +43,10 @@ def main() -> None:
     except SystemExit as end:
         if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
             # A normal exit would unload libraries while the call that hangs still runs in them.
-            sys.stdout.flush()
-            sys.stderr.flush()
+            logging.shutdown()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # nobody reads it any more
+                    stream.flush()
             os._exit(end.code if isinstance(end.code, int) else 1)
         raise
 

@@ -29,6 +29,13 @@ class RosSink(BusSink):
             self._node = RosNode("perception", self._base, managed=sink.options.managed)
         except RuntimeError as error:
             raise SinkError(f"sink {self.uri}: ROS refuses ({error})") from error
+        try:
+            self._advertise(sink)
+        except BaseException:
+            self._node.close()
+            raise
+
+    def _advertise(self, sink: SinkUri) -> None:
         self._publishers: dict[str, Any] = {}
         missing = {}
         for name, channel in self._vocabulary.channels.items():

@@ -30,6 +30,7 @@ class RosSource(BusSource):
 
     @contextmanager
     def _open(self) -> Iterator[None]:
+        self._subscribed = self._subscription = None
         try:
             self._node = node = RosNode("perception_source", self._topic)
         except RuntimeError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from threading import Thread, current_thread
 from typing import cast
 
 import av
@@ -104,9 +105,10 @@ class VideoSource:
         seconds = declared_seconds(self._container, self._stream)
         frames = self._stream.frames or round(seconds * self.rate)
         self.length: int | None = self._part.frames(frames, self.rate) or None
+        self._reader: Thread | None = None  # which is within FFmpeg
 
     def __iter__(self) -> Iterator[Frame | Drop]:
-        sequence = 0
+        sequence, self._reader = 0, current_thread()
         times, timeline = (
             PictureTimes(self._container, self.rate),
             Timeline(self.rate, wraps=self._container.format.name in ("mpegts", "mpeg")),
@@ -143,6 +145,8 @@ class VideoSource:
             raise SourceError(
                 f"source {self.uri}: broke after {sequence} frames ({_words(error)})"
             ) from error
+        finally:
+            self._reader = None
         if self._assumed and sequence > 1:
             self.notes.append(f"{self.uri}: says no rate; taken for {self.rate:g} a second, ?rate= sets it")
         if extent.cut_off():
@@ -150,7 +154,10 @@ class VideoSource:
             raise SourceError(f"source {self.uri}: the file is cut off after {sequence}{expected} frames")
 
     def close(self) -> None:
-        self._container.close()
+        """A thread that was left behind reading keeps the file: FFmpeg must not lose it meanwhile."""
+        others = self._reader if self._reader is not current_thread() else None
+        if others is None or not others.is_alive():
+            self._container.close()
 
     def _frame(
         self,

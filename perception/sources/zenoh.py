@@ -34,6 +34,7 @@ class ZenohSource(BusSource):
         finally:
             if self._session is not None:
                 self._session.close()
+                self._session = None
 
     def _look(self) -> str:
         if self._session is None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -61,6 +62,19 @@ def writing(sink: Sink, status: Status = Status.OK) -> Callable[[], None]:
 
 def of_topic(topic: str) -> Callable[[dict[str, Any]], bool]:
     return lambda line: line["topic"] == topic
+
+
+def test_one_that_cannot_publish_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    from perception.interchange.buses.ros_node import RosNode  # noqa: PLC0415 - skipped without ROS
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no such middleware")
+
+    monkeypatch.setattr(RosNode, "publisher", refuse)
+    before = set(threading.enumerate())
+    with pytest.raises(RuntimeError, match="no such middleware"):
+        open_sink("ros2:/car/front", 30, DRIVE)
+    assert set(threading.enumerate()) <= before
 
 
 def test_maps_stamps_calibration_and_levels_come_as_they_are(sink: Sink) -> None:

@@ -1,16 +1,19 @@
 """Pictures of another program over ROS 2."""
 
 import time
+from collections.abc import Generator
+from typing import cast
 
 import numpy as np
 import pytest
 
 from perception.errors import SourceError
-from perception.frame import DropReason
+from perception.frame import DropReason, Frame
 from perception.health.types import LinkState
 from perception.interchange.ros import types as ros_types
 from tests.buses.following import Following
 from tests.buses.programs import Program, own_domain, until
+from tests.sources.live import live_source
 
 pytest.importorskip("rclpy")
 
@@ -42,6 +45,17 @@ def test_a_publisher_that_is_killed_and_comes_back(reliability: str) -> None:
             following.until_link(LinkState.STREAMING)
             following.frame()
         assert following.source.link.connections == 2
+
+
+def test_it_can_be_read_again() -> None:
+    """As a node does after a fault that it did not foresee."""
+    source = live_source("ros2:/car/image")
+    with Program("ros_talker.py", "/car/image", "RELIABLE"):
+        for _ in range(2):
+            reading = iter(source)
+            assert cast(Frame, next(reading)).image.shape == (24, 32, 3)
+            cast(Generator[Frame], reading).close()
+    source.close()
 
 
 def test_only_the_newest_waits_and_the_rest_is_counted() -> None:

@@ -1,6 +1,8 @@
 """Pictures of another program over Zenoh."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from threading import Event, Thread
+from typing import cast
 
 import cv2
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import zenoh
 
 from perception.errors import SourceError
-from perception.frame import DropReason
+from perception.frame import DropReason, Frame
 from perception.health.types import LinkState
 from perception.interchange.buses.uris import ZenohOptions
 from perception.interchange.buses.zenoh_session import open_session
@@ -16,6 +18,7 @@ from perception.interchange.messages.jpeg import encode_jpeg
 from perception.interchange.ros import types as ros_types
 from tests.buses.following import Following
 from tests.buses.programs import INFO, Program, a_scene, free_endpoint, until
+from tests.sources.live import live_source
 
 KEY = "car/front/image"
 
@@ -81,6 +84,28 @@ def test_without_an_encoding_the_key_says_what_it_is(session: zenoh.Session, end
         assert following.newest is not None
         assert np.all(following.newest.image == 7)
         assert following.newest.image.shape == (2, 4, 3)
+
+
+def test_it_can_be_read_again(session: zenoh.Session, endpoint: str) -> None:
+    """As a node does after a fault that it did not foresee."""
+    source = live_source(f"zenoh:{KEY}?connect={endpoint}")
+
+    def publish() -> None:
+        while not over.wait(0.05):
+            session.put(KEY, picture())
+
+    over = Event()
+    publisher = Thread(target=publish)
+    publisher.start()
+    try:
+        for _ in range(2):
+            reading = iter(source)
+            assert np.all(cast(Frame, next(reading)).image == 7)
+            cast(Generator[Frame], reading).close()
+    finally:
+        over.set()
+        publisher.join()
+        source.close()
 
 
 def test_only_the_newest_waits_and_the_rest_is_counted(session: zenoh.Session, endpoint: str) -> None:

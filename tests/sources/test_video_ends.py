@@ -5,6 +5,7 @@ import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,7 +14,9 @@ import pytest
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from perception.frame import Drop, Frame
 from perception.sources.durations import Extent
+from perception.sources.registry import open_source
 from tests.sources.containers import cut, every, milliseconds, read, trim_end, write, write_avi
 
 
@@ -160,3 +163,26 @@ def test_a_length_that_was_worked_out_is_no_declaration(tmp_path: Path, name: st
     )
     extent = Extent(tmp_path, cast(InputContainer, container), cast(VideoStream, stream), 0.04)
     assert extent.cut_off() is cut_off
+
+
+def test_a_thread_that_is_left_behind_keeps_its_file(tmp_path: Path) -> None:
+    """Closed under it, FFmpeg would read what is gone."""
+    source = open_source(str(write(tmp_path / "a.mp4", 30)))
+    first, closed, frames = Event(), Event(), list[Frame | Drop]()
+
+    def read_on() -> None:
+        for frame in source:
+            frames.append(frame)
+            first.set()
+            closed.wait(10)
+
+    reader = Thread(target=read_on)
+    reader.start()
+    assert first.wait(10)
+    source.close()
+    closed.set()
+    reader.join(10)
+    assert len(frames) == 30
+    source.close()
+    with pytest.raises(AssertionError):  # PyAV's, of a container that is closed
+        list(source)
