@@ -32,7 +32,7 @@ class Step:
 
 # What each saves, of the CPU time that the flagship takes for a frame of 1024×512 (118 ms: INT8, ONNX
 # Runtime, one thread), and what it costs:
-#   smaller input: a third (30 → 20 ms, for a frame of 1280×720); far road users are found a little less often.
+#   smaller input: a third (30 → 20 ms of 1280×720); far road users are found a little less often.
 #   every second frame: half of all work, so frames wait less; a scene takes as long as before, and it costs
 #     one frame period of reaction time. It cannot raise a rate.
 #   no road users and lanes: 4 %, which is 5 ms of grouping, as the network finds them anyway. Next to a GPU
