@@ -60,7 +60,7 @@ class LiveCamera(ABC):
         self._wall = WallClock()
         self._sequence = 0
         self._stopped = Event()
-        self._connections: list[Connection] = []  # the latest, after those whose threads are still in FFmpeg
+        self._connections: list[Connection] = []  # the latest, after those with a thread still in FFmpeg
         self._pictures: Pictures | None = None
         self._units: AccessUnits | None = None
         self._sends_jpeg = False
