@@ -15,7 +15,7 @@ from tests.replay.recording import Recording, load_recording
 ENGINES = "onnx-cpu", "onnx-cpu-int8"
 # For another CPU: there NumPy and OpenCV round the simulated camera's pixels differently. Without their AVX2
 # code, onnx-cpu gave the references' scenes exactly, and onnx-cpu-int8 what stands on the right (`drive` 6).
-# With `drive` 7 that held without AVX-512; without AVX2 one far box was 5 px narrower, two tracks changed ids.
+# With `drive` 7 that held without AVX-512; without AVX2 a far box was 5 px narrower, two tracks changed ids.
 TOLERANCES = {
     # on: onnx-cpu, onnx-cpu-int8; see `Tolerance`
     "labels": (0.998, 0.985),  # 0.996
