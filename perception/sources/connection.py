@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from perception.engines.background import end_or_leave
+from perception.sources.link import SILENCE_S, silent
 from perception.sources.picture_ends import CLOCK, marked_time
 from perception.sources.sender_reports import SenderReports, camera_ns
 from perception.sources.tracks import choose_track
@@ -145,6 +146,9 @@ class Connection:
                 self._take_in(container)
         except LostError as error:
             reason = str(error)
+        except av.error.ExitError as error:
+            # FFmpeg's own timeout, which may come just before that of who waits for packets.
+            reason = silent(SILENCE_S) if self._stream else self._explain(error)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = self._explain(error)
         finally:

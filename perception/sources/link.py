@@ -13,6 +13,11 @@ MOST_SAID = 1000  # characters of what a camera or a library says
 _log = logging.getLogger("perception.sources")
 
 
+def silent(seconds: float) -> str:
+    """The reason of a loss: that nothing whole came for so long."""
+    return f"silent for {seconds:.0f} s"
+
+
 def lost(link: Link, uri: str, reason: str) -> Link:
     """The link of a camera that is lost; each new reason is logged."""
     reason = printable(masked(reason[:MOST_SAID]))

@@ -20,7 +20,7 @@ from perception.sources.arrival_clock import ArrivalClock
 from perception.sources.connection import Connection, Packet, arrival_of
 from perception.sources.decoder import Decoder
 from perception.sources.jpeg import whole_jpeg
-from perception.sources.link import GOOD_S, PAUSES_S, SILENCE_S, log_found, lost
+from perception.sources.link import GOOD_S, PAUSES_S, SILENCE_S, log_found, lost, silent
 from perception.sources.memory import bound_ffmpeg, bound_pictures
 from perception.sources.pictures import Pictures
 from perception.sources.sender_reports import WallClock
@@ -143,7 +143,7 @@ class LiveCamera(ABC):
                     take = connection.take
                 yield from self._decode(packets, decoder)
         seconds = OPEN_S + SILENCE_S if stream is None else SILENCE_S
-        self._lose(connection.ended or f"silent for {seconds:.0f} s")
+        self._lose(connection.ended or silent(seconds))
 
     def _expect(self, packets: list[Packet]) -> None:
         times = [(self._pts_ns(packet), arrival_of(packet).began_ns) for packet in packets]

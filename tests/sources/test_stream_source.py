@@ -12,6 +12,8 @@ from perception.engines.background import LEFT_BEHIND
 from perception.errors import ConfigError
 from perception.frame import DropReason, Frame
 from perception.health.types import LinkState
+from perception.sources.connection import Connection
+from perception.sources.live import LiveCamera
 from perception.sources.registry import open_source
 from perception.types import Policy
 from tests.servers.control import Server
@@ -125,6 +127,16 @@ def test_a_slow_drip_is_silence(mjpeg: Server) -> None:
         until(lambda: reading.source.link.reason == "silent for 1 s", 3)
         mjpeg.tell("go")
         reading.more(1)
+
+
+def test_a_silence_that_ffmpeg_ends_is_one_too(mjpeg: Server) -> None:
+    source = live_source(mjpeg.url)
+    assert isinstance(source, LiveCamera)
+    connection = Connection(source._connect, source._explain, wait=False, marked=lambda: False)
+    assert connection.take(10)[1]
+    mjpeg.tell("drip")
+    until(lambda: connection.over)
+    assert connection.ended == "silent for 1 s"
 
 
 @pytest.mark.parametrize("kind", ["mjpeg", "rtsp"])
