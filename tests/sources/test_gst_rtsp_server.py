@@ -35,7 +35,7 @@ def test_frames_come_at_their_rate_and_fresh(server: Server, transport: str) -> 
         intervals = [(after.stamp_ns - before.stamp_ns) / 1e6 for before, after in pairwise(frames)]
         assert 32 < sorted(intervals)[len(intervals) // 2] < 35
         assert any((before.image != after.image).any() for before, after in pairwise(frames))
-        assert reading.source.link.lag_ms < 100
+        until(lambda: reading.source.link.lag_ms < 100)
         # That it parts its key frames is learnt from the first one, which that costs.
         assert all(drop.sequence < 15 for drop in reading.drops)
 
@@ -44,7 +44,7 @@ def test_it_is_lost_while_it_is_stopped_and_found_again(server: Server) -> None:
     with Reading(live_source(server.url)) as reading:
         reading.more(5)
         server.process.send_signal(signal.SIGSTOP)
-        until(lambda: reading.source.link.state is LinkState.LOST, 3)
+        until(lambda: reading.source.link.state is LinkState.LOST)
         server.process.send_signal(signal.SIGCONT)
         reading.more(5)
-        assert reading.source.link.lag_ms < 150
+        until(lambda: reading.source.link.lag_ms < 150)

@@ -46,7 +46,7 @@ def test_a_pipeline_that_dies_or_stalls_is_started_again() -> None:
         until(lambda: reading.source.link.state is LinkState.LOST)
         reading.more(2)
         pipelines()[0].send_signal(signal.SIGSTOP)
-        until(lambda: reading.source.link.reason == "silent for 1 s", 3)
+        until(lambda: reading.source.link.reason == "silent for 1 s")
         reading.more(2)
         assert reading.source.link.connections == 3
         assert len(pipelines()) == 1

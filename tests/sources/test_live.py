@@ -81,7 +81,7 @@ def test_frames_that_were_held_up_on_the_way_are_passed_over(rtsp: Server) -> No
         until(lambda: len(reading.drops) > 8)
         newest = reading.more(3)[-1]
         assert {drop.reason for drop in reading.drops} == {DropReason.BACKLOG}
-        assert reading.source.link.lag_ms < 100
+        until(lambda: reading.source.link.lag_ms < 100)
         assert reading.source.link.connections == 1
         assert (time.monotonic_ns() - newest.stamp_ns) / 1e6 < 350
 
@@ -95,7 +95,7 @@ def test_the_lag_of_a_stream_is_told(rtsp: Server) -> None:
         rtsp.tell("go")
         reading.more(20)
         assert 350 < max(reading.lags_ms) < 650
-        assert reading.source.link.lag_ms < 100
+        until(lambda: reading.source.link.lag_ms < 100)
 
 
 def test_given_up_packets_are_counted_and_frames_go_on(rtsp: Server, monkeypatch: pytest.MonkeyPatch) -> None:
