@@ -11,7 +11,7 @@ import numpy.typing as npt
 from perception.classes import UNKNOWN
 from perception.errors import ConfigError
 from perception.picture_size import check_picture
-from perception.resample import resize_ids
+from perception.resample import Enlarged, resize_ids, source_pixels
 from perception.scene import Instance, Lane, Scene
 from perception.types import Bools, Floats
 
@@ -48,7 +48,37 @@ def read_ego_mask(path: Path) -> Bools:
     return mask
 
 
-def fit_ego_mask(mask: Bools, height: int, width: int) -> Bools:
+class EgoMask:
+    """The mask at a frame's size, with what cutting it out of many scenes takes.
+
+    Attributes:
+        full: bool (height, width).
+    """
+
+    def __init__(self, full: Bools) -> None:
+        self.full = full
+        self._x, self._y, self._width, self._height = cv2.boundingRect(full.view(np.uint8))
+        self._within: dict[tuple[int, int], Bools] = {}
+
+    def touches(self, box: tuple[float, float, float, float]) -> bool:
+        """Whether a box meets the rectangle around the mask."""
+        x0, y0, x1, y1 = box
+        across = x0 < self._x + self._width and x1 > self._x
+        return across and y0 < self._y + self._height and y1 > self._y
+
+    def within(self, height: int, width: int) -> Bools:
+        """bool (height, width): which pixels of a smaller map lie wholly in it, once the map is enlarged."""
+        size = height, width
+        if size not in self._within:
+            sides = zip(size, self.full.shape, strict=True)
+            rows, columns = (np.searchsorted(source_pixels(*side), np.arange(side[0])) for side in sides)
+            self._within[size] = np.logical_and.reduceat(
+                np.logical_and.reduceat(self.full, rows, 0), columns, 1
+            )
+        return self._within[size]
+
+
+def fit_ego_mask(mask: Bools, height: int, width: int) -> EgoMask:
     """The mask at a frame's size.
 
     Raises:
@@ -59,29 +89,29 @@ def fit_ego_mask(mask: Bools, height: int, width: int) -> Bools:
         raise ConfigError(
             f"ego mask: is {wide}×{tall}, the frame {width}×{height}; give one of the frame's aspect"
         )
-    return resize_ids(mask.astype(np.uint8), height, width).astype(bool)
+    return EgoMask(resize_ids(mask.astype(np.uint8), height, width).astype(bool))
 
 
-def cut_ego(scene: Scene, mask: Bools) -> Scene:
-    """The scene with `Scene.ego_mask`, and nothing detected in it.
+def cut_ego(scene: Scene, mask: EgoMask) -> Scene:
+    """The scene with `Scene.ego_mask`, and nothing detected in it. Its maps need not be enlarged for that.
 
     Args:
-        mask: bool (height, width) of the scene's size.
+        mask: of the scene's size.
     """
-    outside = ~mask
-    instance_map = scene.instance_map * outside
-    kept = [cut for one in scene.instances if (cut := _outside(one, scene.instance_map, instance_map))]
+    labels, ids = scene.coarse_labels, scene.coarse_instance_map
+    kept = [cut for one in scene.instances if (cut := _outside(one, ids, mask))]
     gone = {one.id for one in scene.instances} - {one.id for one in kept}
-    if gone:
-        instance_map[np.isin(instance_map, list(gone))] = 0
+    within = mask.within(*ids.shape)
+    ids = np.where(within | np.isin(ids, list(gone)) if gone else within, np.uint16(0), ids)
+    labels = np.where(mask.within(*labels.shape), np.uint8(UNKNOWN), labels)
     return scene.evolve(
-        ego_mask=mask,
-        labels=scene.labels | (UNKNOWN * mask.view(np.uint8)),  # all bits
-        instance_map=instance_map,
+        ego_mask=mask.full,
+        labels=Enlarged(labels, *scene.size, mask.full, UNKNOWN),
+        instance_map=Enlarged(ids, *scene.size, mask.full, 0),
         instances=tuple(kept),
-        lanes=lanes_outside(scene.lanes, mask),
-        depth=None if scene.depth is None else np.where(mask, np.float32(0), scene.depth),
-        key_points=tuple(one for one in scene.key_points if not _inside(mask, one.x, one.y)),
+        lanes=lanes_outside(scene.lanes, mask.full),
+        depth=None if scene.depth is None else np.where(mask.full, np.float32(0), scene.depth),
+        key_points=tuple(one for one in scene.key_points if not _inside(mask.full, one.x, one.y)),
     )
 
 
@@ -91,17 +121,25 @@ def lanes_outside(lanes: tuple[Lane, ...], mask: Bools) -> tuple[Lane, ...]:
     return tuple(lane for lane in cut if len(lane.points) >= FEWEST_POINTS)
 
 
-def _outside(one: Instance, before: Ids, after: Ids) -> Instance | None:
-    """What is left of an instance; None: too little, it is the own car."""
+def _outside(one: Instance, ids: Ids, mask: EgoMask) -> Instance | None:
+    """What is left of an instance; None: too little, it is the own car.
+
+    Args:
+        ids: the map of instances, before it is enlarged.
+    """
+    if not mask.touches(one.box):
+        return one
     x0, y0 = (max(0, int(side)) for side in one.box[:2])
     x1, y1 = (int(np.ceil(side)) for side in one.box[2:])
-    own, left = (ids[y0:y1, x0:x1] == one.id for ids in (before, after))
+    rows, columns = (source_pixels(few, many) for few, many in zip(ids.shape, mask.full.shape, strict=True))
+    own = ids[rows[y0:y1, None], columns[x0:x1]] == one.id
+    left = own & ~mask.full[y0:y1, x0:x1]
     count = np.count_nonzero(left)
     if count == np.count_nonzero(own):
         return one
     if count < OUTSIDE * np.count_nonzero(own):
         return None
-    x, y, width, height = cv2.boundingRect(left.astype(np.uint8))
+    x, y, width, height = cv2.boundingRect(left.view(np.uint8))
     return replace(one, box=(float(x0 + x), float(y0 + y), float(x0 + x + width), float(y0 + y + height)))
 
 

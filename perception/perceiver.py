@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
@@ -21,7 +21,7 @@ from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
 from perception.decode.parts import join_parts, ridden
 from perception.decode.pictures import enlarges, shown_picture
-from perception.ego import cut_ego, fit_ego_mask, read_ego_mask
+from perception.ego import EgoMask, cut_ego, fit_ego_mask, read_ego_mask
 from perception.engines.base import Engine, OnBuild
 from perception.engines.lazy import LazyEngine, open_without_waiting
 from perception.engines.registry import open_engine
@@ -56,6 +56,7 @@ class Perceiver:
     labels_only: bool = False
     ego_mask: Bools | None = None
     least: Mapping[int, float] | None = None
+    _ego: dict[tuple[int, int], EgoMask] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
     def load(
@@ -297,4 +298,13 @@ class Perceiver:
             logits=None if self.crf else maps.get("logits"),  # its labels are not theirs
             classes=self.classes,
         )
-        return scene if self.ego_mask is None else cut_ego(scene, fit_ego_mask(self.ego_mask, height, width))
+        return scene if self.ego_mask is None else cut_ego(scene, self._fitted(self.ego_mask, height, width))
+
+    def _fitted(self, mask: Bools, height: int, width: int) -> EgoMask:
+        """The mask at a frame's size, kept for the next frame."""
+        kept = self._ego.get((height, width))
+        if kept is None:
+            kept = fit_ego_mask(mask, height, width)
+            self._ego.clear()
+            self._ego[height, width] = kept
+        return kept

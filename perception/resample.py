@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from perception.errors import ConfigError
 from perception.pixels import Pixels, Yuv420
-from perception.types import Image
+from perception.types import Bools, Image
 
 MOST_ENLARGED = 1920 * 1088  # pixels of a frame: super-resolution takes 1.4 GB for as many
 
@@ -106,17 +106,32 @@ def source_pixels(size: int, enlarged: int) -> npt.NDArray[np.intp]:
 
 
 class Enlarged(Generic[Id]):
-    """A map of ids at the size (height, width), enlarged when it is first asked for; any thread may ask."""
+    """A map of ids at the size (height, width), enlarged when it is first asked for; any thread may ask.
 
-    def __init__(self, ids: npt.NDArray[Id], height: int, width: int) -> None:
+    Args:
+        cut: bool (height, width): where the enlarged map holds `value`, whatever `ids` says.
+    """
+
+    def __init__(
+        self, ids: npt.NDArray[Id], height: int, width: int, cut: Bools | None = None, value: int = 0
+    ) -> None:
         self.shape = height, width
         self.ids: npt.NDArray[Id] = ids
+        self._cut, self._value = cut, value
+        self._full: npt.NDArray[Id] | None = None
 
     @property
     def full(self) -> npt.NDArray[Id]:
-        if self.ids.shape != self.shape:
-            self.ids = resize_ids(self.ids, *self.shape)
-        return self.ids
+        if self._full is None:
+            full = resize_ids(self.ids, *self.shape)
+            self._full = (
+                full if self._cut is None else np.where(self._cut, full.dtype.type(self._value), full)
+            )
+        return self._full
+
+    def like(self, ids: npt.NDArray[Id]) -> "Enlarged[Id]":
+        """Another map, enlarged and cut as this one."""
+        return Enlarged(ids, *self.shape, self._cut, self._value)
 
 
 class MapField(Generic[Id]):

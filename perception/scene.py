@@ -160,9 +160,20 @@ class Scene:
 
     @property
     def coarse_labels(self) -> Image:
-        """The labels before they are enlarged, or at the frame's size once they were."""
+        """The labels before they are enlarged to the frame's size, which takes its time."""
         labels = vars(self)["labels"]
         return labels.ids if isinstance(labels, Enlarged) else labels
+
+    @property
+    def coarse_instance_map(self) -> npt.NDArray[np.uint16]:
+        """As `coarse_labels`."""
+        given = vars(self)["instance_map"]
+        return given.ids if isinstance(given, Enlarged) else given
+
+    def relabelled(self, labels: Image) -> Self:
+        """The scene with other labels, of the size of `coarse_labels`."""
+        given = vars(self)["labels"]
+        return self.evolve(labels=given.like(labels) if isinstance(given, Enlarged) else labels)
 
     def evolve(self, **changes: Any) -> Self:
         """The scene with other attributes, as `dataclasses.replace` gives it, but faster."""

@@ -95,10 +95,10 @@ class ImageChecks:
         if soft := [*self._blurred(look, frame.stamp_ns), *_veiled(look)]:
             found.append(max(soft, key=lambda one: one.level))  # a wide blur takes contrast, thick fog edges
         found += [*_noisy(look), *damage(frame.pixels)]
-        seen = (None, None) if scene is None else (scene.labels, scene.ego_mask)
+        seen = (None, None) if scene is None else (scene.coarse_labels, scene.ego_mask)
         found += self._blocked.check(levels, frame.stamp_ns, *seen)
         if scene is not None:
-            found += self._labels.check(small, scene.labels, frame.stamp_ns)
+            found += self._labels.check(small, scene.coarse_labels, frame.stamp_ns)
         return found
 
     def _wrong_size(self, frame: Frame) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from perception.classes import DRIVE, UNKNOWN, ClassSet
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.pixels import Pixels, Yuv420, grey, size_of
-from perception.resample import Enlarged, fit, resize_ids
+from perception.resample import fit, resize_ids
 from perception.scene import Scene
 from perception.types import NS_PER_S, Bools, Floats, Image
 
@@ -67,7 +67,7 @@ class LabelTracker:
             kept = alike & self._close(logits, now, earlier)
             if kept.any():
                 labels = np.where(kept, earlier, now)
-                scene = scene.evolve(labels=_with(scene, now, labels))
+                scene = scene.relabelled(_replaced(scene.coarse_labels, now, labels))
         self._before = shown, labels
         return scene
 
@@ -93,15 +93,14 @@ class LabelTracker:
         return close
 
 
-def _with(scene: Scene, now: Image, steady: Image) -> Enlarged[np.uint8]:
-    """The scene's labels with the steady ones in place of those of now, at the size that they have.
+def _replaced(labels: Image, now: Image, steady: Image) -> Image:
+    """The labels with the steady ones in place of those of now, at their own size.
 
     What is finer than `now`, as the outline of a road user, stays.
     """
-    labels = scene.coarse_labels
     size = labels.shape
     steady, now = resize_ids(steady, *size), resize_ids(now, *size)
-    return Enlarged(np.where(labels == now, steady, labels), *scene.size)
+    return np.where(labels == now, steady, labels)
 
 
 def _luma(pixels: Pixels, height: int, width: int) -> Image:

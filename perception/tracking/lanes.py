@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from perception.classes import DRIVE, ClassSet
 from perception.ego import lanes_outside
+from perception.resample import source_pixels
 from perception.scene import Lane, Scene, Side
 from perception.tracking.assignment import assign
 from perception.tracking.ego_lane import EgoLane
@@ -203,7 +204,9 @@ def _sample(scene: Scene, paint: int) -> Tracks:
     found["belief"] = SHOWN * np.minimum(found["confidence"] / SURE, 1)
     columns = found["x"][..., None] * width + np.array([-1, 0, 1]) * NOISE * width - 0.5
     columns = np.clip(np.rint(columns), 0, width - 1).astype(np.intp)
-    painted = (scene.labels[np.rint(rows).astype(np.intp)[:, None], columns] == paint).any(-1)
+    labels = scene.coarse_labels
+    there, across = (source_pixels(*sides) for sides in zip(labels.shape, scene.size, strict=True))
+    painted = (labels[there[np.rint(rows).astype(np.intp)][:, None], across[columns]] == paint).any(-1)
     above = np.maximum.accumulate(np.where(painted, _ROW, -ROWS), 1)
     below = np.minimum.accumulate(np.where(painted, _ROW, 2 * ROWS)[:, ::-1], 1)[:, ::-1]
     away = np.minimum(_ROW - above, below - _ROW) / ROWS

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from perception.classes import DRIVE
 from perception.decode.lanes import find_lanes
 from perception.evaluation.metrics.lanes import LaneScore, score_lanes, visible_lanes
+from perception.resample import Enlarged, resize_ids
 from perception.scene import Scene
 from perception.simulation import Drive, SimulationOptions
-from perception.tracking.lanes import MOST, LaneTracker
+from perception.tracking.lanes import MOST, LaneTracker, _sample
 from tests.tracking.made_lanes import (
     ALL_PAINT,
     HEIGHT,
@@ -51,6 +52,15 @@ def test_no_lanes_and_a_tiny_frame() -> None:
     assert tracked(tracker, 0.0, []) == ()
     labels, ids = np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint16)
     assert tracker.update(Scene(0, 1, 0, "", "", labels, ids)).lanes == ()
+
+
+def test_labels_say_the_same_before_they_are_enlarged() -> None:
+    small = np.where(np.random.default_rng(0).random((90, 130)) < 0.05, PAINT, ROAD).astype(np.uint8)
+    given = scene(0.0, ego_lines())
+    coarse = _sample(given.evolve(labels=Enlarged(small, HEIGHT, WIDTH)), PAINT)
+    whole = _sample(given.evolve(labels=resize_ids(small, HEIGHT, WIDTH)), PAINT)
+    assert len(np.unique(whole["variance"])) > 8  # by how far the next paint is
+    np.testing.assert_array_equal(coarse, whole)
 
 
 @pytest.mark.parametrize(
