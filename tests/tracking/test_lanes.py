@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from perception.classes import DRIVE
 from perception.decode.lanes import find_lanes
 from perception.evaluation.metrics.lanes import LaneScore, score_lanes, visible_lanes
-from perception.resample import Enlarged, resize_ids
+from perception.resample import Enlarged
 from perception.scene import Scene
 from perception.simulation import Drive, SimulationOptions
-from perception.tracking.lanes import MOST, LaneTracker, _sample
+from perception.tracking.lanes import MOST, LaneTracker, _rows, _sample
 from tests.tracking.made_lanes import (
     ALL_PAINT,
     HEIGHT,
@@ -54,13 +54,14 @@ def test_no_lanes_and_a_tiny_frame() -> None:
     assert tracker.update(Scene(0, 1, 0, "", "", labels, ids)).lanes == ()
 
 
-def test_labels_say_the_same_before_they_are_enlarged() -> None:
-    small = np.where(np.random.default_rng(0).random((90, 130)) < 0.05, PAINT, ROAD).astype(np.uint8)
-    given = scene(0.0, ego_lines())
-    coarse = _sample(given.evolve(labels=Enlarged(small, HEIGHT, WIDTH)), PAINT)
-    whole = _sample(given.evolve(labels=resize_ids(small, HEIGHT, WIDTH)), PAINT)
-    assert len(np.unique(whole["variance"])) > 8  # by how far the next paint is
-    np.testing.assert_array_equal(coarse, whole)
+def test_where_paint_is_is_seen_before_labels_are_enlarged() -> None:
+    small = np.full((90, 160), ROAD, np.uint8)
+    small[55:65, 80:] = PAINT  # every fourth pixel: of the frame, the rows 220 to 259 of the right half
+    given = scene(0.0, [line(-1.7), line(1.7)]).evolve(labels=Enlarged(small, HEIGHT, WIDTH))
+    left, right = _sample(given, PAINT)["variance"]
+    rows = np.rint(_rows(HEIGHT))
+    np.testing.assert_array_equal(right == right.min(), (rows >= 220) & (rows < 260))
+    assert left.min() > right.min()
 
 
 @pytest.mark.parametrize(
