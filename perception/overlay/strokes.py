@@ -97,6 +97,22 @@ def blend(
         cv2.copyTo(blended, seen, part)
 
 
+def wash(picture: Pixels, mask: Image, colour: Colour) -> None:
+    """Where the mask, uint8 (height, width), is not 0: half grey, half that colour."""
+    x, y, width, height = cv2.boundingRect(mask)
+    left, top = x - x % 2, y - y % 2
+    mask = mask[top : y + height, left : x + width]
+    for plane, shrink, ink in layers(picture, colour):
+        seen = np.ascontiguousarray(mask[::shrink, ::shrink])
+        part = plane[top // shrink :, left // shrink :][: len(seen), : seen.shape[1]]
+        grey = part
+        if not isinstance(picture, Yuv420):
+            grey = np.asarray(cv2.cvtColor(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
+        elif shrink == 2:
+            grey = np.full_like(part, 128)
+        cv2.copyTo(cv2.addWeighted(grey, 0.5, np.full_like(part, ink), 0.5, 0), seen, part)
+
+
 def darken(picture: Pixels, rows: int) -> None:
     """The upper rows to a quarter of their light."""
     if isinstance(picture, Yuv420):

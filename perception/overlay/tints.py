@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from perception.classes import UNKNOWN, ClassSet
-from perception.overlay.strokes import blend, in_bgr, tint
+from perception.overlay.strokes import blend, tint, wash
 from perception.overlay.style import GREEN, GREY, Colour
 from perception.pixels import Pixels
 from perception.scene import Scene
@@ -69,8 +69,4 @@ class EgoRegion:
     def draw(self, picture: Pixels, scene: Scene, classes: ClassSet) -> None:
         if scene.ego_mask is None:
             return
-        mask = scene.ego_mask.astype(np.uint8)
-        with in_bgr(picture) as image:
-            grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-            plain = np.full_like(image, self.colour)
-            cv2.copyTo(cv2.addWeighted(grey, 0.5, plain, 0.5, 0), mask, image)
+        wash(picture, scene.ego_mask.view(np.uint8), self.colour)
