@@ -98,17 +98,15 @@ def cut_ego(scene: Scene, mask: EgoMask) -> Scene:
     Args:
         mask: of the scene's size.
     """
+    kept = [cut for one in scene.instances if (cut := _outside(one, scene.coarse_instance_map, mask))]
+    scene = scene.only(kept)
     labels, ids = scene.coarse_labels, scene.coarse_instance_map
-    kept = [cut for one in scene.instances if (cut := _outside(one, ids, mask))]
-    gone = {one.id for one in scene.instances} - {one.id for one in kept}
-    within = mask.within(*ids.shape)
-    ids = np.where(within | np.isin(ids, list(gone)) if gone else within, np.uint16(0), ids)
+    ids = np.where(mask.within(*ids.shape), np.uint16(0), ids)
     labels = np.where(mask.within(*labels.shape), np.uint8(UNKNOWN), labels)
     return scene.evolve(
         ego_mask=mask.full,
         labels=Enlarged(labels, *scene.size, mask.full, UNKNOWN),
         instance_map=Enlarged(ids, *scene.size, mask.full, 0),
-        instances=tuple(kept),
         lanes=lanes_outside(scene.lanes, mask.full),
         depth=None if scene.depth is None else np.where(mask.full, np.float32(0), scene.depth),
         key_points=tuple(one for one in scene.key_points if not _inside(mask.full, one.x, one.y)),

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
@@ -174,6 +174,17 @@ class Scene:
         """The scene with other labels, of the size of `coarse_labels`."""
         given = vars(self)["labels"]
         return self.evolve(labels=given.like(labels) if isinstance(given, Enlarged) else labels)
+
+    def only(self, instances: Sequence[Instance]) -> Self:
+        """The scene with these of its instances, which may be changed, and no other one in its map."""
+        gone = {one.id for one in self.instances}.difference(one.id for one in instances)
+        if not gone:
+            return self.evolve(instances=tuple(instances))
+        numbers = np.arange(1 << 16, dtype=np.uint16)
+        numbers[list(gone)] = 0
+        given, ids = vars(self)["instance_map"], numbers[self.coarse_instance_map]
+        instance_map = given.like(ids) if isinstance(given, Enlarged) else ids
+        return self.evolve(instances=tuple(instances), instance_map=instance_map)
 
     def evolve(self, **changes: Any) -> Self:
         """The scene with other attributes, as `dataclasses.replace` gives it, but faster."""

@@ -17,8 +17,7 @@ class Instance:
         score: 0..1; the more, the surer. For instances that are found by connected components it grows
             with their size alone.
         box: x0, y0, x1, y1 in pixels of the frame; x1 and y1 are exclusive.
-        track: id that stays with the road user from frame to frame; None without
-            tracking, and for one that was never sure enough to begin a track.
+        track: id that stays with the road user from frame to frame; None without tracking.
         distance_m, lateral_m: where it stands on the road: metres ahead of the camera, and to the left, with
             their standard deviations; None without a calibration, and where its foot is not seen.
         ttc_s: seconds until it is level with the camera, as its size grows, also where it passes by; None

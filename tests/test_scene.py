@@ -141,6 +141,19 @@ def test_scenes_are_pickled_and_copied(read_before: bool) -> None:
         assert (again.instances, again.size, again.sequence) == (scene.instances, (4, 6), 3)
 
 
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_only_some_of_its_instances(enlarged: bool) -> None:
+    first, other = SCENE.instances[0], Instance(9001, 9, 0.5, (2, 2, 4, 4))
+    scene = lazy().evolve(instances=(first, other))
+    if not enlarged:
+        scene = scene.evolve(instance_map=scene.instance_map)
+    moved = replace(first, box=(0.0, 0.0, 1.0, 1.0))
+    left = scene.only([moved])
+    assert left.instances == (moved,)
+    np.testing.assert_array_equal(left.instance_map, np.where(scene.instance_map == first.id, first.id, 0))
+    np.testing.assert_array_equal(scene.only(scene.instances).instance_map, scene.instance_map)
+
+
 def test_several_threads_may_read_the_maps() -> None:
     small = np.random.default_rng(0).integers(0, 12, (180, 320), dtype=np.uint8)
     expected = resize_ids(small, 720, 1280)

@@ -1,8 +1,7 @@
 """Tracks: which road user of a frame is which one of the frames before.
 
 Tracking by detection, after Bewley et al., Simple Online and Realtime Tracking (SORT), 2016: tracks predict
-their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in. What
-is unsure goes on with a track, but begins none: Zhang et al., ByteTrack, 2022.
+their boxes, the boxes that were found are assigned to them, and a Kalman filter takes each of those in.
 """
 
 from dataclasses import replace
@@ -16,7 +15,6 @@ from perception.types import Doubles
 
 ABSENCE_S = 1.0  # a track that was not seen for longer is dead
 MOST = 1000  # tracks at a time; those not seen for the longest die first
-LEAST_SCORE = 0.35  # of an instance that begins a track
 LEAST_IOU = 0.05  # of a predicted box and a found one, both grown by the prediction's deviation
 
 # How boxes move. Lengths are in sizes of the box (the root of its area), so that they hold near and far.
@@ -45,10 +43,9 @@ TRACK = np.dtype(
 class Tracker:
     """Gives road users ids that stay with them, over the scenes of one camera in the order of their stamps.
 
-    A track is born with every instance that can be none of the living and is sure enough; one that is not has
-    no track. A track that was seen once dies when it is missed; any other lives on unseen, along its course,
-    for `ABSENCE_S`. Time is that of the stamps: frames may come at any rate, or be missing. An id is never
-    given twice.
+    A track is born with every instance that can be none of the living. A track that was seen once dies when
+    it is missed; any other lives on unseen, along its course, for `ABSENCE_S`. Time is that of the stamps:
+    frames may come at any rate, or be missing. An id is never given twice.
 
     The same scenes give the same tracks. The time taken is bounded by `MOST` and by how many instances come.
     """
@@ -77,11 +74,10 @@ class Tracker:
         self._correct(rows, boxes[columns])
         ids = np.zeros(len(boxes), np.int64)
         ids[columns] = self._tracks["id"][rows]
-        scores = np.array([one.score for one in scene.instances])
-        new = (ids == 0) & (scores >= LEAST_SCORE)
+        new = ids == 0
         ids[new] = self._bear(boxes[new], class_ids[new])
         instances = zip(scene.instances, ids.tolist(), strict=True)
-        return scene.evolve(instances=tuple(replace(one, track=track or None) for one, track in instances))
+        return scene.evolve(instances=tuple(replace(one, track=track) for one, track in instances))
 
     def _predict(self, stamp_ns: int) -> None:
         """Drop tracks unseen for more than `ABSENCE_S`, and move the others on to the stamp."""

@@ -51,7 +51,7 @@ class InstanceRecord(_Record):
     box: tuple[float, float, float, float]
     """x0, y0, x1, y1 in pixels of the frame; x1 and y1 are exclusive."""
     track: int | None = None
-    """Id that stays with it from frame to frame; null without tracking, and where no track was begun."""
+    """Id that stays with it from frame to frame; null without tracking."""
     distance_m: float | None = None
     """Only where known: metres ahead of the camera, along the road."""
     distance_sd_m: float | None = None
