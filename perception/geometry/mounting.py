@@ -15,6 +15,7 @@ from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.ground import FROM_OPTICAL, rotation
 from perception.geometry.locator import Locator
+from perception.geometry.remount import MountWatch
 from perception.health.types import Finding, Level
 from perception.types import Doubles
 
@@ -30,11 +31,13 @@ class Known:
     Attributes:
         calibration: for frames of its size; None: there is none.
         locator: None: there are no metres.
+        watch: whether the camera still sits so; None: there is no locator.
         finding: that the calibration which was given is not for such frames.
     """
 
     calibration: Calibration | None = None
     locator: Locator | None = None
+    watch: MountWatch | None = None
     finding: Finding | None = None
 
 
@@ -77,7 +80,7 @@ class Locators:
                 yaw = math.degrees(calibration.mount.yaw)
                 _say(frame, f"looks back (yaw {yaw:g}°): no metres, which are of the road ahead")
                 return Known(calibration)
-            return Known(calibration, Locator(calibration, self._classes))
+            return Known(calibration, Locator(calibration, self._classes), MountWatch(calibration))
         except ConfigError as error:
             _say(frame, f"{error}; no metres")
             given = self._given is not None

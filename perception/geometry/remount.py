@@ -72,7 +72,7 @@ class MountWatch:
         sds = np.hypot(1.25 * average.sds[:2], (mount.pitch_sd, mount.yaw_sd))
         limits = np.maximum(FAR, 3 * sds) * (BACK if self._finding else 1.0)
         moved = [
-            f"{name} {math.degrees(angle):+.1f}° from the file's"
+            f"{name} {math.degrees(angle):+.1f}° from the calibration's"
             for name, angle, limit in zip(("pitch", "yaw"), off, limits, strict=True)
             if abs(angle) > limit
         ]

@@ -8,7 +8,6 @@ from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
 from perception.geometry.mounted import mounted
 from perception.geometry.mounting import Locators
-from perception.geometry.remount import MountWatch
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
 from perception.health.types import Finding, Level
@@ -55,7 +54,6 @@ class Postprocess:
         self._labels = LabelTracker(perceiver.classes)
         self._trackers = Tracker(), LaneTracker(perceiver.classes), ClosingTracker()
         self._locators = Locators(calibration, perceiver.classes)
-        self._watch = None if calibration is None or calibration.mount is None else MountWatch(calibration)
 
     def finish(self, frame: Frame, scene: Scene, stopwatch: Stopwatch) -> tuple[Publication, list[Finding]]:
         """What is published of the frame now, and what the image checks find in it."""
@@ -70,10 +68,10 @@ class Postprocess:
         known, moved = self._locators.of(frame), None
         if known.calibration is not None:
             frame = mounted(frame, known.calibration)
-        if known.locator is not None:
+        if known.locator and known.watch:
             with stopwatch.measure("locate"):
                 scene = known.locator.update(scene)
-                moved = self._watch.update(scene) if self._watch else None
+                moved = known.watch.update(scene)
         findings += [one for one in (known.finding, moved) if one is not None]
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())

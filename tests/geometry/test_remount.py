@@ -12,6 +12,7 @@ from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
+from perception.geometry.mounting import Locators, mount_transform
 from perception.geometry.remount import MountWatch
 from perception.health.debounce import Debounce
 from perception.health.types import Finding, Level
@@ -151,6 +152,17 @@ def test_a_calibration_for_another_camera_is_refused() -> None:
     other = Scene.of(frame, LABELS[:480, :640], INSTANCES[:480, :640], classes=DRIVE)
     with pytest.raises(ConfigError, match="1280×720, and the pictures are 640×480"):
         drive.watch.update(other)
+
+
+def test_what_a_source_knows_of_its_camera_is_watched_as_well() -> None:
+    drive, frame = Drive(), Frame(PICTURE, 0, camera_info=PLAIN)
+    sits = mount_transform(MOUNT, frame.optical_frame)
+    watch = Locators(None, DRIVE).of(replace(frame, transforms=(sits,))).watch
+    assert watch is not None
+    drive.watch = watch
+    assert drive.on(150) is None
+    found = drive.on(130, turned(pitch=-1.5))
+    assert found is not None and "pitch -1.5° from the calibration's" in found.reason
 
 
 def test_smaller_pictures_of_the_same_aspect_show_the_same() -> None:

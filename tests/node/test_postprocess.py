@@ -1,6 +1,7 @@
 """The last stage before scenes leave, on a clock that stands still until the test moves it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,9 +12,11 @@ import pytest
 from perception.classes import DRIVE
 from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration
+from perception.geometry.mounting import mount_transform
+from perception.geometry.remount import MountWatch
 from perception.health.latency import Stopwatch
 from perception.health.monitor import Monitor
-from perception.health.types import Level
+from perception.health.types import Finding, Level
 from perception.node import postprocess as module
 from perception.node.postprocess import Postprocess
 from perception.overlay import SCENE, StatusLine
@@ -271,3 +274,13 @@ def test_a_camera_that_changes_its_aspect_goes_on_without_metres(clock: Clock) -
         assert publication.frame.mounted == fits
         assert (publication.scene.instances[0].distance_m is not None) == fits
         assert publication.scene.status is Status.OK
+
+
+def test_a_camera_that_was_moved_is_a_finding(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = Finding("remounted", Level.WARN, "the camera sits otherwise than calibrated")
+    monkeypatch.setattr(MountWatch, "update", lambda self, scene: moved)
+    frame, scene, stopwatch = arrival()
+    source = replace(frame, camera_info=camera(), transforms=(mount_transform(mount(), frame.optical_frame),))
+    assert moved in make().finish(source, scene, stopwatch)[1]
+    assert moved in make(calibration=Calibration(camera(), mount())).finish(frame, scene, stopwatch)[1]
+    assert moved not in make().finish(frame, scene, stopwatch)[1]  # without metres nothing is watched
