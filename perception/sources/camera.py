@@ -61,7 +61,10 @@ class CameraSource(LiveCamera):
             case PermissionError():
                 return f"{self._device} may not be opened: add this user to the group video"
             case OSError(errno=16):
-                return f"{self._device} is in use by another program"
+                # A driver that stalls holds up FFmpeg's read for good.
+                hangs = any(one.hangs for one in self._connections)
+                why = "fell silent, and its driver does not let go of it: plug it in again"
+                return f"{self._device} {why if hangs else 'is in use by another program'}"
             case OSError(errno=19):
                 return f"{self._device} was unplugged"
             case OSError(errno=22):

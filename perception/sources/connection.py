@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from threading import Condition, Thread
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import av
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from perception.engines.background import end_or_leave
@@ -30,6 +32,16 @@ _BURST_S, _BURST_MOST_S = 0.01, 0.2  # packets closer together had waited; for h
 
 class LostError(Exception):
     """Why a stream has ended, for people."""
+
+
+class Video(NamedTuple):
+    """What decodes a stream's video, and the shape of its pixels by the container, if that says so.
+
+    Both outlive the stream, of which nothing may be asked once its thread may have closed it.
+    """
+
+    context: VideoCodecContext
+    stored_aspect: Fraction | None
 
 
 @dataclass(slots=True)
@@ -84,7 +96,7 @@ class Connection:
         self.ended: str | None = None
         self._connect, self._explain, self._wait, self._marked = connect, explain, wait, marked
         self._changed = Condition()
-        self._stream: VideoStream | None = None
+        self._video: Video | None = None
         self._packets: deque[Packet] = deque()
         self._given_up = 0
         self._released = False
@@ -103,16 +115,21 @@ class Connection:
         """Its thread has ended."""
         return not self._thread.is_alive()
 
+    @property
+    def hangs(self) -> bool:
+        """It was let go of, and its thread is still in FFmpeg, which holds the camera."""
+        return self._released and not self.over
+
     def end(self, seconds: float) -> None:
         """Release it, and wait: FFmpeg then takes its leave of the camera, see `end_or_leave`."""
         self.release()
         end_or_leave(self._thread, seconds)
 
-    def opened(self, seconds: float) -> VideoStream | None:
-        """The stream, once it is open; None: it is not after this time."""
+    def opened(self, seconds: float) -> Video | None:
+        """What is known of the stream, once it is open; None: it is not after this time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stream or self.ended or self._released, seconds)
-            return None if self._released else self._stream
+            self._changed.wait_for(lambda: self._video or self.ended or self._released, seconds)
+            return None if self._released else self._video
 
     def take(self, seconds: float) -> tuple[int, list[Packet]]:
         """How many packets were given up, and all that wait: none when none came in time, or it has ended."""
@@ -148,7 +165,7 @@ class Connection:
             reason = str(error)
         except av.error.ExitError as error:
             # FFmpeg's own timeout, which may come just before that of who waits for packets.
-            reason = silent(SILENCE_S) if self._stream else self._explain(error)
+            reason = silent(SILENCE_S) if self._video else self._explain(error)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = self._explain(error)
         finally:
@@ -162,7 +179,7 @@ class Connection:
         except ValueError as error:
             raise LostError(f"it sends no video that can be decoded: {error}") from error
         with self._changed:
-            self._stream = stream
+            self._video = Video(stream.codec_context, stream.sample_aspect_ratio)
             self._changed.notify_all()
         marked = self._marked()
         packets = _timed(container, stream, marked)

@@ -117,20 +117,20 @@ class LiveCamera(ABC):
         """What comes over one connection, until it is lost or let go of."""
         if self._stopped.is_set():  # since before this connection was there to be let go of
             return
-        stream = connection.opened(OPEN_S + SILENCE_S)
-        if stream is not None:
+        video = connection.opened(OPEN_S + SILENCE_S)
+        if video is not None:
             self._link = replace(self._link, connections=self._link.connections + 1)
             self._clock.restart()
             self._arrivals.restart()
             try:
-                bound_pictures(stream.codec_context, self._max_pixels)
+                bound_pictures(video.context, self._max_pixels)
             except ValueError as error:
                 self._lose(str(error))
                 return
-            decoder = Decoder(stream.codec_context)
-            self._sends_jpeg = stream.codec_context.name == "mjpeg"
-            self._pictures = Pictures(stream.codec_context, self.uri, self.notes, stream.sample_aspect_ratio)
-            self._units = AccessUnits(stream.codec_context)
+            decoder = Decoder(video.context)
+            self._sends_jpeg = video.context.name == "mjpeg"
+            self._pictures = Pictures(video.context, self.uri, self.notes, video.stored_aspect)
+            self._units = AccessUnits(video.context)
             take = connection.first if self.clocked else connection.take
             while not self._stopped.is_set():
                 given_up, packets = take(SILENCE_S)
@@ -142,7 +142,7 @@ class LiveCamera(ABC):
                     self._expect(packets)
                     take = connection.take
                 yield from self._decode(packets, decoder)
-        seconds = OPEN_S + SILENCE_S if stream is None else SILENCE_S
+        seconds = OPEN_S + SILENCE_S if video is None else SILENCE_S
         self._lose(connection.ended or silent(seconds))
 
     def _expect(self, packets: list[Packet]) -> None:

@@ -1,15 +1,20 @@
 """Cameras at this computer. There is no virtual one, so options, stamps and words are tested without."""
 
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 
 import av
 import pytest
+from av.container import InputContainer
 
 from perception.errors import ConfigError, SourceError
 from perception.health.types import LinkState
+from perception.sources import live
 from perception.sources.camera import CameraSource
 from perception.sources.connection import Arrival
+from perception.sources.link import SILENCE_S
 from perception.sources.registry import open_source
 from tests.media import write_images
 from tests.sources.live import Reading, until
@@ -54,6 +59,26 @@ def test_a_camera_that_is_not_there_is_waited_for(uri: str) -> None:
 )
 def test_what_is_wrong_with_a_device_is_told_in_words(error: OSError, words: str) -> None:
     assert words in camera()._explain(error)
+
+
+def test_a_driver_that_stalls_is_no_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg's read hangs in it, and every later try finds the camera busy."""
+    answer, tries = Event(), list[int]()
+
+    def connect(source: CameraSource) -> AbstractContextManager[InputContainer]:
+        tries.append(1)
+        if len(tries) == 1:
+            answer.wait(30)
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr(CameraSource, "_connect", connect)
+    monkeypatch.setattr(live, "OPEN_S", -SILENCE_S)
+    with Reading(camera()) as reading:
+        try:
+            until(lambda: "fell silent, and its driver does not let go" in reading.source.link.reason)
+        finally:
+            answer.set()
+        until(lambda: reading.source.link.reason == "/dev/video0 is in use by another program")
 
 
 @pytest.mark.parametrize(
