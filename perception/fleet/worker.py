@@ -3,6 +3,7 @@
 Standard input stays open as long as the fleet lives: a worker does not outlive it.
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -40,6 +41,7 @@ def main() -> None:
     set_up(job.settings["log"], False)
     with threads_heard():
         outcome = work(job, _say)
+    logging.shutdown()  # with lines that were held back
     if isinstance(outcome, Failed):
         sys.stderr.write(f"perception: {outcome.why}\n")  # for the log
         sys.stderr.flush()

@@ -1,6 +1,8 @@
 """How jobs follow one another, and what people see of it; the workers say what they are asked to."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -145,3 +147,32 @@ def test_a_drive_in_pieces_is_one_drive(tmp_path: Path, bar: Bar) -> None:
     whole = Bars(Bar(console=Console(file=io.StringIO())), 1, heading)
     Fleet([job(tmp_path)], Scripted(by_turns(PIECES, DONE, DONE, DONE, DONE)), 1, whole).run()
     assert overall(whole._bar) == (1, "1 of 1 drives, 12 frames")
+
+
+TALKATIVE = """
+import logging
+from types import SimpleNamespace
+from perception.fleet import worker
+from perception.fleet.job import Failed
+
+def work(job, say):
+    for number in range(12):
+        logging.getLogger("perception").warning("line %s", number)
+    return Failed(why="it was too long", final=True)
+
+worker.Job = SimpleNamespace(model_validate_json=lambda line: SimpleNamespace(settings={"log": "text"}))
+worker.work = work
+worker.main()
+"""
+
+
+def test_a_worker_ends_with_the_lines_that_it_held_back() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", TALKATIVE], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdin and process.stderr
+        process.stdin.write(b"{}\n")
+        process.stdin.flush()  # and stays open: a worker does not outlive who holds it
+        said = process.stderr.read().decode()
+        assert process.wait(60) == 1
+    assert said.count(" line ") == 11
+    assert "2 more in the last minute; the last one: line 11\nperception: it was too long\n" in said
