@@ -82,7 +82,7 @@ def random_view(
 
     def picture(source: Image) -> Image:
         if factor < 0.7:  # linear interpolation alone would alias
-            source = cv2.blur(source, (2, 2)).astype(np.uint8)
+            source = cv2.GaussianBlur(source, (3, 3), 0).astype(np.uint8)  # an even kernel would move it
         return view(source, 1, cv2.INTER_LINEAR)
 
     def points(source: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

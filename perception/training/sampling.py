@@ -118,9 +118,13 @@ def _reduced(sample: Sample, pixels: int) -> Sample:
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
     def ids(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return cv2.resize(array, size, interpolation=cv2.INTER_NEAREST).astype(array.dtype)
+        # Exact: at the centres of pixels, as the picture's means are; plain, at their upper left corners.
+        return cv2.resize(array, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(array.dtype)
 
-    points = sample.key_points
+    def points(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        kinds, places, sizes = array[:, :1], array[:, 1:3], array[:, 3:]
+        return np.hstack([kinds, (places + 0.5) * np.float32(factor) - 0.5, sizes * np.float32(factor)])
+
     return replace(
         sample,
         image=picture(sample.image),
@@ -129,7 +133,7 @@ def _reduced(sample: Sample, pixels: int) -> Sample:
         earlier=tuple(map(picture, sample.earlier)),
         picture=None if sample.picture is None else picture(sample.picture),
         depth=None if sample.depth is None else ids(sample.depth),
-        key_points=None if points is None else points * np.array([1, factor, factor, factor], np.float32),
+        key_points=None if sample.key_points is None else points(sample.key_points),
     )
 
 

@@ -1,10 +1,13 @@
 """Random views keep image and target aligned."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from perception.datasets.dataset import Sample
 from perception.training.augmentation import random_view
+from perception.training.sampling import _reduced
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -30,6 +33,37 @@ def test_image_and_target_stay_aligned(seed: int) -> None:
     if dark.size and bright.size:
         threshold = (np.median(dark) + np.median(bright)) / 2
         assert np.mean(np.concatenate([dark < threshold, bright > threshold])) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "scale"), [(720, 1280, 1.5), (1024, 2048, 1.5), (468, 832, 0.65), (720, 960, 1.0)]
+)
+def test_labels_lie_neither_above_nor_below_the_picture(height: int, width: int, scale: float) -> None:
+    """Reduced and blurred or not: an edge of the picture is where that of its labels is, on average."""
+    image, target = np.zeros((height, width, 3), np.uint8), np.ones((height, width), np.uint32)
+    image[height // 2 + 1 :], target[height // 2 + 1 :] = 200, 2
+    sample = _reduced(Sample("s", image, target, np.zeros((height, width), np.uint16)), 184320)
+    off = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        seen = random_view(sample, rng, crop=(320, 64), scale=(scale, scale), pixels=184320)
+        edge = 2 * int(np.argmax(seen.target[:, 16] == 2))
+        if 10 <= edge <= 310:
+            bright = seen.image[edge - 10 : edge + 10, 32, 0] / 200
+            off.append((1 - bright).sum() - 10)  # the rows that are dark, to a part
+    assert len(off) > 50
+    assert abs(np.mean(off)) < 0.1
+
+
+def test_points_are_reduced_with_the_picture() -> None:
+    image = np.zeros((400, 800, 3), np.uint8)
+    image[202:206, 302:306] = 255  # their middle is at 303.5, 203.5
+    sample = Sample("s", image, np.ones((400, 800), np.uint32), np.zeros((400, 800), np.uint16))
+    points = np.array([[3, 303.5, 203.5, 80]], np.float32)
+    seen = _reduced(replace(sample, key_points=points), 20_000)
+    assert seen.image.shape == (200, 400, 3) and seen.key_points is not None
+    rows, columns = np.nonzero(seen.image[..., 0])
+    np.testing.assert_allclose(seen.key_points, [[3, columns.mean(), rows.mean(), 40]])
 
 
 def test_outside_the_frame_is_ignored() -> None:
