@@ -10,7 +10,7 @@ from perception.geometry.ground import FROM_OPTICAL, rotation
 from perception.geometry.mounting import mount_transform
 
 
-def mounted(frame: Frame, calibration: Calibration) -> Frame:
+def mounted(frame: Frame, calibration: Calibration, *, metres: bool) -> Frame:
     """The frame with the lens of its camera, and with the ground under it: those that its metres are from.
 
     The ground hangs on the camera, which may have its own place in a vehicle's tree of frames: there each one
@@ -18,6 +18,8 @@ def mounted(frame: Frame, calibration: Calibration) -> Frame:
 
     Args:
         calibration: for frames of this size; it wins over what the source knows.
+        metres: scenes of this camera have them. Where none do, as where it looks back, there is no ground:
+            what is placed on it would say that nobody is there.
     """
     mount, optical, transforms = calibration.mount, frame.optical_frame, frame.transforms
     if mount is not None:
@@ -25,7 +27,8 @@ def mounted(frame: Frame, calibration: Calibration) -> Frame:
         transforms = tuple(one for one in transforms if one.child != ground)  # as another mount had it
         if all(one.child != optical for one in transforms):
             transforms = (*transforms, mount_transform(mount, optical))
-        transforms = (*transforms, _ground_below(optical, ground, mount))
+        if metres:
+            transforms = (*transforms, _ground_below(optical, ground, mount))
     return replace(frame, camera_info=calibration.info, transforms=transforms)
 
 

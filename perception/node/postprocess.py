@@ -67,7 +67,7 @@ class Postprocess:
             findings = self._checks.check(frame, scene)
         known, moved = self._locators.of(frame), None
         if known.calibration is not None:
-            frame = mounted(frame, known.calibration)
+            frame = mounted(frame, known.calibration, metres=known.locator is not None)
         if known.locator and known.watch:
             with stopwatch.measure("locate"):
                 scene = known.locator.update(scene)

@@ -12,7 +12,7 @@ import cv2
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
-from perception.interchange.messages.channels import Message, Vocabulary, recorded_ns
+from perception.interchange.messages.channels import Message, Vocabulary, looked_for, recorded_ns
 from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, check_writable
 from perception.sinks.h264 import H264Video
@@ -93,7 +93,8 @@ class McapSink:
 
     def write(self, frame: Frame, scene: Scene, overlay: Any) -> None:
         vocabulary = self._of(scene.camera)
-        wanted = vocabulary.channels.keys() - _LEFT_OUT - ({"picture"} if self._image == "none" else set())
+        kept = vocabulary.channels.keys() - _LEFT_OUT - ({"picture"} if self._image == "none" else set())
+        wanted = looked_for(scene, frozenset(kept))
         stamp_ns, last = recorded_ns(frame), self._last
         self._first, self._last = self._first or frame, frame
         if last is None or mounting(last) != mounting(frame):

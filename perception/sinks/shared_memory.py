@@ -47,12 +47,13 @@ class SharedMemorySink:
         asked = self._ring.wanted & ~Part.HEALTH
         if not asked:
             return
+        scene = scene.evolve(wall_ns=bus_ns(frame))  # its JSON has the time that the header has
         allowed = trusted(scene, frozenset(_name(part) for part in PARTS if part in asked))
         parts = {part: self._content(part, frame, scene) for part in PARTS if _name(part) in allowed}
         shared = SharedFrame(
             scene.sequence,
             scene.stamp_ns,
-            bus_ns(frame),
+            scene.wall_ns,
             scene.host_ns,
             time.monotonic_ns(),
             round((scene.max_age_ms or 0) * 1e6),

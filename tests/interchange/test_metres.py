@@ -21,7 +21,7 @@ from perception.geometry.mounted import mounted
 from perception.geometry.mounting import find_mount
 from perception.interchange.files.records import SCENES, SceneRecord, scene_record, schemas
 from perception.interchange.foxglove.vocabulary import FoxgloveVocabulary
-from perception.interchange.messages.channels import Message, Vocabulary, trusted
+from perception.interchange.messages.channels import Message, Vocabulary, looked_for, trusted
 from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.scene import Instance, Lane, Road, Scene, Status
 from tests.interchange.conftest import HEIGHT, WIDTH, a_frame
@@ -52,7 +52,9 @@ def a_scene() -> tuple[Frame, Scene]:
         points, "dashed", 0.5, None, np.full((5, 2), np.nan, np.float32), np.full((5, 2), np.nan, np.float32)
     )
     road = Road(-0.125, 0.01, 3.5, 0.02, 0.01, 0.001, None, None, 0.05, 0.002)
-    return mounted(frame, CALIBRATION), scene.evolve(instances=(near, walker), lanes=(known, lost), road=road)
+    return mounted(frame, CALIBRATION, metres=True), scene.evolve(
+        instances=(near, walker), lanes=(known, lost), road=road
+    )
 
 
 def said(vocabulary: Vocabulary, frame: Frame, scene: Scene) -> dict[str, Message]:
@@ -138,17 +140,21 @@ def test_a_calibration_wins_over_what_the_source_knows_of_its_camera() -> None:
     frame, _ = a_frame(1)
     on_the_car = Transform("base_link", "cam0", (1.5, 0.0, 1.25), (0.5, -0.5, 0.5, -0.5))
     own = replace(INFO, d=())
-    known = mounted(replace(frame, frame_id="cam0", camera_info=own, transforms=(on_the_car,)), CALIBRATION)
+    known = mounted(
+        replace(frame, frame_id="cam0", camera_info=own, transforms=(on_the_car,)), CALIBRATION, metres=True
+    )
     assert known.camera_info == INFO
     camera, ground = known.transforms
     assert camera == on_the_car  # the camera's place in the vehicle is not the calibration's to say
     assert (ground.parent, ground.child) == ("cam0", "front_ground")
-    assert mounted(known, CALIBRATION).transforms == known.transforms
-    higher = mounted(known, replace(CALIBRATION, mount=Mount(2.0))).transforms
+    assert mounted(known, CALIBRATION, metres=True).transforms == known.transforms
+    higher = mounted(known, replace(CALIBRATION, mount=Mount(2.0)), metres=True).transforms
     assert higher[0] == on_the_car
     assert higher[1].child == "front_ground"
     assert higher[1].translation == pytest.approx((0.0, 2.0, 0.0))
-    assert not mounted(frame, Calibration(INFO)).mounted  # a lens alone
+    assert not mounted(frame, Calibration(INFO), metres=True).mounted  # a lens alone
+    backwards = mounted(known, CALIBRATION, metres=False)
+    assert backwards.transforms == (on_the_car,) and not backwards.mounted
 
 
 def test_a_log_says_enough_for_metres_of_its_pictures() -> None:
@@ -251,6 +257,28 @@ def test_what_is_not_trusted_is_withheld_from_buses() -> None:
     wanted = frozenset({"road", "detections_3d", "scene"})
     assert trusted(scene, wanted) == wanted
     assert trusted(scene.evolve(status=Status.STALE), wanted) == {"scene"}
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        a_scene()[1].evolve(left_out=("instances", "lanes")),
+        a_scene()[1].evolve(status=Status.NOT_READY),
+        a_scene()[1].evolve(status=Status.NO_SIGNAL),
+    ],
+    ids=["left out", "not ready", "no signal"],
+)
+def test_what_was_not_looked_for_is_not_said_to_be_none(scene: Scene) -> None:
+    wanted = frozenset(
+        {*FoxgloveVocabulary("front", DRIVE).channels, *RosVocabulary("front", DRIVE).channels}
+    )
+    gone = wanted - looked_for(scene, wanted)
+    assert gone == {
+        "instances", "instances/compressed", "annotations", "detections", "detections_3d", "road",
+    }  # fmt: skip
+    assert not trusted(scene, wanted) & gone
+    if scene.left_out:
+        assert trusted(scene, wanted) == wanted - gone  # labels go on
 
 
 def test_a_road_user_without_a_track_keeps_its_own_marker() -> None:

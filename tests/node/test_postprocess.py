@@ -1,5 +1,6 @@
 """The last stage before scenes leave, on a clock that stands still until the test moves it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -284,3 +285,15 @@ def test_a_camera_that_was_moved_is_a_finding(clock: Clock, monkeypatch: pytest.
     assert moved in make().finish(source, scene, stopwatch)[1]
     assert moved in make(calibration=Calibration(camera(), mount())).finish(frame, scene, stopwatch)[1]
     assert moved not in make().finish(frame, scene, stopwatch)[1]  # without metres nothing is watched
+
+
+@pytest.mark.parametrize(("yaw", "metres"), [(0.0, True), (180.0, False)])
+def test_a_camera_that_looks_back_has_no_ground_to_find_nobody_on(
+    clock: Clock, yaw: float, metres: bool
+) -> None:
+    known = Calibration(camera(), replace(mount(), yaw=math.radians(yaw)))
+    published = make(calibration=known).finish(*arrival())[0]
+    assert published.frame.mounted is metres
+    assert published.frame.camera_info is not None
+    places = {one.child for one in published.frame.transforms}
+    assert published.frame.optical_frame in places  # where it sits is known

@@ -52,7 +52,7 @@ def test_that_nothing_can_be_placed_is_said_once(
                 sink.write(frame, scene, frame.image)
         assert caplog.text.count("no calibration with a mount is known of camera front") == warnings
     caplog.clear()
-    known = mounted(frame, Calibration(camera(), mount()))
+    known = mounted(frame, Calibration(camera(), mount()), metres=True)
     with closing(open_sink(str(tmp_path / "known.mp4?view=bev"), 25, DRIVE)) as sink:
         sink.write(known, scene, known.image)
     assert not caplog.records

@@ -12,13 +12,10 @@ from perception.scene import Scene, Status
 
 # In the metadata of a log's channel: the channel's name, by which a reader knows the pictures among the maps.
 ROLE, PICTURE = "perception", "picture"
+# What is found in a frame: where it was not looked for, an empty message would say that nobody is there.
+FOUND = frozenset({"instances", "instances/compressed", "annotations", "detections", "detections_3d", "road"})
 # What a planner would act on. Most of its message types have no place for a status, so buses withhold it.
-TRUSTED = frozenset(
-    {
-        "labels", "labels/compressed", "instances", "instances/compressed", "annotations", "detections",
-        "detections_3d", "road",
-    }
-)  # fmt: skip
+TRUSTED = FOUND | {"labels", "labels/compressed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +83,15 @@ class Vocabulary(Protocol):
         ...
 
 
+def looked_for(scene: Scene, wanted: frozenset[str]) -> frozenset[str]:
+    """What of the wanted channels says something of this scene."""
+    perceived = scene.status not in {Status.NOT_READY, Status.NO_SIGNAL}
+    return wanted if perceived and not scene.left_out else wanted - FOUND
+
+
 def trusted(scene: Scene, wanted: frozenset[str]) -> frozenset[str]:
     """What of the wanted channels a bus may carry of this scene."""
-    return wanted if scene.status is Status.OK else wanted - TRUSTED
+    return looked_for(scene, wanted) if scene.status is Status.OK else wanted - TRUSTED
 
 
 def recorded_ns(frame: Frame) -> int:
