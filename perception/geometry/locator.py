@@ -146,10 +146,9 @@ class Locator:
         ids = np.array([one.track or 0 for one in scene.instances])
         of = known & (ids > 0)
         ahead[of], share[of] = self._distances.update(ids[of], ahead[of], share[of], scene.stamp_ns)
-        share = np.hypot(share, self.mount.height_sd / self.mount.height)
-        seen_sd = np.hypot(pixel, self.mount.yaw_sd)
-        left_sd = np.hypot(aside * ahead * share, ahead * seen_sd)
-        rows = np.stack([ahead, ahead * share, ahead * aside, left_sd], 1).tolist()
+        metres = np.stack([ahead, ahead * aside], 1)
+        metres_sd = self._road.deviations(metres, share, pixel)
+        rows = np.stack([metres, metres_sd], 2).reshape(-1, 4).tolist()
         return tuple(
             replace(one, distance_m=x, distance_sd_m=x_sd, lateral_m=y, lateral_sd_m=y_sd) if seen else one
             for one, (x, x_sd, y, y_sd), seen in zip(scene.instances, rows, known.tolist(), strict=True)

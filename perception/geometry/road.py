@@ -129,17 +129,22 @@ class RoadFilter:
 
     def place(self, aside: Doubles, down: Doubles, seen_sd: float) -> tuple[Doubles, Doubles]:
         """(n, 2) metres ahead and to the left of points of the road, NaN where it is not met; deviations."""
-        mount = self._mount
         x, own, road = self.reach(down, seen_sd)
-        share = np.sqrt(own**2 + road**2 + (mount.height_sd / mount.height) ** 2)
-        y = aside * x
-        turned = x * np.hypot(mount.yaw_sd, seen_sd)
-        rolled = (y * y / mount.height + mount.height) * mount.roll_sd
-        ahead_sd = np.sqrt(
-            (x * share) ** 2 + (y * mount.yaw_sd) ** 2 + (x * y / mount.height * mount.roll_sd) ** 2
-        )
-        left_sd = np.sqrt((y * share) ** 2 + turned**2 + rolled**2)
-        return np.stack([x, y], 1), np.stack([ahead_sd, left_sd], 1)
+        metres = np.stack([x, aside * x], 1)
+        return metres, self.deviations(metres, np.hypot(own, road), seen_sd)
+
+    def deviations(self, metres: Doubles, share: Doubles, seen_sd: Doubles | float) -> Doubles:
+        """(n, 2) of metres ahead and to the left (n, 2), by all that is not sure of the mount, too.
+
+        Args:
+            share: deviation of how far that is, in shares of it, by the rays and the road.
+            seen_sd: of the rays, in radians.
+        """
+        mount, (x, y) = self._mount, metres.T
+        share = np.hypot(share, mount.height_sd / mount.height)
+        rolled = np.stack([x * y / mount.height, y * y / mount.height + mount.height], 1) * mount.roll_sd
+        turned = np.stack([y * mount.yaw_sd, x * np.hypot(mount.yaw_sd, seen_sd)], 1)
+        return np.asarray(np.sqrt((metres * share[:, None]) ** 2 + turned**2 + rolled**2))
 
     def _nearness(self, down: Doubles, state: Doubles) -> tuple[Doubles, Doubles]:
         """1 / metres ahead, and the root that it comes from: h w² = q w + k / 2 for w = 1 / x."""

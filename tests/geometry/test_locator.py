@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from perception.classes import DRIVE
 from perception.errors import ConfigError
 from perception.geometry.calibration_file import Calibration
+from perception.geometry.ground import Ground
 from perception.geometry.locator import Locator
 from perception.scene import Instance, Lane, Scene, Status
 from tests.geometry.roads import HEIGHT, VEHICLE, WIDTH, TrueRoad, camera, mount, scene_of
@@ -101,6 +102,23 @@ def test_far_things_are_less_sure() -> None:
     scene = settle(CAMERA, TrueRoad(), [(8.0, 0.0), (16.0, 3.0), (32.0, -6.0)], nod=0.0)
     shares = [(one.distance_sd_m or 0) / (one.distance_m or 1) for one in scene.instances]
     assert 0.01 < shares[0] < shares[1] < shares[2] < 0.35
+
+
+@pytest.mark.parametrize("place", [(15.0, 8.0), (20.0, -10.0), (12.0, 6.0)])
+def test_deviations_hold_all_that_is_not_sure_of_the_mount(place: tuple[float, float]) -> None:
+    """Against where that foot would be under mounts drawn from the deviations of this one."""
+    sure = replace(mount(), pitch_sd=0.0, height_sd=0.02, yaw_sd=0.02, roll_sd=0.02)
+    found = one(settle(Calibration(camera(), sure), TrueRoad(), [place], 0.0))
+    pixel = Ground(camera(), sure).to_pixels(np.array([place]))
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(500):
+        height, yaw, roll = rng.normal((sure.height, sure.yaw, sure.roll), (0.02, 0.02, 0.02))
+        drawn.append(Ground(camera(), replace(sure, height=height, yaw=yaw, roll=roll)).to_road(pixel)[0])
+    ahead_sd, left_sd = np.std(drawn, 0)
+    assert found.distance_sd_m is not None and found.lateral_sd_m is not None
+    # On top are the nod, and how well a foot is seen.
+    assert 0.95 * ahead_sd < found.distance_sd_m < 1.6 * ahead_sd
+    assert 0.95 * left_sd < found.lateral_sd_m < 1.6 * left_sd
 
 
 def test_left_of_the_middle_is_a_positive_offset() -> None:
