@@ -78,17 +78,21 @@ class EgoMask:
         return self._within[size]
 
 
+def misfit(mask: Bools, height: int, width: int) -> str:
+    """Why the mask is not for a frame of that size: it has another aspect; empty: it is."""
+    tall, wide = mask.shape
+    fits = abs(wide * height / (tall * width) - 1) <= ASPECT
+    return "" if fits else f"is {wide}×{tall}, the frame {width}×{height}; give one of the frame's aspect"
+
+
 def fit_ego_mask(mask: Bools, height: int, width: int) -> EgoMask:
     """The mask at a frame's size.
 
     Raises:
         ConfigError: it has another aspect.
     """
-    tall, wide = mask.shape
-    if abs(wide * height / (tall * width) - 1) > ASPECT:
-        raise ConfigError(
-            f"ego mask: is {wide}×{tall}, the frame {width}×{height}; give one of the frame's aspect"
-        )
+    if why := misfit(mask, height, width):
+        raise ConfigError(f"ego mask: {why}")
     return EgoMask(resize_ids(mask.astype(np.uint8), height, width).astype(bool))
 
 

@@ -21,7 +21,7 @@ from perception.decode.key_points import find_key_points
 from perception.decode.lanes import find_lanes
 from perception.decode.parts import join_parts, ridden
 from perception.decode.pictures import enlarges, shown_picture
-from perception.ego import EgoMask, cut_ego, fit_ego_mask, read_ego_mask
+from perception.ego import EgoMask, cut_ego, fit_ego_mask, misfit, read_ego_mask
 from perception.engines.base import Engine, OnBuild
 from perception.engines.lazy import LazyEngine, open_without_waiting
 from perception.engines.registry import open_engine
@@ -299,6 +299,10 @@ class Perceiver:
             classes=self.classes,
         )
         return scene if self.ego_mask is None else cut_ego(scene, self._fitted(self.ego_mask, height, width))
+
+    def ego_misfit(self, frame: Frame) -> str:
+        """Why the ego mask is not for such a frame, which is not decoded with it; empty: it is."""
+        return "" if self.ego_mask is None else misfit(self.ego_mask, frame.height, frame.width)
 
     def _fitted(self, mask: Bools, height: int, width: int) -> EgoMask:
         """The mask at a frame's size, kept for the next frame."""

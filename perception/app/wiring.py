@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perception.app.config import AUTO, RunConfig
 from perception.classes import NO_CLASSES
-from perception.ego import read_ego_mask
+from perception.ego import fit_ego_mask, read_ego_mask
 from perception.engines.machine import usable_cores
 from perception.errors import ConfigError
 from perception.frame import Frame
@@ -93,7 +93,7 @@ def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) 
     """
     given = settings.by_camera(settings.ego_mask).get(camera)
     if given != AUTO:
-        return None if given is None else read_ego_mask(Path(given))
+        return None if given is None else _own_mask(Path(given), source, uri, settings, camera)
     with closing(_opened(uri, settings, camera)) as recording:
         if recording.live:
             raise ConfigError(
@@ -107,6 +107,14 @@ def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) 
     return mask
 
 
+def _own_mask(path: Path, source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Bools:
+    """Of a recording, the first frame must be of its aspect."""
+    mask = read_ego_mask(path)
+    if first := _first_frame(source, uri, settings, camera):
+        fit_ego_mask(mask, first.height, first.width)
+    return mask
+
+
 def calibration_of(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Calibration | None:
     """As the settings say; of a recording, the first frame must be of its aspect.
 
@@ -117,12 +125,17 @@ def calibration_of(source: Source, uri: SourceUri, settings: RunConfig, camera: 
     if given is None:
         return None
     calibration = read_calibration(Path(given))
-    if not source.live:
-        with closing(_opened(uri, settings, camera)) as recording:
-            frames = (item for item in recording if isinstance(item, Frame))
-            for frame in islice(frames, 1):
-                calibration.of_size(frame.width, frame.height)
+    if first := _first_frame(source, uri, settings, camera):
+        calibration.of_size(first.width, first.height)
     return replace(calibration, name=given)
+
+
+def _first_frame(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Frame | None:
+    """Of a recording; None: it is live, or has none."""
+    if source.live:
+        return None
+    with closing(_opened(uri, settings, camera)) as recording:
+        return next((item for item in recording if isinstance(item, Frame)), None)
 
 
 def _opened(uri: SourceUri, settings: RunConfig, camera: str) -> Source:

@@ -222,7 +222,10 @@ class Node:
         """In a worker's thread; a live node does not wait for an engine that is being built."""
         if self._freshest and self.perceiver.waits_for:
             return unknown_scene(one.frame, Status.NOT_READY, self.perceiver.classes)
-        return self._at(self._degradation.step).perceive(one.frame, one.earlier, one.stopwatch)
+        perceiver = self._at(self._degradation.step)
+        if perceiver.ego_misfit(one.frame):  # which is a finding: a camera that changes its size goes on
+            perceiver = replace(perceiver, ego_mask=None)
+        return perceiver.perceive(one.frame, one.earlier, one.stopwatch)
 
     def _publish(self, one: InFlightFrame) -> None:
         try:

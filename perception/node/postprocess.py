@@ -73,6 +73,8 @@ class Postprocess:
                 scene = known.locator.update(scene)
                 moved = known.watch.update(scene)
         findings += [one for one in (known.finding, moved) if one is not None]
+        if why := self._perceiver.ego_misfit(frame):
+            findings.append(Finding("ego_mask", Level.WARN, f"no ego mask: {why}"))
         reasons = tuple(one.reason for one in findings if one.level is Level.ERROR)
         scene = scene.evolve(reasons=reasons, max_age_ms=self._max_age_ms).as_of(time.monotonic_ns())
         overlay: Pixels = NO_OVERLAY

@@ -190,6 +190,11 @@ def test_nothing_is_detected_under_an_ego_mask(run: Perception, tmp_path: Path) 
     assert [line["ego_mask"] for line in lines] == [0.125] * 3
     wrong = run("drive", "labels/", "--ego-mask", "drive")
     assert wrong.returncode == 2 and "ego mask drive: not a picture that can be read" in wrong.stderr
+    cv2.imwrite(str(tmp_path / "square.png"), mask[:, 32:128])
+    square = run("drive", "square/", "--ego-mask", "square.png")
+    assert square.returncode == 2 and not (tmp_path / "square").exists()
+    said = " ".join(square.stderr.split())
+    assert "ego mask: is 96×96, the frame 640×384; give one of the frame's aspect" in said
     unsure = run("drive", "labels/", "--ego-mask", "auto")
     assert unsure.returncode == 0, unsure.stderr
     assert "ego mask: 3 pictures are too few, at least 10; none is in force" in " ".join(

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from perception.classes import UNKNOWN
 from perception.frame import Drop, DropReason
+from perception.health.latency import Stopwatch
 from perception.node.node import STAGES
 from perception.perceiver import Perceiver
 from perception.scene import Status
-from tests.media import passing, truth
+from tests.media import passing, picture, truth
 from tests.node.nodes import (
     HEIGHT,
     WIDTH,
@@ -152,3 +154,21 @@ def test_report_tells_all(perceiver: Perceiver) -> None:
     assert report.as_json()["stages"]["infer"]["p50"] == report.stages["infer"].p50
     assert report.as_json()["failure"] == "told"
     assert "passed over 2 files" in report.messages
+
+
+def test_an_ego_mask_of_another_aspect_costs_no_frame_and_is_a_finding(perceiver: Perceiver) -> None:
+    """As where a camera changes its size: the mask is in force where it fits, and health says where not."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[-8:] = True
+    sizes = [(HEIGHT, WIDTH)] * 3 + [(HEIGHT, WIDTH // 2)] * 3
+    items = [replace(frame(k), pixels=picture(k, *size)) for k, size in enumerate(sizes)]
+    sink = ListSink()
+    node = make_node(ListSource(items), replace(perceiver, ego_mask=mask), [sink])
+    node.run()
+    assert [scene.ego_mask is not None for scene in sink.scenes] == [True] * 3 + [False] * 3
+    assert all((scene.labels[-8:] == UNKNOWN).all() for scene in sink.scenes[:3])
+    said = [one.reason for one in node._postprocess.finish(items[-1], sink.scenes[-1], Stopwatch())[1]]
+    assert (
+        f"no ego mask: is {WIDTH}×{HEIGHT}, the frame {WIDTH // 2}×{HEIGHT}; give one of the frame's aspect"
+        in said
+    )

@@ -51,7 +51,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 PERCEIVER = SimpleNamespace(
-    classes=DRIVE, waits_for="the engine is built", engine=SimpleNamespace(name="fake")
+    classes=DRIVE,
+    waits_for="the engine is built",
+    engine=SimpleNamespace(name="fake"),
+    ego_misfit=lambda frame: "",
 )
 MONITOR = SimpleNamespace(rate_out=lambda now_ns: 10.0)
 
