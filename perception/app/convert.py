@@ -48,9 +48,9 @@ def convert(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out}: holds something already; give a new folder")
-    source = SceneFolder.read(labels)
+    source, notes = SceneFolder.read(labels).perceived()
     try:
-        notes = FORMATS[to](source, out, image_names(images, source))
+        notes += FORMATS[to](source, out, image_names(images, source))
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written: {error}") from error
     for note in notes:

@@ -17,11 +17,12 @@ class RecordedScenes:
     """The scenes in a folder, by their stems: `<stem>.labels.png`, `<stem>.instances.png`, scenes.jsonl.
 
     Raises:
-        DataError: scenes.jsonl is missing or broken.
+        DataError: scenes.jsonl is missing or broken, or the scenes are not of the classes of `drive`.
     """
 
     def __init__(self, folder: Path) -> None:
         self._source = SceneFolder.read(folder)
+        self._source.check_classes(DRIVE)
 
     @property
     def stems(self) -> set[str]:
@@ -44,8 +45,6 @@ class RecordedScenes:
                     f"{folder}/{frame.stem}.{name}.png: {image.dtype} {image.shape}, expected "
                     f"{image.dtype} {frame.image.shape[:2]}, the frame's height and width"
                 )
-        if any(one.class_id not in DRIVE.thing_ids for one in line.instances):
-            raise DataError(f"{folder}: {frame.stem} has instances of a class that has none in {DRIVE.name}")
         return Scene.of(
             frame,
             labels,

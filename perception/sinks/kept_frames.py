@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
+from perception.interchange.files.dated import numbered
 from perception.sinks.jsonl import LineFile
-from perception.sinks.segments import nearly_full, numbered
+from perception.sinks.segments import nearly_full
 
 _AT_ONCE = 1000  # files that no line lists, removed for one look through the folder
 

@@ -8,12 +8,13 @@ from typing import Any, Literal, Protocol
 from perception.errors import SinkError
 from perception.frame import Frame
 from perception.health.types import Health
+from perception.interchange.files.dated import numbered
 from perception.scene import Scene
 from perception.sinks.base import Opening, Sink, SinkKind, SinkUri
 from perception.sinks.encoders import X264, Encoder, read_encoder
 from perception.sinks.limits import VIDEO_LIMITS, Limits, video_limits
 from perception.sinks.lock import OutputLock, open_locked
-from perception.sinks.segments import Budget, next_dated, next_free, numbered
+from perception.sinks.segments import Budget, next_dated, next_free
 from perception.sinks.video import VideoSink, plays
 from perception.sinks.views import VIEW_OPTION, read_view, with_view
 from perception.uri import Uri

@@ -1,23 +1,15 @@
 """Names of the segments that a long recording is cut into, and the room that all of them may take."""
 
 import os
-import re
 import time
 from itertools import chain, count
 from pathlib import Path
 
+from perception.interchange.files.dated import numbered
+
 # Kept free on a disk by those who remove their own oldest files: a few seconds of video, but no large part of
 # a small disk.
 ROOM, ROOM_SHARE = 64_000_000, 4
-_DATED = r"-[0-9]{8}T[0-9]{6}Z-([0-9]{4,})"
-
-
-def numbered(path: Path) -> dict[int, Path]:
-    """The dated segments of this file that are there, by their numbers, the oldest first."""
-    pattern = re.compile(re.escape(path.stem) + _DATED + re.escape(path.suffix))
-    names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
-    found = {int(match[1]): path.with_name(match[0]) for match in map(pattern.fullmatch, names) if match}
-    return dict(sorted(found.items()))
 
 
 def next_dated(path: Path) -> Path:

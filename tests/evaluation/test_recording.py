@@ -74,7 +74,7 @@ def test_an_instance_of_a_class_that_has_none_is_refused(folder: Path) -> None:
     line = json.loads(path.read_text())
     line["instances"][0]["class_id"] = 3
     path.write_text(json.dumps(line))
-    with pytest.raises(DataError, match="instances of a class that has none"):
+    with pytest.raises(DataError, match="its classes are not those of drive: 3 is vehicle"):
         RecordedScenes(folder).perceive(FRAME)
 
 

@@ -198,8 +198,58 @@ def test_scenes_of_other_classes(labels: Path) -> None:
     path.write_text(path.read_text().replace('"class": "vehicle"', '"class": "cow"'))
     coco = json.loads((convert(labels, "coco") / "annotations/instances_default.json").read_text())
     assert [one["name"] for one in coco["categories"]] == ["cow", "pedestrian"]
-    with pytest.raises(DataError, match=r"cow.*have a meaning in Cityscapes; choose coco or yolo"):
+    with pytest.raises(DataError, match=r"8 is cow; others mean nothing in Cityscapes, choose coco or yolo"):
         convert(labels, "cityscapes")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"class_set": "farm"}, r"its classes are not those of drive: farm; others mean nothing"),
+        ({}, r"does not say of which classes it is"),
+    ],
+)
+def test_labels_of_other_classes_are_not_taken_for_those_of_drive(
+    tmp_path: Path, line: dict[str, str], message: str
+) -> None:
+    """Also where nothing is told apart, so that no instance names its class."""
+    (tmp_path / "scenes.jsonl").write_text(json.dumps({"stem": "a", "instances": [], **line}) + "\n")
+    cv2.imwrite(str(tmp_path / "a.labels.png"), np.zeros((4, 4), np.uint8))
+    cv2.imwrite(str(tmp_path / "a.instances.png"), np.zeros((4, 4), np.uint16))
+    with pytest.raises(DataError, match=message):
+        FORMATS["cityscapes"](SceneFolder.read(tmp_path), tmp_path / "out", NAMES)
+    (tmp_path / "scenes.jsonl").write_text('{"stem": "a", "instances": [], "class_set": "drive"}')
+    FORMATS["cityscapes"](SceneFolder.read(tmp_path), tmp_path / "out", NAMES)
+
+
+def test_frames_that_were_not_perceived_are_no_frames_without_road_users(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "labels", frames=5)
+    path = folder / "scenes.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[0]["status"], lines[1]["status"] = "not_ready", "no_signal"
+    lines[2]["left_out"], lines[3]["status"] = ["instances", "lanes"], "stale"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = CliRunner().invoke(app, ["convert", str(folder), "coco", str(tmp_path / "coco")])
+    assert done.exit_code == 0, done.output
+    written = json.loads((tmp_path / "coco/annotations/instances_default.json").read_text())
+    assert [one["file_name"] for one in written["images"]] == ["000003.jpg", "000004.jpg"]
+    assert "3 of 5 scenes are left out: road users were not looked for" in done.output
+    assert "1 scenes are stale or unreliable, and are among them" in done.output
+
+
+def test_all_segments_of_a_folder_are_read(tmp_path: Path) -> None:
+    """In their order, without the frames whose files are gone, and each name as it was written last."""
+    folder = write_folder(tmp_path / "labels", frames=6)
+    lines = (folder / "scenes.jsonl").read_text().splitlines(keepends=True)
+    (folder / "scenes-20261130T101500Z-0009.jsonl").write_text("".join(lines[:2]))
+    (folder / "scenes-20261130T101000Z-0010.jsonl").write_text("".join([*lines[2:4], lines[5]]))
+    (folder / "scenes.jsonl").write_text("".join(lines[4:]))
+    for gone in folder.glob("000000.*"):
+        gone.unlink()
+    found = SceneFolder.read(folder).scenes
+    assert [one.sequence for one in found] == [1, 2, 3, 4, 5]
+    (folder / "scenes.jsonl").write_text(lines[1] + lines[4])
+    assert [one.sequence for one in SceneFolder.read(folder).scenes] == [2, 3, 5, 1, 4]
 
 
 def test_images_that_are_missing_are_named(labels: Path) -> None:

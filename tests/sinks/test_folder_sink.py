@@ -54,6 +54,7 @@ def test_files_hold_what_the_scene_holds(tmp_path: Path, make_scene: MakeScene) 
         "sequence": 1,
         "stem": "0016E5_01",
         "camera": "front",
+        "class_set": "drive",
         "stamp_ns": 40_000_000,
         "wall_ns": 0,
         "age_ms": 12.346,

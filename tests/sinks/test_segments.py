@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from perception.sinks.segments import Budget, next_dated, next_free, numbered
+from perception.interchange.files.dated import numbered
+from perception.sinks.segments import Budget, next_dated, next_free
 
 
 def note(budget: Budget, path: Path, size: int, group: str | None = None) -> Path:

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
+import cv2
 import numpy as np
 import pytest
 
@@ -41,7 +42,19 @@ def test_drops_are_counted_in_each_round(tmp_path: Path) -> None:
     first, again = items[0], items[3]
     assert isinstance(first, Frame) and isinstance(again, Frame)
     np.testing.assert_array_equal(first.image, again.image)
-    assert again.stem == "0000" and again.stamp_ns == 80_000_000
+    assert (first.stem, again.stem) == ("0000", "0000-2") and again.stamp_ns == 80_000_000
+
+
+def test_wall_times_go_on_as_stamps_do(tmp_path: Path) -> None:
+    start = 1_800_000_000_000_000_000
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{start + number * 50_000_000}.png"), picture(number))
+    frames = [
+        one for one in islice(LoopedSource(lambda: open_source(str(tmp_path))), 7) if isinstance(one, Frame)
+    ]
+    assert [one.wall_ns - start for one in frames] == [50_000_000 * number for number in range(7)]
+    assert [one.wall_ns - one.stamp_ns for one in frames] == [start] * 7
+    assert len({one.stem for one in frames}) == 7
 
 
 def test_what_breaks_ends_it(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The folder that `perception run … labels/` wrote, read back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -11,14 +11,21 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
+from perception.classes import ClassSet
 from perception.errors import DataError
+from perception.interchange.files.dated import numbered
 from perception.interchange.files.records import SCENES, SceneRecord
 from perception.parsing import faults
+from perception.scene import Status
 
 
 @dataclass(frozen=True)
 class SceneFolder:
-    """The lines of scenes.jsonl, in their order, and the maps next to it."""
+    """The lines of scenes.jsonl and of its segments, in their order, and the maps next to it.
+
+    Of lines with one stem the last one counts: its files have replaced those of the others. Of segments only
+    the lines count whose files are still there: with `keep` the oldest are removed.
+    """
 
     folder: Path
     scenes: tuple[SceneRecord, ...]
@@ -33,14 +40,26 @@ class SceneFolder:
         path = folder / SCENES
         if not path.is_file():
             raise DataError(f"{folder}: no folder that perception run wrote: it has no {SCENES}")
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return cls(folder, tuple(SceneRecord.model_validate_json(line) for line in lines))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
-            words = faults(error)[0] if isinstance(error, ValidationError) else error
-            raise DataError(
-                f"{path}: not the scenes of a folder that perception run wrote: {words}"
-            ) from error
+        by_stem: dict[str, SceneRecord] = {}
+        there = {name.name.rpartition(".")[0].rpartition(".")[0] for name in folder.iterdir()}
+        for segment in (*numbered(path).values(), path):
+            for one in _lines(segment):
+                by_stem.pop(one.stem, None)
+                if segment is path or one.stem in there:
+                    by_stem[one.stem] = one
+        return cls(folder, tuple(by_stem.values()))
+
+    def perceived(self) -> tuple[Self, list[str]]:
+        """The folder with those scenes alone that say what is in their frames, and notes on the others."""
+        blank = {Status.NOT_READY, Status.NO_SIGNAL}
+        kept = tuple(one for one in self.scenes if one.status not in blank and not one.left_out)
+        doubtful = sum(one.status is not Status.OK for one in kept)
+        notes = []
+        if left := len(self.scenes) - len(kept):
+            notes.append(f"{left} of {len(self.scenes)} scenes are left out: road users were not looked for")
+        if doubtful:
+            notes.append(f"{doubtful} scenes are stale or unreliable, and are among them")
+        return replace(self, scenes=kept), notes
 
     @cached_property
     def by_stem(self) -> dict[str, SceneRecord]:
@@ -66,6 +85,20 @@ class SceneFolder:
             )
         return ids
 
+    def check_classes(self, classes: ClassSet) -> None:
+        """Check that ids mean these classes, as far as the lines say what they mean.
+
+        Raises:
+            DataError: they mean others.
+        """
+        others = sorted({one.class_set for one in self.scenes} - {"", classes.name})
+        unlike = [
+            f"{i} is {name}" for i, name in self.things().items() if classes.names[i : i + 1] != (name,)
+        ]
+        if others or unlike:
+            what = ", ".join(others or unlike)
+            raise DataError(f"{self.folder}: its classes are not those of {classes.name}: {what}")
+
     def things(self) -> dict[int, str]:
         """The classes of the instances, by id."""
         return {one.class_id: one.class_name for scene in self.scenes for one in scene.instances}
@@ -81,6 +114,15 @@ class SceneFolder:
         if image.dtype != dtype or image.ndim != 2:
             raise DataError(f"{path}: {image.dtype} {image.shape}, expected {np.dtype(dtype)} (h, w)")
         return image
+
+
+def _lines(path: Path) -> Iterator[SceneRecord]:
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield SceneRecord.model_validate_json(line)
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        words = faults(error)[0] if isinstance(error, ValidationError) else error
+        raise DataError(f"{path}: not the scenes of a folder that perception run wrote: {words}") from error
 
 
 class _Listed(BaseModel):

@@ -125,6 +125,8 @@ class SceneRecord(_Record):
     stem: Annotated[str, AfterValidator(_in_folder)]
     """Name of the frame's files: STEM.labels.png and so on."""
     camera: str = "front"
+    class_set: str = ""
+    """Name of the classes that the ids of maps and instances are of."""
     stamp_ns: int = 0
     """Live cameras: the host's monotonic clock; recordings: their own time, from the first frame."""
     wall_ns: int = 0
@@ -171,6 +173,7 @@ def scene_record(scene: Scene, classes: ClassSet, masks: Masks | None = None) ->
         "sequence": scene.sequence,
         "stem": scene.stem or f"{scene.sequence:06d}",  # as the folder sink names its files
         "camera": scene.camera,
+        "class_set": classes.name,
         "stamp_ns": scene.stamp_ns,
         "wall_ns": scene.wall_ns,
         "age_ms": round(scene.age_ms, 3),

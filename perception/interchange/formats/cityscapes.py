@@ -26,11 +26,12 @@ def write_cityscapes(source: SceneFolder, out: Path, _: Names) -> list[str]:
     Raises:
         DataError: the scenes are of other classes than those of `drive`.
     """
-    if any(DRIVE.names[i : i + 1] != (name,) for i, name in source.things().items()):
-        raise DataError(
-            f"{source.folder}: its instances are of {', '.join(source.things().values())}; only the classes "
-            "of `drive` have a meaning in Cityscapes; choose coco or yolo"
-        )
+    try:
+        source.check_classes(DRIVE)
+    except DataError as error:
+        raise DataError(f"{error}; others mean nothing in Cityscapes, choose coco or yolo") from error
+    if source.scenes and not source.things() and not any(scene.class_set for scene in source.scenes):
+        raise DataError(f"{source.folder}: does not say of which classes it is; run it again")
     table = np.full(UNKNOWN + 1, UNLABELLED, np.uint8)
     table[: len(DRIVE)] = [LABEL_IDS[name] for name in DRIVE.names]
     folder = out / "gtFine" / "default" / source.folder.resolve().name
