@@ -86,10 +86,10 @@ class McapSink:
 
     @property
     def seconds(self) -> float:
-        """Of the log, up to the last frame."""
+        """Of the log, up to the last frame; by the stream's own time, as no clock that is set changes it."""
         if self._first is None or self._last is None:
             return 0.0
-        return (recorded_ns(self._last) - recorded_ns(self._first)) / NS_PER_S
+        return (self._last.stamp_ns - self._first.stamp_ns) / NS_PER_S
 
     def write(self, frame: Frame, scene: Scene, overlay: Any) -> None:
         vocabulary = self._of(scene.camera)

@@ -163,6 +163,13 @@ def test_a_network_without_classes_has_no_channels_of_them() -> None:
     assert list(FoxgloveVocabulary("rear", NO_CLASSES).latched(frame, STAMP)) == []
 
 
+def test_key_points_are_drawn_without_classes_too() -> None:
+    frame, scene = a_frame(1)
+    blind = scene.evolve(classes=NO_CLASSES, instances=(), lanes=())
+    [said] = FoxgloveVocabulary("front", NO_CLASSES).scene(frame, blind, frame.image, STAMP, {"annotations"})
+    assert len(decoded(said).circles) == len(scene.key_points) == 1
+
+
 def test_a_scene_of_nothing_has_annotations_that_clear_the_last_ones() -> None:
     frame, scene = a_frame(0)
     shown = decoded(spoken(frame, scene.unknown(Status.NO_SIGNAL))["annotations"])

@@ -273,9 +273,7 @@ def test_what_was_not_looked_for_is_not_said_to_be_none(scene: Scene) -> None:
         {*FoxgloveVocabulary("front", DRIVE).channels, *RosVocabulary("front", DRIVE).channels}
     )
     gone = wanted - looked_for(scene, wanted)
-    assert gone == {
-        "instances", "instances/compressed", "annotations", "detections", "detections_3d", "road",
-    }  # fmt: skip
+    assert gone == {"instances", "instances/compressed", "detections", "detections_3d", "road"}
     assert not trusted(scene, wanted) & gone
     if scene.left_out:
         assert trusted(scene, wanted) == wanted - gone  # labels go on

@@ -45,6 +45,19 @@ def test_segments_of_some_minutes_each_stand_on_their_own(tmp_path: Path, make_s
     assert times == [list(range(0, 61, 5)), list(range(65, 126, 5)), [130]]
 
 
+def test_minutes_are_those_of_the_stream_also_where_the_clock_is_set_back(
+    tmp_path: Path, make_scene: MakeScene
+) -> None:
+    sink = open_sink(f"{tmp_path}/out.mcap?minutes=1", 25.0, DRIVE)
+    for sequence in range(27):
+        frame, scene = make_scene(sequence, stamp_ns=5 * 10**9 * sequence)
+        frame = replace(frame, wall_ns=1_800_000_000 * 10**9 + frame.stamp_ns % (30 * 10**9))
+        sink.write(frame, scene, frame.image)
+    sink.close()
+    counts = [sum(one.topic == "/front/scene" for one in read_log(path)) for path in segments(tmp_path)]
+    assert counts == [13, 13, 1]
+
+
 def test_segments_of_some_bytes_within_bounds(tmp_path: Path, make_scene: MakeScene) -> None:
     """Labels of noise take some 7 kB a frame: the newest half megabyte of them stays."""
     old = tmp_path / "out-20200101T000000Z-0041.mcap"

@@ -37,7 +37,7 @@ from perception.pixels import Pixels
 from perception.scene import Scene
 
 _Encode: TypeAlias = Callable[[Frame, Scene, Pixels, int], bytes]  # with the stamp; empty: there is none
-_OF_CLASSES = frozenset({"labels", "instances", "annotations", "road", "classes"})
+_OF_CLASSES = frozenset({"labels", "instances", "road", "classes"})
 _CLASSES: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Classes",
@@ -78,7 +78,8 @@ class FoxgloveVocabulary:
     | scene, health      | JSON, as the lines of scenes.jsonl and health.jsonl                      |
     | classes            | JSON                                                                     |
 
-    Where the network knows no classes, there are no labels, instances, annotations, road and classes.
+    Where the network knows no classes, there are no labels, instances, road and classes, and annotations only
+    of key points.
 
     Args:
         video: encodes the pictures.
@@ -142,6 +143,8 @@ class FoxgloveVocabulary:
         return _raw("mono16", frame, stamp_ns, scene.instance_map)
 
     def _annotations(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:
+        if not len(self._classes) and not scene.key_points:
+            return b""
         return _bytes(annotations(scene, self._classes, stamp_ns))
 
     def _road(self, frame: Frame, scene: Scene, overlay: Pixels, stamp_ns: int) -> bytes:

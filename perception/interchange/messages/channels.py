@@ -13,9 +13,10 @@ from perception.scene import Scene, Status
 # In the metadata of a log's channel: the channel's name, by which a reader knows the pictures among the maps.
 ROLE, PICTURE = "perception", "picture"
 # What is found in a frame: where it was not looked for, an empty message would say that nobody is there.
-FOUND = frozenset({"instances", "instances/compressed", "annotations", "detections", "detections_3d", "road"})
+# Annotations are drawn over a picture, and empty ones take away those of the last.
+FOUND = frozenset({"instances", "instances/compressed", "detections", "detections_3d", "road"})
 # What a planner would act on. Most of its message types have no place for a status, so buses withhold it.
-TRUSTED = FOUND | {"labels", "labels/compressed"}
+TRUSTED = FOUND | {"labels", "labels/compressed", "annotations"}
 
 
 @dataclass(frozen=True, slots=True)
