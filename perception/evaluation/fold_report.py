@@ -91,10 +91,9 @@ def judge(
     least = dict(perceiver.least or {})
     if calibrate:
         perceiver = uncalibrated(perceiver)
-    subject = subject_of(replace(perceiver, least=None))  # whatever is found
-    if subject.classes.names != DRIVE.names:
+    if perceiver.classes.names != DRIVE.names:
         raise ConfigError(
-            f"{model}: finds {', '.join(subject.classes.names)}, not the classes of {DRIVE.name}"
+            f"{model}: finds {', '.join(perceiver.classes.names)}, not the classes of {DRIVE.name}"
         )
     opened = {name: open_dataset(sources[name]) for name in names}  # what is missing is said before the work
     found: dict[str, Validation] = {}
@@ -102,12 +101,13 @@ def judge(
     for name, dataset in opened.items():
         drive = chosen.sets[name].drive
         found[name], shown = validate_set(
-            subject, dataset, drive=drive, drawn=picture is not None, every=every, least=least
+            perceiver, dataset, drive=drive, drawn=picture is not None, every=every
         )
         pictures += shown
+    subject = subject_of(perceiver)
     flicker = {name: one.flicker for name, one in found.items() if one.flicker is not None}
     if only is None and drive_frames:
-        flicker |= {Path(source).name: flicker_of(subject, source, drive_frames) for source in chosen.drives}
+        flicker |= {Path(one).name: flicker_of(subject, one, drive_frames) for one in chosen.drives}
     size = perceiver.info.input.pixels * perceiver.pixel_share
     title = f"{subject.model} on {subject.engine}, {size:.0f} pixels, fold {fold}"
     if calibrate:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from perception.errors import ConfigError
 from perception.evaluation.command import MinScore, Reliability
 
 
@@ -39,6 +40,11 @@ def validate(
       perception validate launch/folds.yaml --data DATA --engine onnx-cpu
       perception validate launch/folds.yaml --data DATA --only roadscene --reliability scores.png
     """
+    if calibrate and (output or reliability):
+        raise ConfigError(
+            "--calibrate: what scores will mean is not known while they are measured; leave out --output and "
+            "--reliability, and validate again"
+        )
     from perception.evaluation.fold_report import judge  # noqa: PLC0415 - the extra `train`; help needs none
 
     judge(

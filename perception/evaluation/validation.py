@@ -1,6 +1,7 @@
 """The yardstick: every figure by which weights are chosen, on the recordings that a fold holds out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from rich.progress import track
@@ -15,11 +16,13 @@ from perception.evaluation.metrics.instances import MaskPrecision, Overlaps, wit
 from perception.evaluation.metrics.semantic import Confusion
 from perception.evaluation.scoring import Subject
 from perception.frame import Drop, Frame
+from perception.perceiver import Perceiver
 from perception.scene import Scene
 from perception.sources.registry import open_source
 from perception.tracking.labels import LabelTracker
-from perception.types import Image
+from perception.types import NS_PER_S, Image
 
+RATE = 25.0  # of the frames of a data set, which have no times: labels are steadied by them
 KNOWN_FREE = (
     0.25  # of a frame must be known to be no road user, before what is found there can be called false
 )
@@ -51,15 +54,21 @@ class Validation:
         self._flicker = Flicker() if drive else None
         self._tracker = LabelTracker(classes)
 
-    def add(self, sample: Sample, scene: Scene) -> float:
-        """Count one frame; its accuracy."""
+    def add(self, sample: Sample, scene: Scene, published: Scene | None = None) -> float:
+        """Count one frame; its accuracy.
+
+        Args:
+            scene: with whatever is found.
+            published: of the same frame, as a node publishes it: its labels count; None: it is all of that.
+        """
+        published = published or scene
         self.frames += 1
         if self._flicker is not None:
-            self._flicker.add(sample.image, self._tracker.update(scene, sample.image).labels)
+            self._flicker.add(sample.image, self._tracker.update(published, sample.image).labels)
         if sample.truth is not None:
             sample = without_specks(sample)
         frame = Confusion(self.classes)
-        frame.add(sample.target, scene.labels)
+        frame.add(sample.target, published.labels)
         self.confusion += frame
         self._masks.add(sample, scene)
         overlaps = Overlaps(sample, scene, self.classes)
@@ -105,31 +114,22 @@ class Validation:
 
 
 def validate_set(
-    subject: Subject,
-    dataset: Dataset,
-    *,
-    drive: bool,
-    drawn: bool,
-    every: int = 1,
-    least: Mapping[int, float] | None = None,
+    perceiver: Perceiver, dataset: Dataset, *, drive: bool, drawn: bool, every: int = 1
 ) -> tuple[Validation, list[Image]]:
-    """Score every so many-th frame of a data set, in order; with `drawn`, also show the extremes.
-
-    Args:
-        subject: gives whatever it finds.
-        least: class id → score from which that is published.
-    """
-    validation = Validation(subject.classes, drive=drive and every == 1, least=least)
-    gallery = Gallery("accuracy", subject.classes)
+    """Score every so many-th frame of a data set, in order; with `drawn`, also show the extremes."""
+    validation = Validation(perceiver.classes, drive=drive and every == 1, least=perceiver.least)
+    gallery = Gallery("accuracy", perceiver.classes)
+    everything = replace(perceiver, least=None)
     for index in track(
         range(0, len(dataset), every), heading(dataset.name[:60]), console=Console(stderr=True)
     ):
         sample = dataset[index]
-        frame = Frame(sample.image, 0, sequence=index, stem=sample.name)
-        scene = subject.perceive(frame, ())
-        accuracy = validation.add(sample, scene)
+        frame = Frame(sample.image, round(index * NS_PER_S / RATE), sequence=index, stem=sample.name)
+        maps = perceiver.infer(perceiver.prepare(frame))
+        published = perceiver.decode(frame, maps)
+        accuracy = validation.add(sample, everything.decode(frame, maps), published)
         if drawn:
-            gallery.offer(accuracy, frame, scene, sample)
+            gallery.offer(accuracy, frame, published, sample)
     return validation, [gallery.picture()] if gallery else []
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -30,7 +31,7 @@ from perception.training.distillation import choose_teacher
 from perception.training.distributed import Ranks, Share, alone
 from perception.training.packing import training_sets
 from perception.training.profile import Profile, progress_bar
-from perception.training.quantisation import round_in_training
+from perception.training.quantisation import load_ranges, ranges, round_in_training
 from perception.training.sampling import Batches, Cached, Mix
 from perception.training.schedule import MovingAverage, make_schedule, parameter_groups
 from perception.training.survey import Survey, checked, picture
@@ -80,7 +81,7 @@ class Trainer:
         if isinstance(self.task, DriveTask) and chosen is not None:
             self.task.teacher = chosen.to(self.device)
         self.new: list[str] = []  # weights that the initial ones did not hold
-        encoder_learnt = initial is not None or load_imagenet(self.network, config)
+        self._encoder_learnt = initial is not None or load_imagenet(self.network, config)
         if initial is not None:
             self.new = start_from(self.network, initial)
         if config.encoder_rate == 0:
@@ -89,13 +90,15 @@ class Trainer:
             round_in_training(self.network)
         self.network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.measure = self.ranks.wrap(self.task)
-        self.optimiser = torch.optim.AdamW(
-            parameter_groups(self.network, config, encoder_learnt), weight_decay=config.weight_decay
-        )
-        self.schedule = make_schedule(self.optimiser, config)
+        self._make_optimiser()
         self.average = MovingAverage(self.network, config.average) if config.average else None
         self.step = self._validated = 0
         self.profile = Profile(self.device)
+
+    def _make_optimiser(self) -> None:
+        groups = parameter_groups(self.network, self.config, self._encoder_learnt)
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=self.config.weight_decay)
+        self.schedule = make_schedule(self.optimiser, self.config)
 
     @property
     def checkpoint(self) -> Path:
@@ -114,11 +117,18 @@ class Trainer:
                 "with --initial to start from its weights"
             )
         self.network.load_state_dict(state["network"])
+        load_ranges(self.network, state.get("ranges", {}))
+        # The weights to begin with are not given again, and yet say what had learnt before.
+        self._encoder_learnt = state.get("encoder_learnt", self._encoder_learnt)
+        self._make_optimiser()
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         if self.average is not None:
             self.average.load(state["average"])
-        self.step = self._validated = state["step"]
+        self.step = state["step"]
+        self._validated = state.get("validated", self.step)
+        if "random" in state:
+            torch.set_rng_state(state["random"])
         if self.ranks.first:
             self._trim_log()
 
@@ -184,7 +194,14 @@ class Trainer:
         cv2.imwrite(str(self.folder / "survey.png"), picture(surveys, classes))
 
     def validate(self, most: int | None = None) -> dict[str, Evaluation]:
-        """Score the network on so many frames of each validation set at most; draw curves and samples."""
+        """Score the network on so many frames of each validation set at most; draw curves and samples.
+
+        With an average of the weights that is the network which leaves, and which is scored.
+        """
+        with nullcontext() if self.average is None else self.average.shown(self.network):
+            return self._validate(most)
+
+    def _validate(self, most: int | None) -> dict[str, Evaluation]:
         self.network.eval()
         subject = subject_of(self._perceiver())
         result, frames = {}, {}
@@ -241,6 +258,8 @@ class Trainer:
     def _update(self, batch: Batch, weights: Tensor | None) -> dict[str, float]:
         """One step; returns each loss, and their weighted sum as "loss"."""
         self.network.train()
+        if self.config.encoder_rate == 0:  # its normalisation keeps its statistics, too
+            self.network.get_submodule("encoder").eval()
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         with self.profile.part("forward"):
             losses = self.measure(tuple(self.losses), self._pixels(batch["image"]), batch, weights)
@@ -278,7 +297,8 @@ class Trainer:
         """Forget what was logged after the checkpoint: those steps come again."""
         path = self.folder / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        path.write_text("".join(line for line in lines if json.loads(line)["step"] <= self.step))
+        whole = [line for line in lines if line.endswith("}\n")]  # a kill may have cut the last one
+        path.write_text("".join(line for line in whole if json.loads(line)["step"] <= self.step))
 
     def _save(self) -> None:
         state = {
@@ -287,6 +307,10 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "step": self.step,
+            "validated": self._validated,
+            "encoder_learnt": self._encoder_learnt,
+            "ranges": ranges(self.network),
+            "random": torch.get_rng_state(),
         }
         if self.average is not None:
             state["average"] = self.average.weights

@@ -42,8 +42,13 @@ class Packer:
         """Write a frame of the set `name`.
 
         Raises:
-            DataError: it has more kinds of labels than a byte can number, or is larger than a piece.
+            DataError: it has more kinds of labels than a byte can number, or what is not packed, or is larger
+                than a piece.
         """
+        more = {name: getattr(sample, name) for name in ("picture", "depth", "key_points")}
+        more["earlier"] = sample.earlier or None
+        if unpacked := [name for name, value in more.items() if value is not None]:
+            raise DataError(f"{sample.name}: its {unpacked[0]} cannot be packed; train on the data itself")
         files = {f"{name}/{number:06d}{ending}": data for ending, data in _encoded(sample).items()}
         size = sum(512 + -(-len(data) // 512) * 512 for data in files.values())
         if size + 2 * tarfile.RECORDSIZE > self.piece:

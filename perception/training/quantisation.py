@@ -5,6 +5,7 @@ rounded (straight-through estimator): Jacob et al., "Quantization and training o
 efficient integer-arithmetic-only inference", 2018, section 3. Parameters keep their names and stay float.
 """
 
+from collections.abc import Mapping
 from typing import Self
 
 import torch
@@ -21,7 +22,7 @@ class RoundingConv(nn.Conv2d):
     rounded weights are those of the graph, in which the two are one.
 
     Attributes:
-        low, high: the range of its input; NaN before the first batch. Not part of its state.
+        low, high: the range of its input; NaN before the first batch. Not part of its state: see `ranges`.
     """
 
     low: Tensor
@@ -60,3 +61,19 @@ def round_in_training(network: nn.Module) -> None:
                 module.register_buffer(name, torch.tensor(torch.nan), persistent=False)
         elif type(module) is nn.BatchNorm2d:
             module.__class__ = FrozenNorm
+
+
+def ranges(network: nn.Module) -> dict[str, Tensor]:
+    """The ranges of the inputs of all convolutions that round, for a checkpoint."""
+    return {name: value for name, value in network.named_buffers() if _is_range(network, name)}
+
+
+def load_ranges(network: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Go on with ranges from a checkpoint."""
+    for name, value in values.items():
+        network.get_buffer(name).copy_(value)
+
+
+def _is_range(network: nn.Module, name: str) -> bool:
+    owner, _, buffer = name.rpartition(".")
+    return buffer in {"low", "high"} and isinstance(network.get_submodule(owner), RoundingConv)

@@ -1,6 +1,7 @@
 """How the rate of learning goes over a run, and the moving average of its weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +62,16 @@ class MovingAverage:
         """Go on from such an average, of any precision."""
         for name, value in weights.items():
             self.weights[name].copy_(value)
+
+    @contextmanager
+    def shown(self, network: nn.Module) -> Iterator[None]:
+        """The network with these weights in place of its own."""
+        own = {name: value.clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(self.weights)
+        try:
+            yield
+        finally:
+            network.load_state_dict(own)
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
-from perception.classes import DRIVE
+from perception.classes import DRIVE, ClassSet
 from perception.datasets.dataset import Sample
 from perception.evaluation.metrics.instances import (
     MaskPrecision,
@@ -87,6 +87,21 @@ def test_true_instances_fit_their_pixels() -> None:
     instances = np.zeros((9, 12), np.uint16)
     instances[2:5, 3:10] = 8004
     assert true_instances(sample(instances)) == (Instance(8004, 8, 1.0, (3, 2, 10, 5), 8004),)
+
+
+@pytest.mark.parametrize("number", [0, 15, 16, 30])
+def test_classes_are_told_apart_up_to_the_last_of_31(number: int) -> None:
+    """Without things: each class's pixels are one segment."""
+    many = ClassSet("many", tuple(f"c{i}" for i in range(31)), ((0, 0, 0),) * 31)
+    target = np.full((4, 6), 1 << number, np.uint32)
+    target[:, :2] = 1 << 3
+    truth = Sample("a", np.zeros((4, 6, 3), np.uint8), target, np.zeros((4, 6), np.uint16))
+    labels = np.full((4, 6), number, np.uint8)
+    labels[:, :2] = 3
+    found = Scene(0, 0, 0, "a", "", labels, np.zeros((4, 6), np.uint16), ())
+    panoptic = Overlaps(truth, found, many).panoptic()
+    assert panoptic.matches[[3, number]].tolist() == [1, 1]
+    assert panoptic.matches.sum() == 2 and not panoptic.misses.any() and not panoptic.false_alarms.any()
 
 
 TWO = row((0, 20), (40, 60))

@@ -103,6 +103,17 @@ def test_calibration_error_is_exact() -> None:
     assert len(pooled([validation, validation], VEHICLE).scores) == 12
 
 
+def test_labels_are_those_that_are_published_and_ap_is_of_all_that_is_found() -> None:
+    """A car that is too unsure to be published leaves the road as it is."""
+    validation = Validation(DRIVE, least={VEHICLE: 0.5})
+    everything = scene((MEDIUM, 0.9), (LARGE, 0.2))
+    validation.add(sample(MEDIUM, LARGE), everything, scene((MEDIUM, 0.9)))
+    x0, y0, x1, y1 = LARGE
+    assert validation.confusion.counts[1 << VEHICLE][ROAD] == (x1 - x0) * (y1 - y0)
+    assert validation.road_users()["vehicle"]["AP"] == pytest.approx(1)
+    assert validation.road_users()["vehicle"]["recall"] == 0.5
+
+
 def test_flicker_is_measured_on_drives_alone() -> None:
     still = replace(sample(), image=np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8))
     for drive, changed in ((True, 100), (False, None)):
@@ -138,5 +149,10 @@ def test_the_command_scores_what_is_held_out(folds: Path) -> None:
 def test_the_command_names_what_is_wrong(folds: Path) -> None:
     with pytest.raises(ConfigError, match="--only other: fold A holds out set"):
         validate(folds, "A", folds.parent, "drive", "onnx-cpu", None, "other", 1, 0, None, None)
+    with pytest.raises(ConfigError, match="--calibrate: what scores will mean is not known"):
+        output = folds.with_name("report.json")
+        validate(
+            folds, "A", folds.parent, "drive", "onnx-cpu", None, None, 1, 0, output, None, None, None, True
+        )
     with pytest.raises(ConfigError, match="fold 'Z' is not known"):
         validate(folds, "Z", folds.parent, "drive", "onnx-cpu", None, None, 1, 0, None, None)

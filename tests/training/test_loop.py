@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from perception.datasets.dataset import Sample, thinned
 from perception.datasets.opening import open_dataset
 from perception.errors import ConfigError, DataError
 from perception.networks.drive_net import DriveNet
+from perception.training import loop
 from perception.training.augmentation import PASTED, View, random_view
 from perception.training.checkpoint import load_weights, read_config, read_weights, start_from
 from perception.training.config import DataConfig, TrainingConfig, load_config
@@ -63,6 +65,66 @@ def test_resuming_gives_the_same_weights_as_never_stopping(finished: Trainer, tm
     again.train()
     for name, weight in finished.network.state_dict().items():
         assert torch.equal(weight, again.network.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("update", [{"network": "u-net", "width": 0.125}, {"network": "drive"}])
+def test_a_run_that_began_with_weights_goes_on_without_them(
+    tmp_path: Path, update: dict[str, object]
+) -> None:
+    """What had learnt before keeps its own rate."""
+    config = TINY.model_copy(update={**update, "encoder_rate": 1e-5, "validate_on": ()})
+    first = Trainer(config, tmp_path / "first")
+    first.folder.mkdir()
+    first._save()
+    begun = Trainer(config, tmp_path / "run", initial=first.checkpoint)
+    begun.folder.mkdir()
+    begun._save()
+    again = Trainer(config, tmp_path / "run")
+    again.resume()
+    assert [len(group["params"]) for group in again.optimiser.param_groups] == [
+        len(group["params"]) for group in begun.optimiser.param_groups
+    ]
+    assert again.optimiser.param_groups[0]["lr"] == begun.optimiser.param_groups[0]["lr"]
+
+
+def test_what_is_validated_is_the_average_that_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(TINY.model_copy(update={"average": 0.9}), tmp_path)
+    assert trainer.average is not None
+    own = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    for value in trainer.average.weights.values():
+        value.zero_()
+    shown = []
+    scored = loop.score  # type: ignore[attr-defined]
+
+    def score(*arguments: Any, **options: Any) -> Any:
+        shown.append(sum(value.abs().sum().item() for value in trainer.network.state_dict().values()))
+        return scored(*arguments, **options)
+
+    monkeypatch.setattr(loop, "score", score)
+    trainer.validate(1)
+    assert shown == [0.0]
+    for name, value in trainer.network.state_dict().items():
+        assert torch.equal(value, own[name]), name
+
+
+def test_an_encoder_that_stays_as_it_is_keeps_its_statistics_too(tmp_path: Path) -> None:
+    trainer = Trainer(TINY.model_copy(update={"encoder_rate": 0, "steps": 1, "validate_on": ()}), tmp_path)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    trainer.train()
+    changed = {
+        name for name, value in trainer.network.state_dict().items() if not torch.equal(value, before[name])
+    }
+    assert changed and not [name for name in changed if name.startswith("encoder.")]
+
+
+def test_a_line_of_the_log_that_was_cut_short_is_forgotten(finished: Trainer, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(finished.checkpoint.read_bytes())
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 1, "loss": 2.0}\n{"step": 9, "loss": 1.0}\n{"step": 2, "lo')
+    Trainer(TINY, tmp_path).resume()
+    assert log.read_text() == '{"step": 1, "loss": 2.0}\n'
 
 
 def test_learns_a_drive_by_heart(tmp_path: Path) -> None:

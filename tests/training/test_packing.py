@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from perception.datasets.dataset import Sample
+from perception.datasets.opening import open_dataset
 from perception.errors import DataError
 from perception.training.checkpoint import read_checkpoint
 from perception.training.packing import Packer, open_packed, pack
@@ -48,6 +49,16 @@ def test_what_is_packed_comes_back(tmp_path: Path) -> None:
             np.testing.assert_array_equal(arrived.target, left.target)
             np.testing.assert_array_equal(arrived.instances, left.instances)
             assert np.abs(arrived.image.astype(int) - left.image).mean() < 30  # JPEG, of noise
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [("sim+depth:", "depth"), ("sim+key_points:", "key_points"), ("noisy:sim:", "picture")],
+)
+def test_what_pieces_do_not_hold_is_refused(tmp_path: Path, source: str, what: str) -> None:
+    """It would be missing there without a word."""
+    with pytest.raises(DataError, match=f"its {what} cannot be packed"):
+        pack([open_dataset(f"{source}?frames=1&size=128x96")], tmp_path)
 
 
 def test_the_first_piece_alone_has_a_share_of_every_set(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from perception.networks.blocks import ConvNormAct
 from perception.networks.export_wrapper import Deployed, DeployedSemantic
 from perception.training.config import DataConfig, TrainingConfig
 from perception.training.loop import Trainer
-from perception.training.quantisation import round_in_training
+from perception.training.quantisation import ranges, round_in_training
 
 
 def test_a_rounded_convolution_is_that_of_whole_steps() -> None:
@@ -103,6 +103,42 @@ def test_the_loss_falls_and_the_quantised_graph_agrees_better_afterwards() -> No
     after = _Uneven()
     after.load_state_dict(rounded.state_dict())
     assert _agreement(after, pixels) > before + 0.1
+
+
+def test_a_run_that_quantises_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    """With the ranges of its activations, which are in no state of a network."""
+    data = (DataConfig(source="sim:?frames=2&size=128x96"),)
+    config = TrainingConfig(
+        network="u-net",
+        width=0.125,
+        quantised=True,
+        train=data,
+        crop=(64, 64),
+        pixels=12288,
+        batch=2,
+        steps=4,
+        checkpoint_every=2,
+        workers=0,
+    )
+    plain = Trainer(config.model_copy(update={"quantised": False}), tmp_path / "plain")
+    plain.folder.mkdir()
+    plain._save()
+    whole = Trainer(config, tmp_path / "run", initial=plain.checkpoint)
+    saved = dict[str, bytes]()
+
+    def keep() -> None:
+        Trainer._save(whole)
+        saved.setdefault("first", whole.checkpoint.read_bytes())
+
+    whole._save = keep  # type: ignore[method-assign]
+    whole.train()
+    again = Trainer(config, tmp_path / "run")
+    whole.checkpoint.write_bytes(saved["first"])
+    again.resume()
+    assert again.step == 2 and not any(value.isnan() for value in ranges(again.network).values())
+    again.train()
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, again.network.state_dict()[name]), name
 
 
 def test_a_run_that_quantises_begins_with_a_trained_network(tmp_path: Path) -> None:

@@ -199,11 +199,11 @@ class Overlaps:
 
     def __init__(self, sample: Sample, scene: Scene, classes: ClassSet) -> None:
         stuff = [i for i in range(len(classes)) if i not in classes.thing_ids]
-        alone = np.zeros(1 << 16, np.int32)
+        truth = np.where(sample.instances > 0, _segment(sample.instances), 0)
         by_label = np.zeros(256, np.int32)
         for i in stuff:
-            alone[1 << i] = by_label[i] = _segment(i * 1000)
-        truth = np.where(sample.instances > 0, _segment(sample.instances), alone[sample.target])
+            by_label[i] = _segment(i * 1000)
+            truth[(sample.target == 1 << i) & (sample.instances == 0)] = by_label[i]
         found = np.where(scene.instance_map > 0, _segment(scene.instance_map), by_label[scene.labels])
         self._classes = len(classes)
         self.found, rows = _compact(found)
