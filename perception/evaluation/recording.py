@@ -10,7 +10,7 @@ from perception.classes import DRIVE
 from perception.errors import DataError
 from perception.frame import Frame
 from perception.interchange.files.folder import SceneFolder
-from perception.scene import Instance, Lane, Scene
+from perception.scene import Instance, Lane, Road, Scene
 
 
 class RecordedScenes:
@@ -50,8 +50,9 @@ class RecordedScenes:
             labels,
             instance_map,
             instances=tuple(
-                Instance(one.id, one.class_id, one.score, one.box, one.track) for one in line.instances
+                Instance(**one.model_dump(exclude={"class_name", "segmentation"})) for one in line.instances
             ),
+            road=None if line.road is None else Road(**line.road.model_dump()),
             lanes=tuple(
                 Lane(np.array(lane.points, np.float32).reshape(-1, 2), lane.kind, lane.confidence, lane.side)
                 for lane in line.lanes

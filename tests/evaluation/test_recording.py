@@ -11,7 +11,7 @@ from perception.classes import DRIVE
 from perception.errors import DataError
 from perception.evaluation.recording import RecordedScenes
 from perception.frame import Frame
-from perception.scene import Instance, Lane, Scene
+from perception.scene import Instance, Lane, Road, Scene
 from perception.sinks.folder import FolderSink
 
 FRAME = Frame(np.zeros((20, 30, 3), np.uint8), 0, stem="street")
@@ -30,9 +30,13 @@ def a_scene() -> Scene:
     instance_map[3:8, 4:14] = 8001
     instance_map[10:, 20:22] = 9001
     labels = np.where(instance_map > 0, instance_map // 1000, 3).astype(np.uint8)
-    instances = (Instance(8001, 8, 0.875, (4, 3, 14, 8), 7), Instance(9001, 9, 0.5, (20, 10, 22, 20)))
+    instances = (
+        Instance(8001, 8, 0.875, (4, 3, 14, 8), 7, 12.5, 0.5, -1.5, 0.25, 3.5, 0.75),
+        Instance(9001, 9, 0.5, (20, 10, 22, 20)),
+    )
     lanes = (Lane(np.array([[3, 19], [12.5, 8]], np.float32), "dashed", 0.75, "left"),)
-    return Scene(0, 0, 0, "street", "front", labels, instance_map, instances, lanes)
+    road = Road(0.125, 0.01, 3.5, 0.02, 0.015625, 0.001, None, None, 0.05, 0.002)
+    return Scene(0, 0, 0, "street", "front", labels, instance_map, instances, lanes, road)
 
 
 def test_a_scene_comes_back_as_it_was_written(folder: Path) -> None:
@@ -40,7 +44,7 @@ def test_a_scene_comes_back_as_it_was_written(folder: Path) -> None:
     np.testing.assert_array_equal(scene.labels, wanted.labels)
     np.testing.assert_array_equal(scene.instance_map, wanted.instance_map)
     assert [str(m.dtype) for m in (scene.labels, scene.instance_map)] == ["uint8", "uint16"]
-    assert scene.instances == wanted.instances
+    assert (scene.instances, scene.road) == (wanted.instances, wanted.road)
     np.testing.assert_array_equal(scene.lanes[0].points, wanted.lanes[0].points)
     assert (scene.lanes[0].kind, scene.lanes[0].side) == ("dashed", "left")
 
