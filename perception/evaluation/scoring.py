@@ -12,6 +12,7 @@ from perception.classes import DRIVE, ClassSet
 from perception.console import Console, heading
 from perception.datasets.dataset import Dataset, Sample, nothing_known, teaches
 from perception.datasets.drives import SimulatedDrive
+from perception.errors import DataError
 from perception.evaluation.evaluation import Evaluation
 from perception.evaluation.judged import Judged
 from perception.evaluation.recording import RecordedScenes
@@ -72,8 +73,10 @@ def score(subject: Subject, dataset: Dataset, *observers: Observer, quiet: bool 
     evaluation = Evaluation(subject.classes, labelled=subject.labelled, drive=drive)
     labels = _Labels(dataset)
     walk(subject, dataset, [evaluation, labels, *observers], title="" if quiet else dataset.name)
-    if not labels.known or not evaluation.values():
+    if not labels.known:
         raise nothing_known(dataset)
+    if not evaluation.values():
+        raise DataError(f"{dataset.name}: nothing that {subject.model} gives is in its labels; choose others")
     return evaluation
 
 

@@ -53,6 +53,12 @@ def test_a_set_without_a_known_region_is_neither_learnt_nor_scored(
         evaluate([spec], model=str(colour_bundle.folder), engine="onnx-cpu")
 
 
+def test_labels_of_what_a_model_does_not_give_are_named_so() -> None:
+    """All of its pixels are labelled; the answer of this one is something else."""
+    with pytest.raises(DataError, match="nothing that depth gives is in its labels"):
+        evaluate(["sim:?frames=2&size=128x96"], model="depth", engine="onnx-cpu")
+
+
 def test_an_unknown_category_is_neither_learnt_nor_scored(tmp_path: Path, colour_bundle: Bundle) -> None:
     spec = coco(tmp_path, "saucer", segmentation=SQUARE)
     for use in (
