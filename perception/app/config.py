@@ -136,19 +136,27 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """Two writers of one file would spoil it, and a sink on its own source would destroy a recording."""
-        places = [sink.path.resolve() if sink.path else sink.uri for sink in self.sinks]
         sources = [source.path.resolve() for source in self.sources.values() if source.path]
         if sum(sink.kind.single for sink in self.sinks) > 1:  # as `perception run *.jpg` would do
             raise ValueError(
                 "several pictures are given as sinks, and would be overwritten; a source of several pictures "
                 "is their folder"
             )
-        for sink, place in zip(self.sinks, places, strict=True):
-            if places.count(place) > 1:
+        # Each camera has files of its own where a sink's name holds {camera}.
+        places = [
+            {one.path.resolve() if one.path else one.uri for one in self._of_all_cameras(sink)}
+            for sink in self.sinks
+        ]
+        for k, (sink, own) in enumerate(zip(self.sinks, places, strict=True)):
+            if any(own & others for others in (*places[:k], *places[k + 1 :])):
                 raise ValueError(f"sink {sink} is given twice; give each sink once")
-            if place in sources:
+            if own.intersection(sources):
                 raise ValueError(f"sink {sink} would overwrite the source; choose another place")
         return self
+
+    def _of_all_cameras(self, sink: SinkUri) -> list[SinkUri]:
+        texts = {sink.uri.text.replace("{camera}", camera) for camera in self.sources}
+        return [SINKS.parse(text) for text in sorted(texts)] or [sink]
 
     @model_validator(mode="after")
     def _in_real_time(self) -> Self:

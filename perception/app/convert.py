@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from perception.console import Console
-from perception.errors import ConfigError
 from perception.interchange.files.folder import SceneFolder
+from perception.interchange.files.new_folder import new_folder
 from perception.interchange.formats import FORMATS
 from perception.interchange.formats.base import image_names
 
@@ -46,12 +46,9 @@ def convert(
       perception convert labels/ coco annotations/ --images frames/
       perception convert labels/ mot tracks/
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out}: holds something already; give a new folder")
     source, notes = SceneFolder.read(labels).perceived()
-    try:
-        notes += FORMATS[to](source, out, image_names(images, source))
-    except OSError as error:
-        raise ConfigError(f"{out}: cannot be written: {error}") from error
+    with new_folder(out) as draft:
+        written = FORMATS[to](source, draft, image_names(images, source))
+    notes += [note.replace(str(draft), str(out)) for note in written]
     for note in notes:
         Console().print(note, soft_wrap=True, highlight=False)

@@ -1,6 +1,5 @@
 """What was found, taken out of its drives: labelled frames that a training reads, or clips."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -24,28 +23,6 @@ from perception.types import NS_PER_S
 
 MAPS = "labels", "instances"
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)  # lossless; higher levels take several times as long
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A draft that becomes the folder once all is written.
-
-    Raises:
-        ConfigError: it holds something already.
-        DataError: it cannot be written.
-    """
-    folder = folder.absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder}: holds something already; give a new folder")
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        draft.mkdir(parents=True)
-        yield draft
-        draft.rename(folder)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_labels(events: Sequence[Event], out: Path, given: str | None, most: int | None) -> int:

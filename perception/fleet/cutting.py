@@ -20,13 +20,13 @@ def cuts_of(place: str, job: Job) -> tuple[Cut, ...]:
     if not job.longest or job.cut is not None or job.settings["frames"] is not None:
         return ()
     try:
-        with closing(open_source(part_of(place, Cut(number=0, start=1.0, duration=None)))):
+        with closing(open_source(part_of(place, Cut(number=0, start=1.0, duration=1.0)))):
             pass
         source = open_source(place)
-    except ConfigError:  # of a folder of images, or of a raw stream without times
+    except ConfigError:  # of a folder of images, of a raw stream without times, or of what is a part already
         return ()
     with closing(source):
-        seconds = (source.length or 0) / source.rate
+        seconds = getattr(source, "seconds", (source.length or 0) / source.rate)  # a log knows when it ends
     return cut(seconds, job.longest)
 
 

@@ -51,6 +51,12 @@ class Drive:
         """The URI without secrets."""
         return printable(masked(self.uri))
 
+    @property
+    def facts(self) -> str:
+        """What its answer depends on: its state and the part that is meant; without a state, the URI."""
+        part = self.uri.partition("?")[2]
+        return " ".join(one for one in (self.state, part) if one) if self.state else self.uri
+
 
 class _Line(BaseModel):
     """A drive of a JSON manifest."""
@@ -102,12 +108,15 @@ def named(drives: Sequence[Drive], known: Callable[[str], str | None] = lambda n
 
     def name(one: Drive) -> str:
         stem = stems[one.uri]
+        apart = f"{stem}-{hashlib.sha256(one.uri.encode()).hexdigest()[:8]}"
+        if known(apart) == one.shown and shown[one.shown] == 1:
+            return apart
         free = stem.casefold() not in given and stem.casefold().partition(".")[0] not in RESERVED
         holder = known(stem) if free else None
         holds = holder == one.shown and shown[one.shown] == 1
         if free and (holds or (holder is None and wanted[stem.casefold()] == 1)):
             return stem
-        return f"{stem}-{hashlib.sha256(one.uri.encode()).hexdigest()[:8]}"
+        return apart
 
     return [one if one.name else replace(one, name=name(one)) for one in drives]
 
@@ -173,8 +182,11 @@ def _local(text: str) -> Drive:
         raise ConfigError(f"drive {source}: no such file or folder; a glob needs * or [") from error
     if not stat.S_ISDIR(found.st_mode) and not stat.S_ISREG(found.st_mode):
         raise ConfigError(f"drive {source}: is no file and no folder; give a recording")
-    absolute = str(source.path.resolve()) + (f"?{source.uri.query}" if source.uri.query else "")
-    return Drive(absolute, state=state)
+    # Not the file that a link leads to: in stores of data those have no names of their own.
+    path = (
+        source.path.resolve() if source.path.name == ".." else source.path.parent.resolve() / source.path.name
+    )
+    return Drive(f"{path}?{source.uri.query}" if source.uri.query else str(path), state=state)
 
 
 def _state_of_folder(folder: Path) -> str:

@@ -11,6 +11,7 @@ from perception.app.output import AsJson, show
 from perception.errors import ConfigError, DataError
 from perception.fleet.search import Found, search
 from perception.fleet.table import run_folders
+from perception.interchange.files.new_folder import new_folder
 from perception.types import NS_PER_S
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def mine(
 def _written(
     mined: Mined, folder: Path, around: float | None, frames: int | None, drive: str | None
 ) -> Mined:
-    from perception.fleet.cut import new_folder, write_clips, write_labels  # noqa: PLC0415 - only where needed
+    from perception.fleet.cut import write_clips, write_labels  # noqa: PLC0415 - only where needed
 
     if not mined.found.events:
         raise DataError(f"{folder}: not written: nothing was found. {' '.join(mined._words()[1:])}".rstrip())

@@ -45,7 +45,7 @@ class Setup:
     longest: float
 
     def configuration(self, drive: Drive) -> str:
-        return configuration_of(self.facts | {"drive": drive.state})
+        return configuration_of(self.facts | {"drive": drive.facts})
 
 
 def read_settings(

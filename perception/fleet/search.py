@@ -138,7 +138,11 @@ def _parsed(connection: "duckdb.DuckDBPyConnection", where: str, drives: Sequenc
 
 
 def _sql(query: Query) -> str:
-    counts = [f"count(*) FILTER (WHERE {where}) AS n{i}" for i, where in enumerate(query.counts)]
+    # A frame without road users is a row of nobody.
+    counts = [
+        f"count(*) FILTER (WHERE id IS NOT NULL AND ({where})) AS n{i}"
+        for i, where in enumerate(query.counts)
+    ]
     join = _COUNTED.format(counts=", ".join(counts)) if counts else ""
     return _HITS.format(join=join, where=query.where)
 

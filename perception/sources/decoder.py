@@ -7,6 +7,7 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from perception.sources.connection import Packet, arrival_of
+from perception.sources.damage import Gaps
 
 _HEALED_NS = 2_000_000_000  # without a key frame, after so long damage has been painted over
 
@@ -15,7 +16,7 @@ class Decoder:
     """Decodes the packets of one connection.
 
     What comes before the first good picture, which takes a key frame, gives nothing. A picture that is
-    built upon a damaged one counts as damaged itself, up to the next key frame.
+    built upon a damaged or a missing one counts as damaged itself, up to the next key frame.
     """
 
     def __init__(self, context: VideoCodecContext) -> None:
@@ -24,6 +25,7 @@ class Decoder:
         context.flags |= Flags.output_corrupt  # so that they can be counted
         self._context = context
         self._alone = context.codec.intra_only  # each picture stands for itself
+        self._gaps = Gaps(context)
         self._begun = self._skipping = False
         self._damaged_ns: int | None = None  # when a picture was, upon which others are built
 
@@ -32,6 +34,8 @@ class Decoder:
         key, now_ns = packet.is_keyframe or self._alone, arrival_of(packet).whole_ns
         if key or (self._damaged_ns and now_ns - self._damaged_ns > _HEALED_NS):
             self._damaged_ns = None
+        if self._gaps.before(packet):
+            self._damaged_ns = now_ns
         try:
             pictures = self._context.decode(packet)
         except av.error.FFmpegError:
@@ -58,5 +62,6 @@ class Decoder:
     def skip(self) -> None:
         """The packets before the next one are missing: forget what was decoded, until a key frame comes."""
         if not self._alone:
+            self._gaps.forget()
             self._context.flush_buffers()
             self._skipping = self._begun

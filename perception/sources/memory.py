@@ -27,11 +27,13 @@ def bound_ffmpeg(max_pixels: int) -> None:
 
 
 def bound_pictures(context: VideoCodecContext, max_pixels: int) -> None:
-    """Before its first picture: larger ones count as damaged, whatever the track says of itself.
+    """Before its first picture: larger ones count as damaged, whatever the track says of itself, and so do
+    JPEGs of which a part is missing: FFmpeg would leave there what an earlier picture showed.
 
     Raises:
         ValueError: it says that they are larger.
     """
     if words := too_large(context.width, context.height, max_pixels):
         raise ValueError(words)
-    context.options = {**context.options, "max_pixels": str(max_pixels)}
+    whole = {"err_detect": "explode"} if context.name == "mjpeg" else {}
+    context.options = {**context.options, **whole, "max_pixels": str(max_pixels)}

@@ -14,6 +14,7 @@ from perception.picture_size import MAX_PIXELS
 from perception.sources.access_units import AccessUnits
 from perception.sources.base import SourceKind
 from perception.sources.connection import Packet
+from perception.sources.damage import Damage
 from perception.sources.deinterlace import Deinterlacer
 from perception.sources.durations import Extent, declared_seconds
 from perception.sources.memory import bound_ffmpeg, bound_pictures
@@ -113,7 +114,7 @@ class VideoSource:
             PictureTimes(self._container, self.rate),
             Timeline(self.rate, wraps=self._container.format.name in ("mpegts", "mpeg")),
         )
-        deinterlacer = Deinterlacer(self._pictures.note)
+        deinterlacer, damage = Deinterlacer(self._pictures.note), Damage(self._stream.codec_context)
         extent = Extent(
             self._path, self._container, self._stream, 1 / self.rate, from_first=not self._part.start
         )
@@ -126,8 +127,9 @@ class VideoSource:
                 times.take(packet)
                 pictures: Sequence[av.VideoFrame | None]
                 try:
-                    pictures = self._stream.decode(packet)
+                    pictures = damage.sound(self._stream.decode(damage.taken(packet)))
                 except av.error.InvalidDataError:
+                    damage.broke()
                     # A packet cut short is reported as the cut.
                     pictures = () if extent.broken else (None,)
                 for picture in deinterlacer.feed(pictures, last=not packet.size):

@@ -5,7 +5,7 @@ start_ns + n / rate by the monotonic clock. Commands on stdin, one a line:
 
     stall, drip          send nothing more, or a byte at a time        go        all as at first again
     close                drop the connections                          refuse    answer 503
-    corrupt N            the next N pictures hold garbage              size WxH, rate N
+    corrupt N, cut N     the next N pictures hold garbage, or end in the middle     size WxH, rate N
     freeze, black        the same picture again and again
     colour B G R [N]     pictures of one colour: N of them, or all
 """
@@ -37,7 +37,7 @@ class Camera:
         self.mode = "go"  # go, stall, drip or refuse
         self.picture = ""  # freeze or colour
         self.colour: tuple[int, ...] = (0, 0, 0)
-        self.corrupt = self.closes = self.frozen = 0
+        self.corrupt = self.cut = self.closes = self.frozen = 0
         self.width, self.height = map(int, size.split("x"))
         self.images = _frames(video) if video else []
         self.pace(rate)
@@ -64,6 +64,9 @@ class Camera:
         if self.corrupt > 0:
             self.corrupt -= 1
             data = data[: len(data) // 3] + b"\xff\xc0garbage" * (len(data) // 14) + data[-2:]
+        if self.cut > 0:
+            self.cut -= 1
+            data = data[: len(data) // 2]
         return data
 
     @lru_cache(maxsize=16)  # noqa: B019 — there is one camera, for ever
@@ -93,6 +96,8 @@ class Camera:
                 self.closes += 1
             case "corrupt", [count]:
                 self.corrupt = int(count)
+            case "cut", [count]:
+                self.cut = int(count)
             case "size", [size]:
                 self.width, self.height = map(int, size.split("x"))
             case "rate", [rate]:

@@ -36,7 +36,9 @@ def bench(
         list[str] | None,
         typer.Option(help=f"auto, {', '.join(ENGINES)}; to compare, several [default: all].", metavar="NAME"),
     ] = None,
-    frames: Annotated[int, typer.Option(help="Frames of each measurement.", metavar="N", min=1)] = 100,
+    frames: Annotated[
+        int | None, typer.Option(help="Frames of each measurement [default: 100].", metavar="N", min=1)
+    ] = None,
     side_by_side: Annotated[bool, typer.Option(COMPARE, help="Compare engines, in turn.")] = False,
     live: Annotated[
         bool,
@@ -98,6 +100,7 @@ def bench(
         "--rate": rate,
         "--sink": sink,
     }
+    count = frames or 100
     # With both of the latter, the other command is a node, too, and writes what is watched.
     kind = COMPARE if side_by_side else BUS if bus else LIVE if live else AGAINST if other else ""
     refused = [name for name, value in given.items() if value and kind not in FOR[name]]
@@ -108,25 +111,27 @@ def bench(
         another = LIVE if live else AGAINST if other else BUS
         raise ConfigError(f"{kind}: not with {another}; choose one of them")
     if side_by_side:
-        _compare(model or "drive", engines, source, frames, size, threads, cameras, plot, as_json)
+        _compare(model or "drive", engines, source, count, size, threads, cameras, plot, as_json)
         return
     chosen = engines[0] if engines else "auto"
     if bus:
-        show(measure_bus(bus, model or "drive", chosen, source, frames, rate or RATES, _shown), as_json)
+        show(measure_bus(bus, model or "drive", chosen, source, count, rate or RATES, _shown), as_json)
         return
     if not kind:
-        show(measure(model or "drive", chosen, source, frames), as_json)
+        show(measure(model or "drive", chosen, source, count), as_json)
         return
     theirs = outside.parse_command(other) if other else []
     node = outside.ours(
         outside.SOURCE, outside.OUT, "--model", model or "drive", "--engine", chosen, "--quiet"
     )
     if live:
-        show(measure_live(node, theirs, source, frames, rate or RATES, _shown), as_json)
+        show(measure_live(node, theirs, source, count, rate or RATES, _shown), as_json)
         return
+    if frames and not source.startswith("sim:"):
+        raise ConfigError("--frames: with --against a recording is measured as a whole; give a shorter one")
     node[node.index(outside.OUT)] = f"{outside.OUT}/{sink or 'overlay.mp4'}"
     with TemporaryDirectory() as folder:
-        drive = recorded(source, frames, Path(folder)) if source.startswith("sim:") else source
+        drive = recorded(source, count, Path(folder)) if source.startswith("sim:") else source
         show(against(theirs, node, drive, _shown), as_json)
 
 

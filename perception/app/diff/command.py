@@ -72,6 +72,10 @@ def diff(
     try:
         found = [compare(*runs, *scenes) for scenes in pairing.pairs]
         given = {name: least for name, least in asked.items() if least is not None}
+        if given.keys() - {"frames"} and all(one.labels is None for one in found):
+            raise ConfigError(
+                f"--{min(given.keys() - {'frames'})}: neither run has maps; compare frames alone"
+            )
         report = Report(str(a), str(b), pairing, found, given, class_names(*runs))
         if worst is not None:
             draw_worst(*worst, report, runs)

@@ -124,8 +124,9 @@ def compare(a: Run, b: Run, in_a: SceneRecord, in_b: SceneRecord) -> FrameDiffer
     excluded = dict.fromkeys(_OF_THE_RUN, True) | ({} if known else _METRES)
     lines = [one.model_dump(exclude=excluded) for one in (in_a, in_b)]
     statuses = str(in_a.status), str(in_b.status)
+    alike = lines[0] == lines[1] and _same(a.pictures(in_a), b.pictures(in_b))
     if maps_a is None and maps_b is None:
-        return FrameDifference(name, statuses, lines[0] == lines[1], None, Matches(), Matches())
+        return FrameDifference(name, statuses, alike, None, Matches(), Matches())
     if maps_a is None or maps_b is None:
         raise DataError(f"frame {name}: only one of the runs has label maps; compare runs that both have")
     if maps_a.labels.shape != maps_b.labels.shape:
@@ -135,11 +136,15 @@ def compare(a: Run, b: Run, in_a: SceneRecord, in_b: SceneRecord) -> FrameDiffer
     return FrameDifference(
         name,
         statuses,
-        same and lines[0] == lines[1],
+        same and alike,
         _labels(maps_a, maps_b),
         _instances(in_a, in_b, maps_a, maps_b),
         _lanes(in_a, in_b, maps_a.labels.shape),
     )
+
+
+def _same(a: Mapping[str, npt.NDArray[Any]], b: Mapping[str, npt.NDArray[Any]]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
 def _labels(a: Maps, b: Maps) -> Labels:

@@ -56,6 +56,9 @@ class McapRun:
             self._places[id(scene)] = time, times[time]
             times[time] += 1
 
+    def pictures(self, scene: SceneRecord) -> dict[str, npt.NDArray[Any]]:
+        return {}  # no log has them
+
     def maps(self, scene: SceneRecord) -> Maps | None:
         if f"{self._camera}labels" not in self._types:
             return None

@@ -1,8 +1,8 @@
 """What is compared: what a run has left of its scenes, in whatever form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,10 @@ class Run(Protocol):
 
     def maps(self, scene: SceneRecord) -> "Maps | None":
         """None where the network knows no classes."""
+        ...
+
+    def pictures(self, scene: SceneRecord) -> "Mapping[str, npt.NDArray[Any]]":
+        """Other answers by their names: depth, or a picture; as they are stored."""
         ...
 
     def overlay(self, scene: SceneRecord) -> Image | None:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from perception.app.diff.run import Maps, Run, name_of
 from perception.classes import DRIVE
@@ -27,6 +29,15 @@ class FolderRun:
         if not written and not scene.instances and not scene.lanes:
             return None
         return Maps(self._folder.labels(scene), self._folder.instance_map(scene))
+
+    def pictures(self, scene: SceneRecord) -> dict[str, npt.NDArray[Any]]:
+        paths = {name: self._folder.folder / f"{scene.stem}.{name}.png" for name in ("depth", "picture")}
+        there = {
+            name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for name, path in paths.items() if path.exists()
+        }
+        if broken := [name for name, image in there.items() if image is None]:
+            raise DataError(f"{paths[broken[0]]}: not a readable image")
+        return {name: np.asarray(image) for name, image in there.items()}
 
     def overlay(self, scene: SceneRecord) -> Image | None:
         path = self._folder.folder / f"{scene.stem}.overlay.jpg"

@@ -85,6 +85,7 @@ class LogSource:
         for note in self._log.notes:
             self._note(note)
         self.rate = usual_rate(times) if times[-1] > times[0] else DEFAULT
+        self.seconds = (self._log.end_ns - times[0]) / NS_PER_S  # the rate is only that of its first second
         counts = [one.count for one in self._log.topics if one.name == self.topic]
         whole = not start and duration is None
         self.length: int | None = sum(filter(None, counts)) if whole and None not in counts else None

@@ -51,6 +51,10 @@ class FrameNumbers:
         self._gaps = self._separate = False
         self._last: int | None = None
 
+    def forget(self) -> None:
+        """What comes next does not go on from what came last."""
+        self._last = None
+
     def missing(self, data: bytes) -> bool:
         """Whether something is missing before this access unit; for each, in order."""
         try:
