@@ -173,6 +173,7 @@ def test_a_node_that_ends_is_an_error_at_once(drive: str) -> None:
         (["--live", "--bus", "shm:a"], "--bus: not with --live"),
         (["--bus", "labels/"], "--bus labels/: measured are shm:"),
         (["--against", "x"], "is not in 'x'"),
+        (["a.mp4", "--against", "x {source} {out}", "--frames", "3"], "--frames: with --against a recording"),
     ],
 )
 def test_options_that_do_not_belong_together_are_refused(flags: list[str], words: str) -> None:

@@ -72,6 +72,15 @@ def test_tracks_are_switched_in_the_profile_and_on_the_command_line(
         ({"source": None, "cameras": {"../x": "a.mp4"}}, ["camera '../x'", "letters, digits"]),
         ({"source": None, "cameras": {"a": "1.mp4", "b": "2.mp4"}}, ["sink labels/: 2 cameras", "{camera}"]),
         ({"source": "rtsp://u:secret@h/1", "sinks": ["out.gif"]}, ["out.gif: unknown kind"]),
+        ({"source": "a-front.mcap", "sinks": ["a-{camera}.mcap"]}, ["would overwrite the source"]),
+        (
+            {"source": None, "cameras": {"a": "b.mcap", "b": "x.mcap"}, "sinks": ["{camera}.mcap"]},
+            ["sink {camera}.mcap would overwrite the source"],
+        ),
+        (
+            {"source": None, "cameras": {"a": "1.mp4", "b": "2.mp4"}, "sinks": ["{camera}.mp4", "b.mp4"]},
+            ["sink {camera}.mp4 is given twice"],
+        ),
     ],
 )
 def test_impossible_values_are_refused_by_name(wrong: dict[str, object], words: list[str]) -> None:

@@ -64,6 +64,19 @@ def test_equal_runs_are_equal_whatever_their_ages_and_timings(runs: tuple[Path, 
     assert found["lanes"]["matched"] == 12 and found["lanes"]["mean_distance_px"] == 0
 
 
+def test_other_pictures_are_compared_where_there_are_no_maps(runs: tuple[Path, Path]) -> None:
+    for folder in runs:
+        edit(folder, lambda lines: [line.update(instances=[], lanes=[], ego_lane=None) for line in lines])
+        for path in [*folder.glob("*.labels.png"), *folder.glob("*.instances.png")]:
+            path.unlink()
+        cv2.imwrite(str(folder / "000001.depth.png"), np.full((4, 6), 900, np.uint16))
+    assert diff(*runs, status=0)["identical"] == 4
+    cv2.imwrite(str(runs[1] / "000001.depth.png"), np.full((4, 6), 450, np.uint16))
+    assert diff(*runs, status=1)["identical"] == 3
+    refused = RUNNER.invoke(cli.app, ["diff", *map(str, runs), "--labels", "0.9"])
+    assert isinstance(refused.exception, ConfigError) and "neither run has maps" in str(refused.exception)
+
+
 def in_metres(lines: list[Line]) -> None:
     """The first road user is 20 m away, and the first boundary straight, 1.75 m to the left."""
     for line in lines:

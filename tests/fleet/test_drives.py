@@ -75,6 +75,19 @@ def test_globs_leave_out_what_lies_next_to_recordings(day: Path) -> None:
         find_drives(["a.c*"])
 
 
+def test_a_link_is_called_as_it_is_and_not_as_what_it_leads_to(day: Path) -> None:
+    """In stores of data files have no names of their own."""
+    (day / "blobs").mkdir()
+    (day / "blobs" / "77aa01").write_bytes(b"")
+    (day / "tuesday.mcap").symlink_to("blobs/77aa01")
+    (day / "week").symlink_to("sub")
+    assert names("tuesday.mcap", "week/../a.mp4", "week/a.mp4") == {
+        f"{day}/tuesday.mcap": "tuesday",
+        f"{day}/a.mp4": names("a.mp4", "sub/a.mp4")[f"{day}/a.mp4"],
+        f"{day}/sub/a.mp4": names("a.mp4", "sub/a.mp4")[f"{day}/sub/a.mp4"],
+    }
+
+
 def test_drives_of_the_same_name_are_kept_apart(day: Path) -> None:
     a, other, b = (Drive(f"{day}/{name}") for name in ("a.mp4", "sub/a.mp4", "b.mp4"))
     first = [one.name for one in named([a, other, b])]
@@ -84,6 +97,8 @@ def test_drives_of_the_same_name_are_kept_apart(day: Path) -> None:
     holder = {"a": a.shown}.get
     assert [one.name for one in named([other, a], holder)] == [first[1], "a"]
     assert [one.name for one in named([other], holder)] == [first[1]]
+    # The folder of its own that it has stays its own when the other one is not given.
+    assert [one.name for one in named([other], {first[1]: other.shown}.get)] == [first[1]]
     # Two that differ in their secrets alone: it is not known which of them holds the folder.
     one, two = (Drive(f"ftp://user:{word}@host/a.mp4", remote=True) for word in ("one", "two"))
     assert len({drive.name for drive in named([one, two], {"a": one.shown}.get)} | {"a"}) == 3

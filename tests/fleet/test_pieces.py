@@ -115,6 +115,9 @@ def test_pieces_that_do_not_fit_are_not_joined(job: Job, monkeypatch: pytest.Mon
 def test_what_cannot_be_cut_is_not(job: Job, tmp_path: Path) -> None:
     write_video(Path(job.uri), traffic(1)[:20], rate=RATE)
     assert isinstance(work(job.model_copy(update={"longest": 1.5}), lambda progress: None), Finished)
+    write_video(Path(job.uri), traffic(1), rate=RATE)
+    part = job.model_copy(update={"uri": f"{job.uri}?duration=4", "name": "part", "longest": 0.5})
+    assert work(part, lambda progress: None) == Finished(frames=4 * RATE)
     simulated = job.model_copy(update={"uri": "sim:?size=160x96&frames=30", "name": "sim", "longest": 0.1})
     assert isinstance(work(simulated, lambda progress: None), Finished)
     missing = job.model_copy(update={"uri": str(tmp_path / "no.mp4"), "longest": 1.0})

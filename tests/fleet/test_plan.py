@@ -1,6 +1,7 @@
 """One configuration for all drives: all that determines an answer is in it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def test_what_is_in_a_file_counts_and_not_where_it_lies(folder: Path, key: str, 
     assert setup().configuration(DRIVE) != first
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
     assert setup(**{key: name}).configuration(DRIVE) != first
+
+
+@pytest.mark.usefixtures("folder")
+def test_another_part_of_a_drive_is_another_drive() -> None:
+    """Also under the name that a manifest gave it."""
+    whole, first, second = (
+        Drive(f"/d/a.mp4{part}", "a", state="10 20") for part in ("", "?duration=2", "?start=2&duration=2")
+    )
+    sims = (Drive(f"sim:?seed={seed}", "a") for seed in (1, 2))
+    plan = setup()
+    assert len({plan.configuration(one) for one in (whole, first, second, *sims)}) == 5
+    assert plan.configuration(replace(whole, uri="/elsewhere/a.mp4")) == plan.configuration(whole)
 
 
 def test_a_calibration_may_be_given(folder: Path) -> None:

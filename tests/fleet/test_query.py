@@ -53,7 +53,10 @@ def found(folder: Path, where: str) -> list[int]:
         ("distance < 10 or distance >= 10", [1]),
         ("known(distance) or vehicle", [1, 2]),
         ("count(vehicle) == 0", [0, 3]),
-        ("count(known(distance)) == 2 or count(not known(track)) > 0", [0, 1, 2, 3]),
+        ("count(known(distance)) == 2 or count(not known(track)) > 0", [1, 2]),
+        ("count(not known(distance)) == 0", [0, 1, 3]),  # nobody is no road user without a distance
+        ("known(score) and not known(distance)", [2]),
+        ("count(status == unreliable) > 0", []),
         ("not count(vehicle) == 0 and pedestrian", [1, 2]),
         ("vehicle or status != ok and reasons contains drop", [1, 2, 3]),  # and binds closer
         ("(vehicle or status != ok) and reasons contains drop", [3]),

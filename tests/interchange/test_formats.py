@@ -237,6 +237,17 @@ def test_frames_that_were_not_perceived_are_no_frames_without_road_users(tmp_pat
     assert "1 scenes are stale or unreliable, and are among them" in done.output
 
 
+def test_what_cannot_be_converted_leaves_nothing_half_done(labels: Path) -> None:
+    (labels / "000002.instances.png").unlink()
+    out = labels.parent / "out"
+    for _ in range(2):  # and what is there is in nobody's way
+        done = CliRunner().invoke(app, ["convert", str(labels), "labelme", str(out)])
+        assert isinstance(done.exception, DataError) and "000002.instances.png: missing" in str(
+            done.exception
+        )
+        assert not out.exists() and not list(labels.parent.glob(".out*"))
+
+
 def test_all_segments_of_a_folder_are_read(tmp_path: Path) -> None:
     """In their order, without the frames whose files are gone, and each name as it was written last."""
     folder = write_folder(tmp_path / "labels", frames=6)
