@@ -21,6 +21,8 @@ MOST_ODD = 0.25  # of the views
 STRAY = 6.0  # times the usual distance: no corner of a good view is that far off
 MOST_STRAY = 0.2  # of a view's corners: with more, the view is odd
 TIE = 0.02  # share of the held-out error: within it more coefficients are none that the views ask for
+MOST_FOCAL_SD = 0.1  # of the focal length: with more, metres would be guesses
+OPEN = "the views leave the focal length open; tilt the board by 30 to 45° each way, and hold it nearer"
 GRID = (25, 19)  # places in the picture for which the error of a ray is computed
 
 
@@ -84,13 +86,13 @@ def find_intrinsics(
             better by more than 2 %.
 
     Raises:
-        DataError: there are too few views.
+        DataError: there are too few views, or they leave the focal length open.
     """
     if len(views) < LEAST_VIEWS:
         raise DataError(
             f"the board is found in {len(views)} {'view' if len(views) == 1 else 'views'}, at least "
-            f"{LEAST_VIEWS} are needed, better 15 to 30: sharp, all of it, tilted each way, near and far; "
-            "check --board"
+            f"{LEAST_VIEWS} are needed, better 15 to 30: sharp, all of it, tilted each way, near and far "
+            "(held still, it counts once); check --board"
         )
     models = (
         (FISHEYE,)
@@ -99,6 +101,13 @@ def find_intrinsics(
             model for model in (PLUMB_BOB, RATIONAL) if coefficients in (None, len(model.coefficients))
         )
     )
+    try:
+        return _fitted(models, views, size)
+    except np.linalg.LinAlgError as error:
+        raise DataError(f"{OPEN}: {error}") from error
+
+
+def _fitted(models: Sequence[Model], views: Sequence[View], size: tuple[int, int]) -> Intrinsics:
     largest = models[-1]  # what a smaller model cannot say is no fault of the view
     clean = _without_stray(largest, views, size)
     stray = sum(len(one.corners.board) for one in views) - sum(len(one.corners.board) for one in clean)
@@ -111,6 +120,11 @@ def find_intrinsics(
     best_error = min(error for error, _ in held_out.values())
     chosen = next(model for model in models if held_out[model][0] <= best_error / (1 - TIE))
     best = replace(fits[chosen], covariance=fits[chosen].covariance * held_out[chosen][1])
+    variances, focal = np.diag(best.covariance)[:2], best.parameters[:2]
+    if not (variances >= 0).all() or not (np.sqrt(variances) <= MOST_FOCAL_SD * np.abs(focal)).all():
+        sd = np.sqrt(np.abs(variances) / focal**2).max()
+        said = f"{sd:.0%}" if np.isfinite(sd) else "not finite"
+        raise DataError(f"{OPEN}: its standard deviation is {said}, at most {MOST_FOCAL_SD:.0%} is of use")
     places = _grid(size)
     return Intrinsics(
         size,

@@ -162,8 +162,9 @@ class Report:
         """Of view, in degrees, across and down."""
         (width, height), (_, _, cx, _, _, cy, *_) = self.found.size, self.found.info.k
         ends = np.array([[-0.5, cy], [width - 0.5, cy], [cx, -0.5], [cx, height - 0.5]])
-        left, right, up, low = Lens(self.found.info).to_rays(ends)
-        return float(np.degrees(np.arccos(left @ right))), float(np.degrees(np.arccos(up @ low)))
+        # From the axis to either side: between the rays the angle of a fisheye may be more than 180°.
+        left, right, up, low = np.degrees(np.arccos(Lens(self.found.info).to_rays(ends)[:, 2])).tolist()
+        return left + right, up + low
 
 
 def _rounded(value: float) -> float:

@@ -19,7 +19,9 @@ MOST_VIEWS = 30  # more say little that is new
 PER_SECOND = 5  # frames of a video that are looked at
 AROUND = 8  # pixels of a corner, in which its edges are
 BLURRED = 0.5  # edges that much wider than those of most views
+SAME = 0.02  # of two views, as they are described: nearer, they are one view of a board that is held still
 _WILD = re.compile(r"[*?\\[]")
+_OPTIONS = re.compile(r"\?\w+=.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,9 @@ def find_views(
 def _expanded(sources: Sequence[str]) -> list[str]:
     names = list[str]()
     for source in sources:
-        if not _WILD.search(source) or Path(source).exists() or SOURCES.parse(source).path is None:
+        plain = _OPTIONS.sub("", source)  # of a file that is there: ?start=1 is no pattern
+        there = Path(source).exists() or Path(plain).exists()
+        if not _WILD.search(source) or there or SOURCES.parse(source).path is None:
             names.append(source)
             continue
         root = Path(source).anchor
@@ -156,23 +160,34 @@ def _sharpness(grey: Grey, pixels: Doubles) -> float:
 
 
 def choose_views(views: Sequence[View], size: tuple[int, int], most: int = MOST_VIEWS) -> list[View]:
-    """Sharp views, spread over place, distance and tilt: each as unlike those chosen already as any left is
-    (farthest-point sampling, as in `calibration.frames`); in the order given.
+    """Sharp views, each pose of the board once, spread over place, distance and tilt: each as unlike those
+    chosen already as any left is (farthest-point sampling, as in `calibration.frames`); in the order given.
 
     Args:
         most: how many; all that are sharp, where there are fewer.
     """
     usual = np.median([view.sharpness for view in views]) if views else 0.0
     sharp = [view for view in views if view.sharpness >= BLURRED * usual]
+    described = np.array([_describe(view.corners, size) for view in sharp]).reshape(-1, 5)
+    other = _unlike(described, np.array([view.sharpness for view in sharp]))
+    sharp, described = [sharp[i] for i in other], described[other]
     if len(sharp) <= most:
         return sharp
-    described = np.array([_describe(view.corners, size) for view in sharp])
     chosen = [int(np.argmax(np.linalg.norm(described - described.mean(0), axis=1)))]
     apart = np.linalg.norm(described - described[chosen[0]], axis=1)
     while len(chosen) < most:
         chosen.append(int(np.argmax(apart)))
         apart = np.minimum(apart, np.linalg.norm(described - described[chosen[-1]], axis=1))
     return [sharp[i] for i in sorted(chosen)]
+
+
+def _unlike(described: Doubles, sharpness: Doubles) -> list[int]:
+    """Which views to keep, so that each pose of the board counts once: the sharpest of those alike."""
+    kept = list[int]()
+    for i in np.argsort(-sharpness, kind="stable").tolist():
+        if all(np.linalg.norm(described[i] - described[k]) >= SAME for k in kept):
+            kept.append(i)
+    return sorted(kept)
 
 
 def _describe(corners: Corners, size: tuple[int, int]) -> Doubles:

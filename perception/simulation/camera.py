@@ -66,7 +66,7 @@ class View:
         self._crest = np.minimum.accumulate(v)
         seen = v <= self._crest
         visible = np.flatnonzero(seen & (np.diff(self._crest, prepend=np.inf) < 0))
-        self.horizon = max(0, int(np.ceil(self._crest[-1])))
+        self.horizon = min(max(0, int(np.ceil(self._crest[-1]))), intrinsics.height)
         rows = np.arange(self.horizon, intrinsics.height, dtype=np.float64)
         # On even ground the row is linear in 1/distance, so interpolating the inverse is exact there.
         self.ahead = 1 / np.interp(-rows, -v[visible], 1 / _AHEAD[visible])

@@ -1,16 +1,20 @@
 """The choice of model and views, and what is said of a lens's errors, against a known lens."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from calibration.boards import parse_board
+from calibration.boards import Corners, parse_board
 from calibration.coverage import ZONES, count_corners, lacking, zone_of
 from calibration.intrinsics import LEAST_VIEWS, Intrinsics, camera_info, find_intrinsics
 from calibration.intrinsics import ray_errors as calibration_ray_errors
+from calibration.intrinsics_report import Report
 from calibration.views import View
+from perception.camera_info import CameraInfo
 from perception.errors import DataError
+from perception.types import Doubles
 from tests.calibration.simulated_board import (
     CAMERAS,
     SIZE,
@@ -155,3 +159,30 @@ def test_cells_and_zones_of_the_picture() -> None:
     assert lacking(count_corners(right, SIZE)) == [zone for zone in ZONES if "right" not in zone]
     assert zone_of(np.array([-0.5, SIZE[1] - 0.5]), SIZE) == "the lower left corner"
     assert zone_of(np.array([SIZE[0] / 2, 0.0]), SIZE) == "the upper edge"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_boards_that_only_face_the_camera_are_refused(seed: int) -> None:
+    """Focal length and distance are one then: whatever came out would be written as a lens."""
+    studio = Studio(CAMERAS["plumb_bob"], PLACES, np.random.default_rng(seed), tilt=0.5)
+    facing = [View(f"view{i}", studio.corners(0.2), 1.0, b"") for i in range(10)]
+    flat = [replace(one, corners=Corners(_facing(one.corners), one.corners.board)) for one in facing]
+    with pytest.raises(DataError, match="the views leave the focal length open; tilt the board"):
+        find_intrinsics(flat, SIZE)
+
+
+def _facing(corners: Corners) -> Doubles:
+    """As of a lens without distortion, before which the board is not tilted at all."""
+    middle = corners.pixels.mean(0)
+    flat = corners.board - corners.board.mean(0)
+    noise = np.random.default_rng(len(flat)).normal(0, 0.1, flat.shape)
+    return np.asarray(middle + flat * np.ptp(corners.pixels[:, 0]) / np.ptp(flat[:, 0]) + noise)
+
+
+def test_the_angle_of_a_fisheye_may_be_more_than_half_a_turn() -> None:
+    """Equidistant: 560 pixels a radian, so 196.4° across 1920 and 110.5° down 1080."""
+    k = (560.0, 0.0, 959.5, 0.0, 560.0, 539.5, 0.0, 0.0, 1.0)
+    p = (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0)
+    info = CameraInfo(1920, 1080, "equidistant", (0.0,) * 4, k, CAMERAS["equidistant"].r, p)
+    report = SimpleNamespace(found=SimpleNamespace(size=(1920, 1080), info=info))
+    assert Report._angles(report) == pytest.approx((196.44, 110.50), abs=0.02)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from calibration.boards import parse_board
 from calibration.command import calibrate
-from calibration.views import choose_views, find_views
+from calibration.views import _expanded, choose_views, find_views
 from perception.errors import ConfigError, DataError, PerceptionError
 from perception.geometry.calibration_file import read_calibration
 from perception.types import Image
@@ -119,6 +119,33 @@ def test_what_cannot_be_done_is_refused_before_the_work(
         run(*(word.format(folder=folder, tmp=tmp_path) for word in words))
     assert [path.name for path in tmp_path.iterdir()] == ["other.yaml"]
     assert (folder / "p2.png").read_bytes() == before
+
+
+def test_a_pose_of_the_board_counts_once(photographs: list[Image], folder: Path, tmp_path: Path) -> None:
+    """However often it is seen: else the deviations would say that much more is known."""
+    rng = np.random.default_rng(0)
+    for number, image in enumerate(photographs[:6]):
+        for again in range(3):
+            noisy = np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / f"{number}-{again}.png"), noisy)
+    once = [folder / f"p{number}.png" for number in range(6)]
+    few, many = (
+        json.loads(run(*some, tmp_path / f"{k}.yaml", "--board", BOARD, "--json", "--coefficients", 5))
+        for k, some in enumerate((once, [tmp_path / "*.png"]))
+    )
+    assert len(many["view_errors"]) == 6
+    assert many["sd"]["fx"] == pytest.approx(few["sd"]["fx"], rel=0.5)
+    still = [tmp_path / f"0-{again}.png" for again in range(3)]
+    with pytest.raises(DataError, match=r"found in 1 view, .*held still, it counts once"):
+        run(*still, tmp_path / "still.yaml", "--board", BOARD)
+
+
+def test_a_part_of_a_recording_is_no_pattern(folder: Path, tmp_path: Path) -> None:
+    assert _expanded([f"{folder}/p1.png?start=1.5", f"{folder}/p[12].png"]) == [
+        f"{folder}/p1.png?start=1.5", f"{folder}/p1.png", f"{folder}/p2.png",
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="no file matches"):
+        _expanded([f"{tmp_path}/none.mp4?start=1"])
 
 
 def test_too_few_views_leave_the_file_as_it_is(folder: Path, tmp_path: Path) -> None:

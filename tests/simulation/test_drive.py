@@ -62,6 +62,13 @@ def test_light_and_weather_leave_the_geometry_alone() -> None:
     np.testing.assert_array_equal(day.truth.instance_map, night.truth.instance_map)
 
 
+@pytest.mark.parametrize("size", [(1280, 32), (3840, 16), (16, 2160)])
+def test_a_picture_may_end_above_the_horizon(size: tuple[int, int]) -> None:
+    for seed in (10, 16):
+        rendering = drive(seed, size=size, scene="country").render(0)
+        assert rendering.image.shape == (size[1], size[0], 3)
+
+
 def test_night_is_darker_and_fog_hides_what_is_far() -> None:
     clear, night, fog = (
         drive(3, time=time, weather=weather, scene="town").render(5)

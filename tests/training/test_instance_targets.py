@@ -55,6 +55,14 @@ def test_offsets_point_at_the_centre_of_mass() -> None:
     assert targets.offset_weight[0, 0, 0] == 0
 
 
+def test_borders_need_no_background() -> None:
+    """In a jam a view may show nothing else than two vehicles."""
+    instances = np.full((12, 20), 1000 * VEHICLE + 1, np.int32)
+    instances[:, 10:] = 1000 * VEHICLE + 2
+    targets = instance_targets(view(instances))
+    assert targets.borders[0].sum(0).tolist() == [0] * 9 + [12, 12] + [0] * 9
+
+
 def test_nothing_is_asked_where_the_labels_do_not_say() -> None:
     instances = two_cars()
     sample = view(instances)

@@ -58,7 +58,7 @@ def instance_targets(view: View, thing_ids: Sequence[int] = DRIVE.thing_ids) -> 
     class_of = ids % PASTED // 1000
     possible = (bits >> things[:, None, None] & 1 > 0) | (bits == 0)
     known: Bools = ~possible | (class_of == things[:, None, None])
-    borders, border_mask = _borders(number_of, class_of, known, thing_ids)
+    borders, border_mask = _borders(number_of, ids > 0, class_of, known, thing_ids)
     centres = np.zeros((len(things), height, width), np.float32)
     offsets = np.zeros((2, height, width), np.float32)
     weight = np.zeros((1, height, width), np.float32)
@@ -88,7 +88,11 @@ def instance_targets(view: View, thing_ids: Sequence[int] = DRIVE.thing_ids) -> 
 
 
 def _borders(
-    numbers: npt.NDArray[np.intp], class_of: npt.NDArray[np.int32], known: Bools, thing_ids: Sequence[int]
+    numbers: npt.NDArray[np.intp],
+    somebody: Bools,
+    class_of: npt.NDArray[np.int32],
+    known: Bools,
+    thing_ids: Sequence[int],
 ) -> tuple[Floats, Floats]:
     """Where an instance ends is known unless more of its class may follow there."""
     square = np.ones((3, 3), np.uint8)
@@ -98,7 +102,7 @@ def _borders(
     for class_id, its_known in zip(thing_ids, known, strict=True):
         surely = cv2.erode(its_known.view(np.uint8), square) > 0
         mask = np.asarray(np.where(class_of == class_id, surely, mask))
-    return ((numbers > 0) & mixed)[None].astype(np.float32), mask[None].astype(np.float32)
+    return (somebody & mixed)[None].astype(np.float32), mask[None].astype(np.float32)
 
 
 def centre_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
