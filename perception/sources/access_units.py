@@ -1,5 +1,6 @@
 """Pictures of H.264 and H.265 as their source has encoded them: they need not be encoded again."""
 
+from fractions import Fraction
 from typing import Literal
 
 import av
@@ -31,7 +32,7 @@ class AccessUnits:
         if context.name not in ("h264", "hevc") or context.has_b_frames or packet.pts is None:
             return None
         data = annex_b(bytes(packet), self._width)
-        if not data or packet.pts != picture.pts:
+        if not data or _time(packet) != _time(picture):
             return None
         if packet.is_keyframe:
             if sets := parameter_sets(data, self._format):
@@ -41,6 +42,11 @@ class AccessUnits:
             else:
                 return None
         return Coded(self._format, data, packet.is_keyframe)
+
+
+def _time(one: "Packet | av.VideoFrame") -> Fraction | int | None:
+    """When it is shown: a filter between the two may count in another unit."""
+    return one.pts if one.pts is None or one.time_base is None else one.pts * one.time_base
 
 
 def lengths_and_sets(extradata: bytes, form: str) -> tuple[int, bytes]:

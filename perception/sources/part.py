@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from perception.sources.splice import Timeline
+from perception.types import NS_PER_S
 
 BACK_S = 0, 1, 4, 16  # seconds before the part that are tried for a key frame, and then the file's beginning
 
@@ -54,11 +55,11 @@ class Part:
             return False
         return seconds is None or self.begin is None or seconds < self.begin
 
-    def is_over(self, seconds: Fraction | None) -> bool:
-        """Whether a picture of that time is behind it."""
-        if self.duration is None or self.begin is None or seconds is None:
+    def is_over(self, stamp_ns: int) -> bool:
+        """Whether a picture is behind it; by its stamp, which goes on where the file's clock begins again."""
+        if self.duration is None:
             return False
-        return seconds >= self.begin + _exact(self.duration)
+        return stamp_ns >= round((_exact(self.start) + _exact(self.duration)) * NS_PER_S)
 
     def frames(self, whole: int, rate: float) -> int:
         """How many it has of so many in the file, about."""

@@ -136,12 +136,13 @@ class VideoSource:
                     seconds = times.next(picture, sequence)
                     if self._part.is_before(seconds, sequence):
                         continue
-                    if self._part.is_over(seconds):
-                        return
                     if picture is None:
                         yield self._damaged(sequence)
                     else:
-                        yield self._frame(picture, cast(Packet, packet), seconds, sequence, timeline)
+                        frame = self._frame(picture, cast(Packet, packet), seconds, sequence, timeline)
+                        if self._part.is_over(frame.stamp_ns):
+                            return
+                        yield frame
                     sequence += 1
         except (av.error.FFmpegError, OSError) as error:
             raise SourceError(

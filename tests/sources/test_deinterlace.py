@@ -76,6 +76,13 @@ def test_each_picture_shows_its_first_moment(tmp_path: Path, top_first: bool) ->
         assert np.abs(frame.image.astype(int) - by_program).mean() < 0.5
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_what_is_stored_of_an_interlaced_picture_is_another_one(tmp_path: Path, ending: str) -> None:
+    path = write_interlaced(tmp_path / f"a.{ending}", fields(bars(16), True), True, bf="0")
+    frames, _ = read_with_notes(path)
+    assert len(frames) == 8 and not any(frame.coded for frame in frames)
+
+
 def test_progressive_pictures_pass_as_they_are(tmp_path: Path) -> None:
     pictures = bars(6)
     path = tmp_path / "a.mp4"

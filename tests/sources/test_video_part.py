@@ -56,6 +56,15 @@ def test_a_part_ends_after_its_duration(video: Path) -> None:
                 assert source.length in (len(expected), None)  # fragments say none either
 
 
+def test_a_part_goes_on_where_the_clock_of_a_file_begins_again(tmp_path: Path) -> None:
+    """Recordings put one after another, as stamps have them: a duration is not counted anew."""
+    path = write(tmp_path / "a.ts", COUNT, RATE, g="10")
+    path.write_bytes(2 * path.read_bytes())
+    whole = read(str(path))
+    assert len(whole) == 2 * COUNT
+    assert [frame.stamp_ns for frame in read(f"{path}?duration=4")] == [one.stamp_ns for one in whole[:80]]
+
+
 def test_a_start_between_two_frames_is_the_next_ones(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", COUNT, RATE, g="10")
     assert read(f"{path}?start=1.01")[0].stamp_ns == Fraction(21, RATE) * 10**9
