@@ -125,6 +125,15 @@ class RunConfig(BaseModel):
     workers: int = Field(0, ge=0, le=256)
     max_pixels: PositiveInt = MAX_PIXELS
 
+    @field_validator(
+        "frames", "max_age", "min_rate", "give_up", "min_score", "workers", "max_pixels", mode="before"
+    )
+    @classmethod
+    def _number(cls, value: object) -> object:
+        if isinstance(value, bool):  # else 1 or 0
+            raise ValueError("it must be a number")  # noqa: TRY004 - others are no answer to a profile
+        return value
+
     @field_validator("engine", "instances")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:

@@ -6,6 +6,7 @@ from av.video.stream import VideoStream
 
 DEFAULT = 25.0  # a video's usual rate
 _MOST = 1000
+MOST_S = 1e8  # three years: what is longer is no recording, and FFmpeg counts in 64 bits
 
 
 def read_rate(text: str) -> float:
@@ -33,7 +34,7 @@ def read_seconds(text: str) -> float:
         value = Fraction(text)
     except (ValueError, ZeroDivisionError):
         value = Fraction(-1)
-    if value < 0:
+    if not 0 <= value <= MOST_S:
         raise ValueError("it must be seconds, 0 or more, such as 12.5")
     return float(value)
 
