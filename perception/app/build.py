@@ -51,7 +51,7 @@ def open_rig(
     sources = open_sources(settings)
     for source in sources.values():
         stack.callback(source.close)
-        _check_single(source, settings)
+        check_single(source, settings)
     if not settings.sinks:
         settings = with_place(settings)
         LOG.info("no sink is given; writes %s", settings.sinks[0], extra={"event": "place"})
@@ -83,7 +83,7 @@ def open_sources(settings: RunConfig) -> dict[str, Source]:
     return {camera: _open_source(uri, camera, settings) for camera, uri in settings.sources.items()}
 
 
-def _check_single(source: Source, settings: RunConfig) -> None:
+def check_single(source: Source, settings: RunConfig) -> None:
     """Raises: ConfigError: a sink takes one frame, and the source gives more."""
     for sink in settings.sinks:
         if sink.kind.single and settings.frames != 1 and source.length != 1:

@@ -7,9 +7,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from perception.app.build import open_sources
-from perception.app.config import RunConfig
-from perception.app.wiring import calibration_of
+from perception.app.build import check_single, open_sources
+from perception.app.config import AUTO, RunConfig
+from perception.app.place import with_place
+from perception.app.wiring import calibration_of, ego_mask_of
 from perception.bundle.bundle import Bundle
 from perception.decode.instances import choose_least, choose_way
 from perception.sinks.base import SinkUri
@@ -44,6 +45,7 @@ def plan(settings: RunConfig) -> Plan:
     rows = []
     for camera, source in open_sources(settings).items():
         with closing(source):
+            check_single(source, settings)
             policy = settings.policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
             length = settings.frames or source.length
             about = "live" if source.live else f"{source.rate:g} frames/s"
@@ -53,6 +55,12 @@ def plan(settings: RunConfig) -> Plan:
             if calibration is not None:
                 what = "a lens alone: no metres" if calibration.mount is None else "lens and mount"
                 rows.append((f"calibration {camera}", f"{calibration.name}: {what}"))
+            mask = settings.by_camera(settings.ego_mask).get(camera)
+            if mask is not None:
+                found = "looked for in the recording" if mask == AUTO else mask
+                if mask != AUTO:
+                    ego_mask_of(source, settings.sources[camera], settings, camera)
+                rows.append((f"ego mask {camera}", found))
     bundle = Bundle.load(settings.model)
     info, classes = bundle.info, bundle.classes
     least = choose_least(info, classes, settings.instances, settings.min_score or None)
@@ -65,7 +73,7 @@ def plan(settings: RunConfig) -> Plan:
     ]
     if settings.denoise:
         rows.append(("denoise", str(Bundle.load(settings.denoise).folder)))
-    for sink in settings.sinks:
+    for sink in (settings if settings.sinks else with_place(settings)).sinks:
         sink.check_needs()
         rows.append(("sink", f"{sink}: {_would(sink)}"))
     return Plan(rows)

@@ -51,7 +51,7 @@ def latent(
     """
     from perception.app.latent_map import draw  # noqa: PLC0415 - matplotlib; the command's help does without it
 
-    if picture.suffix not in {".png", ".jpg"} or not picture.parent.is_dir():
+    if picture.suffix not in {".png", ".jpg"} or not picture.parent.is_dir() or picture.is_dir():
         raise ConfigError(f"{picture}: cannot be written; give a .png or .jpg in a folder that exists")
     drive = code(source, Perceiver.load(model, engine), frames)
     if len(drive.codes) < max(clusters, 2):
@@ -69,9 +69,10 @@ def latent(
         {one: (i, drive.thumbnails[i]) for one, i in nearest.items()},
         title=f"{Path(source).name}: {share:.0%} of the codes' variance",
     )
-    Console().print(
-        f"{picture}: {len(groups)} frames in {clusters} clusters; the plane holds {share:.0%} of the variance"
+    found = (
+        f"{len(groups)} frames in {len(nearest)} clusters"  # where frames are the same, fewer than asked for
     )
+    Console().print(f"{picture}: {found}; the plane holds {share:.0%} of the variance")
 
 
 def code(source: str, perceiver: Perceiver, frames: int | None = None) -> CodedDrive:

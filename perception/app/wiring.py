@@ -41,7 +41,7 @@ def wire(
     """See `perception.app.build.open_rig`; `load` waits for the perceiver."""
     perceiver = load()
     perceivers = {
-        camera: replace(perceiver, ego_mask=_ego_mask(source, settings.sources[camera], settings, camera))
+        camera: replace(perceiver, ego_mask=ego_mask_of(source, settings.sources[camera], settings, camera))
         for camera, source in sources.items()
     }
     calibrations = {
@@ -85,7 +85,7 @@ def wire(
     return Rig(nodes)
 
 
-def _ego_mask(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Bools | None:
+def ego_mask_of(source: Source, uri: SourceUri, settings: RunConfig, camera: str) -> Bools | None:
     """As the settings say; the source notes what was found in a recording.
 
     Raises:

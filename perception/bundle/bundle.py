@@ -148,6 +148,8 @@ def write_bundle(
         BundleError: the folder cannot be written, or the golden arrays do not fit the description.
     """
     target = folder.resolve()
+    if target.exists() and not target.is_dir():
+        raise BundleError(f"{target}: is a file; give a new folder")
     if target.exists() and any(target.iterdir()) and not (target / "bundle.json").exists():
         raise BundleError(f"{target}: holds other files than a bundle's; give a new folder")
     folder = target.with_name(target.name + ".draft")

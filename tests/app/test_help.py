@@ -146,12 +146,27 @@ def test_a_dry_run_says_what_it_would_open_and_writes_nothing(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels", "old.mp4"]
 
 
+def test_a_dry_run_says_where_a_run_without_a_sink_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["run", "sim:", "--dry-run", "--ego-mask", "auto"])
+    rows = [" ".join(line.split()) for line in shown.output.splitlines()]
+    assert "sink runs/sim/overlay.mp4: new" in rows
+    assert "ego mask front looked for in the recording" in rows
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_dry_run_refuses_what_the_run_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("perception.uri.missing", lambda modules: [one for one in modules if one == "zenoh"])
     absent = RUNNER.invoke(app, ["run", "sim:", "zenoh:car/front", "--dry-run"])
     assert "sink zenoh:car/front needs zenoh, which is not installed" in str(absent.exception)
     missing = RUNNER.invoke(app, ["run", f"{tmp_path}/none.mp4", f"{tmp_path}/out.mp4", "--dry-run"])
     assert "no such file or folder" in str(missing.exception)
+    several = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.jpg", "--dry-run"])
+    assert "holds one frame, and source sim: gives" in str(several.exception)
+    mask = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--ego-mask", "none.png", "--dry-run"])
+    assert "ego mask none.png: not a picture" in str(mask.exception)
     unknown = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--dry-run", "--min-score", "road=1"])
     assert "'road' has no instances" in str(unknown.exception)
     number = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--dry-run", "--min-score", "high"])

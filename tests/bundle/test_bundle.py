@@ -218,6 +218,8 @@ def test_writing_replaces_an_older_bundle(colour_bundle: Bundle, tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(BundleError, match="cannot be written"):
         write(tmp_path / "file" / "x", b"")
+    with pytest.raises(BundleError, match="is a file; give a new folder"):
+        write(tmp_path / "file", b"")
 
 
 def test_writing_replaces_a_bundle_whole_and_nothing_else(tmp_path: Path) -> None:
