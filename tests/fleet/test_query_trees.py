@@ -117,7 +117,8 @@ def _reasons(text: str) -> Tree:
 
 def _count(inner: Tree, sign: str, number: int) -> Tree:
     def holds(row: Row, frame: list[Row]) -> Truth:
-        return COMPARE[sign](sum(inner.holds(one, frame) is True for one in frame), number)
+        users = [one for one in frame if one["class"] is not None]  # a frame without any is one row of nobody
+        return COMPARE[sign](sum(inner.holds(one, frame) is True for one in users), number)
 
     return Tree(f"count({inner.text}) {sign} {number}", holds)
 

@@ -121,7 +121,8 @@ def assert_alike(square: Scene, scene: Scene, frame: Frame, small: Frame) -> Non
         box = np.array(one.box)
         if (box[2] - box[0]) * (box[3] - box[1]) > 0.01 * frame.width * frame.height:
             tiled = [np.array(other.box) * np.tile(grown, 2) for other in scene.instances]
-            assert max(_iou(box, other) for other in tiled) > 0.8
+            # What is squeezed shows less of it; at another place or of another shape it would be 0.5 at most.
+            assert max(_iou(box, other) for other in tiled) > 0.7
 
 
 def _iou(one: np.ndarray, other: np.ndarray) -> float:
