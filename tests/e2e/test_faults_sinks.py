@@ -60,6 +60,8 @@ def test_a_disk_that_is_full(
         went = now()
         filler.unlink()
         _, recovered = node.event(went, "sink_recovered", "takes frames again", MOST_PAUSE_S)
+        again = small_disk / "out-2.mp4"  # without a frame it would not stay
+        node.until("the next video", lambda: again.exists() and again.stat().st_size > 0, 30.0)
         report = node.end()
         lost = lost_of(report, "out.mp4")
         assert "No space left on device" in lost and lost_of(report, "told") == "nothing"
