@@ -103,10 +103,7 @@ class Stage:
         rows, columns = sprite.shape
         tall = metres * self.view.intrinsics.focal / depth
         wide = tall * columns / rows
-        u, v = (
-            u + 0.5,
-            v + 0.5,
-        )  # u and v are 0 in the middle of the first pixel, and its edges lie around that
+        u, v = u + 0.5, v + 0.5  # from the middle of the first pixel to the picture's edge
         frame = (round(u - wide / 2), round(v - tall), round(u + wide / 2), round(v))
         box = self._box(*frame)
         if box and tall >= 2.5 and frame[2] > frame[0]:
