@@ -48,6 +48,7 @@ class Damage:
         self._gaps = Gaps(context)
         self._count = self._key = 0  # packets, and which of them was the latest key frame
         self._since: int | None = None  # from this packet on
+        self._latest = 0  # that was damaged, or missing
 
     def taken(self, packet: "av.Packet[Any]") -> "av.Packet[Any]":
         """The packet, before it is decoded."""
@@ -73,10 +74,13 @@ class Damage:
             return False
         assert isinstance(picture.opaque, tuple)
         number, key = picture.opaque
-        if self._since is None or key > self._since or number > self._since + HEALED:
+        if self._since is None or key > self._since or number > self._latest + HEALED:
             return True
         return bool(number < self._since)
 
     def _lose(self, number: int) -> None:
-        if not self._alone and (self._since is None or self._key > self._since):
+        if self._alone:
+            return
+        if self._since is None or self._key > self._since or number > self._latest + HEALED:
             self._since = number
+        self._latest = number

@@ -1,6 +1,6 @@
 """What is handed on of a damaged video is right to the pixel; the rest is dropped, and counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from av.video.stream import VideoStream
 
 from perception.frame import Drop, DropReason, Frame
+from perception.sources import damage
 from perception.sources.registry import open_source
 from tests.servers.control import Server
 from tests.servers.pictures import number_of, numbered
@@ -98,6 +99,20 @@ def test_what_is_built_upon_a_damaged_picture_is_dropped(tmp_path: Path, b_frame
     check_right(items, read(path))
     assert 1 <= sum(isinstance(one, Drop) for one in items) < GOP + 3
     assert isinstance(items[-1], Frame)
+
+
+@pytest.mark.parametrize(
+    ("lost", "dropped"),
+    [({10}, range(10, 16)), ({10, 13}, range(10, 18)), ({10, 25}, [*range(10, 16), *range(24, 30)])],
+)
+def test_without_a_key_frame_damage_counts_as_painted_over_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: set[int], dropped: Sequence[int]
+) -> None:
+    """Counted from the latest loss, and each time."""
+    monkeypatch.setattr(damage, "HEALED", 5)
+    path = encoded(tmp_path / "whole.mkv", g="1000", bf="0", sc_threshold="0")
+    items = read(remuxed(path, tmp_path / "lost.mkv", lambda n, data: None if n in lost else data))
+    assert [number for number, one in enumerate(items) if isinstance(one, Drop)] == list(dropped)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mjpeg"])
