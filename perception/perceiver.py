@@ -45,6 +45,7 @@ class Perceiver:
         labels_only: road users and lanes are left out, to save time; where the network gives labels.
         ego_mask: bool (h, w) of the frames' aspect: where the own car is in view; see `perception.ego`.
         least: class id → score from which its road users are published; None: all are.
+        pixels: of the network's input, where they were asked for in place of the bundle's own.
     """
 
     info: BundleDescription
@@ -56,6 +57,7 @@ class Perceiver:
     labels_only: bool = False
     ego_mask: Bools | None = None
     least: Mapping[int, float] | None = None
+    pixels: int | None = None
     _ego: dict[tuple[int, int], EgoMask] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
@@ -71,6 +73,7 @@ class Perceiver:
         wait: bool = True,
         ego_mask: str | Path | None = None,
         min_score: float | Mapping[str, float] | None = None,
+        pixels: int | None = None,
     ) -> Self:
         """Load a bundle, verify it and make it ready.
 
@@ -89,15 +92,19 @@ class Perceiver:
             ego_mask: a picture that is not black where the own car is in view; see `perception.ego`.
             min_score: 0 to 1, from which on road users are published; by the classes' names, with "all" for
                 those that are not named; None: the bundle's own for each class.
+            pixels: of the network's input, height × width; None: as many as the bundle was measured at.
 
         Raises:
             BundleError: a bundle is missing, altered, or not reproduced by the engine.
             EngineError: the engine is not known or cannot run here.
             ConfigError: the bundle's network does not tell instances apart that way, or gives no logits; or
                 that of `denoise` does not restore single frames; or the ego mask is none; or a
-                minimum score is for a class without instances, or not 0 to 1.
+                minimum score is for a class without instances, or not 0 to 1; or the network does not take
+                so many pixels.
         """
         bundle = Bundle.load(model)
+        if pixels is not None:
+            bundle = bundle.resized(pixels)
         grouping = choose_grouping(bundle.info, bundle.classes, instances)
         least = choose_least(bundle.info, bundle.classes, instances, min_score)
         if crf and "logits" not in bundle.info.outputs:
@@ -111,7 +118,7 @@ class Perceiver:
         mask = None if ego_mask is None else read_ego_mask(Path(ego_mask))
         opener = partial(open_engine, bundle, engine, threads)
         opened = opener(on_build) if wait else open_without_waiting(engine, opener, on_build)
-        return cls(bundle.info, opened, grouping, crf, denoiser, ego_mask=mask, least=least)
+        return cls(bundle.info, opened, grouping, crf, denoiser, ego_mask=mask, least=least, pixels=pixels)
 
     @classmethod
     def _load_denoiser(
@@ -138,7 +145,8 @@ class Perceiver:
     @property
     def model(self) -> str:
         """Names and versions of what runs, for people."""
-        name = f"{self.info.name} {self.info.version}"
+        size = "" if self.pixels is None else f" at {self.pixels} pixels"
+        name = f"{self.info.name} {self.info.version}{size}"
         return f"{name}, after {self.denoiser.model}" if self.denoiser else name
 
     @property

@@ -3,6 +3,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from perception import Bundle, Frame, Perceiver, PerceptionError, Status
 from perception.classes import DRIVE
 from perception.decode.instances import choose_grouping
+from perception.engines.base import ReadyEngine
 from perception.engines.registry import open_engine
 from perception.errors import ConfigError
+from perception.evaluation.scoring import subject_of
 from perception.pixels import BT709, Yuv420
 from perception.resample import input_size
 from perception.simulation import Drive, parse_options
@@ -94,6 +97,26 @@ def test_what_is_left_out_is_told_and_the_labels_stay(perceiver: Perceiver) -> N
     small = replace(perceiver, pixel_share=0.25)
     assert small.prepare(frame).size == perceiver.prepare(frame).size // 4
     assert small.perceive(frame).labels.shape == (96, 160)
+
+
+def test_the_network_sees_as_many_pixels_as_are_asked_for(
+    colour_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def opener(bundle: Bundle, *rest: Any) -> ReadyEngine:
+        sizes.append(bundle.info.input.pixels)  # TensorRT builds for a range of sizes around it
+        return open_engine(bundle, *rest)
+
+    monkeypatch.setattr("perception.perceiver.open_engine", opener)
+    asked = Perceiver.load(colour_bundle.folder, "onnx-cpu", threads=1, pixels=64 * 96)
+    frame = Frame(COLOURS_BGR[street(360, 640)], 0)
+    assert sizes == [64 * 96]
+    assert asked.prepare(frame).shape == (*input_size(360, 640, 64 * 96, 32), 3)
+    assert replace(asked, pixel_share=0.5).prepare(frame).shape == (*input_size(360, 640, 32 * 96, 32), 3)
+    assert asked.perceive(frame).labels.shape == (360, 640)
+    assert asked.model == "colour 1 at 6144 pixels"
+    assert subject_of(asked).engine == "onnx-cpu, 6144 pixels"
 
 
 def test_lane_boundaries_are_in_pixels_of_the_frame(perceiver: Perceiver) -> None:

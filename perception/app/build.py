@@ -68,6 +68,7 @@ def open_rig(
             crf=settings.crf,
             denoise=settings.denoise,
             min_score=settings.min_score,
+            pixels=settings.pixels,
             on_build=on_build,
             wait=not live,
         )

@@ -173,6 +173,13 @@ def run(
         str | None,
         typer.Option(help="A bundle that restores each frame before the model sees it.", metavar="NAME"),
     ] = None,
+    pixels: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels of its input: fewer are faster, more see farther [default: the model's own].",
+            metavar="N",
+        ),
+    ] = None,
     ego_mask: Annotated[
         str | None,
         typer.Option(
@@ -245,6 +252,7 @@ def run(
         instances=instances,
         crf=crf,
         denoise=denoise,
+        pixels=pixels,
         ego_mask=ego_mask,
         calibration=calibration,
         min_score=min_score or None,

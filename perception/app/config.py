@@ -87,6 +87,7 @@ class RunConfig(BaseModel):
         instances: how road users are separated: "auto", or one of `perception.decode.instances.WAYS`.
         crf: refine class maps by a fully connected CRF; see `perception.decode.crf`.
         denoise: name or folder of a bundle that restores each frame before the network sees it.
+        pixels: of the network's input, height × width; None: the model's own.
         ego_mask: a picture that is not black where the own car is in view, such as its bonnet: nothing is
             detected there; "auto": found in a recording. With several cameras, by their names.
         calibration: a file with the camera's lens and mount, for metres; None: what the source knows. With
@@ -117,6 +118,7 @@ class RunConfig(BaseModel):
     instances: str = "auto"
     crf: bool = False
     denoise: str | None = Field(None, min_length=1)
+    pixels: PositiveInt | None = None
     ego_mask: ByCamera = None
     calibration: ByCamera = None
     min_score: Annotated[dict[str, float], BeforeValidator(_by_class)] = {}
@@ -126,7 +128,15 @@ class RunConfig(BaseModel):
     max_pixels: PositiveInt = MAX_PIXELS
 
     @field_validator(
-        "frames", "max_age", "min_rate", "give_up", "min_score", "workers", "max_pixels", mode="before"
+        "frames",
+        "max_age",
+        "min_rate",
+        "give_up",
+        "min_score",
+        "pixels",
+        "workers",
+        "max_pixels",
+        mode="before",
     )
     @classmethod
     def _number(cls, value: object) -> object:

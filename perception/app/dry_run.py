@@ -62,12 +62,13 @@ def plan(settings: RunConfig) -> Plan:
                     ego_mask_of(source, settings.sources[camera], settings, camera)
                 rows.append((f"ego mask {camera}", found))
     bundle = Bundle.load(settings.model)
+    bundle = bundle.resized(settings.pixels) if settings.pixels is not None else bundle
     info, classes = bundle.info, bundle.classes
     least = choose_least(info, classes, settings.instances, settings.min_score or None)
     shown = ", ".join(f"{classes.names[i]} {score:.2f}" for i, score in least.items())
     way = choose_way(info, settings.instances)
     rows += [
-        ("model", f"{info.name} {info.version}, {bundle.folder}"),
+        ("model", f"{info.name} {info.version} at {info.input.pixels} pixels, {bundle.folder}"),
         ("engine", settings.engine + (", the fastest that runs here" if settings.engine == "auto" else "")),
         ("instances", f"by {way}, from scores of {shown}" if way else "none"),
     ]

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -20,11 +20,19 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from perception.bundle.manifest import FILES, GRAPHS, BundleDescription, BundleInfo, Precision, ScoresInfo
+from perception.bundle.manifest import (
+    FILES,
+    GRAPHS,
+    MOST_PIXELS,
+    BundleDescription,
+    BundleInfo,
+    Precision,
+    ScoresInfo,
+)
 from perception.bundle.npz import read_arrays
 from perception.bundle.onnx_parts import reads_other_files
 from perception.classes import ClassSet
-from perception.errors import BundleError
+from perception.errors import BundleError, ConfigError
 from perception.parsing import faults
 
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -56,6 +64,26 @@ class Bundle:
             if name in GRAPHS.values():
                 _check_whole(folder / name, data)
         return bundle
+
+    def resized(self, pixels: int) -> Self:
+        """The bundle for an input of another size, height × width: fewer are faster, more see farther.
+
+        Raises:
+            ConfigError: the network's size is not free, or not that small or large.
+        """
+        info = self.info.input
+        if info.size is not None:
+            height, width = info.size
+            raise ConfigError(f"pixels {pixels}: {self.info.name} takes {width}×{height} only; leave it out")
+        if any(output.scale > 1 for output in self.info.outputs.values()):
+            raise ConfigError(f"pixels {pixels}: {self.info.name} sees every pixel of a frame; leave it out")
+        if not info.multiple**2 <= pixels <= MOST_PIXELS:
+            raise ConfigError(
+                f"pixels {pixels}: {self.info.name} takes {info.multiple**2} to {MOST_PIXELS}; it was "
+                f"measured at {info.pixels}"
+            )
+        resized = info.model_copy(update={"pixels": pixels})
+        return replace(self, info=self.info.model_copy(update={"input": resized}))
 
     @cached_property
     def classes(self) -> ClassSet:

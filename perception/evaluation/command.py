@@ -16,6 +16,11 @@ MinScore = Annotated[
     typer.Option(help="Publish from this score on, or CLASS=SCORE; repeatable [default: the model's]."),
 ]
 
+Pixels = Annotated[
+    int | None,
+    typer.Option(min=1, help="Pixels of the network's input [default: the model's own].", metavar="N"),
+]
+
 
 def evaluate(
     data: Annotated[
@@ -35,6 +40,7 @@ def evaluate(
     denoise: Annotated[
         str | None, typer.Option(help="A bundle that restores each frame before the model sees it.")
     ] = None,
+    pixels: Pixels = None,
     predictions: Annotated[
         Path | None, typer.Option(help="Score a folder that `perception run` wrote, instead of a bundle.")
     ] = None,
@@ -78,6 +84,7 @@ def evaluate(
         instances=instances,
         crf=crf,
         denoise=denoise,
+        pixels=pixels,
         predictions=predictions,
         classes=classes,
         suite=suite,

@@ -1,7 +1,6 @@
 """What `perception validate` prints and writes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ def judge(
     names = list(sources) if only is None else list(only)
     if unknown := [name for name in names if name not in sources]:
         raise ConfigError(f"--only {unknown[0]}: fold {fold} holds out {', '.join(sources)}")
-    perceiver = _sized(Perceiver.load(model, engine, min_score=asked_scores(min_score)), pixels)
+    perceiver = Perceiver.load(model, engine, min_score=asked_scores(min_score), pixels=pixels)
     least = dict(perceiver.least or {})
     if calibrate:
         perceiver = uncalibrated(perceiver)
@@ -108,8 +107,7 @@ def judge(
     flicker = {name: one.flicker for name, one in found.items() if one.flicker is not None}
     if only is None and drive_frames:
         flicker |= {Path(one).name: flicker_of(subject, one, drive_frames) for one in chosen.drives}
-    size = perceiver.info.input.pixels * perceiver.pixel_share
-    title = f"{subject.model} on {subject.engine}, {size:.0f} pixels, fold {fold}"
+    title = f"{subject.model} on {subject.engine}, fold {fold}"
     if calibrate:
         for line in calibrate_bundle(Bundle.load(model), found):
             Console().print(line, soft_wrap=True, highlight=False)
@@ -122,18 +120,9 @@ def judge(
     if picture is not None:
         cv2.imwrite(str(picture), np.vstack(pictures))
     if output is not None:
-        report = _report(found, flicker, subject.model, subject.engine, round(size), fold, least)
+        size = perceiver.info.input.pixels
+        report = _report(found, flicker, subject.model, subject.engine, size, fold, least)
         output.write_text(report.model_dump_json(indent=2) + "\n")
-
-
-def _sized(perceiver: Perceiver, pixels: int | None) -> Perceiver:
-    if pixels is None:
-        return perceiver
-    if perceiver.info.input.size is not None:
-        raise ConfigError(
-            f"--pixels {pixels}: {perceiver.info.name} takes one size, {perceiver.info.input.size}"
-        )
-    return replace(perceiver, pixel_share=pixels / perceiver.info.input.pixels)
 
 
 def _tables(

@@ -37,6 +37,7 @@ def report(
     instances: str | None,
     crf: bool,
     denoise: str | None,
+    pixels: int | None,
     predictions: Path | None,
     classes: Path | None,
     suite: Path | None,
@@ -60,6 +61,7 @@ def report(
         "instances": instances,
         "crf": crf,
         "denoise": denoise,
+        "pixels": pixels,
         "min_score": asked_scores(min_score),
     }
     asked = {name: value for name, value in how.items() if value}

@@ -51,6 +51,8 @@ class Subject:
 
 def subject_of(perceiver: Perceiver) -> Subject:
     name, engine = perceiver.info.name, perceiver.engine.name + (", CRF" if perceiver.crf else "")
+    if perceiver.pixels is not None:
+        engine += f", {perceiver.pixels} pixels"
     if perceiver.denoiser is not None:
         engine += f", after {perceiver.denoiser.model}"
     followers = (Tracker, lambda: LaneTracker(perceiver.classes), ClosingTracker)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from perception.errors import ConfigError
-from perception.evaluation.command import MinScore, Reliability
+from perception.evaluation.command import MinScore, Pixels, Reliability
 
 
 def validate(
@@ -17,7 +17,7 @@ def validate(
     ),
     model: Annotated[str, typer.Option(help="Name of a shipped bundle, or a bundle's folder.")] = "drive",
     engine: Annotated[str, typer.Option(help="Engine that runs it.")] = "auto",
-    pixels: Annotated[int | None, typer.Option(min=1024, help="Pixels of the network's input.")] = None,
+    pixels: Pixels = None,
     only: Annotated[str | None, typer.Option(help="Only these sets: NAME,NAME.")] = None,
     every: Annotated[int, typer.Option(min=1, help="Only every so many-th frame, without flicker.")] = 1,
     drive_frames: Annotated[int, typer.Option(min=0, help="Frames of each drive without labels.")] = 100,

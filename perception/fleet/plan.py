@@ -88,6 +88,7 @@ def set_up(settings: RunConfig, workers: int, longest: float, *, quiet: bool, he
                 crf=settings.crf,
                 denoise=settings.denoise,
                 min_score=settings.min_score,
+                pixels=settings.pixels,
                 on_build=on_build,
             )
         engine = perceiver.engine.name

@@ -132,11 +132,11 @@ def test_a_dry_run_says_what_it_would_open_and_writes_nothing(tmp_path: Path) ->
     (tmp_path / "old.mp4").write_bytes(b"")
     (tmp_path / "labels").mkdir()
     sinks = [f"{tmp_path}/{name}" for name in ("new.mp4", "old.mp4", "labels/")]
-    shown = CliRunner(env={"COLUMNS": "300"}).invoke(
-        app, ["run", "sim:?rate=20", *sinks, "--dry-run", "--frames", "7", "--min-score", "vehicle=0.5"]
-    )
+    how = ["--frames", "7", "--min-score", "vehicle=0.5", "--pixels", "92160"]
+    shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["run", "sim:?rate=20", *sinks, "--dry-run", *how])
     lines = [" ".join(line.split()) for line in shown.output.splitlines()]
     assert lines[0] == "source front sim:?rate=20: 20 frames/s, 7 frames, policy every-frame"
+    assert any(re.match(r"model drive \d+ at 92160 pixels, ", line) for line in lines)
     assert re.search(
         r"by centres, from scores of vehicle 0.50, pedestrian 0\.\d\d, two_wheeler 0\.\d\d", shown.output
     )
@@ -169,5 +169,9 @@ def test_a_dry_run_refuses_what_the_run_would(tmp_path: Path, monkeypatch: pytes
     assert "ego mask none.png: not a picture" in str(mask.exception)
     unknown = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--dry-run", "--min-score", "road=1"])
     assert "'road' has no instances" in str(unknown.exception)
+    for dry in ([], ["--dry-run"]):
+        size = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--pixels", "92", *dry])
+        assert "pixels 92: drive takes 1024 to" in str(size.exception)
+        assert not list(tmp_path.iterdir())
     number = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--dry-run", "--min-score", "high"])
     assert "min_score.all = 'high' is refused" in str(number.exception)

@@ -10,10 +10,11 @@ import pytest
 
 from perception.bundle import bundle as bundles
 from perception.bundle.bundle import Bundle, write_bundle
-from perception.bundle.manifest import BundleDescription, Precision
+from perception.bundle.manifest import MOST_PIXELS, BundleDescription, Precision
 from perception.classes import DRIVE
-from perception.errors import BundleError
+from perception.errors import BundleError, ConfigError
 from tests.conftest import write_colour_bundle
+from tests.graphs import doubled, inverted
 
 
 @pytest.fixture
@@ -233,3 +234,21 @@ def test_writing_replaces_a_bundle_whole_and_nothing_else(tmp_path: Path) -> Non
     with pytest.raises(BundleError, match="holds other files"):
         write_colour_bundle(tmp_path / "mine")
     assert (tmp_path / "mine" / "README.md").read_text() == "precious"
+
+
+def test_another_size_is_all_that_changes(colour_bundle: Bundle) -> None:
+    least = colour_bundle.info.input.multiple**2
+    for pixels in (least, MOST_PIXELS):
+        resized = colour_bundle.resized(pixels)
+        assert resized.info.input.pixels == pixels and resized.folder == colour_bundle.folder
+        assert resized.resized(colour_bundle.info.input.pixels) == colour_bundle
+    for pixels in (least - 1, MOST_PIXELS + 1):
+        with pytest.raises(ConfigError, match=f"pixels {pixels}: colour takes {least} to {MOST_PIXELS}"):
+            colour_bundle.resized(pixels)
+
+
+def test_a_size_that_is_not_free_is_no_choice(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="pixels 6144: fixed takes 96×64 only; leave it out"):
+        inverted(tmp_path / "fixed", size=(64, 96)).resized(6144)
+    with pytest.raises(ConfigError, match="pixels 6144: larger sees every pixel of a frame; leave it out"):
+        doubled(tmp_path / "larger").resized(6144)

@@ -68,6 +68,13 @@ def test_a_calibration_may_be_given(folder: Path) -> None:
         setup(calibration="camera.yaml")
 
 
+@pytest.mark.usefixtures("folder")
+def test_another_size_of_the_input_is_another_answer() -> None:
+    assert setup(pixels=64 * 96).configuration(DRIVE) != setup().configuration(DRIVE)
+    with pytest.raises(ConfigError, match="pixels 10: colour takes 1024 to"):
+        setup(pixels=10)
+
+
 def test_drives_are_not_cut_where_the_own_car_is_searched(folder: Path) -> None:
     """A piece of a drive shows another mask than all of it."""
     assert setup(ego_mask="mask.png").longest == 600
