@@ -164,6 +164,11 @@ class Perceiver:
         engines = [self.engine] + ([self.denoiser.engine] if self.denoiser else [])
         return [one for one in engines if isinstance(one, LazyEngine)]
 
+    def leave(self, seconds: float) -> None:
+        """Wait so long for engines that are being built, and no longer, as the process is about to end."""
+        for one in self._pending:
+            one.leave(seconds)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What people should know of the engines, such as a damaged cache that was discarded."""

@@ -11,7 +11,7 @@ import cv2
 from perception.app.config import RunConfig
 from perception.app.place import with_place
 from perception.app.progress import show_builds
-from perception.engines.background import call_in_background, end_or_leave
+from perception.engines.background import Call, call_in_background, end_or_leave
 from perception.errors import ConfigError
 from perception.health.types import Health
 from perception.perceiver import Perceiver
@@ -73,10 +73,16 @@ def open_rig(
             wait=not live,
         )
         loading = call_in_background(load, "loading")
-        stack.callback(end_or_leave, loading.thread, ENDS_S)
+        stack.callback(_leave, loading)
         from perception.app.wiring import wire  # noqa: PLC0415 - imported while the engine loads: 50 ms
 
         return wire(settings, sources, loading.future.result, stack, on_scene, on_health)
+
+
+def _leave(loading: Call[Perceiver]) -> None:
+    end_or_leave(loading.thread, ENDS_S)
+    if loading.future.done() and loading.future.exception() is None:
+        loading.future.result().leave(ENDS_S)
 
 
 def open_sources(settings: RunConfig) -> dict[str, Source]:

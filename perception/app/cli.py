@@ -288,8 +288,8 @@ def run(
     if not quiet or as_json:
         from perception.app.run_table import show_reports  # noqa: PLC0415 - no run waits for rich to begin
 
-        reason = None if failure is None else shown(failure)
-        show_reports([node.report(reason) for node in rig.nodes], as_json)
+        why = {camera: shown(error) for camera, error in rig.failures.items()}
+        show_reports([node.report(why.get(node.camera)) for node in rig.nodes], as_json)
     if failure:
         raise failure
     if received:

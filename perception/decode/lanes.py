@@ -16,6 +16,7 @@ from perception.types import Bools, Doubles, Ints
 
 LEAST_T = 4.0  # rows; the horizon is not known better
 HIDDEN = 0.01  # of the height: by how much traffic hides the horizon
+GRAIN = np.ones((5, 5), np.uint8)  # pixels: what is nearer together is one road
 RISE_SD = 0.02  # of the height: of the horizon, before lines show where it is
 MOST_LANES = 12
 SHORT_GAP, LONGEST_GAP = 1.5, 4.0  # ratios of t over which marks are joined
@@ -65,6 +66,10 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
         return ()
     paint = labels == classes.id("lane_marking")
     ground = paint | (labels == classes.id("road"))
+    if not paint.any():
+        return ()
+    top = _top_of_road(ground)
+    ground[:top] = paint[:top] = False
     t_of_row = _rows_below_horizon(ground)
     runs = find_marks(paint, t_of_row)
     if not len(runs.row):
@@ -80,6 +85,13 @@ def find_lanes(labels: npt.NDArray[np.uint8], classes: ClassSet, height: int, wi
     road = _fit(runs, [surest], len(ground))[surest]
     runs = runs.joined(join_alongside(run_alongside(runs, road.at(runs.t))))
     return _make_lanes(_trace(runs, road, ground, t_of_row), road, t_of_row, labels.shape, height, width)
+
+
+def _top_of_road(ground: Bools) -> int:
+    """The first row of the largest piece: a speck above it would be taken for the horizon."""
+    whole = cv2.morphologyEx(ground.view(np.uint8), cv2.MORPH_CLOSE, GRAIN)
+    outlines, _ = cv2.findContours(whole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return cv2.boundingRect(max(outlines, key=cv2.contourArea))[1]
 
 
 def _rows_below_horizon(ground: Bools) -> Doubles:

@@ -1,11 +1,13 @@
 """What is kept between runs: the choice of an engine, and engines that take minutes to build."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from perception.engines.buffers import Shape
 
 Notes = tuple[str, ...]  # for people, on what is unusual
 _ENGINE, _SUM, _KEY = "engine", "engine.sha256", "key.json"
+_THERE = errno.ENOTEMPTY, errno.EEXIST  # of a rename
 _FORGOTTEN_S = 86_400  # a draft this old is of a build that was interrupted
 
 
@@ -69,6 +72,8 @@ class EngineCache:
             engine = path.read_bytes()
             expected = (path.parent / _SUM).read_text("ascii", errors="replace")
         except OSError as error:
+            if not path.parent.exists():  # another process puts its own there just now
+                return None, ()
             return None, self.discard(key, str(error))
         found = hashlib.sha256(engine).hexdigest()
         if found != expected:
@@ -93,7 +98,11 @@ class EngineCache:
                         file.write(data)
                         os.fsync(file.fileno())
                 shutil.rmtree(self.path(key), ignore_errors=True)
-                draft.rename(self.path(key))
+                try:
+                    draft.rename(self.path(key))
+                except OSError as error:
+                    if error.errno not in _THERE:  # else another process has just put its own there
+                        raise
         except OSError as error:
             return (f"the engine is not kept for the next start: {self.folder} cannot be written ({error})",)
         return ()
@@ -106,5 +115,6 @@ class EngineCache:
     def _sweep(self) -> None:
         """Remove what interrupted builds have left."""
         for draft in self.folder.glob("draft-*"):
-            if time.time() - draft.stat().st_mtime > _FORGOTTEN_S:
-                shutil.rmtree(draft, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another process was quicker
+                if time.time() - draft.stat().st_mtime > _FORGOTTEN_S:
+                    shutil.rmtree(draft, ignore_errors=True)

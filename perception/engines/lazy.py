@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from perception.engines.background import Call, call_in_background
+from perception.engines.background import Call, call_in_background, end_or_leave
 from perception.engines.base import Engine, EngineInfo, OnBuild, ReadyEngine
 from perception.errors import EngineError
 from perception.types import Image
@@ -36,7 +36,7 @@ class LazyEngine:
 
     def __init__(self, name: str, build: _Build, opening: Call[ReadyEngine]) -> None:
         self.name = name
-        self._build, self._engine = build, opening.future
+        self._build, self._engine, self._thread = build, opening.future, opening.thread
         weakref.finalize(self, _stop, build, opening)
 
     @property
@@ -54,6 +54,11 @@ class LazyEngine:
     def cannot_run(self) -> bool:
         """Whether it could not be built; `run` raises why."""
         return self._engine.done() and self._engine.exception() is not None
+
+    def leave(self, seconds: float) -> None:
+        """Break off the building, as the process is about to end; see `end_or_leave`."""
+        self._build.stopped.set()
+        end_or_leave(self._thread, seconds)
 
     def run(self, image: Image) -> dict[str, npt.NDArray[Any]]:
         """Run the engine, once it is built.

@@ -98,7 +98,7 @@ def rate(now: Figures) -> Iterator[Finding]:
     least = min(nominal, asked)
     measured = now.measured_s * NS_PER_S >= WINDOW_NS
     if now.live and now.signal is Signal.OK and measured and now.rate_in < least:
-        of = f"80 % of {now.nominal_rate:g}" if least == nominal else f"90 % of min_rate, {now.min_rate:g}"
+        of = f"80 % of {now.nominal_rate:g}" if least == nominal else f"90 % of --min-rate, {now.min_rate:g}"
         yield Finding(
             "rate", Level.WARN, f"low frame rate: {now.rate_in:.1f} a second, at least {least:.1f} ({of})"
         )

@@ -62,7 +62,8 @@ class Load:
     """What is missed, and what takes the time: medians over the last seconds.
 
     Attributes:
-        rate_in, rate_out, min_rate: frames a second that come, scenes a second that go, and that must.
+        rate_in, rate_out, min_rate: frames a second that come, that go as scenes or failed, and scenes that
+            must.
         age_ms, max_age_ms: of scenes at their publication.
         transport_ms: how old frames are when they arrive here.
         network_ms, decode_ms: a frame's time in the network, and for road users and lanes.
@@ -134,6 +135,7 @@ class Degradation:
         self._slow_since: int | None = None
         self._room_since: int | None = None
         self._up_at: int | None = None  # of the last step up, as long as it may prove vain
+        self._followed_at = 0
         self._wait_ns = UP_AFTER_NS
         self._votes: dict[str, _Vote] = {}  # by camera
         self._lock = Lock()  # guards all but the step
@@ -171,6 +173,9 @@ class Degradation:
             return self._step is not before
 
     def _follow(self, too_slow: bool, has_room: bool, now_ns: int, helps: Callable[[Step], bool]) -> None:
+        if now_ns - self._followed_at > HEARD_NS:  # nobody knew what was meanwhile
+            self._slow_since = self._room_since = None
+        self._followed_at = now_ns
         self._slow_since = _since(self._slow_since, too_slow, now_ns)
         self._room_since = _since(self._room_since, has_room and not too_slow, now_ns)
         if self._up_at is not None and now_ns - self._up_at > VAIN_NS:

@@ -71,13 +71,14 @@ class Monitor:
         self._lock = Lock()  # guards the rates and findings
         self._came, self._went = Rate(nominal_rate), Rate(nominal_rate)
         self._first_ns: int | None = None
-        self._resumed_ns = -NS_PER_S << 32  # never yet
+        self._resumed_ns = self._held_ns = -NS_PER_S << 32  # never yet
         self._image: tuple[Finding, ...] = ()
         # For the one thread that asks.
         self._counts: deque[_Counts] = deque()
         self._conditions = Debounce(RAISE_AFTER_S, CLEAR_AFTER_S, at_once=AT_ONCE)
         self._disks = Disks(folders)
         self._asked_ns = 0  # first
+        self._failed_rate = 0.0
         self._last: Health | None = None
 
     def arrived(self, at_ns: int) -> None:
@@ -90,6 +91,11 @@ class Monitor:
         """The machine was suspended until then: what came before says nothing of the camera now."""
         with self._lock:
             self._resumed_ns = now_ns
+
+    def held(self, now_ns: int) -> None:
+        """No frame is read before then, as the node has no room for it: that is no silence of the camera."""
+        with self._lock:
+            self._held_ns = now_ns
 
     def published(self, findings: Iterable[Finding], now_ns: int) -> None:
         """A scene was published, in the frame of which the image checks found this."""
@@ -109,16 +115,25 @@ class Monitor:
             return self._came.period_s
 
     def silent_ms(self, now_ns: int) -> float | None:
-        """Since the last frame came; None before the first."""
+        """Since the last frame came, or could have been read; None before the first."""
         with self._lock:
-            return self._came.silent_ms(now_ns)
+            return self._silent_ms(now_ns)
+
+    def _silent_ms(self, now_ns: int) -> float | None:
+        silent_ms, held_ms = self._came.silent_ms(now_ns), (now_ns - self._held_ns) / NS_PER_MS
+        return None if silent_ms is None else min(silent_ms, held_ms)
+
+    @property
+    def failed_rate(self) -> float:
+        """Frames a second on which the engine failed lately, as of the last `health`."""
+        return self._failed_rate
 
     def signal(self, now_ns: int, link: Link | None = None) -> Signal:
         """Whether frames come, alone: quick, to be asked more often than once a period."""
         with self._lock:
             if not self._live:
                 return Signal.OK
-            silent_ms, period_ms = self._came.silent_ms(now_ns), 1000 * self._came.period_s
+            silent_ms, period_ms = self._silent_ms(now_ns), 1000 * self._came.period_s
             awake_ms = (now_ns - self._resumed_ns) / NS_PER_MS
         if link and link.state is LinkState.ENDED and silent_ms is not None:  # as it should
             return Signal.OK
@@ -205,6 +220,8 @@ class Monitor:
         while len(self._counts) > 2 and now_ns - self._counts[1].at_ns >= LATELY_NS:
             self._counts.popleft()
         old = self._counts[0]
+        failed = dropped.get(DropReason.FAILED, 0) - old.dropped.get(DropReason.FAILED, 0)
+        self._failed_rate = failed * NS_PER_S / max(now_ns - old.at_ns, NS_PER_S)
         return _Counts(
             now_ns,
             captured - old.captured,
@@ -230,7 +247,7 @@ class Monitor:
         return Figures(
             live=self._live,
             signal=signal,
-            silent_ms=self._came.silent_ms(now_ns),
+            silent_ms=self._silent_ms(now_ns),
             link=link,
             active_ms=(now_ns - self._asked_ns) / NS_PER_MS,
             measured_s=since_ms / 1000,

@@ -10,6 +10,7 @@ WINDOW_NS = 2 * NS_PER_S  # long enough to be steady over bursts, short enough t
 INTERVALS = 64  # the period is their median: two seconds at 30 fps
 BURST = 4  # frames that a network may hand on at once: the period is a mean over so many intervals
 FEWEST = 10  # intervals that tell more than the nominal rate does, even with a gap among them
+SOME = 3  # that tell of a camera slower than that, as many a network camera is, which says nothing of it
 
 
 class Rate:
@@ -40,7 +41,8 @@ class Rate:
         The median, so that a gap does not count, of means over a few, so that bursts do not either.
         """
         if len(self._intervals) < FEWEST:
-            return 1 / self.nominal
+            slow_ns = float(np.median(self._intervals)) if len(self._intervals) >= SOME else 0.0
+            return max(1 / self.nominal, slow_ns / NS_PER_S)
         if self._median_ns is None:
             passed = np.cumsum(np.array((0, *self._intervals), np.int64))
             self._median_ns = float(np.median(passed[BURST:] - passed[:-BURST])) / BURST

@@ -41,6 +41,9 @@ class FramesInFlight:
 
     Args:
         perceive: gives a frame's scene; called by the workers.
+
+    Attributes:
+        waits: whether who captures waits for room just now, and reads nothing.
     """
 
     def __init__(
@@ -57,13 +60,15 @@ class FramesInFlight:
         # Bounds the frames, and so the memory. The freshest fill it so: one for each worker, one perceived
         # for each, the one that is published, and one that waits for a worker.
         self._room = Semaphore(2 * workers.count + (2 if self._freshest else 0))
-        self._ended = False
+        self._ended = self.waits = False
         self._failure: Exception | None = None
 
     def take_in(self, new: InFlightFrame) -> None:
         """Hand a frame to the workers once there is room; where the freshest counts at once, or drop it."""
         if not self._freshest:
+            self.waits = True
             self._room.acquire()
+            self.waits = False
         elif self._replaces_newest(new):
             return
         elif not self._room.acquire(blocking=False):

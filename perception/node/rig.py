@@ -20,10 +20,15 @@ LOG = logging.getLogger("perception.rig")
 
 
 class Rig:
-    """Runs nodes beside each other. One that breaks leaves the others running."""
+    """Runs nodes beside each other. One that breaks leaves the others running.
+
+    Attributes:
+        failures: why nodes broke, by their cameras.
+    """
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.nodes = tuple(nodes)
+        self.failures: dict[str, PerceptionError] = {}
 
     def stop(self) -> None:
         """As of each node."""
@@ -38,24 +43,30 @@ class Rig:
                 as the others may run for long; so was what nobody foresaw, with where.
         """
         if len(self.nodes) == 1:
-            _run(self.nodes[0])
+            self._run(self.nodes[0])
             return
-        broken: list[str] = []
 
         def run(node: Node) -> None:
             try:
-                _run(node)
+                self._run(node)
             except PerceptionError as error:
                 LOG.error("%s: %s", node.camera, error, extra=_told(node))  # noqa: TRY400
-                broken.append(node.camera)
 
         calls = [call_in_background(partial(run, node), node.camera) for node in self.nodes]
         for call in calls:
             call.future.result()
-        if broken:
+        if self.failures:
+            broken = ", ".join(self.failures)
             raise PerceptionError(
-                f"{len(broken)} of {len(self.nodes)} cameras broke: {', '.join(broken)}; the log says why"
+                f"{len(self.failures)} of {len(self.nodes)} cameras broke: {broken}; the log says why"
             )
+
+    def _run(self, node: Node) -> None:
+        try:
+            _run(node)
+        except PerceptionError as error:
+            self.failures[node.camera] = error
+            raise
 
 
 def _run(node: Node) -> None:

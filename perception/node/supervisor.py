@@ -145,6 +145,8 @@ class Supervisor:
         if now_ns - self._ticked_ns > PAUSE_NS:
             self._resumed_ns = now_ns
         self._ticked_ns = now_ns
+        if self._pipeline.in_flight.waits:
+            self._pipeline.monitor.held(now_ns)
         self._check_suspended(now_ns)
         if self._freshest:
             self._replace_hung()
@@ -230,8 +232,13 @@ class Supervisor:
         )
 
     def _step(self, health: Health) -> None:
-        """Down where too few scenes come, or most of the last ones too late; up where there is room."""
+        """Down where too few scenes come, or most of the last ones too late; up where there is room.
+
+        A camera that gives no frames says nothing of either.
+        """
         degradation, now_ns = self._pipeline.degradation, health.stamp_ns
+        if health.signal is Signal.NO_SIGNAL or not health.rate_in:
+            return
         since_ns = now_ns - WINDOW_NS  # shorter than a step lasts at least: each is judged by its own scenes
         stages = ("end_to_end", "transport", "infer", "decode")
         age, transport, network, decode = (
@@ -239,7 +246,14 @@ class Supervisor:
         )
         late_ms = math.inf if self._limits.max_age_ms is None else self._limits.max_age_ms
         load = Load(
-            health.rate_in, health.rate_out, self._limits.min_rate, age, late_ms, transport, network, decode
+            health.rate_in,
+            health.rate_out + self._pipeline.monitor.failed_rate,
+            self._limits.min_rate,
+            age,
+            late_ms,
+            transport,
+            network,
+            decode,
         )
         broken = any(one.name in NO_SLOWNESS and one.level is Level.ERROR for one in health.conditions)
         too_few = load.too_few(degradation.step.every) and not broken

@@ -64,6 +64,12 @@ def test_a_run_is_measured_by_what_the_system_knows(tmp_path: Path) -> None:
     assert 0.3 < spent.first_s <= spent.seconds
 
 
+def test_a_lock_is_no_output(tmp_path: Path) -> None:
+    code = "import sys, pathlib; (pathlib.Path(sys.argv[2]) / '.a.lock').write_text('1');" + SLOW.format(0.3)
+    spent = run([sys.executable, "-c", code, "in", str(tmp_path)], tmp_path)
+    assert 0.3 < spent.first_s <= spent.seconds
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -152,6 +158,15 @@ def test_live_rows_are_sums_over_turns_and_ratios_those_of_what_is_shown() -> No
     text = console.export_text()
     assert "mjpeg 30 Hz, ours/theirs: CPU 0.50, age p50 0.50, p99 0.03" in text
     assert "│ mjpeg  │ 30 │ theirs │  80.0% │  50.0% │  0.0% │  40 │ 1060 │ 1120 │   60.0 │" in text
+
+
+def test_a_viewer_that_gets_no_scene_in_time_is_an_error(
+    colour_bundle: Bundle, drive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perception.app.bench.live.WARM_S", 0.2)
+    node = ours("{source}", "{out}", "--model", str(colour_bundle.folder), "--engine", "onnx-cpu", "--quiet")
+    with pytest.raises(ConfigError, match=r"no scene on its page in 0\.0 s; measure for longer, by --frames"):
+        measure_live(node, [], drive, 0, [20.0])
 
 
 def test_a_node_that_ends_is_an_error_at_once(drive: str) -> None:

@@ -101,6 +101,21 @@ def test_traffic_that_hides_the_horizon_does_not_bend_lines() -> None:
         assert street.off(lane, at) < 2.5
 
 
+@pytest.mark.parametrize("label", [ROAD, PAINT])
+@pytest.mark.parametrize(("height", "width"), [(1, 7), (2, 6), (20, 30)])
+def test_what_is_taken_for_road_above_the_road_bends_no_lines(label: int, height: int, width: int) -> None:
+    street = Street(radius=250.0)
+    street.dashes(-1.6)
+    street.solid(1.9)
+    before = street.find()
+    street.labels[50 : 50 + height, 300 : 300 + width] = label
+    after = street.find()
+    assert [(one.side, one.kind) for one in after] == [(one.side, one.kind) for one in before]
+    assert {one.side for one in after} == {"left", "right"}
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one.points, other.points)
+
+
 def test_a_line_that_a_vehicle_hides_goes_on_alongside_the_others() -> None:
     street = Street(-250.0)
     street.solid(-1.6)

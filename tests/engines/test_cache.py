@@ -131,6 +131,44 @@ def test_what_a_power_cut_leaves_is_never_read(cache: EngineCache) -> None:
     assert not draft.exists()
 
 
+def test_two_processes_may_keep_one_engine_at_a_time(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's is there when ours is renamed; and an old draft is swept by both."""
+    rename, old = Path.rename, cache.folder / "draft-1"
+    old.mkdir(parents=True)
+
+    def late(draft: Path, path: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        assert cache.write(KEY, ENGINE) == ()
+        return rename(draft, path)
+
+    def gone(folder: Path, pattern: str) -> list[Path]:
+        if old.exists():
+            old.rmdir()
+        return [old]
+
+    monkeypatch.setattr(Path, "rename", late)
+    monkeypatch.setattr(Path, "glob", gone)
+    assert cache.write(KEY, ENGINE) == ()
+    assert cache.read(KEY) == (ENGINE, ())
+    assert [path.name for path in cache.folder.iterdir()] == [KEY.digest]
+
+
+def test_an_engine_that_is_replaced_while_it_is_read_is_not_discarded(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.write(KEY, ENGINE)
+    read = Path.read_bytes
+
+    def replaced(path: Path) -> bytes:
+        cache.path(KEY).rename(cache.folder / "aside")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", replaced)
+    assert cache.read(KEY) == (None, ())
+
+
 def test_a_full_disk_is_a_word_and_leaves_what_was_there(
     cache: EngineCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

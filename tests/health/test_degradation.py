@@ -107,6 +107,19 @@ def test_cameras_that_share_threads_go_down_when_any_is_too_slow_and_up_when_all
     assert degradation.step == STEPS[0]
 
 
+def test_a_time_of_which_nobody_knew_anything_counts_neither_way() -> None:
+    """As while the camera is away: what lasted before it is not what lasts after it."""
+    degradation = Degradation()
+    for k in (0, 1, 2, 40, 41):
+        degradation.update(True, False, k * TICK)
+    assert degradation.step == STEPS[0]
+    walk(degradation, ["slow"] * 7, start=42 * TICK)
+    assert degradation.step == STEPS[1]
+    walk(degradation, ["room"] * 3, start=60 * TICK)
+    walk(degradation, ["room"] * 3, start=60 * TICK + UP_AFTER_NS)
+    assert degradation.step == STEPS[1]
+
+
 def test_a_step_is_chosen_by_those_that_are_too_slow() -> None:
     degradation = Degradation()
     for k in range(8):

@@ -96,7 +96,7 @@ def test_a_low_rate() -> None:
         (10, 100.1, ""),  # 9.99
         (30, 100.1, ""),  # of a camera that does not say its rate, 30 is assumed
         (30, 108.0, ""),  # 9.3
-        (30, 120.0, "8.3 a second, at least 9.0 (90 % of min_rate, 10)"),
+        (30, 120.0, "8.3 a second, at least 9.0 (90 % of --min-rate, 10)"),
         (5, 200.0, ""),
         (5, 240.0, ""),
         (5, 260.0, "3.8 a second, at least 4.0 (80 % of 5)"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.health.rates import BURST, FEWEST, INTERVALS, Rate
+from perception.health.rates import BURST, FEWEST, INTERVALS, SOME, Rate
 from perception.types import NS_PER_MS, NS_PER_S
 
 
@@ -55,9 +55,18 @@ def test_bursts_do_not_change_the_period() -> None:
 
 
 def test_the_nominal_rate_counts_until_enough_came() -> None:
-    few = [k * 100 * NS_PER_MS for k in range(FEWEST)]  # one interval less
+    few = [k * 10 * NS_PER_MS for k in range(FEWEST)]  # one interval less
     assert told([]).period_s == told(few).period_s == pytest.approx(1 / 30)
-    assert told([*few, FEWEST * 100 * NS_PER_MS]).period_s == pytest.approx(0.1)
+    assert told([*few, FEWEST * 10 * NS_PER_MS]).period_s == pytest.approx(0.01)
+
+
+def test_of_a_slower_camera_a_few_frames_tell() -> None:
+    """Else each of its first ones would be late."""
+    slow = [k * 200 * NS_PER_MS for k in range(SOME + 1)]
+    assert told(slow[:-1]).period_s == pytest.approx(1 / 30)
+    assert told(slow).period_s == pytest.approx(0.2)
+    gap = [0, *(5 * NS_PER_S + k * 40 * NS_PER_MS for k in range(SOME))]
+    assert told(gap, nominal=25).period_s == pytest.approx(0.04)
 
 
 def test_frames_of_one_moment_have_the_nominal_period() -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from perception.frame import Drop, DropReason
 from perception.health.degradation import Degradation, Step
 from perception.health.latency import StageTimes
 from perception.health.lifecycle import LifeCycle
@@ -31,9 +32,9 @@ SINK = SinkState("out.mp4", 7, {})
 class Supervised:
     """A node's surroundings, as its supervisor sees them, and what the supervisor makes of them.
 
-    Time is in seconds since it began. Where `period_s` is set, frames come so often, and of `every` of
-    them one is published, `age_ms` old, of which `transport_ms` before it arrived. `hung` is how many
-    workers hang when it next looks for them.
+    Time is in seconds since it began. Where `period_s` is set, frames come so often, of `fails` of them the
+    engine fails on one, and of `every` of them one is published, `age_ms` old, of which `transport_ms` before
+    it arrived. `hung` is how many workers hang when it next looks for them.
 
     Attributes:
         fatal_at: when the supervisor ended the run, if it did; `raise_fatal` raises why.
@@ -55,7 +56,7 @@ class Supervised:
         self.now_ns, self.suspended_ns = 10**12, 5
         self.link = Link(LinkState.STREAMING, connections=1)
         self.period_s: float | None = None
-        self.every, self.age_ms, self.hung = 1, 40.0, 0
+        self.every, self.fails, self.age_ms, self.hung = 1, 0, 40.0, 0
         self.transport_ms, self.decode_ms = 0.0, 20.0
         self.fault: Exception | None = None
         self.fatal_at: float | None = None
@@ -91,11 +92,12 @@ class Supervised:
             min_rate=kept.min_rate or None,
         )
         self.accounting = Accounting()
+        self.in_flight = SimpleNamespace(abort=self._abort, waits=False)
         self.pipeline = Pipeline(
             "front",
             cast(Source, source),
             cast(Capture, SimpleNamespace(stop=lambda: None, restarts=0)),
-            cast(FramesInFlight, SimpleNamespace(abort=self._abort)),
+            cast(FramesInFlight, self.in_flight),
             cast(WorkerPool, SimpleNamespace(count=1, replace_hung=self._replace_hung)),
             [cast(SinkQueue, SimpleNamespace(state=SINK, write_health=self.sink_healths.append))],
             self.accounting,
@@ -163,7 +165,10 @@ class Supervised:
         sequence = next(self._frames)
         self.monitor.arrived(self.now_ns)
         self.times.add("transport", self.transport_ms, at_ns=self.now_ns)
-        if sequence % self.every == 0:
+        if self.fails and sequence % self.fails == 0:
+            self.accounting.capture(sequence)
+            self.accounting.drop(Drop(sequence, DropReason.FAILED, "it failed"))
+        elif sequence % self.every == 0:
             self.times.add("infer", 20.0, at_ns=self.now_ns)
             self.times.add("decode", self.decode_ms, at_ns=self.now_ns)
             self.times.add("end_to_end", self.age_ms, at_ns=self.now_ns)

@@ -199,9 +199,10 @@ def test_where_every_frame_counts_the_reader_waits_for_room() -> None:
     reader.start()
     reader.join(0.05)
     assert reader.is_alive() and flight.submitted_numbers == [0, 1]
+    assert flight.frames.waits
     flight.frames.release()
     reader.join(20)
-    assert flight.submitted_numbers == [0, 1, 2]
+    assert flight.submitted_numbers == [0, 1, 2] and not flight.frames.waits
 
 
 @pytest.mark.parametrize("policy", list(Policy))

@@ -10,6 +10,7 @@ import pytest
 from perception.bundle.bundle import Bundle
 from perception.bundle.manifest import Precision
 from perception.classes import DRIVE
+from perception.engines.background import LEFT_BEHIND
 from perception.engines.base import EngineInfo, OnBuild, ReadyEngine
 from perception.engines.registry import open_engine
 from perception.errors import EngineError
@@ -60,6 +61,33 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowBuild]:
     build = SlowBuild(monkeypatch)
     yield build
     build.finish.set()
+
+
+def test_a_builder_that_answers_nothing_is_left_when_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch, colour_bundle: Bundle
+) -> None:
+    """ONNX Runtime's for TensorRT is in one call for minutes; a second Ctrl-C would find nobody."""
+    built = threading.Event()
+
+    def deaf(bundle: Bundle, engine: str, threads: int, on_build: OnBuild) -> ReadyEngine:
+        on_build(WHAT, 0.0)
+        built.wait()
+        return open_engine(bundle, "onnx-cpu", 1)
+
+    monkeypatch.setattr("perception.perceiver.open_engine", deaf)
+    perceiver = Perceiver.load(colour_bundle.folder, "onnx-tensorrt", threads=1, wait=False)
+    perceiver.leave(0.05)
+    (left,) = (thread for thread in threading.enumerate() if thread.name == LEFT_BEHIND)
+    built.set()
+    left.join(10)
+    perceiver.leave(0.05)
+    assert LEFT_BEHIND not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_builder_that_reports_is_broken_off(build: SlowBuild, colour_bundle: Bundle) -> None:
+    perceiver = Perceiver.load(colour_bundle.folder, "tensorrt", threads=1, wait=False)
+    perceiver.leave(10)
+    assert build.ended.is_set() and perceiver.cannot_run
 
 
 def until_ready(perceiver: Perceiver) -> None:

@@ -35,9 +35,11 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, bool]]:
 
 def test_a_single_nodes_error_is_raised_as_it_is() -> None:
     error = SourceError("source x: broke")
+    one = rig(Ends("front", error))
     with pytest.raises(SourceError) as raised:
-        rig(Ends("front", error)).run()
+        one.run()
     assert raised.value is error
+    assert one.failures == {"front": error}
     rig(Ends("front")).run()
 
 
@@ -55,7 +57,10 @@ def test_what_nobody_foresaw_is_logged_with_where(caplog: pytest.LogCaptureFixtu
 def test_of_several_each_that_broke_is_named(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "perception.rig")
     nodes = Ends("left", SourceError("source x: broke")), Ends("mid"), Ends("right", KeyError("key"))
+    all_of_them = rig(*nodes)
     with pytest.raises(PerceptionError, match=r"2 of 3 cameras broke: (left, right|right, left)"):
-        rig(*nodes).run()
+        all_of_them.run()
+    why = {camera: str(error) for camera, error in all_of_them.failures.items()}
+    assert why.keys() == {"left", "right"} and why["left"] == "source x: broke" and "KeyError" in why["right"]
     assert ("left", "left: source x: broke", False) in told(caplog)
     assert any("ended by a fault of this program (KeyError" in line for _, line, _ in told(caplog))

@@ -44,6 +44,21 @@ def test_a_reader_that_gives_a_frame_now_and_then_does_not_hang(monkeypatch: pyt
     assert one.fatal_at is None and not one.stopped
 
 
+def test_a_camera_of_which_nothing_is_read_for_want_of_room_is_not_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every frame counts, and a sink stalls: it is the node that keeps the camera waiting."""
+    one = Supervised(monkeypatch, freshest=False, give_up_s=3.0)
+    one.period_s = 0.04
+    one.then_set(2.0, period_s=None)
+    one.then(2.0, lambda: one.in_flight.__dict__.update(waits=True))
+    one.then(20.0, lambda: one.in_flight.__dict__.update(waits=False))
+    one.run(30)
+    assert {health.signal for health in one.healths if one.at(health) < 20} <= {Signal.OK, Signal.STALE}
+    assert {health.signal for health in one.healths if 2.5 < one.at(health) < 20} == {Signal.OK}
+    assert one.fatal_at is not None and 22.9 < one.fatal_at <= 23.3
+
+
 @pytest.mark.parametrize("state", [LinkState.CONNECTING, LinkState.LOST, LinkState.ENDED])
 def test_a_camera_that_says_it_is_not_there_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, state: LinkState

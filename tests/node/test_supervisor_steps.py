@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perception.health.degradation import STEPS
-from perception.health.types import NodeState
+from perception.health.types import Link, LinkState, NodeState
 from tests.node.supervised import Supervised
 
 
@@ -116,6 +116,26 @@ def test_a_camera_that_gives_few_frames_is_no_reason_to_step_down(monkeypatch: p
     one.period_s = 0.2
     one.run(30)
     assert steps(one) == [""]
+
+
+def test_frames_on_which_the_engine_fails_are_no_reason_to_step_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 12 frames a second 8 are published, where 10 are wanted: less work makes no more of them."""
+    one = camera(monkeypatch, min_rate=10.0)
+    one.period_s, one.fails = 1 / 12, 3
+    one.run(30)
+    assert steps(one) == [""]
+    assert any(condition.name == "failed" for condition in one.healths[-1].conditions)
+
+
+def test_a_camera_that_is_away_says_nothing_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was too slow, has no room now, and would be too slow again once it is back."""
+    one = camera(monkeypatch)
+    one.age_ms = 300.0
+    one.then_set(4.0, age_ms=200.0)
+    one.then_set(20.0, period_s=None, link=Link(LinkState.LOST, "unplugged"))
+    one.then_set(40.0, period_s=0.04, link=Link(LinkState.STREAMING, connections=2))
+    one.run(60)
+    assert steps(one) == ["", STEPS[1].name]
 
 
 @pytest.mark.parametrize(("age_ms", "back"), [(170.0, True), (180.0, False)])

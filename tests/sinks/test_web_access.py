@@ -127,6 +127,27 @@ def test_names_that_are_not_the_loopbacks_are_refused(host: str, status: int) ->
         talk(look)
 
 
+def test_behind_a_proxy_that_keeps_the_name_the_token_decides() -> None:
+    """A page elsewhere that lets its name resolve to the loopback knows no token."""
+
+    async def look(session: ClientSession) -> None:
+        host = {"Host": "car.example", "Origin": "https://car.example"}
+        async with session.get(url_of(sink, "/health"), headers=host) as answer:
+            assert answer.status == 401
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await session.ws_connect(url_of(sink, "/live"), headers=host)
+        assert refused.value.status == 401
+        asked = url_of(sink, f"/live?token={TOKEN}")
+        async with session.ws_connect(asked, headers=host):
+            pass
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await session.ws_connect(asked, headers={**host, "Origin": "https://evil.example"})
+        assert refused.value.status == 403
+
+    with page(f"web://127.0.0.1:0?token={TOKEN}") as sink:
+        talk(look)
+
+
 def test_pages_of_another_origin_are_refused() -> None:
     async def look(session: ClientSession) -> None:
         port = sink.address.port

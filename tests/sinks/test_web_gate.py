@@ -61,6 +61,39 @@ def test_a_connection_that_is_kept_alive_is_closed(monkeypatch: pytest.MonkeyPat
         assert answer(kept).startswith(b"HTTP/1.1 200")
 
 
+class Slow(asyncio.Transport):
+    """Its other end takes so many bytes of an answer between two looks."""
+
+    def __init__(self, left: int, takes: int) -> None:
+        super().__init__()
+        self.left, self.takes, self.cut_at = left, takes, asyncio.Event()
+
+    def get_write_buffer_size(self) -> int:
+        left, self.left = self.left, max(0, self.left - self.takes)
+        return left
+
+    def abort(self) -> None:
+        self.cut_at.set()
+
+
+def test_an_answer_is_sent_for_as_long_as_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "IDLE_S", 0.02)
+
+    async def look() -> None:
+        one = gate.Gate(socket.create_server(("127.0.0.1", 0)), asyncio.Protocol)
+        slow, stuck = Slow(left=10, takes=1), Slow(left=10, takes=0)
+        for transport in (slow, stuck):
+            one.enter(transport)
+        await asyncio.wait_for(stuck.cut_at.wait(), 20)
+        await asyncio.wait_for(slow.cut_at.wait(), 20)  # once it has all of it
+        assert (slow.left, stuck.left) == (0, 10)
+        one.leave(stuck)
+        assert not one._unsent.keys() - {slow}
+        await one.close()
+
+    asyncio.run(look())
+
+
 def test_idle_connections_give_way_and_viewers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "CONNECTIONS", 4)
 

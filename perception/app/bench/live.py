@@ -186,10 +186,8 @@ def _measure_node(words: Sequence[str], address: str, seconds: float, rate: floa
         except (ClientError, OSError, TimeoutError) as error:
             said.seek(0)
             words_said = said.read().decode(errors="replace").strip()[-500:]
-            raise ConfigError(
-                f"{shlex.join(words)}: no scene on its page within {READY_S:.0f} s: "
-                f"{error or 'it is silent'}: {words_said}"
-            ) from error
+            what = str(error) or f"no scene on its page within {READY_S:.0f} s"
+            raise ConfigError(f"{shlex.join(words)}: {what}: {words_said}") from error
         finally:
             process.terminate()
             process.wait()
@@ -208,6 +206,8 @@ async def _watch(page: str, node: "subprocess.Popen[bytes]", seconds: float, rat
         await _take(live, seconds, seen)
         seen.published = await _published(session, page) - before
         seen.cpu_s, seen.sent = _cpu_s(node.pid) - cpu_s, (time.monotonic() - began) * rate
+        if not seen.ages_ms:
+            raise ConnectionError(f"no scene on its page in {seconds:.1f} s; measure for longer, by --frames")
         await live.close()
     return seen
 

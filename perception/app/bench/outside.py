@@ -102,7 +102,7 @@ def run(command: Sequence[str], out: Path) -> Spent:
         process = start([sys.executable, "-IS", "-c", _STARTER, used.name, *command], said.fileno())
         while True:
             ended, seconds = process.poll() is not None, time.perf_counter() - began
-            if not first_s and any(_size(path) for path in out.rglob("*")):
+            if not first_s and any(_size(path) for path in out.rglob("*") if path.name[0] != "."):  # a lock
                 first_s = seconds
             if ended:
                 break

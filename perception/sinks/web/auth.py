@@ -25,8 +25,8 @@ class Auth:
     """Refuses requests that a stranger sent, or had somebody's browser send.
 
     Without a token the loopback is the only protection, and a browser on this machine is inside it. So hosts
-    other than the loopback are refused, as a page elsewhere may let its own name resolve to it (DNS
-    rebinding), and so are requests of a page of another origin.
+    other than the loopback are refused then, as a page elsewhere may let its own name resolve to it (DNS
+    rebinding); and always requests of a page of another origin.
     """
 
     def __init__(self, address: Address) -> None:
@@ -51,7 +51,8 @@ class Auth:
         return check
 
     def _check_names(self, request: web.Request) -> None:
-        if is_loopback(self._address.host) and not is_loopback(_name(request.host)):
+        alone = is_loopback(self._address.host) and not self._address.token
+        if alone and not is_loopback(_name(request.host)):
             raise web.HTTPForbidden(
                 text=f"This page is for this machine alone, and {printable(request.host)} is not its name: "
                 f"use http://{self._address.host}:{self._address.port}/"

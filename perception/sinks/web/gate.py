@@ -60,7 +60,8 @@ class Gate:
         self._loop = asyncio.get_running_loop()
         self._listening, self._serve = listening, serve
         self._most = min(CONNECTIONS, max(8, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
-        self._until: dict[asyncio.BaseTransport, float] = {}  # when each is closed; inf: it is answered now
+        self._until: dict[asyncio.Transport, float] = {}  # when each is closed; inf: it is answered now
+        self._unsent: dict[asyncio.Transport, int] = {}  # bytes of an answer, when that was last looked at
         self._accepted = Bucket(BURST, ACCEPTED * RATE, self._loop.time)
         self._hosts: dict[str, tuple[Bucket, Bucket]] = {}
         listening.setblocking(False)
@@ -94,7 +95,7 @@ class Gate:
     @contextmanager
     def asking(self, transport: asyncio.BaseTransport | None) -> Iterator[None]:
         """While the block runs, a request of this connection that may be is answered: it is not closed."""
-        if transport is None or transport not in self._until:  # it is gone
+        if not isinstance(transport, asyncio.Transport) or transport not in self._until:  # it is gone
             yield
             return
         self._until[transport] = math.inf
@@ -103,6 +104,7 @@ class Gate:
         finally:
             if transport in self._until:
                 self._until[transport] = self._loop.time() + IDLE_S
+                self._unsent.pop(transport, None)
 
     async def _accept(self) -> None:
         while True:
@@ -121,7 +123,11 @@ class Gate:
             await asyncio.sleep(IDLE_S / 5)
             now = self._loop.time()
             for transport in [one for one, until in self._until.items() if until <= now]:
-                _cut(transport)
+                left = transport.get_write_buffer_size()
+                if 0 < left < self._unsent.get(transport, math.inf):  # slow, and yet it takes its answer
+                    self._unsent[transport], self._until[transport] = left, now + IDLE_S
+                else:
+                    _cut(transport)
 
     def enter(self, transport: asyncio.Transport) -> None:
         """Give a new connection a place, for the time being."""
@@ -133,8 +139,9 @@ class Gate:
             words = "the live page: more than %d connections: those that ask nothing are closed"
             _log.warning(words, self._most, extra={"event": "connections"})
 
-    def leave(self, transport: asyncio.BaseTransport) -> None:
+    def leave(self, transport: asyncio.Transport) -> None:
         self._until.pop(transport, None)
+        self._unsent.pop(transport, None)
 
 
 class _Visit(asyncio.Protocol):
@@ -193,6 +200,5 @@ class _Visit(asyncio.Protocol):
         self._inner.resume_writing()
 
 
-def _cut(transport: asyncio.BaseTransport) -> None:
-    assert isinstance(transport, asyncio.Transport)
+def _cut(transport: asyncio.Transport) -> None:
     transport.abort()
