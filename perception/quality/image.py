@@ -19,6 +19,7 @@ from perception.frame import Frame
 from perception.health.types import Finding, Level
 from perception.pixels import Pixels, grey, size_of, subsample
 from perception.quality.compression import damage
+from perception.quality.frozen import FrozenPicture
 from perception.quality.labels import LabelChecks
 from perception.quality.occlusion import BlockedLens
 from perception.scene import Scene
@@ -36,7 +37,6 @@ SPANS = 40.0, 20.0  # from the 2nd to the 98th percentile: rain at night (49)
 SHARPNESS = 0.20, 0.17
 SHARPNESS_DROP = 0.5  # of what this camera usually has: between two of its drives (0.52)
 NOISES = 9.0, 20.0  # standard deviation: the sensor at night (6.4); at 20 people drown in it
-FROZEN_NS, FROZEN_FRAMES = NS_PER_S // 2, 3  # the noise of a sensor changes some pixel in every frame
 
 SMALL_WIDTH = 320  # px, of the subsample that light and colours are measured on
 ROWS = 16  # one row of so many is looked at in full, for sharpness and noise
@@ -76,20 +76,27 @@ class ImageChecks:
     """
 
     def __init__(self, size: tuple[int, int] | None = None, classes: ClassSet = DRIVE) -> None:
-        self._size, self._first_sizes = size, Counter[tuple[int, int]]()
+        self._asked_size, self._classes = size, classes
+        self._begin(0)
+
+    def _begin(self, recording: int) -> None:
+        """Know nothing of the camera: another recording may be another one's."""
+        self._recording = recording
+        self._size, self._first_sizes = self._asked_size, Counter[tuple[int, int]]()
         self._usual: deque[tuple[int, float]] = deque(maxlen=USUAL_KEPT)  # stamps, sharpness of good frames
-        self._same: Image | None = None
-        self._same_since, self._same_frames = 0, 0
-        self._blocked = BlockedLens(classes)
-        self._labels = LabelChecks(classes)
+        self._frozen = FrozenPicture()
+        self._blocked = BlockedLens(self._classes)
+        self._labels = LabelChecks(self._classes)
 
     def check(self, frame: Frame, scene: Scene | None = None) -> list[Finding]:
         """What is wrong with this picture. `scene` is the latest one of this camera, if there is one."""
+        if frame.recording != self._recording:
+            self._begin(frame.recording)
         height = max(2, 2 * round(frame.height * SMALL_WIDTH / frame.width / 2))
         small = subsample(frame.pixels, height, SMALL_WIDTH)
         levels = grey(small)
         look = _look(frame.pixels, levels)
-        found = [*self._wrong_size(frame), *self._frozen(levels, frame.stamp_ns)]
+        found = [*self._wrong_size(frame), *self._frozen.check(levels, frame.stamp_ns)]
         if light := [*_black(look), *_over_exposed(look), *_low_contrast(look)]:
             return [*found, max(light, key=lambda one: one.level)]  # the others follow from it
         if soft := [*self._blurred(look, frame.stamp_ns), *_veiled(look)]:
@@ -110,17 +117,6 @@ class ImageChecks:
         elif size != self._size:
             reason = "the picture has the wrong size: {}×{}, expected {}×{}".format(*size, *self._size)
             yield Finding("wrong_size", Level.WARN, reason)
-
-    def _frozen(self, levels: Image, stamp_ns: int) -> Iterator[Finding]:
-        if self._same is None or stamp_ns < self._same_since or not np.array_equal(levels, self._same):
-            self._same, self._same_since, self._same_frames = levels, stamp_ns, 1
-            return
-        self._same_frames += 1
-        lasted_ns = stamp_ns - self._same_since
-        if lasted_ns >= FROZEN_NS and self._same_frames >= FROZEN_FRAMES:
-            lasted, most = lasted_ns / NS_PER_S, FROZEN_NS / NS_PER_S
-            reason = f"the picture is frozen: the very same pixels for {lasted:.1f} s, at most {most:.1f} s"
-            yield Finding("frozen", Level.ERROR, reason)
 
     def _blurred(self, look: _Look, stamp_ns: int) -> Iterator[Finding]:
         if look.sharpness is None:

@@ -1,6 +1,7 @@
 """What the image checks find by the picture alone, and that what is sound stays sound."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -176,9 +177,57 @@ def test_a_standing_car_sees_a_picture_that_is_not_frozen() -> None:
 
 
 def test_two_of_the_same_at_a_low_rate_are_not_frozen() -> None:
+    checks = after_good_frames()
+    last_ns = GOOD * 1_000_000_000 // SECOND
+    same = [checks.check(Frame(picture(GOOD), last_ns + k * 600_000_000)) for k in range(3)]
+    assert [[one.name for one in findings] for findings in same] == [[], [], ["frozen"]]
+
+
+def coded(k: int) -> Image:
+    """Of a standing car, by an encoder with few bits: only key frames change, all of the picture."""
+    return sensed(picture(0, noise=0).astype(np.float64), k // SECOND, 3.0)
+
+
+def ever(look: Look, checks: ImageChecks, start: int, count: int) -> set[str]:
+    """What is found in any of the frames."""
+    return {one.name for k in range(start, start + count) for one in checks.check(frame(look(k), k))}
+
+
+def test_a_standing_car_behind_an_encoder_of_few_bits_is_not_frozen() -> None:
+    """It brakes for a second; from then on nothing is new between key frames."""
+
+    def braking(k: int) -> Image:
+        return sensed(picture(0, noise=0).astype(np.float64), k, 0.5)
+
+    checks = after_good_frames()
+    assert ever(braking, checks, GOOD, SECOND) == set()
+    assert ever(coded, checks, GOOD + SECOND, 20 * SECOND) == set()
+    assert ever(coded, ImageChecks(), 0, 20 * SECOND) == set()
+    assert ever(lambda k: coded(0), checks, GOOD + 21 * SECOND, 9 * SECOND) == set()
+    assert ever(lambda k: coded(0), checks, GOOD + 30 * SECOND, 3 * SECOND) == {"frozen"}
+
+
+def test_a_frozen_picture_stays_found_over_key_frames_until_it_moves() -> None:
+    """Of what froze while the car moved, each key frame begins anew, and half a second later it is found."""
+    checks = after_good_frames()
+    for second in range(5):
+        assert ever(coded, checks, (second + 2) * SECOND, SECOND) == {"frozen"}, second
+    ever(picture, checks, 8 * SECOND, SECOND)
+    ever(lambda k: sensed(picture(0, noise=0).astype(np.float64), k, 0.5), checks, 9 * SECOND, SECOND)
+    assert ever(coded, checks, 10 * SECOND, 5 * SECOND) == set()
+
+
+def test_another_recording_may_be_another_cameras() -> None:
+    """Softer, and of another size: nothing of it is judged by the one before."""
     checks = ImageChecks()
-    assert all(checks.check(Frame(picture(0), k * 600_000_000)) == [] for k in range(2))
-    assert [one.name for one in checks.check(Frame(picture(0), 1_800_000_000))] == ["frozen"]
+    ever(picture, checks, 0, 6 * SECOND)
+
+    def soft(k: int) -> Image:
+        return np.asarray(cv2.resize(blurred(k, 1.3), (240, 180)), np.uint8)
+
+    assert ever(soft, checks, 6 * SECOND, 1) == {"blurred", "wrong_size"}
+    for k in range(6 * SECOND, 8 * SECOND):
+        assert checks.check(replace(frame(blurred(k, 1.3)[:90], k), recording=1)) == []
 
 
 def test_a_frozen_picture_that_moves_on_is_sound_at_once() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from perception.classes import DRIVE
+from perception.classes import DRIVE, ClassSet
 from perception.health.types import Level
 from perception.quality.image import ImageChecks
 from perception.scene import Scene
@@ -64,6 +64,8 @@ def test_one_class_nearly_everywhere_is_named() -> None:
     (finding,) = checks.check(frame(picture(0), 0), seen)
     assert (finding.name, finding.level) == ("one_class", Level.WARN)
     assert finding.reason == "the network says road nearly everywhere: 100 %, at most 95 %"
+    own = ClassSet("own", ("road", "track"), ((0, 0, 0), (9, 9, 9)))
+    assert ImageChecks(classes=own).check(frame(picture(0), 0), replace(seen, labels=seen.labels * 0)) == []
     unknown = replace(seen, labels=np.full_like(seen.labels, 255))  # not ready: reported elsewhere
     assert ImageChecks().check(frame(picture(0), 0), unknown) == []
 
