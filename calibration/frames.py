@@ -9,8 +9,10 @@ import numpy.typing as npt
 DESCRIBED_AT = (16, 9)  # width, height: the layout of light and colour, without detail
 
 
-def select_frames(frames: Iterable[npt.NDArray[np.uint8]], count: int) -> list[npt.NDArray[np.uint8]]:
+def select_frames(frames: Iterable[npt.NDArray[np.uint8]], count: int) -> list[int]:
     """Choose `count` frames, each as unlike those already chosen as any left is (all, where there are fewer).
+
+    Gives their numbers, in the order of the choice. No frame is kept: a drive does not fit in memory.
 
     Farthest-point sampling (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985)
     from the frame nearest the mean, over thumbnails: dark and bright, town and country come in, and a minute
@@ -19,17 +21,17 @@ def select_frames(frames: Iterable[npt.NDArray[np.uint8]], count: int) -> list[n
     Args:
         frames: uint8 (h, w, 3) BGR, of any sizes.
     """
-    images = list(frames)
-    if len(images) <= count:
-        return images
-    described = np.stack([_describe(image) for image in images])
+    thumbnails = [_describe(image) for image in frames]
+    if len(thumbnails) <= count:
+        return list(range(len(thumbnails)))
+    described = np.stack(thumbnails)
     first = int(np.argmin(np.linalg.norm(described - described.mean(0), axis=1)))
     chosen = [first]
     distance = np.linalg.norm(described - described[first], axis=1)
     while len(chosen) < count:
         chosen.append(int(np.argmax(distance)))
         distance = np.minimum(distance, np.linalg.norm(described - described[chosen[-1]], axis=1))
-    return [images[i] for i in chosen]
+    return chosen
 
 
 def _describe(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

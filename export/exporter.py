@@ -1,6 +1,7 @@
 """A checkpoint becomes a bundle: graphs, validation, golden inputs and outputs, model card."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,22 +188,29 @@ def calibration_images(sources: Sequence[str], pixels: int) -> list[npt.NDArray[
     """Representative frames of the sources, uint8 (1, h, w, 3), at the network's size.
 
     Raises:
-        DataError: a source gives none, or all together too few.
+        DataError: a source gives none or never ends, or all together give too few.
     """
-    frames: list[npt.NDArray[np.uint8]] = []
-    for source in sources:
-        before = len(frames)
-        for one in open_source(source):
-            if isinstance(one, Frame):
-                frames.append(fit_image(one.image, pixels, MULTIPLE))
-        if len(frames) == before:
-            raise DataError(f"--calibrate {source}: has no frames; give a video or images of the road")
-    if len(frames) < LEAST_FRAMES:
+    chosen = set(select_frames(_all_frames(sources), CALIBRATION_FRAMES))
+    if len(chosen) < LEAST_FRAMES:
         raise DataError(
-            f"--calibrate: {len(frames)} frames in all, at least {LEAST_FRAMES} are needed, better "
+            f"--calibrate: {len(chosen)} frames in all, at least {LEAST_FRAMES} are needed, better "
             f"{CALIBRATION_FRAMES} of different light and scene; add sources"
         )
-    return [frame[None] for frame in select_frames(frames, CALIBRATION_FRAMES)]
+    images = enumerate(_all_frames(sources))  # read once more, as a drive does not fit in memory
+    return [fit_image(image, pixels, MULTIPLE)[None] for number, image in images if number in chosen]
+
+
+def _all_frames(sources: Sequence[str]) -> Iterator[npt.NDArray[np.uint8]]:
+    for uri in sources:
+        with closing(open_source(uri)) as source:
+            if source.live:
+                raise DataError(f"--calibrate {uri}: a camera never ends; record it, and give the recording")
+            image = None
+            for one in source:
+                if isinstance(one, Frame):
+                    yield (image := one.image)
+            if image is None:
+                raise DataError(f"--calibrate {uri}: has no frames; give a video or images of the road")
 
 
 def golden_images(deployed: Deployed) -> list[npt.NDArray[np.uint8]]:

@@ -34,6 +34,7 @@ def to_float16(model: bytes) -> bytes:
     floats = {one.name for one in described if one.type.tensor_type.elem_type == TensorProto.FLOAT}
     weights = {one.name: one for one in graph.initializer if one.data_type == TensorProto.FLOAT}
     given = {output.name for output in graph.output}
+    places = _places(graph)
     types: dict[str, int] = {}  # what each float tensor is computed in
     casts: dict[tuple[str, int], str] = {}  # the name of the same tensor in that type
     nodes: list[onnx.NodeProto] = []
@@ -52,7 +53,7 @@ def to_float16(model: bytes) -> bytes:
         return casts[name, to]
 
     for node in list(graph.node):
-        lower = node.op_type not in EXACT
+        lower = node.op_type not in EXACT and node.output[0] not in places
         if boxes:
             follows = node.op_type in FOLLOWING and types.get(node.input[0]) == TensorProto.FLOAT16
             lower = node.op_type in CONVOLVING or follows
@@ -77,6 +78,19 @@ def to_float16(model: bytes) -> bytes:
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
     return serialised(proto)
+
+
+def _places(graph: onnx.GraphProto) -> set[str]:
+    """What makes the places at which pictures are sampled: far from 0, float16 tells whole pixels apart."""
+    makers = {output: node for node in graph.node for output in node.output}
+    found: set[str] = set()
+    todo = [node.input[1] for node in graph.node if node.op_type == "GridSample"]
+    while todo:
+        maker = makers.get(todo.pop())
+        if maker is not None and maker.op_type not in CONVOLVING | {"Resize"}:
+            found.update(maker.output)
+            todo.extend(maker.input)
+    return found
 
 
 KERNEL_AXES = 4  # only the kernels of convolutions are large; normalisation and biases are kept exact

@@ -31,7 +31,7 @@ from perception.bundle.manifest import (
 )
 from perception.bundle.npz import read_arrays
 from perception.bundle.onnx_parts import reads_other_files
-from perception.classes import ClassSet
+from perception.classes import UNKNOWN, ClassSet
 from perception.errors import BundleError, ConfigError
 from perception.parsing import faults
 
@@ -129,9 +129,16 @@ class Bundle:
             if not output.fits(array.shape, *image.shape[1:3]):
                 wanted = f"{output.layout} at stride {output.stride} and scale {output.scale}"
                 raise _fault(path, f"{name} is {array.shape}, expected {wanted} of an image {image.shape}")
-        for name, axis, count in (("picture", 3, 3), ("key_points", 1, len(self.info.key_points))):
-            if name in arrays and arrays[name].shape[axis] != count:
-                raise _fault(path, f"{name} is {arrays[name].shape}, expected {count} channels")
+        names, things = len(self.info.classes.names), len(self.info.classes.things)
+        channels_of = {"picture": 3, "key_points": len(self.info.key_points), "logits": names}
+        channels_of |= {"centres": things, "offsets": 2, "borders": 1}
+        for name, array in arrays.items():
+            kind = name.partition(".")[0]
+            axis = self.info.outputs[kind].layout.find("C")
+            if array.shape[axis] != channels_of.get(kind, array.shape[axis]):
+                raise _fault(path, f"{name} is {array.shape}, expected {channels_of[kind]} channels")
+            if kind in ("labels", "classes") and not set(np.unique(array)) <= {*range(names), UNKNOWN}:
+                raise _fault(path, f"{name} has {array.max()}, and bundle.json names {names} classes")
         return image[0], {name: arrays[golden_name(name, precision)][0] for name in self.info.outputs}
 
 

@@ -1,5 +1,7 @@
 """The flagship's task by plain 3×3 convolutions, for INT8 units and GPUs: two branches, none depthwise."""
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,7 +35,7 @@ class DualResolutionNet(nn.Module):
         self.decoder = Decoder(2 * c, c)
         self.semantic = nn.Sequential(ConvNormAct(2 * c, c, 3), nn.Conv2d(c, 4 * classes, 1))
         maps = nn.Conv2d(c, 4 * (things + 3), 1)
-        self.instances = nn.Sequential(ConvNormAct(2 * c, c, 3), maps)
+        self.instances = nn.Sequential(OrderedDict(features=ConvNormAct(2 * c, c, 3), maps=maps))
         he_init(self)
         nn.init.constant_(maps.bias[: 4 * things], -4.6)  # type: ignore[index]  # a centre is rare: p = 0.01
 

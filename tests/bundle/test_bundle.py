@@ -252,3 +252,26 @@ def test_a_size_that_is_not_free_is_no_choice(tmp_path: Path) -> None:
         inverted(tmp_path / "fixed", size=(64, 96)).resized(6144)
     with pytest.raises(ConfigError, match="pixels 6144: larger sees every pixel of a frame; leave it out"):
         doubled(tmp_path / "larger").resized(6144)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda info: info["classes"]["things"].pop(), r"centres is \(1, 3, \d+, \d+\), expected 2 channels"),
+        (lambda info: drop_last(info["classes"]), r"labels has 11, and bundle\.json names 11 classes"),
+    ],
+)
+def test_classes_are_as_many_as_the_network_tells(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    """Else a frame would end the node, or be labelled as what no class is."""
+    folder = Path(shutil.copytree(Bundle.load("drive").folder, tmp_path / "drive"))
+    edit(folder, change)
+    edit(folder, lambda info: info.update(scores=None))
+    with pytest.raises(BundleError, match=message):
+        Bundle.load(folder).golden()
+
+
+def drop_last(classes: dict[str, Any]) -> None:
+    for one in ("names", "colours"):
+        classes[one].pop()

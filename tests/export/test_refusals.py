@@ -107,6 +107,7 @@ def test_a_checkpoint_of_another_architecture_is_named_and_so_is_the_expected(
         ([DRIVE], [], "--calibrate without --validate"),
         (["{tmp}"], [VALIDATION], "no "),
         (["sim:?frames=3&size=192x128"], [VALIDATION], "3 frames in all, at least 8 are needed"),
+        (["rtsp://127.0.0.1:9/front"], [VALIDATION], "a camera never ends; record it"),
         ([DRIVE], ["camvid:{tmp}"], "no labelled frame found"),
         ([DRIVE], ["folder:{tmp}/none"], "no folder"),
     ],
