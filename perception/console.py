@@ -6,8 +6,11 @@ from typing import Any
 from rich import console
 from rich.markup import escape
 from rich.segment import Segment
+from rich.table import Table
 
 from perception.redact import printable
+
+WIDEST = 1000  # characters
 
 
 class Console(console.Console):
@@ -16,6 +19,15 @@ class Console(console.Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, **options)
         self.push_render_hook(_Hook())
+
+    def print_whole(self, table: Table) -> None:
+        """As wide as it is, also on a narrower terminal or in a pipe: figures that are cut say nothing."""
+        width = self.width
+        self.width = max(width, self.measure(table, options=self.options.update(max_width=WIDEST)).maximum)
+        try:
+            self.print(table)
+        finally:
+            self.width = width
 
 
 def heading(name: str) -> str:

@@ -77,7 +77,7 @@ def write_colour_bundle(folder: Path, pixels: int = 640 * 384, golden_int8: int 
     golden = {Precision.FLOAT32: {"labels": nearest_colour(image)}}
     if golden_int8 is not None:
         graphs[Precision.INT8] = colour_graph()
-        golden[Precision.INT8] = {"labels": nearest_colour(image) + np.uint8(golden_int8)}
+        golden[Precision.INT8] = {"labels": (nearest_colour(image) + np.uint8(golden_int8)) % np.uint8(12)}
     return write_bundle(
         folder,
         description,

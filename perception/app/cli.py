@@ -75,10 +75,14 @@ def _unreported(error: BaseException | None) -> list[PerceptionError]:
 
 
 def shown(error: PerceptionError) -> str:
-    """Its message as a terminal may get it. Only what is wrong in a configuration has several lines."""
+    """Its message as a terminal may get it, and below it a line for each of its notes.
+
+    Only what is wrong in a configuration has several lines by itself.
+    """
     text = masked(str(error))
     lines = text.split("\n") if isinstance(error.__cause__, ValidationError) else [text]
-    return "\n".join(printable(line) for line in lines)
+    notes = [f"  {masked(note)}" for note in getattr(error, "__notes__", [])]
+    return "\n".join(printable(line) for line in lines + notes)
 
 
 def _version(wanted: bool) -> None:

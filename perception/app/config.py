@@ -156,7 +156,8 @@ class RunConfig(BaseModel):
     def _apart(self) -> Self:
         """Two writers of one file would spoil it, and a sink on its own source would destroy a recording."""
         sources = [source.path.resolve() for source in self.sources.values() if source.path]
-        if sum(sink.kind.single for sink in self.sinks) > 1:  # as `perception run *.jpg` would do
+        plain = [sink for sink in self.sinks if sink.kind.single and "?" not in str(sink)]
+        if len(plain) > 1:  # as of `perception run *.jpg`
             raise ValueError(
                 "several pictures are given as sinks, and would be overwritten; a source of several pictures "
                 "is their folder"

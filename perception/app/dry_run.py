@@ -47,7 +47,7 @@ def plan(settings: RunConfig) -> Plan:
         with closing(source):
             check_single(source, settings)
             policy = settings.policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
-            length = settings.frames or source.length
+            length = min(filter(None, (settings.frames, source.length)), default=None)
             about = "live" if source.live else f"{source.rate:g} frames/s"
             frames = f", {length} frames" if length else ""
             rows.append((f"source {camera}", f"{source.uri}: {about}{frames}, policy {policy}"))

@@ -28,12 +28,11 @@ def run_table(report: Report) -> RenderableType:
     """What ran and how fast, then what was seen, how far to trust it, and where it was written."""
     lost = sum(report.dropped.values())
     facts = {
-        "source": report.source,
+        f"source {report.camera}": report.source,
         "engine": f"{report.model} on {report.engine}{_why(report)}",
         "frames": f"{report.captured} captured = {report.published} published + {lost} dropped",
         "rate": f"{report.fps:.1f} frames/s over {report.seconds:.1f} s",
-        "cpu": f"{report.cpu_share:.0%} of {report.cores} cores in the stages, "
-        f"{report.process_cpu_share:.0%} in all",
+        "cpu": f"{report.process_cpu_share:.0%} of {report.cores} cores{_stages(report.cpu_share)}",
     }
     if report.dropped:
         facts["drops"] = _counts(report.dropped)
@@ -46,6 +45,12 @@ def run_table(report: Report) -> RenderableType:
         shown += [_times(report), _grid({"seen": _seen(report), "trust": _trust(report)})]
     shown.append(_grid({"sinks": "\n".join(_account(sink) for sink in report.sinks)}))
     return Group(*shown, *(Text(message, "yellow") for message in report.messages))
+
+
+def _stages(cpu_share: float | None) -> str:
+    if cpu_share is None:
+        return "; of the network's part nothing is known, as its engine has threads of its own"
+    return f", {cpu_share:.0%} in the stages"
 
 
 def _why(report: Report) -> str:

@@ -1,7 +1,7 @@
 """What every engine is, on any runtime."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ class EngineInfo:
         reason: why this engine runs and not another, in one sentence.
         passed_over: why "auto" did not take each of the other engines that it tried, in full.
         notes: what else people should know, such as a damaged cache that was discarded.
+        own_threads: it computes in threads of its own: the CPU time of who calls it says nothing.
     """
 
     name: str
@@ -35,6 +36,7 @@ class EngineInfo:
     reason: str = ""
     passed_over: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    own_threads: bool = False
 
 
 class Engine(Protocol):
@@ -94,7 +96,8 @@ class OpenedEngine:
     @property
     def info(self) -> EngineInfo:
         own = self.engine.info
-        return EngineInfo(own.name, own.precision, self.reason, self.passed_over, (*own.notes, *self.notes))
+        notes = (*own.notes, *self.notes)
+        return replace(own, reason=self.reason, passed_over=self.passed_over, notes=notes)
 
     def run(self, image: Image) -> dict[str, npt.NDArray[Any]]:
         return self.engine.run(image)

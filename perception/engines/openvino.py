@@ -52,7 +52,7 @@ class OpenVinoEngine:
     @property
     def info(self) -> EngineInfo:
         """The engine's facts, with notes on what was compiled up to now."""
-        return EngineInfo(self.name, self._precision, notes=self._notes)
+        return EngineInfo(self.name, self._precision, notes=self._notes, own_threads=True)
 
     def run(self, image: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         """The output maps for uint8 (h, w, 3 · frames) BGR, by name, without batch axis; see `Engine.run`."""

@@ -113,7 +113,7 @@ def judge(
             Console().print(line, soft_wrap=True, highlight=False)
     else:
         for table in _tables(found, flicker, title, least):
-            Console().print(table)
+            Console().print_whole(table)
     scores = {name: pooled(list(found.values()), DRIVE.id(name)) for name in DRIVE.things}
     if reliability is not None:
         draw_reliability(reliability, scores, {DRIVE.names[i]: score for i, score in least.items()}, title)
@@ -158,7 +158,7 @@ def _tables(
             class_name, f"error, from {least[DRIVE.id(class_name)]:.2f} on", str(len(published.scores)), "",
             f"{published.error():.3f}",
         )  # fmt: skip
-    return [iou_table(confusion, title), users, free, still, scores]
+    return [table for table in (iou_table(confusion, title), users, free, still, scores) if table.row_count]
 
 
 def _cell(value: float | None) -> str:

@@ -100,11 +100,11 @@ def _evaluate(
         extremes = [Extremes(subject.classes)] if picture is not None else []
         evaluation = score(subject, dataset, *extremes)
         if evaluation.confusion.counts:
-            console.print(confusion_table(dataset.name, evaluation.confusion))
+            console.print_whole(confusion_table(dataset.name, evaluation.confusion))
         result[dataset.name] = evaluation
         pictures += [one.picture() for one in extremes]
     for table in tables(result, f"{subject.model} on {subject.engine}"):
-        console.print(table)
+        console.print_whole(table)
     if reliability is not None:
         scores = {name: Calibration() for name in subject.classes.things}
         for evaluation in result.values():
@@ -146,7 +146,8 @@ def _evaluate_corrupted(
     found = []
     for dataset in sets:
         found.append(measure(subject, dataset, names, every=every, make_checks=ImageChecks))
-        console.print(robustness_table(found[-1], f"{subject.model} on {subject.engine}, {dataset.name}"))
+        title = f"{subject.model} on {subject.engine}, {dataset.name}"
+        console.print_whole(robustness_table(found[-1], title))
         console.print(found[-1].verdict())
     if picture is not None:
         cv2.imwrite(str(picture), np.vstack([corrupted_gallery(dataset[0].image, names) for dataset in sets]))

@@ -29,7 +29,8 @@ class Report:
     """The end of a run. `perception.app.run_table` shows it to people.
 
     Attributes:
-        cpu_share: the stages' own CPU time over wall time × cores: 1 means that the cores did nothing else.
+        cpu_share: the stages' own CPU time over wall time × cores: 1 means that the cores did nothing else;
+            None where the engine computes in threads of its own.
         process_cpu_share: the same of all CPU time of the process: what is above `cpu_share` is overhead.
         sinks: what each made of the published frames.
         dropped: frames by reason; captured = published + all dropped.
@@ -55,7 +56,7 @@ class Report:
     seconds: float
     fps: float
     cores: int
-    cpu_share: float
+    cpu_share: float | None
     process_cpu_share: float
     stages: dict[str, StageReport]
     failure: str | None = None
@@ -88,6 +89,7 @@ def report_of(
         writing.merge(queue.writing)
     latencies = pipeline.times.latencies | {"write": writing}
     core_seconds = max(seconds * usable_cores(), 1e-9)
+    elsewhere = engine is not None and engine.own_threads
     return Report(
         camera=pipeline.camera,
         source=pipeline.source.uri,
@@ -110,21 +112,23 @@ def report_of(
         seconds=seconds,
         fps=account.published / max(seconds, 1e-9),
         cores=usable_cores(),
-        cpu_share=sum(latency.cpu_s for latency in latencies.values()) / core_seconds,
+        cpu_share=None if elsewhere else sum(one.cpu_s for one in latencies.values()) / core_seconds,
         process_cpu_share=process_cpu_s / core_seconds,
-        stages=stage_reports(latencies, account.published),
+        stages=stage_reports(latencies, account.published, *(["infer"] if elsewhere else [])),
         failure=failure,
     )
 
 
-def stage_reports(latencies: Mapping[str, Latency], published: int) -> dict[str, StageReport]:
-    """For each stage that anything went through; CPU time is of a published frame."""
+def stage_reports(latencies: Mapping[str, Latency], published: int, *unknown: str) -> dict[str, StageReport]:
+    """For each stage that anything went through; CPU time is of a published frame, or `unknown`."""
     return {
         name: StageReport(
             latency.percentile(50),
             latency.percentile(95),
             latency.percentile(99),
-            None if name in ("transport", "end_to_end") else 1000 * latency.cpu_s / max(published, 1),
+            None
+            if name in ("transport", "end_to_end", *unknown)
+            else 1000 * latency.cpu_s / max(published, 1),
         )
         for name, latency in latencies.items()
         if latency.count

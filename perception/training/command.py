@@ -104,7 +104,10 @@ def _check_paths(config: "TrainingConfig", options: Mapping[str, Path | None]) -
     if faults:
         what = "1 path cannot be used" if len(faults) == 1 else f"{len(faults)} paths cannot be used"
         remedy = "docs/data.md says where public sets come from, and how they must lie"
-        raise ConfigError("\n  ".join([f"{what}; {remedy}:", *faults]))
+        error = ConfigError(f"{what}; {remedy}:")
+        for fault in faults:
+            error.add_note(fault)
+        raise error
 
 
 def _pack(recipe: Path, output: Path, data: Path) -> None:

@@ -39,12 +39,11 @@ def each_sample(dataset: Dataset) -> Iterator[Sample]:
             known = known or teaches(dataset, sample)
             yield sample
     if broken:
-        more = f"\n  … and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-        raise DataError(
-            f"{dataset.name}: {len(broken)} of {len(dataset)} samples cannot be used:\n  "
-            + "\n  ".join(broken[:NAMED])
-            + more
-        )
+        fault = DataError(f"{dataset.name}: {len(broken)} of {len(dataset)} samples cannot be used:")
+        more = [f"… and {len(broken) - NAMED} more"] if len(broken) > NAMED else []
+        for line in broken[:NAMED] + more:
+            fault.add_note(line)
+        raise fault
     if not known:
         raise nothing_known(dataset)
 

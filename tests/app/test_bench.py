@@ -29,7 +29,7 @@ def test_a_benchmark_measures_the_engine_the_stages_and_the_pipeline(
     assert benchmark.embedding_ratio == benchmark.engine_ms / benchmark.perceive_ms
     assert 0 < benchmark.pipeline_fps < benchmark.engine_fps
     assert benchmark.pipeline_ratio == benchmark.pipeline_fps / benchmark.engine_fps
-    assert 0 < benchmark.cpu_share <= 1
+    assert benchmark.cpu_share is not None and 0 < benchmark.cpu_share <= 1
     assert json.loads(json.dumps(benchmark.as_json()))["engine"] == "onnx-cpu"
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(benchmark.table())

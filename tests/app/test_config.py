@@ -63,6 +63,8 @@ def test_tracks_are_switched_in_the_profile_and_on_the_command_line(
         ({"sinks": ["web://127.0.0.1:²"]}, ["web://127.0.0.1:²"]),
         ({"ego_mask": {"left": "a.png"}}, ["ego_mask: no camera left", "front"]),
         ({"loop": True}, ["loop", "--realtime"]),
+        ({"pixels": True}, ["pixels = True", "must be a number"]),
+        ({"pixels": 0}, ["pixels = 0", "greater than 0"]),
         ({"min_score": True}, ["min_score = True", "must be a number"]),
         ({"frames": True}, ["frames = True", "must be a number"]),
         ({"source": "a.mp4?start=1e30"}, ["start = '1e30'", "must be seconds"]),
@@ -91,6 +93,11 @@ def test_impossible_values_are_refused_by_name(wrong: dict[str, object], words: 
         RunConfig.read(None, **(GOOD | wrong))
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_picture_may_come_out_in_several_views() -> None:
+    given = RunConfig.read(None, source="a.png", sinks=["b.jpg", "c.png?view=bev"])
+    assert texts(given) == ["a.png", "b.jpg", "c.png?view=bev"]
 
 
 def test_every_wrong_key_is_told_at_once() -> None:

@@ -113,3 +113,13 @@ def test_tables_show_names_as_they_are() -> None:
     file = io.StringIO()
     list(track([1], heading("[/x] a\x1b[2J"), console=Console(file=file, width=80)))
     assert r"[/x] a\x1b[2J" in file.getvalue() and "\x1b" not in file.getvalue()
+
+
+def test_figures_are_whole_where_the_table_is_wider_than_the_terminal() -> None:
+    table = Table(*(f"set {k}" for k in range(20)))
+    table.add_row(*(f"0.{k:03d}" for k in range(20)))
+    shown = Console(width=40, file=io.StringIO(), record=True)
+    shown.print_whole(table)
+    text = shown.export_text()
+    assert all(f"0.{k:03d}" in text for k in range(20)) and "…" not in text
+    assert shown.width == 40

@@ -52,6 +52,11 @@ def test_the_report_says_what_ran_and_what_it_cost() -> None:
     assert re.search(r"infer .* 1.50 .* 2.50 .* 3.50 .* 4.50", text)
     assert "frames 201 captured = 200 published + 1 dropped\n" in text and "drops 1 superseded\n" in text
     assert text.endswith("frame 1: gone\n")
+    assert "cpu 60% of 2 cores, 50% in the stages\n" in text
+    assert "cpu 60% of 2 cores; of the network's part nothing is known" in shown(
+        replace(REPORT, cpu_share=None)
+    )
+    assert "source front a.mp4\n" in text
 
 
 def test_the_report_ends_with_what_was_seen_and_where_it_lies() -> None:

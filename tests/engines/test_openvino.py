@@ -41,7 +41,7 @@ def test_what_was_compiled_is_kept(
     engine = open_engine(colour_bundle, "openvino", 1)
     monkeypatch.setattr(engine.engine, "_compile", None)
     ask(engine, (32, 64))
-    assert engine.info.notes == ()
+    assert engine.info.notes == () and engine.info.own_threads
 
 
 def test_what_was_kept_and_is_damaged_is_compiled_again_with_a_note(

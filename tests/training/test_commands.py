@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from perception.app.cli import shown
 from perception.bundle.bundle import Bundle
 from perception.classes import DRIVE
 from perception.errors import ConfigError, DataError
@@ -237,7 +238,7 @@ def test_all_paths_that_are_missing_are_named_at_once(
     monkeypatch.setattr("perception.training.loop.Trainer", None)
     with pytest.raises(ConfigError) as refused:
         train(recipe, tmp_path / "run", data=tmp_path / "data", initial=tmp_path / "model")
-    first, *lines = str(refused.value).splitlines()
+    first, *lines = shown(refused.value).splitlines()
     assert first.startswith("4 paths cannot be used; docs/data.md says")
     named = ("--initial", "camvid:", "next:", "camvid:")
     assert all(line.strip().startswith(name) for line, name in zip(lines, named, strict=True))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from perception.app.cli import shown
 from perception.classes import ClassSet
 from perception.datasets.dataset import Sample
 from perception.datasets.opening import open_dataset
@@ -70,7 +71,8 @@ def test_names_every_broken_file_at_once(tmp_path: Path) -> None:
     cv2.imwrite(str(labels / "06.png"), np.full((4, 6, 3), 3, np.uint8))
     with pytest.raises(DataError) as caught:
         checked(dataset)
-    message = str(caught.value)
+    message = shown(caught.value)
+    assert len(message.splitlines()) == 7
     assert "6 of 14 samples cannot be used" in message
     for part in (
         "01.png: missing",

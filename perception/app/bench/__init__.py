@@ -52,7 +52,8 @@ class Benchmark:
         pipeline_fps: the whole node, from the source to an H.264 video of the overlays; a simulated source is
             recorded first.
         pipeline_ratio: the latter over the former.
-        cpu_share: the part of all cores' time that the node's stages were at work.
+        cpu_share: the part of all cores' time that the node's stages were at work; None where the engine
+            computes in threads of its own.
     """
 
     model: str
@@ -69,7 +70,7 @@ class Benchmark:
     engine_fps: float
     pipeline_fps: float
     pipeline_ratio: float
-    cpu_share: float
+    cpu_share: float | None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -90,7 +91,8 @@ class Benchmark:
         rates.add_row("engine alone", f"{self.engine_fps:.1f}")
         rates.add_row("pipeline, source to H.264", f"{self.pipeline_fps:.1f}")
         rates.add_row("its rate to the engine's", f"{self.pipeline_ratio:.1%}")
-        rates.add_row("all cores' time spent in its stages", f"{self.cpu_share:.1%}")
+        if self.cpu_share is not None:
+            rates.add_row("all cores' time spent in its stages", f"{self.cpu_share:.1%}")
         return Group(Text(heading), times, rates)
 
 
@@ -118,7 +120,7 @@ def measure(
             engine_fps.append(_engine_rate(parallel, list(islice(cycle(some), frames))))
             report = _run_node(parallel, recording, frames, Path(folder))
             pipeline_fps.append(report.fps)
-            cpu_shares.append(report.cpu_share)
+            cpu_shares += [] if report.cpu_share is None else [report.cpu_share]
     return Benchmark(
         model=single.model,
         engine=single.engine.name,
@@ -134,7 +136,7 @@ def measure(
         engine_fps=statistics.median(engine_fps),
         pipeline_fps=statistics.median(pipeline_fps),
         pipeline_ratio=statistics.median(pipeline_fps) / statistics.median(engine_fps),
-        cpu_share=statistics.median(cpu_shares),
+        cpu_share=statistics.median(cpu_shares) if cpu_shares else None,
     )
 
 

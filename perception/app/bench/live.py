@@ -112,8 +112,8 @@ class LiveBenchmark:
         height, width = self.size
         heading = (
             f"{self.source}, {width}×{height}, {self.frames} frames\n"
-            f"on {self.cores} cores for camera, node and a viewer of its page. Scenes: of the frames sent;\n"
-            "ms from a picture's stamp to when the viewer has its scene, and of CPU for each"
+            f"on {self.cores} cores for camera, node and a viewer of its page. Scenes: of the frames sent,\n"
+            "to within one; ms from a picture's stamp to when the viewer has its scene, and of CPU for each"
         )
         names = ("scenes", "viewed", "stale", "p50", "p95", "p99", "CPU ms")
         shown = Table("camera", "Hz", "node", *(Column(name, justify="right") for name in names))
