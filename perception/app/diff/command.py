@@ -59,7 +59,7 @@ def diff(
     \b
     Examples:
       perception diff runs/monday/ runs/tuesday/
-      perception diff float32/ int8/ --labels 0.99 --instances 0.95 --worst 5 worst/
+      perception diff float32/ int8/ --labels 0.97 --instances 0.9 --worst 5 worst/
     """
     from perception.app.diff.compare import compare  # noqa: PLC0415 - the command's help does without it
     from perception.app.diff.pictures import draw_worst  # noqa: PLC0415
