@@ -43,3 +43,5 @@ COLUMNS: Mapping[str, Column] = {
     "curvature": Column("curvature_per_m", "number", "1/m"),
     "doubt": Column("doubt", "number", "road users that are probably wrong"),
 }
+# Known where the camera is calibrated.
+METRES = {"distance", "lateral", "ttc", "road_offset", "road_width", "curvature"}

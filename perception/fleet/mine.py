@@ -9,6 +9,7 @@ import typer
 
 from perception.app.output import AsJson, show
 from perception.errors import ConfigError, DataError
+from perception.fleet.columns import METRES
 from perception.fleet.search import Found, search
 from perception.fleet.table import run_folders
 from perception.interchange.files.new_folder import new_folder
@@ -68,9 +69,14 @@ class Mined:
         shown = len(found.events)
         return [
             words if shown == found.total else f"{words}; these are the first {shown:,} (--limit)",
-            *(f"no file knows {name}: nothing can match a comparison with it" for name in self.found.unknown),
+            *(_unknown(name) for name in self.found.unknown),
             *([self.written] if self.written else []),
         ]
+
+
+def _unknown(name: str) -> str:
+    remedy = "; perceive the drives with --calibration" if name in METRES else ""
+    return f"no file knows {name}: nothing can match a comparison with it{remedy}"
 
 
 def mine(

@@ -260,3 +260,11 @@ def test_ids_of_other_classes_are_not_taken_for_those_of_drive(
     assert "its class 3 is pedestrian" in refused(out, tmp_path / "set", "--drive", frames)
     write_drive(out / "e", scenes(), drive="x", classes=class_records(CONES))
     assert "of different classes" in refused(out, tmp_path / "set")
+
+
+def test_what_no_drive_knows_is_said_with_what_makes_it_known(out: Path) -> None:
+    said = " ".join(mine(out, "--where", "ttc < 1").split())
+    assert (
+        "no file knows ttc: nothing can match a comparison with it; perceive the drives with --calibration"
+        in said
+    )
