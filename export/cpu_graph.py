@@ -1,7 +1,7 @@
 """The INT8 graph as the kernels of ONNX Runtime on CPUs like it: the same values, computed in other places.
 
 On the drive network at 576×320, one thread of an AMD EPYC without VNNI: sub-pixel convolution 2.2 → 0.5 ms,
-enlarging the labels 1.2 → 0.7 ms.
+enlarging the labels 1.2 → 0.7 ms; of an Intel Xeon with AMX: from the picture to the first maps 2.3 → 1.6 ms.
 """
 
 from collections import defaultdict
@@ -56,6 +56,8 @@ class _Graph:
 def suit_cpu(model: onnx.ModelProto) -> None:
     """Rewrite a graph with quantise and dequantise nodes, in place."""
     graph = _Graph(model)
+    for node in list(graph.takers["image"]):
+        _take_bytes(graph, node)
     for number, node in enumerate([one for one in graph.graph.node if one.op_type == "DepthToSpace"]):
         _shuffle_bytes(graph, node, f"shuffle_{number}")
     for node in graph.graph.node:
@@ -63,6 +65,34 @@ def suit_cpu(model: onnx.ModelProto) -> None:
         if cast is not None and _only_moves(graph, cast.output[0]):
             _to(cast).i = TensorProto.UINT8
     del graph.graph.value_info[:]  # types and orders of the old graph
+
+
+def _take_bytes(graph: _Graph, cast: onnx.NodeProto) -> None:
+    """Let the first convolution take the picture's own bytes: they are steps of 1 / 128 around 127 already.
+
+    Made float, centred, and rounded to other steps, they cost a third more, and up to half a step.
+    """
+    nodes = [cast]
+    for kind in ("Transpose", "Sub", "Div", "QuantizeLinear", "DequantizeLinear", "Conv"):
+        following = graph.after(nodes[-1], kind)
+        if following is None:
+            return
+        nodes.append(following)
+    _, moved, shift, scale, steps, taken, convolution = nodes
+    zero, unit = (float(numpy_helper.to_array(graph.tensors[node.input[1]])) for node in (shift, scale))
+    weight, bias = (graph.maker[name] for name in convolution.input[1:])
+    new = numpy_helper.to_array(graph.tensors[weight.input[1]]) / np.float32(unit)  # of the products
+    whole, old = (numpy_helper.to_array(graph.tensors[name]) for name in bias.input[:2])
+    for name, values in {
+        bias.input[0]: np.rint(whole * (old.astype(np.float64) / new)).astype(np.int32),
+        bias.input[1]: new,
+        taken.input[1]: np.float32(1 / unit),
+        taken.input[2]: np.uint8(zero),
+    }.items():
+        graph.tensors[name].CopyFrom(numpy_helper.from_array(np.asarray(values), name))
+    moved.input[0], taken.input[0] = cast.input[0], moved.output[0]
+    for node in (cast, shift, scale, steps):
+        graph.graph.node.remove(node)
 
 
 def _shuffle_bytes(graph: _Graph, shuffle: onnx.NodeProto, name: str) -> None:

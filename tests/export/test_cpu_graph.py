@@ -132,3 +132,75 @@ def test_ids_that_are_given_out_or_computed_with_stay_as_they_are() -> None:
     for model in (given, computed):
         cast = next(node for node in suited(model).graph.node if node.op_type == "Cast")
         assert cast.attribute[0].i == TensorProto.INT32
+
+
+def of_pictures(shift: float = 127.0) -> onnx.ModelProto:
+    """A picture's bytes, channels last, made float, centred, and rounded again before a convolution."""
+    rng = np.random.default_rng(3)
+    scale, weight_scale = np.float32(0.0072), rng.uniform(0.001, 0.01, 4).astype(np.float32)
+    values = {
+        "shift": np.float32(shift),
+        "unit": np.float32(128),
+        "scale": scale,
+        "zero": np.uint8(117),
+        "weight": rng.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8),
+        "weight_scale": weight_scale,
+        "weight_zero": np.zeros(4, np.int8),
+        "bias": rng.integers(-9999, 9999, 4).astype(np.int32),
+        "bias_scale": scale * weight_scale,
+        "bias_zero": np.zeros(4, np.int32),
+        "out": np.float32(0.02),
+        "middle": np.uint8(128),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Sub", ["first", "shift"], ["centred"]),
+        helper.make_node("Div", ["centred", "unit"], ["x"]),
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["steps"]),
+        helper.make_node("DequantizeLinear", ["steps", "scale", "zero"], ["again"]),
+        helper.make_node("DequantizeLinear", ["weight", "weight_scale", "weight_zero"], ["w"], axis=0),
+        helper.make_node("DequantizeLinear", ["bias", "bias_scale", "bias_zero"], ["b"], axis=0),
+        helper.make_node("Conv", ["again", "w", "b"], ["y"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("QuantizeLinear", ["y", "out", "middle"], ["y_steps"]),
+        helper.make_node("DequantizeLinear", ["y_steps", "out", "middle"], ["maps"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "stem",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, "h", "w", 3])],
+        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 4, "H", "W"])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def maps_of(model: onnx.ModelProto, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    onnx.checker.check_model(model, full_check=True)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["maps"], {"image": image})[0])
+
+
+def test_the_first_convolution_takes_the_pictures_bytes() -> None:
+    """It then gives what it gives of the exact values, to the last step, also at the border."""
+    model = of_pictures()
+    exact = onnx.ModelProto()
+    exact.CopyFrom(model)
+    (convolution,) = (node for node in exact.graph.node if node.op_type == "Conv")
+    convolution.input[0] = "x"
+    rewritten = suited(model)
+    assert not {"Cast", "Sub", "Div"} & set(kinds(rewritten))
+    image = np.random.default_rng(4).integers(0, 256, (1, 64, 96, 3), dtype=np.uint8)
+    expected = maps_of(exact, image)
+    assert len(np.unique(expected)) > 100
+    off = np.abs(maps_of(rewritten, image) - expected)
+    assert off.max() <= 0.0201 and np.mean(off > 1e-6) < 0.01  # a tie is rounded either way
+    assert (
+        np.mean(np.abs(maps_of(model, image) - expected) > 1e-6) > 0.05
+    )  # which the rounding before it cost
+
+
+def test_a_picture_that_is_taken_otherwise_too_stays_float() -> None:
+    model = of_pictures()
+    model.graph.node.append(helper.make_node("ReduceMean", ["centred"], ["mean"]))
+    assert kinds(suited(model)) == kinds(model)
