@@ -46,8 +46,8 @@ def export(
 
     \b
     Examples:
-      perception export runs/drive/checkpoint.pt runs/drive/bundle --calibrate frames/
       perception export runs/drive/checkpoint.pt runs/drive/bundle --validate camvid:DATA/camvid/val
+      perception export checkpoint.pt bundle/ --calibrate frames/ --validate camvid:DATA/camvid/val
     """
     from calibration.ranges import Method  # noqa: PLC0415 - onnxruntime; the command's help does without it
     from export.exporter import Calibration, export_bundle  # noqa: PLC0415 - torch

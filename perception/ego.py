@@ -29,7 +29,9 @@ def read_ego_mask(path: Path) -> Bools:
     Raises:
         ConfigError: it is no picture, or marks nothing or most of it.
     """
-    data = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
+    if not path.is_file():
+        raise ConfigError(f"ego mask {path}: no such file")
+    data = np.fromfile(path, np.uint8)
     try:
         check_picture(data.tobytes())
     except ValueError as error:

@@ -1,5 +1,6 @@
 """What a source hands on: one image with the moment it was captured."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -68,7 +69,12 @@ class Frame:
         return f"<Frame {self.sequence} of {self.camera}, {size}, {seconds:.3f} s>"
 
     def check(self) -> None:
-        """Raises: ConfigError: the pixels are neither planes nor uint8 (h, w, 3)."""
+        """Raises: ConfigError: neither planes nor uint8 (h, w, 3); or a time or the aspect is no number."""
+        for name in ("stamp_ns", "wall_ns", "host_ns"):
+            if not isinstance(value := getattr(self, name), int | np.integer):
+                raise ConfigError(f"frame {self.sequence}: {name} is {value!r}, give whole nanoseconds")
+        if not 0 < self.pixel_aspect < math.inf:
+            raise ConfigError(f"frame {self.sequence}: pixel_aspect is {self.pixel_aspect}, give one above 0")
         image = self.pixels
         if isinstance(image, Yuv420):
             return

@@ -3,6 +3,7 @@
 import re
 import struct
 
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")  # of pictures
 MAX_PIXELS = 40_000_000  # three to four times those of a camera for cars of 12 million
 _PARTS = re.compile(rb"P[1-6](?:\s|#[^\r\n]*[\r\n])+(\d{1,9})(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})[\s#]")
 _WIDTH, _HEIGHT = 256, 257  # tags of TIFF

@@ -287,7 +287,9 @@ class Scene:
         """`to_dicts` as a DataFrame; needs pandas."""
         import pandas as pd  # noqa: PLC0415 - whoever calls this has it
 
-        kinds = {"track": "Int64", **dict.fromkeys(_PLACE, "float64")}
+        kinds = {"track": "Int64", "score": "float64", **dict.fromkeys(_PLACE, "float64")}
+        kinds |= dict.fromkeys(("camera", "class"), "str")
+        kinds |= {name: "int64" for name in COLUMNS if name not in kinds}
         return pd.DataFrame(self.to_dicts(), columns=COLUMNS).astype(kinds)
 
     def to_supervision(self) -> "sv.Detections":

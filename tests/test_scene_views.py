@@ -119,7 +119,8 @@ def test_pandas_takes_the_table() -> None:
     assert table["track"].tolist() == [12, pd.NA]  # whole numbers, also where one is missing
     none = replace(make_scene(), instances=()).to_pandas()
     assert list(none.columns) == list(ROWS[0]) and len(none) == 0
-    assert pd.concat([none, table])["track"].dtype == "Int64"
+    assert pd.concat([none, table]).dtypes.tolist() == table.dtypes.tolist()  # a drive's table has no objects
+    assert table["track"].dtype == "Int64" and table["x0"].dtype == table["area"].dtype == "int64"
 
 
 def test_supervision_takes_the_road_users() -> None:

@@ -13,8 +13,8 @@ from perception.app.place import with_place
 from perception.app.wiring import calibration_of, ego_mask_of
 from perception.bundle.bundle import Bundle
 from perception.decode.instances import choose_least, choose_way
+from perception.node.arguments import policy_of
 from perception.sinks.base import SinkUri
-from perception.types import Policy
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def plan(settings: RunConfig) -> Plan:
     for camera, source in open_sources(settings).items():
         with closing(source):
             check_single(source, settings)
-            policy = settings.policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
+            policy = policy_of(source, settings.policy)
             length = min(filter(None, (settings.frames, source.length)), default=None)
             about = "live" if source.live else f"{source.rate:g} frames/s"
             frames = f", {length} frames" if length else ""

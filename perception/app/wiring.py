@@ -14,6 +14,7 @@ from perception.errors import ConfigError
 from perception.frame import Frame
 from perception.geometry.calibration_file import Calibration, read_calibration
 from perception.health.types import Health
+from perception.node.arguments import policy_of
 from perception.node.node import Node
 from perception.node.rig import Rig, SharedSink
 from perception.node.worker_pool import WorkerPool
@@ -24,7 +25,7 @@ from perception.sinks.queue import SinkQueue
 from perception.sinks.registry import SINKS, reopening
 from perception.sources.base import Source, SourceUri
 from perception.sources.registry import open_source
-from perception.types import Bools, Policy
+from perception.types import Bools
 
 OnScene = Callable[[Scene], None]
 EGO_PICTURES, EGO_EVERY = 40, 25  # that are searched for the own car, of a recording's first 1000 frames
@@ -55,7 +56,7 @@ def wire(
     }
     nodes = []
     for camera, source in sources.items():
-        policy = settings.policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
+        policy = policy_of(source, settings.policy)
         queues = []
         sinks = [SINKS.parse(sink.uri.text.replace("{camera}", camera)) for sink in settings.sinks]
         for sink, own in zip(settings.sinks, sinks, strict=True):

@@ -7,6 +7,7 @@ a number for each step.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 
@@ -57,13 +58,14 @@ def least_scores(
     Raises:
         ConfigError: a class that has no instances, or a score that is none.
     """
-    given = {} if asked is None else {ALL: asked} if isinstance(asked, int | float) else dict(asked)
+    given = {} if asked is None else dict(asked) if isinstance(asked, Mapping) else {ALL: asked}
     for name, score in given.items():
         if name not in {ALL, *classes.things}:
             known = ", ".join(classes.things) or "no class"
             raise ConfigError(f"min score: {name!r} has no instances; those are of {known}")
-        if not 0 <= score <= 1:
-            raise ConfigError(f"min score: {name} = {score} is refused; allowed is 0 to 1")
+        number = isinstance(score, Real) and not isinstance(score, bool)
+        if not number or not 0 <= score <= 1:
+            raise ConfigError(f"min score: {name} = {score!r} is refused; allowed are numbers from 0 to 1")
     own = {} if scores is None else {name: one.least for name, one in scores.classes.items()}
     named = {name: given.get(name, given.get(ALL, own.get(name, LEAST))) for name in classes.things}
     return {classes.id(name): float(score) for name, score in named.items()}

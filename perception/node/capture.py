@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
 
-from perception.errors import PerceptionError
+from perception.errors import ConfigError, PerceptionError
 from perception.frame import Drop, DropReason, Frame
 from perception.health.degradation import Degradation
 from perception.health.latency import StageTimes, Stopwatch
@@ -72,6 +72,8 @@ class Capture:
                 self._accounting.capture(item.sequence)
                 if isinstance(item, Drop):
                     self._accounting.drop(item)
+                elif wrong := _fault(item):
+                    self._accounting.drop(Drop(item.sequence, DropReason.UNDECODABLE, wrong))
                 else:
                     self._hand_on(item, stopwatch)
         finally:
@@ -134,3 +136,12 @@ class Capture:
         earlier = tuple(self._recent)
         self._recent.append(frame)
         return earlier
+
+
+def _fault(frame: Frame) -> str:
+    """What is wrong with a frame that a program or a plug-in gives; empty: nothing."""
+    try:
+        frame.check()
+    except ConfigError as error:
+        return str(error)
+    return ""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from perception.engines.background import call_in_background, end_or_leave
 from perception.engines.machine import usable_cores
-from perception.errors import EngineError, SinkError, SourceError, in_words
+from perception.errors import ConfigError, EngineError, SinkError, SourceError, in_words
 from perception.frame import Drop, DropReason
 from perception.geometry.calibration_file import Calibration
 from perception.health.degradation import STEPS, Step
@@ -24,6 +24,7 @@ from perception.health.lifecycle import LifeCycle
 from perception.health.monitor import Monitor
 from perception.health.types import Health, NodeState
 from perception.node.accounting import Accounting
+from perception.node.arguments import check_numbers, policy_of
 from perception.node.capture import Capture
 from perception.node.in_flight import FramesInFlight, InFlightFrame
 from perception.node.postprocess import Postprocess
@@ -96,10 +97,13 @@ class Node:
         on_health: Callable[[Health], None] = lambda health: None,
     ) -> None:
         self.source, self.perceiver, self.queues, self.camera = source, perceiver, tuple(queues), camera
-        self.policy = policy or (Policy.FRESHEST if source.live else Policy.EVERY_FRAME)
+        self.policy = policy_of(source, policy)
+        given = {"max_age_ms": max_age_ms, "min_rate": min_rate, "give_up_s": give_up_s, "hang_s": hang_s}
+        check_numbers(given | {"frames": frames, "workers": workers})
         self.accounting, self.life = Accounting(), LifeCycle()
         self._freshest, self._on_scene = self.policy is Policy.FRESHEST, on_scene
-        max_age_ms = max_age_ms or (LIVE_MAX_AGE_MS if source.live else None)
+        if max_age_ms is None and source.live:
+            max_age_ms = LIVE_MAX_AGE_MS
         limits = Limits(max_age_ms, min_rate, give_up_s, hang_s)
         left_out = {"transport": not source.live, "denoise": perceiver.denoiser is None, "track": not tracks}
         self.times = StageTimes(tuple(stage for stage in STAGES if not left_out.get(stage)))
@@ -152,6 +156,7 @@ class Node:
             details=details,
         )
         self._latest: Scene | None = None
+        self._ran = False
         self._whole = False  # the run was not stopped before its end
         self._failures, self._counts = 0, Counts(perceiver.info)
         self._succeeded_at = self._seconds = self._process_cpu_s = 0.0
@@ -170,6 +175,9 @@ class Node:
                 where frames give way all of them, left out each scene of a run that was not stopped.
             EngineError: the engine failed, or where frames give way, failed or hung again and again.
         """
+        if self._ran:
+            raise ConfigError(f"{self.camera}: a node runs once; make a new one, with a new source")
+        self._ran = True
         start, process_cpu = time.perf_counter(), time.process_time()
         try:
             with ExitStack() as stack:

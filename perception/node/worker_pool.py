@@ -10,6 +10,9 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread, current_thread, get_native_id
 from typing import Any, Self
 
+import cv2
+import numpy as np
+
 from perception.engines.background import LEFT_BEHIND, end_or_leave
 from perception.errors import EngineError
 from perception.health.awake import awake_clock
@@ -70,6 +73,7 @@ class WorkerPool:
         self._clock = awake_clock()
         self._lock = Lock()  # guards the busy jobs, and who settles a job's future
         cores = _cores()
+        _start_opencv()
         for number in range(count):
             self._start(cores[number] if count == len(cores) else None)
 
@@ -182,3 +186,8 @@ def _replaced(jobs: set[_Job]) -> int:
 def _cores() -> list[int]:
     """Those that this process may use; none where the system does not let a thread choose."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+
+
+def _start_opencv() -> None:
+    """Have OpenCV make its threads: made by a thread that is bound to a core, all would stay on that one."""
+    cv2.GaussianBlur(np.zeros((256, 256), np.uint8), (5, 5), 0)

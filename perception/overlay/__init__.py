@@ -63,6 +63,7 @@ def draw_planes(frame: Frame, scene: Scene, classes: ClassSet, styles: Sequence[
 
 
 def _check(frame: Frame, scene: Scene) -> None:
+    frame.check()
     size = frame.height, frame.width
     if scene.labels.shape != size:
         raise ConfigError(

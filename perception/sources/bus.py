@@ -146,17 +146,23 @@ class BusSource(ABC):
             yield Drop(newest.number, DropReason.UNDECODABLE, what)
             return
         if image.pixels is None:
+            if self.link.connections:
+                yield Drop(
+                    newest.number, DropReason.UNDECODABLE, f"{self.uri}: frame {newest.number} is video"
+                )
+                return
             raise SourceError(f"source {self.uri}: sends video; subscribe to pictures")
         if self.link.state is not LinkState.STREAMING:
             self._find()
         waited_ns = time.monotonic_ns() - newest.arrival_ns
-        stamp_ns = self._clock.stamp(image.stamp_ns or None, newest.arrival_ns)
+        said_ns = max(image.stamp_ns, 0)  # 0: it says none; before 1970 no clock is right
+        stamp_ns = self._clock.stamp(said_ns or None, newest.arrival_ns)
         lag_ns = waited_ns + newest.arrival_ns - stamp_ns
         self.link = replace(self.link, lag_ms=lag_ns / 1e6, waited_ms=waited_ns / 1e6)
         yield Frame(
             image.pixels,
             stamp_ns=stamp_ns,
-            wall_ns=image.stamp_ns or time.time_ns() - (time.monotonic_ns() - stamp_ns),
+            wall_ns=said_ns or time.time_ns() - (time.monotonic_ns() - stamp_ns),
             sequence=newest.number,
             camera=self._camera,
             host_ns=stamp_ns,

@@ -10,14 +10,12 @@ import numpy as np
 
 from perception.errors import SourceError
 from perception.frame import Drop, DropReason, Frame
-from perception.picture_size import MAX_PIXELS, check_picture
+from perception.picture_size import EXTENSIONS, MAX_PIXELS, check_picture
 from perception.sources.base import SourceKind
 from perception.sources.image_clock import ImageClock
 from perception.sources.name_stamps import in_time
 from perception.sources.rates import read_rate
 from perception.types import Image
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 _BYTES, _HEADERS = 8, 1 << 22  # of a file: for each pixel where it is not compressed, and besides
 

@@ -1,5 +1,6 @@
 """Frames that the embedding program hands in."""
 
+import math
 import time
 from collections.abc import Iterator
 from threading import Condition
@@ -24,6 +25,8 @@ class PushSource:
     """
 
     def __init__(self, rate: float = 30.0, camera: str = "front") -> None:
+        if not isinstance(rate, int | float | np.number) or not 0 < rate < math.inf:
+            raise ConfigError(f"push: rate is {rate!r}, give frames a second, above 0")
         self.uri = "push:"
         self.rate = rate
         self.length: int | None = None
@@ -35,7 +38,7 @@ class PushSource:
         self._pushed = self._latest_ns = 0
         self._pushed_at = 0.0
         self._following = 0  # the number of the first frame that was not read yet
-        self._ended = self._stopped = False
+        self._begun = self._ended = self._stopped = False
 
     def push(self, image: Image, stamp_ns: int | None = None, wall_ns: int | None = None) -> int:
         """Hand in an image, uint8 (height, width, 3), BGR; its sequence number. Once stopped, to no effect.
@@ -48,8 +51,10 @@ class PushSource:
             ConfigError: no such image; a stamp in the future, or before the last one's; `end` was called.
         """
         now = time.monotonic_ns()
-        self._pushed_at = now / 1e9
         stamp_ns = now if stamp_ns is None else stamp_ns
+        for name, value in (("stamp_ns", stamp_ns), ("wall_ns", wall_ns)):
+            if not isinstance(value, int | np.integer | None):
+                raise ConfigError(f"push: {name} is {value!r}, give whole nanoseconds")
         shape: tuple[int, ...] = getattr(image, "shape", ())
         kind = getattr(image, "dtype", type(image).__name__)
         if kind != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
@@ -61,11 +66,16 @@ class PushSource:
         with self._changed:
             if self._ended:
                 raise ConfigError("push: the source has been ended")
+            if stamp_ns < 0:
+                raise ConfigError(f"push: stamp_ns is {stamp_ns}; take time.monotonic_ns()")
             if stamp_ns < self._latest_ns:
                 raise ConfigError(
                     f"push: stamp_ns is {(self._latest_ns - stamp_ns) / 1e6:.0f} ms before the last frame's; "
                     "frames are handed in in order of capture"
                 )
+            self._pushed_at = now / 1e9
+            if self._stopped:
+                return self._pushed
             wall_ns = time.time_ns() - (now - stamp_ns) if wall_ns is None else wall_ns
             self._newest = Frame(
                 image, stamp_ns, wall_ns, self._pushed, camera=self._camera, host_ns=min(stamp_ns, now)
@@ -101,6 +111,9 @@ class PushSource:
         return Link(LinkState.STREAMING, connections=1)
 
     def __iter__(self) -> Iterator[Frame | Drop]:
+        if self._begun and (self._ended or self._stopped):
+            raise ConfigError("push: this source has been read to its end; give a new node a new PushSource")
+        self._begun = True
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._newest or self._ended or self._stopped)

@@ -22,7 +22,6 @@ EDGE = 0.006  # and in sizes: outlines of what is near are no surer
 ALIKE_S = 0.2  # in which the errors of an outline change
 LEAST = 4.0  # deviations by which something must come nearer
 LEAST_S = 0.4  # over which it must have been seen
-LONGEST_S = 30.0  # what is reached later than that does not come nearer to speak of
 ABSENCE_S = 1.0  # after which a track is forgotten
 
 TRACK = np.dtype(
@@ -83,7 +82,7 @@ class ClosingTracker:
 def _published(scene: Scene, tracks: npt.NDArray[Any]) -> tuple[Instance, ...]:
     ttc, sd = _solve(tracks["sums"])
     span = (scene.stamp_ns - tracks["since_ns"]) / 1e9
-    sure = (ttc > LEAST * sd) & (ttc < LONGEST_S) & (span >= LEAST_S)
+    sure = (ttc > LEAST * sd) & (span >= LEAST_S)
     rows = (tracks["id"][sure].tolist(), ttc[sure].tolist(), sd[sure].tolist())
     known = {track: (seconds, deviation) for track, seconds, deviation in zip(*rows, strict=True)}
     return tuple(

@@ -48,9 +48,11 @@ class LabelTracker:
         frame or of the logits is the beginning of another recording: nothing is remembered across it.
 
         Raises:
-            ConfigError: the image is of another size than the scene.
+            ConfigError: it is no such image, or of another size than the scene.
         """
-        pixels = image.pixels if isinstance(image, Frame) else image
+        frame = image if isinstance(image, Frame) else Frame(image, scene.stamp_ns)
+        frame.check()
+        pixels = frame.pixels
         if (size := size_of(pixels)) != scene.size:
             raise ConfigError(f"the image is {size}, the scene is {scene.size}: give the image that it is of")
         stretch = scene.recording, scene.size, scene.stamp_ns // EPOCH_NS

@@ -141,7 +141,7 @@ def test_a_watched_node_is_measured_on_both_cameras(
     ]  # fmt: skip
     for row in found.rows:
         assert 0.5 < row.published < 1.2
-        assert 0 < row.viewed < 1.2
+        assert 0 < row.viewed < 2  # of a busy machine, a viewer gets some of before, too
         assert 0 < row.age_ms[0] <= row.age_ms[1] <= row.age_ms[2] < 1000
         assert 0 < row.cpu_ms < 200
     assert json.loads(json.dumps(found.as_json()))["size"] == [192, 320]

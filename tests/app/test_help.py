@@ -166,7 +166,7 @@ def test_a_dry_run_refuses_what_the_run_would(tmp_path: Path, monkeypatch: pytes
     several = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.jpg", "--dry-run"])
     assert "holds one frame, and source sim: gives" in str(several.exception)
     mask = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--ego-mask", "none.png", "--dry-run"])
-    assert "ego mask none.png: not a picture" in str(mask.exception)
+    assert "ego mask none.png: no such file" in str(mask.exception)
     unknown = RUNNER.invoke(app, ["run", "sim:", f"{tmp_path}/out.mp4", "--dry-run", "--min-score", "road=1"])
     assert "'road' has no instances" in str(unknown.exception)
     for dry in ([], ["--dry-run"]):

@@ -83,19 +83,26 @@ def test_rectified_pictures_have_the_projection_and_no_distortion() -> None:
     assert set(found.d) == {0.0} and (found.k[0], found.k[2]) == (INFO.p[0], INFO.p[2])
 
 
-def test_video_is_refused() -> None:
+def test_video_is_refused_and_after_pictures_dropped() -> None:
     source = NoBus()
     video = message(COMPRESSED, header=header(1, "lens"), format="h264", data=np.ones(9, np.uint8))
     source._take(COMPRESSED, cdr(video))
     with pytest.raises(SourceError, match="zenoh:car/image: sends video"):
         one_frame(source)
+    source = NoBus()
+    source._take(COMPRESSED, sent("picture", a_scene()[0]))
+    one_frame(source)
+    source._take(COMPRESSED, cdr(video))
+    (drop,) = islice(source, 1)
+    assert isinstance(drop, Drop) and drop.reason is DropReason.UNDECODABLE
 
 
-def test_a_stamp_of_zero_is_none() -> None:
+@pytest.mark.parametrize("stamp_ns", [0, -60 * 10**9])
+def test_a_stamp_of_zero_or_before_1970_is_none(stamp_ns: int) -> None:
     source = NoBus()
     frame, _ = a_scene()
     vocabulary = RosVocabulary("front", DRIVE)
-    (unstamped,) = vocabulary.scene(frame, a_scene()[1], frame.pixels, 0, {"picture"})
+    (unstamped,) = vocabulary.scene(frame, a_scene()[1], frame.pixels, stamp_ns, {"picture"})
     source._take(COMPRESSED, unstamped.data)
     before = time.time_ns()
     found = one_frame(source)

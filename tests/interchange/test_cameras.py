@@ -73,6 +73,12 @@ def test_foxgloves_calibration_in_protobuf_and_json() -> None:
     schema, data = protobuf(CameraCalibration(frame_id="cam", **fields))
     assert calibration_decoder(schema)(data) == ("cam", INFO)
     text = json.dumps({"timestamp": {"sec": 1, "nsec": 2}, "frame_id": "cam", **fields})
+    less = {name: value for name, value in fields.items() if name not in ("R", "P")}
+    schema, data = protobuf(CameraCalibration(frame_id="cam", **less))
+    _, plain = calibration_decoder(schema)(data)
+    assert plain is not None
+    assert plain.r == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    assert plain.p == (*K[:3], 0, *K[3:6], 0, *K[6:], 0)  # as image_geometry and RViz read it
     by_json = Schema(schema.name, "jsonschema", b"{}", "json")
     assert calibration_decoder(by_json)(text.encode()) == ("cam", INFO)
     schema, data = protobuf(CameraCalibration(K=K[:8]))

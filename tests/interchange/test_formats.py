@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
@@ -81,7 +82,21 @@ def test_yolo_has_a_line_an_instance(labels: Path) -> None:
     out = convert(labels, "yolo")
     numbers = [line.split()[0] for line in (out / "labels/train/000002.txt").read_text().splitlines()]
     assert numbers == ["0", "0", "1"]
-    assert (out / "train.txt").read_text().splitlines()[3] == "images/train/000003.jpg"
+    assert (out / "train.txt").read_text().splitlines()[3] == "./images/train/000003.jpg"
+    assert "path" not in yaml.safe_load((out / "data.yaml").read_text())  # Ultralytics then takes its folder
+
+
+def test_what_lies_beside_the_images_is_none(labels: Path) -> None:
+    """Labels of other tools have their images' names."""
+    images, source = labels.parent / "frames", SceneFolder.read(labels)
+    draw_images(images, ".png")
+    for number in range(FRAMES):
+        for ending in (".txt", ".json", ".xml"):
+            (images / f"{number:06d}{ending}").write_text("")
+    assert set(image_names(images, source).files.values()) == {f"{k:06d}.png" for k in range(FRAMES)}
+    (images / "000001.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"000001\.jpg and 000001\.png have one name"):
+        image_names(images, source)
 
 
 def test_cityscapes_has_its_own_ids(labels: Path) -> None:

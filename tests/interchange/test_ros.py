@@ -11,10 +11,12 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from perception.camera_info import CameraInfo, Transform
 from perception.classes import DRIVE, NO_CLASSES
+from perception.errors import SinkError
 from perception.frame import Coded, Frame
 from perception.health.types import Condition, Health, Level, NodeState, SinkState
 from perception.interchange.files.records import health_record, scene_record
 from perception.interchange.messages.channels import Message
+from perception.interchange.ros.types import time
 from perception.interchange.ros.vocabulary import RosVocabulary
 from perception.scene import Instance, Scene, Signal
 
@@ -198,3 +200,11 @@ def test_diagnostics_say_how_bad_it_is_and_where_frames_went(level: Level) -> No
     # Header (stamp, empty frame), two statuses, then the level of the first as one byte.
     head = struct.pack("<2iI", 1_700_000_000, 123_456_789, 1) + b"\0\0\0\0" + struct.pack("<I", 2)
     assert made.data[4 : 5 + len(head)] == head + bytes([level.value])
+
+
+def test_a_time_that_ros_cannot_hold_is_named() -> None:
+    """Its seconds have 32 bits; a Foxglove log may be of later."""
+    assert time((1 << 31) * 10**9 - 1).sec == (1 << 31) - 1
+    for stamp_ns in ((1 << 31) * 10**9, -((1 << 31) * 10**9) - 1):
+        with pytest.raises(SinkError, match=r"has the time -?214748364\d s, messages of ROS hold less"):
+            time(stamp_ns)

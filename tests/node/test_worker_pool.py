@@ -1,6 +1,8 @@
 """Threads that perceive."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -192,3 +194,22 @@ def test_an_owner_that_leaves_holds_no_thread_and_its_calls_that_wait_are_left_o
     hanging.workers.leave("left")
     assert other.result(20) == 5
     assert not called and not waits.done()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system moves threads as it likes")
+def test_the_threads_of_opencv_are_bound_to_no_core() -> None:
+    """Made by a worker that is, they would share its core for as long as the embedding program lasts."""
+    program = """
+import os, threading
+import cv2, numpy as np
+from perception.node.worker_pool import WorkerPool
+cv2.setNumThreads(3)
+usable = os.sched_getaffinity(0)
+with WorkerPool(len(usable)) as workers:
+    work = lambda _: cv2.GaussianBlur(np.zeros((1000, 1000), np.uint8), (9, 9), 0)
+    [one.result(20) for one in [workers.submit(work, None) for _ in usable]]
+known = {thread.native_id for thread in threading.enumerate()}
+others = {int(one) for one in os.listdir("/proc/self/task")} - known
+assert all(os.sched_getaffinity(one) == usable for one in others), others
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from perception import Frame, KeyPoint, PerceptionError, Scene, draw
 from perception.classes import DRIVE, ClassSet
 from perception.overlay import SCENE, Image, StatusLine
+from perception.tracking.labels import LabelTracker
 from tests.overlay.scenes import drawn, lane, scene_of
 
 ALL = (*SCENE, StatusLine(31.0, details=True))
@@ -112,3 +113,14 @@ def test_nothing_is_drawn_outside_of_the_frame(
         style.draw(canvas[50:170, 50:210], scene, DRIVE)
     canvas[50:170, 50:210] = 100
     assert (canvas == 100).all()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [None, np.zeros((36, 64), np.uint8), np.zeros((36, 64, 3), np.float32), np.zeros((36, 64, 4), np.uint8)],
+)
+def test_a_scene_is_drawn_on_a_picture_only(image: object) -> None:
+    with pytest.raises(PerceptionError, match=r"frame \d+: the image is"):
+        scene_of(36, 64).draw(image)  # type: ignore[arg-type]
+    with pytest.raises(PerceptionError, match=r"frame \d+: the image is"):
+        LabelTracker(DRIVE).update(scene_of(36, 64), image)  # type: ignore[arg-type]

@@ -172,6 +172,21 @@ def test_transforms_are_on_every_frame_also_on_those_before_a_part(tmp_path: Pat
     source.close()
 
 
+def test_what_moves_is_no_mount(tmp_path: Path) -> None:
+    """As of a localiser: on /tf_static it would hold for all times, and take the place of others' poses."""
+    log = McapLog(tmp_path / "x.mcap")
+    for index, shot in enumerate(TAKEN):
+        for child, x in (("front_optical", 1.5), ("base_link", float(index))):
+            moved = protobuf(FrameTransform, 1, parent_frame_id="map", child_frame_id=child)
+            fields: Any = moved
+            fields.translation.x, fields.rotation.w = x, 1.0
+            log.add("/tf", shot.log_ns - 5, moved)
+        log.add("/cam", shot.log_ns, protobuf(CompressedImage, shot.stamp_ns, data=shot.data, format="png"))
+    frames, _ = frames_of(log.close())
+    assert [one.child for one in frames[-1].transforms] == ["front_optical"]
+    assert all(one.translation[0] in (0.0, 1.0, 1.5) for frame in frames for one in frame.transforms)
+
+
 def ros2_mcap(path: Path) -> Path:
     """By mcap-ros2-support, from the text of definitions: pictures, calibration, transforms of both kinds."""
     kinds = {

@@ -1,5 +1,6 @@
 """Frames that the embedding program hands in."""
 
+import math
 import time
 from threading import Timer
 
@@ -91,6 +92,29 @@ def test_stamps_of_the_future_and_of_before_are_refused_and_cost_no_number() -> 
     source.end()
     with pytest.raises(ConfigError, match="the source has been ended"):
         source.push(IMAGE)
+
+
+def test_frames_that_are_refused_are_no_sign_of_a_camera() -> None:
+    source = PushSource()
+    for wrong in ({"image": None}, {"image": IMAGE, "stamp_ns": math.nan}, {"image": IMAGE, "stamp_ns": -5}):
+        with pytest.raises(ConfigError, match=r"push: (image is|stamp_ns is nan, give whole|stamp_ns is -5)"):
+            source.push(**wrong)
+    assert source.link.state is LinkState.CONNECTING and source._pushed_at == 0.0
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, math.nan, math.inf, "30", None])
+def test_a_rate_is_above_zero(rate: object) -> None:
+    with pytest.raises(ConfigError, match=r"push: rate is .*, give frames a second, above 0"):
+        PushSource(rate=rate)  # type: ignore[arg-type]
+
+
+def test_a_source_that_was_read_to_its_end_has_no_second_one() -> None:
+    source = PushSource()
+    source.push(IMAGE)
+    source.end()
+    assert len(list(source)) == 1
+    with pytest.raises(ConfigError, match="read to its end; give a new node a new PushSource"):
+        list(source)
 
 
 def test_a_program_that_hands_in_no_frames_has_lost_its_camera() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from itertools import islice, takewhile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from perception.app.diff.run import Maps
 from perception.errors import DataError, SourceError
 from perception.interchange.files.records import SceneRecord
 from perception.interchange.messages.decoding import UndecodableError
+from perception.scene import Status
+from perception.sources.log.base import Record
 from perception.sources.log.mcap_file import McapFile
 from perception.types import Image
 
@@ -50,11 +52,14 @@ class McapRun:
         except (SourceError, UndecodableError, ValidationError) as error:
             raise DataError(f"{path}: not a log that perception run wrote: {error}") from error
         self.scenes = tuple(scene for _, scene in found)
-        times: Counter[int] = Counter()
-        self._places: dict[int, tuple[int, int]] = {}  # the time of a scene, and how many have it before
+        self._walks: dict[str, _Walk] = {}
+        # The time of a scene, and how many of that time are before it: of all, and of those with instances.
+        self._places: dict[int, tuple[int, int, int]] = {}
+        times, perceived = Counter[int](), Counter[int]()
         for time, scene in found:
-            self._places[id(scene)] = time, times[time]
+            self._places[id(scene)] = time, times[time], perceived[time]
             times[time] += 1
+            perceived[time] += _looked_for(scene)
 
     def pictures(self, scene: SceneRecord) -> dict[str, npt.NDArray[Any]]:
         return {}  # no log has them
@@ -62,7 +67,8 @@ class McapRun:
     def maps(self, scene: SceneRecord) -> Maps | None:
         if f"{self._camera}labels" not in self._types:
             return None
-        labels, instances = (self._ids(scene, name) for name in ("labels", "instances"))
+        labels = self._ids(scene, "labels")
+        instances = self._ids(scene, "instances") if _looked_for(scene) else np.zeros_like(labels)
         return Maps(labels.astype(np.uint8, copy=False), instances.astype(np.uint16, copy=False))
 
     def overlay(self, scene: SceneRecord) -> Image | None:
@@ -101,12 +107,39 @@ class McapRun:
 
     def _message(self, scene: SceneRecord, topic: str, kind: Any) -> Any:
         """The one of that topic that belongs to the scene."""
-        time, before = self._places[id(scene)]
+        time, of_all, of_perceived = self._places[id(scene)]
+        before = of_perceived if topic.endswith("/instances") else of_all
         try:
-            of_time = takewhile(lambda one: one.log_ns == time, self._log.records({topic}, time))
-            found = next(islice(of_time, before, None), None)
-            if found is None:
+            walk = self._walks.get(topic)
+            if walk is None or time < walk.time:
+                walk = self._walks[topic] = _Walk(self._log.records({topic}, time))
+            found = walk.at(time)
+            if before >= len(found):
                 raise DataError(f"{self._path}: has no message of {topic} at {time} ns")
-            return kind.FromString(bytes(found.payload()))
+            return kind.FromString(bytes(found[before].payload()))
         except (SourceError, UndecodableError, DecodeError) as error:
             raise DataError(f"{self._path}: cannot be read: {error}") from error
+
+
+def _looked_for(scene: SceneRecord) -> bool:
+    """Whether its instances are in the log: see `perception.interchange.messages.channels.looked_for`."""
+    return scene.status not in {Status.NOT_READY, Status.NO_SIGNAL} and not scene.left_out
+
+
+class _Walk:
+    """Goes along the records of a topic, as scenes are asked for in the order of their times."""
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self._records = records
+        self._next = next(records, None)
+        self.time, self._found = -1, list[Record]()
+
+    def at(self, time: int) -> list[Record]:
+        """All of that time, which is not before the last one that was asked for."""
+        if time != self.time:
+            self.time, self._found = time, []
+        while self._next is not None and self._next.log_ns <= time:
+            if self._next.log_ns == time:
+                self._found.append(self._next)
+            self._next = next(self._records, None)
+        return self._found

@@ -25,6 +25,7 @@ _PROFILE = Path(__file__).with_name("fastdds.xml")
 _PROFILES = "FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"
 _BESIDE = "DEFAULT_FASTDDS_PROFILES.xml", "DEFAULT_FASTRTPS_PROFILES.xml"  # in the working directory
 _NESTED = re.compile(r"(\w+)/(\w+)")
+LATCHED_DEPTH = 100  # as tf2 has it: each of many publishers of /tf_static gives one message
 _SPIN_S = 0.1
 
 
@@ -118,7 +119,7 @@ class RosNode:
             ModuleNotFoundError, TypeError: as of `message_class`.
         """
         profile = QoSProfile(
-            depth=5,
+            depth=LATCHED_DEPTH if latched else 5,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from perception.classes import DRIVE
 from perception.errors import DataError
 from perception.interchange.files.folder import SceneFolder
+from perception.picture_size import EXTENSIONS
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,12 @@ def image_names(images: Path | None, source: SceneFolder) -> Names:
     """
     if images is None:
         return Names({})
-    files = {path.stem: path.name for path in sorted(images.glob("*")) if path.is_file()}
+    files: dict[str, str] = {}
+    for path in sorted(images.glob("*")):
+        if path.suffix.lower() in EXTENSIONS and path.is_file():
+            if path.stem in files:
+                raise DataError(f"{images}: {files[path.stem]} and {path.name} have one name; move one away")
+            files[path.stem] = path.name
     missing = [scene.stem for scene in source.scenes if scene.stem not in files]
     if missing:
         listed = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")

@@ -31,10 +31,10 @@ def write_yolo(source: SceneFolder, out: Path, names: Names) -> list[str]:
             )
         (labels / f"{scene.stem}.txt").write_text("".join(f"{line}\n" for line in lines))
         count += len(lines)
-    listed = "".join(f"images/train/{names.of(scene.stem)}\n" for scene in source.scenes)
+    # Relative to the files themselves, wherever they are read from: so Ultralytics takes no `path`, and "./".
+    listed = "".join(f"./images/train/{names.of(scene.stem)}\n" for scene in source.scenes)
     (out / "train.txt").write_text(listed)
     described = {
-        "path": ".",
         "train": "train.txt",
         "val": "train.txt",
         "names": dict(enumerate(named.values())),

@@ -71,6 +71,8 @@ def transforms_decoder(schema: Schema) -> Callable[[Data], list[Transform]]:
 
 def _info(message: Any) -> CameraInfo | None:
     k, r, p = (_matrix(message, name, size) for name, size in (("k", 9), ("r", 9), ("p", 12)))
+    r = r or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    p = p or (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0)
     if not k[0]:  # how ROS says that a camera is not calibrated
         return None
     d = _numbers(_field(message, "d"))
@@ -79,8 +81,8 @@ def _info(message: Any) -> CameraInfo | None:
 
 def _matrix(message: Any, name: str, size: int) -> Any:
     values = _numbers(_field(message, name))
-    if not values and name in "rp":  # Foxglove's may leave them out
-        return (0.0,) * size
+    if not values and name in "rp":  # Foxglove's may leave them out: of a camera that is not turned
+        return ()
     if len(values) != size:
         raise UndecodableError(f"its {name} has {len(values)} numbers, not {size}")
     return values

@@ -7,6 +7,7 @@ import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from perception.errors import SinkError
 from perception.interchange.messages.channels import Schema
 from perception.types import NS_PER_S
 
@@ -66,8 +67,17 @@ def header(stamp_ns: int, frame_id: str) -> Any:
 
 
 def time(stamp_ns: int) -> Any:
-    """builtin_interfaces/Time, exact to the nanosecond."""
+    """builtin_interfaces/Time, exact to the nanosecond.
+
+    Raises:
+        SinkError: its seconds have 32 bits, up to January 2038.
+    """
     seconds, nanoseconds = divmod(stamp_ns, NS_PER_S)
+    if not -(1 << 31) <= seconds < 1 << 31:
+        raise SinkError(
+            f"a frame has the time {seconds} s, messages of ROS hold less than 2147483648 s (January 2038); "
+            "check the source's clock, or write a log of the profile foxglove"
+        )
     return message("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
 
 

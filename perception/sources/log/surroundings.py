@@ -1,5 +1,6 @@
 """What a recording says of the camera beside its pictures: calibration, and where it is mounted."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,10 @@ from perception.interchange.messages.decoding import Data, UndecodableError
 from perception.sources.log.base import Log, Record
 from perception.sources.log.choice import is_beside
 from perception.sources.rectified import holding_for
+
+# Changes of a transform: mended once it is newer, changed again it moves, as a localiser's does, and would be
+# published as what never does.
+MOVES = 2
 
 
 class Surroundings:
@@ -38,7 +43,8 @@ class Surroundings:
         self.known: set[str] = set()
         self._decoders: dict[Schema, Callable[[Data], Any] | None] = {}
         self._infos: dict[str, tuple[str, CameraInfo | None]] = {}
-        self._transforms: dict[str, Transform] = {}
+        self._transforms: dict[str, Transform] = {}  # by their children
+        self._changes = Counter[str]()  # of each
         self._told: tuple[Transform, ...] | None = None
 
     def take(self, record: Record) -> None:
@@ -58,13 +64,16 @@ class Surroundings:
         if isinstance(said, tuple):
             self._infos[record.topic.name] = said
         elif said:
-            self._transforms |= {one.child: one for one in said}
+            for one in said:
+                self._changes[one.child] += self._transforms.get(one.child, one) != one
+                self._transforms[one.child] = one
             self._told = None
 
     def transforms(self) -> tuple[Transform, ...]:
-        """The newest of each coordinate frame."""
+        """The newest of each coordinate frame that does not move."""
         if self._told is None:
-            self._told = tuple(self._transforms.values())
+            still = (one for child, one in self._transforms.items() if self._changes[child] < MOVES)
+            self._told = tuple(still)
         return self._told
 
     def camera_info(self, frame_id: str, width: int, height: int) -> CameraInfo | None:
