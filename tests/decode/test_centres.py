@@ -68,9 +68,9 @@ def test_of_two_peaks_with_no_border_between_them_the_higher_stands() -> None:
     maps.centres[1][10, 12], maps.centres[1][14, 12] = 0.6, 0.5
     row = np.arange(24)[:, None]
     maps.offsets[1] = np.where(row < 12, 40.0, 56.0) - 4 * row
-    assert len(group(maps).class_ids) == 1
-    maps.borders[0, 12] = 1
-    assert len(group(maps).class_ids) == 2
+    for border, count in ((0.0, 1), (0.45, 1), (0.55, 2), (1.0, 2)):
+        maps.borders[0, 12] = border
+        assert len(group(maps).class_ids) == count, border
 
 
 def test_score_falls_where_votes_scatter() -> None:

@@ -254,6 +254,12 @@ def test_a_lens_that_loses_half_of_its_sharpness_is_blurred_for_as_long_as_it_la
     assert "blurred" in found(lambda k: blurred(k, 1.3), checks, 6 * SECOND, 12 * SECOND)
 
 
+def test_two_seconds_say_not_yet_what_is_usual() -> None:
+    checks = ImageChecks()
+    assert ever(picture, checks, 0, 2 * SECOND) == set()
+    assert ever(lambda k: blurred(k, 1.3), checks, 2 * SECOND, SECOND) == set()
+
+
 @pytest.mark.parametrize("expected", [None, (WIDTH, HEIGHT)])
 def test_another_size_than_the_first_frames_had_or_than_is_expected(expected: tuple[int, int] | None) -> None:
     checks = ImageChecks(expected)
