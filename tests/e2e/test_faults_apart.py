@@ -24,8 +24,9 @@ BREAKS = """
 import os
 from perception.node.postprocess import Postprocess
 finish = Postprocess.finish
-def broken(self, frame, *others):
-    return finish(self, None if frame.camera == "right" and os.path.exists("break") else frame, *others)
+def broken(self, frame, scene, *others):
+    now = frame.camera == "right" and os.path.exists("break")
+    return finish(self, frame, None if now else scene, *others)
 Postprocess.finish = broken
 """
 

@@ -62,7 +62,8 @@ def test_a_day_of_counts_health_and_quality(rows: Rows) -> None:
             for name in times.latencies:
                 times.add(name, 20.0 + second % 50, at_ns=now_ns)
             slow = second // 3600 % 2 == 0 and second % 3600 < 1800
-            degradation.update(slow, not slow, now_ns)
+            for later in range(4):  # it is looked at each second
+                degradation.update(slow, not slow, now_ns + later * NS_PER_S)
             if second % 20 == 0:
                 account = accounting.account()
                 health = monitor.health(
@@ -179,6 +180,9 @@ class Stranger(asyncio.Transport):
     def __init__(self, host: str, gate: Gate) -> None:
         super().__init__({"peername": (host, 1)})
         self.cut, self._gate = False, gate
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def abort(self) -> None:
         self.cut = True
