@@ -65,7 +65,9 @@ def test_frames_come_in_order_stamped_when_they_were_captured(kind: str, fragmen
         frames = reading.more(20)
         numbers = [number_of(frame.image) for frame in frames]
         modulus = server.info.get("loop", 65536)
-        assert [(after - before) % modulus for before, after in pairwise(numbers)] == [1] * 19
+        steps = [(after - before) % modulus for before, after in pairwise(numbers)]
+        # What came while a busy machine was still connecting is passed over, to catch up.
+        assert steps[5:] == [1] * 14 and all(1 <= step < 25 for step in steps)
         ages_ms = sorted(age_ms(server, frame) for frame in frames[5:])
         assert ages_ms[0] > -1 and ages_ms[-3] < 25  # a busy machine may hold one up
         newest = frames[-1]
