@@ -208,7 +208,7 @@ def test_a_standing_car_behind_an_encoder_of_few_bits_is_not_frozen() -> None:
 
 
 def test_a_frozen_picture_stays_found_over_key_frames_until_it_moves() -> None:
-    """Of what froze while the car moved, each key frame begins anew, and half a second later it is found."""
+    """Of what froze while the car moved, each key frame begins again, and half a second later it is found."""
     checks = after_good_frames()
     for second in range(5):
         assert ever(coded, checks, (second + 2) * SECOND, SECOND) == {"frozen"}, second

@@ -18,7 +18,6 @@ from perception.app.diff.run import Maps
 from perception.errors import DataError, SourceError
 from perception.interchange.files.records import SceneRecord
 from perception.interchange.messages.decoding import UndecodableError
-from perception.scene import Status
 from perception.sources.log.base import Record
 from perception.sources.log.mcap_file import McapFile
 from perception.types import Image
@@ -59,7 +58,7 @@ class McapRun:
         for time, scene in found:
             self._places[id(scene)] = time, times[time], perceived[time]
             times[time] += 1
-            perceived[time] += _looked_for(scene)
+            perceived[time] += scene.looked_for
 
     def pictures(self, scene: SceneRecord) -> dict[str, npt.NDArray[Any]]:
         return {}  # no log has them
@@ -68,7 +67,8 @@ class McapRun:
         if f"{self._camera}labels" not in self._types:
             return None
         labels = self._ids(scene, "labels")
-        instances = self._ids(scene, "instances") if _looked_for(scene) else np.zeros_like(labels)
+        # Where nobody was looked for, no instances are in the log.
+        instances = self._ids(scene, "instances") if scene.looked_for else np.zeros_like(labels)
         return Maps(labels.astype(np.uint8, copy=False), instances.astype(np.uint16, copy=False))
 
     def overlay(self, scene: SceneRecord) -> Image | None:
@@ -119,11 +119,6 @@ class McapRun:
             return kind.FromString(bytes(found[before].payload()))
         except (SourceError, UndecodableError, DecodeError) as error:
             raise DataError(f"{self._path}: cannot be read: {error}") from error
-
-
-def _looked_for(scene: SceneRecord) -> bool:
-    """Whether its instances are in the log: see `perception.interchange.messages.channels.looked_for`."""
-    return scene.status not in {Status.NOT_READY, Status.NO_SIGNAL} and not scene.left_out
 
 
 class _Walk:

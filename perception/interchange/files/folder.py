@@ -51,8 +51,7 @@ class SceneFolder:
 
     def perceived(self) -> tuple[Self, list[str]]:
         """The folder with those scenes alone that say what is in their frames, and notes on the others."""
-        blank = {Status.NOT_READY, Status.NO_SIGNAL}
-        kept = tuple(one for one in self.scenes if one.status not in blank and not one.left_out)
+        kept = tuple(one for one in self.scenes if one.looked_for)
         doubtful = sum(one.status is not Status.OK for one in kept)
         notes = []
         if left := len(self.scenes) - len(kept):

@@ -153,6 +153,11 @@ class SceneRecord(_Record):
     latent: list[float] | None = None
     """Only of an autoencoder: the frame's code."""
 
+    @property
+    def looked_for(self) -> bool:
+        """Whether road users were: else that there are none says nothing."""
+        return self.status not in {Status.NOT_READY, Status.NO_SIGNAL} and not self.left_out
+
 
 _PLACE = "distance_m", "distance_sd_m", "lateral_m", "lateral_sd_m", "ttc_s", "ttc_sd_s"
 _ONLY_WHERE_KNOWN = {

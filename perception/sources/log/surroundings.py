@@ -18,8 +18,7 @@ from perception.sources.log.base import Log, Record
 from perception.sources.log.choice import is_beside
 from perception.sources.rectified import holding_for
 
-# Changes of a transform: mended once it is newer, changed again it moves, as a localiser's does, and would be
-# published as what never does.
+# Changes of a transform. One is a correction; after more it moves, as a localiser's does, and is not static.
 MOVES = 2
 
 
