@@ -75,10 +75,7 @@ def _unreported(error: BaseException | None) -> list[PerceptionError]:
 
 
 def shown(error: PerceptionError) -> str:
-    """Its message as a terminal may get it, and below it a line for each of its notes.
-
-    Only what is wrong in a configuration has several lines by itself.
-    """
+    """Its message as a terminal may get it: of several lines for a configuration, or where it has notes."""
     text = masked(str(error))
     lines = text.split("\n") if isinstance(error.__cause__, ValidationError) else [text]
     notes = [f"  {masked(note)}" for note in getattr(error, "__notes__", [])]
